@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Where lwIP's and c-ares' sources are. script/setup puts both into a cache
+# folder; a folder given by hand (-DGUESTNET_LWIP_DIR, -DGUESTNET_CARES_DIR)
+# goes before it, and a c-ares installed on the machine serves when it is new
+# enough. Nothing is downloaded from here.
+
+set(GUESTNET_LWIP_DIR "" CACHE PATH "Source of lwIP, with our patches applied")
+set(GUESTNET_CARES_DIR "" CACHE PATH "Source or install prefix of c-ares")
+
+if(DEFINED ENV{GUESTNET_CACHE})
+    set(cache "$ENV{GUESTNET_CACHE}")
+elseif(DEFINED ENV{XDG_CACHE_HOME})
+    set(cache "$ENV{XDG_CACHE_HOME}/guestnet")
+else()
+    set(cache "$ENV{HOME}/.cache/guestnet")
+endif()
+
+# header_version(OUT FILE PREFIX) reads PREFIX_MAJOR, _MINOR and _REVISION or
+# _PATCH; "" when there is no such file.
+function(header_version out file prefix)
+    set(version "")
+    if(EXISTS "${file}")
+        file(STRINGS "${file}" lines
+            REGEX "^#define +${prefix}_(MAJOR|MINOR|REVISION|PATCH) +[0-9]+")
+        string(REGEX REPLACE "#define +[A-Z_]+ +" "" version "${lines}")
+        list(JOIN version "." version)
+    endif()
+    set(${out} "${version}" PARENT_SCOPE)
+endfunction()
+
+function(find_lwip)
+    set(dir "${GUESTNET_LWIP_DIR}")
+    if(NOT dir)
+        set(dir "${cache}/lwip")
+    endif()
+    header_version(version "${dir}/src/include/lwip/init.h" LWIP_VERSION)
+    if(version VERSION_LESS 2.2.1)
+        message(FATAL_ERROR "lwIP 2.2.1 or newer is missing (looked into "
+            "${dir}): run script/setup, or give its source by "
+            "-DGUESTNET_LWIP_DIR=DIR")
+    endif()
+    file(GLOB patches CONFIGURE_DEPENDS
+        "${PROJECT_SOURCE_DIR}/netstack/patches/*.patch")
+    find_program(GUESTNET_PATCH patch REQUIRED)
+    foreach(patch IN LISTS patches)
+        execute_process(
+            COMMAND ${GUESTNET_PATCH} -p1 -R --dry-run -f -s -d "${dir}"
+                -i "${patch}"
+            RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
+        if(failed)
+            message(FATAL_ERROR "lwIP in ${dir} lacks a patch of ours: run "
+                "script/setup, or: patch -p1 -d ${dir} -i ${patch}")
+        endif()
+    endforeach()
+    set(GN_LWIP_DIR "${dir}" PARENT_SCOPE)
+    set(GN_LWIP_VERSION "${version}" PARENT_SCOPE)
+    message(STATUS "lwIP ${version}: ${dir}")
+endfunction()
+
+function(find_cares)
+    set(dir "${GUESTNET_CARES_DIR}")
+    if(NOT dir)
+        find_package(PkgConfig QUIET)
+        if(PKG_CONFIG_FOUND)
+            pkg_check_modules(GN_CARES_PC QUIET libcares>=1.34)
+        endif()
+        if(GN_CARES_PC_FOUND)
+            set(dir "${GN_CARES_PC_PREFIX}")
+        else()
+            set(dir "${cache}/c-ares")
+        endif()
+    endif()
+    header_version(version "${dir}/include/ares_version.h" ARES_VERSION)
+    if(version VERSION_LESS 1.34)
+        message(FATAL_ERROR "c-ares 1.34 or newer is missing (looked into "
+            "${dir}): run script/setup, install libcares, or give its source "
+            "by -DGUESTNET_CARES_DIR=DIR")
+    endif()
+    set(GN_CARES_DIR "${dir}" PARENT_SCOPE)
+    set(GN_CARES_VERSION "${version}" PARENT_SCOPE)
+    message(STATUS "c-ares ${version}: ${dir}")
+endfunction()
+
+find_lwip()
+find_cares()
