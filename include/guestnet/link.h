@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GUESTNET_LINK_H
+#define GUESTNET_LINK_H
+
+/*
+ * Links and paths: what a packet meets on its way.
+ *
+ * Every interface has a link to the switch. A packet from A to B goes up A's
+ * link and down B's; a link's settings hold in both directions, which have a
+ * queue each. A path adds something to one direction between two namespaces.
+ *
+ * All of it may be set at any time and holds for packets sent from then on;
+ * those under way arrive as they would have. A perfect link, the default,
+ * costs nothing. Packets keep their order unless reordering is asked for.
+ *
+ * Choices are drawn from a random stream of each link, which follows from the
+ * names of network, namespace and interface: under a seed, other links and
+ * namespaces change nothing.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <guestnet/export.h>
+
+GN_BEGIN_DECLS
+
+struct gn_namespace;
+struct gn_network;
+
+/** A link's settings; all zero is the perfect link. */
+struct gn_link_config {
+    size_t size;            /* sizeof this struct; 0 stands for that. */
+    uint32_t latency_us;    /* Each packet takes this long, */
+    uint32_t jitter_us;     /* give or take up to this much, evenly spread. */
+    uint64_t rate_bps;      /* Bits a second; 0: unlimited. */
+    uint64_t queue_bytes;   /* What waits for its turn under a rate; more is
+                               dropped. 0: 256 KiB. */
+    uint32_t loss_ppm;      /* Of a million packets, so many are lost, */
+    uint32_t reorder_ppm;   /* overtake those before them, */
+    uint32_t duplicate_ppm; /* arrive twice, */
+    uint32_t corrupt_ppm;   /* are damaged: the receiver drops them. */
+    bool down;              /* Nothing passes. */
+};
+
+/** A path's settings; all zero removes what was set. */
+struct gn_path_config {
+    size_t size;         /* sizeof this struct; 0 stands for that. */
+    uint32_t latency_us; /* In addition to the links'. */
+    uint32_t loss_ppm;   /* Of a million packets, so many are lost. */
+    bool block;          /* Nothing passes. */
+    bool hold;           /* Packets wait until hold is cleared, and then go on
+                            in order; up to 1024 packets, more are dropped. */
+};
+
+/**
+ * Set the link of an interface.
+ *
+ * @interface  Its name; NULL: "eth0".
+ * @config     Copied. NULL: the perfect link.
+ *
+ * Returns 0, or with nothing changed:
+ *   -EINVAL  An argument is NULL, a probability is above 1,000,000, the size
+ *            is unknown, or the interface is lo.
+ *   -ENODEV  There is no such interface.
+ */
+GN_API GN_WARN_UNUSED int gn_link_set(struct gn_namespace *ns,
+                                      const char *interface,
+                                      const struct gn_link_config *config);
+
+/** The settings of a link. Returns 0, -EINVAL or -ENODEV. */
+GN_API GN_WARN_UNUSED int gn_link_get(struct gn_namespace *ns,
+                                      const char *interface,
+                                      struct gn_link_config *out);
+
+/**
+ * Set what packets from one namespace to another meet in @net on top of the
+ * links. It is gone with either of them.
+ *
+ * @config  Copied. NULL: nothing.
+ *
+ * Returns 0, or with nothing changed:
+ *   -EINVAL  An argument is NULL, a probability is above 1,000,000, or the
+ *            size is unknown.
+ *   -ENODEV  One of them has no interface in @net.
+ *   -ENOMEM  Out of memory.
+ */
+GN_API GN_WARN_UNUSED int gn_path_set(struct gn_network *net,
+                                      struct gn_namespace *from,
+                                      struct gn_namespace *to,
+                                      const struct gn_path_config *config);
+
+GN_END_DECLS
+
+#endif /* GUESTNET_LINK_H */

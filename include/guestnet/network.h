@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GUESTNET_NETWORK_H
+#define GUESTNET_NETWORK_H
+
+/*
+ * A network joins guests: prefixes to number them from, a switch that carries
+ * IP packets between them, limits, and somebody who drives it.
+ *
+ *     create --> open --(close)--> closing --(closed callback)--> gone
+ *
+ * Two networks share nothing, also when they have the same prefixes. The host
+ * program is in each network by a namespace of its own at the gateway's
+ * address, gn_network_host().
+ *
+ * The drive says who moves packets and runs timers:
+ *
+ *   GN_DRIVE_THREAD   a thread of the library. All such networks with the same
+ *                     allocator share one; it starts with the first and ends
+ *                     with the last. Every call is for any thread.
+ *   GN_DRIVE_VIRTUAL  a clock that only moves when told to, sim.h. The same
+ *                     calls in the same order give the same packets. One
+ *                     thread at a time may use the clock and its networks; it
+ *                     is the driving thread, and calls that block are -EDEADLK
+ *                     on it.
+ *   GN_DRIVE_LOOP, GN_DRIVE_CALLER
+ *                     not there yet: -ENOTSUP.
+ *
+ * Callbacks run on the driving thread, with no lock held, and may call
+ * anything that does not block.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include <guestnet/export.h>
+#include <guestnet/mem.h>
+#include <guestnet/stats.h>
+
+GN_BEGIN_DECLS
+
+struct gn_clock;
+struct gn_namespace;
+struct gn_network;
+struct gn_resolver;
+struct uv_loop_s;
+
+/** Who moves packets and runs timers. */
+enum gn_drive {
+    GN_DRIVE_THREAD = 0, /* A thread of the library. */
+    GN_DRIVE_LOOP,       /* A libuv loop: -ENOTSUP. */
+    GN_DRIVE_CALLER,     /* A loop of another kind: -ENOTSUP. */
+    GN_DRIVE_VIRTUAL,    /* A clock that moves when told to. */
+    GN_N_DRIVES
+};
+
+/** Something has been closed and is gone. */
+typedef void (*gn_close_cb)(void *arg);
+
+enum gn_log_level { GN_LOG_ERROR = 0, GN_LOG_WARN, GN_LOG_INFO, GN_LOG_DEBUG };
+
+/** One line without its newline. Any thread; must not call back in. */
+typedef void (*gn_log_cb)(enum gn_log_level level, const char *line, void *arg);
+
+/** The default MTU: bytes of an IP packet between guests. */
+#define GN_MTU_DEFAULT 16384u
+/** IPv6's least, RFC 8200 section 5; what a network without IPv6 needs. */
+#define GN_MTU_MIN6 1280u
+#define GN_MTU_MIN4 576u
+#define GN_MTU_MAX  65535u
+
+/** Settings for gn_network_create(); zero selects the default given here. */
+struct gn_network_config {
+    size_t size;                  /* sizeof this struct. Required. */
+    const char *name;             /* For logs and captures, and the name its
+                                    random numbers follow from under a seed;
+                                    up to 63 bytes; "net0", "net1", ... */
+    const char *const *prefixes;  /* NULL-ended: "10.77.0.0/24", "fd77::/64";
+                                    none: guests have their loopback only. */
+    enum gn_drive drive;          /* GN_DRIVE_THREAD. */
+    struct uv_loop_s *loop;       /* Must be NULL. */
+    const char *domain;           /* "guest.internal". */
+    uint32_t mtu;                 /* GN_MTU_MIN4 (with IPv6 GN_MTU_MIN6) to
+                                    GN_MTU_MAX; GN_MTU_DEFAULT. */
+    uint64_t seed;                /* Not 0: all random numbers of the network
+                                    follow from it. 0: from the clock under
+                                    GN_DRIVE_VIRTUAL, else from the system. */
+    struct gn_resolver *resolver; /* Not there yet: must be NULL. */
+    struct gn_limits limits;      /* Defaults for its namespaces. */
+    gn_log_cb log;                /* NULL: nothing is logged. */
+    void *log_arg;                /* Borrowed as long as the network. */
+    const struct gn_allocator *alloc; /* Copied; NULL: malloc(). With a clock
+                                         given, the clock's is used. */
+    struct gn_clock *clock;           /* GN_DRIVE_VIRTUAL: whose time it has;
+                                         borrowed. NULL: one of its own, which
+                                         is closed with it. */
+    uint64_t max_buffered;            /* Bytes that all namespaces together may
+                                         hold; 1 GiB. */
+    char *why;                        /* Borrowed for the call: on -EINVAL gets
+                                         one line that says what is wrong,
+                                         where, and what would be right. */
+    size_t why_len;
+};
+
+/**
+ * Create a network.
+ *
+ * Each prefix gives its first usable address to the gateway, where the host's
+ * namespace is (a prefix of one address has none).
+ *
+ * @config  Copied; may be freed on return. NULL for the defaults.
+ * @out     Set only on success. Owned by the caller: gn_network_close().
+ *
+ * Returns 0, or a negative errno with nothing left behind:
+ *   -EINVAL    A prefix is malformed or overlaps another, the name or domain
+ *              is malformed or too long, the MTU is out of range, the size is
+ *              unknown, or @out is NULL.
+ *   -ENOTSUP   The drive or a setting is not there yet.
+ *   -ENOMEM    Out of memory.
+ *   -EAGAIN    The driving thread could not be started.
+ */
+GN_API GN_WARN_UNUSED int gn_network_create(
+    const struct gn_network_config *config, struct gn_network **out);
+
+/**
+ * Close a network and all its namespaces; sockets end with -ECANCELED. A
+ * namespace that was created in another network keeps its other interfaces.
+ *
+ * @net       Consumed. NULL: nothing happens, and @callback never runs.
+ * @callback  Runs once on the driving thread when it is gone. NULL: off the
+ *            driving thread the call returns when it is gone; on it nobody is
+ *            told.
+ */
+GN_API void gn_network_close(struct gn_network *net, gn_close_cb callback,
+                             void *arg);
+
+/**
+ * The host's own namespace, at the gateway's address of each prefix. It lives
+ * as long as the network; closing, killing or detaching it does nothing.
+ */
+GN_API struct gn_namespace *gn_network_host(struct gn_network *net);
+
+/** Its clock under GN_DRIVE_VIRTUAL, borrowed; else NULL. */
+GN_API struct gn_clock *gn_network_clock(struct gn_network *net);
+
+/** Its name; lives as long as the network. */
+GN_API const char *gn_network_name(const struct gn_network *net);
+
+/** Its domain; lives as long as the network. */
+GN_API const char *gn_network_domain(const struct gn_network *net);
+
+/** Its counters, copied to @out. */
+GN_API void gn_network_stats(struct gn_network *net, struct gn_stats *out);
+
+GN_END_DECLS
+
+#endif /* GUESTNET_NETWORK_H */

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GUESTNET_SIM_H
+#define GUESTNET_SIM_H
+
+/*
+ * A clock that moves when it is told to, and the networks that live by it.
+ *
+ * Time jumps from deadline to deadline: an hour of idle guests takes no time,
+ * and the same calls with the same seed give the same packets in the same
+ * order, on every machine and with every compiler.
+ *
+ *     struct gn_clock *clock;
+ *     gn_clock_create(&(struct gn_clock_config){sizeof(struct gn_clock_config),
+ *                                               .seed = 1}, &clock);
+ *     gn_network_create(&(struct gn_network_config){
+ *         sizeof(struct gn_network_config), .drive = GN_DRIVE_VIRTUAL,
+ *         .clock = clock}, &net);
+ *     ... non-blocking sockets ...
+ *     gn_clock_advance(clock, 5000000);
+ *
+ * All networks of a clock share its time, and namespaces can be attached to
+ * several of them. A clock and its networks are for one thread at a time;
+ * different clocks may be used by different threads at once. Callbacks run
+ * inside the calls below, and may call anything but these. Nothing can block
+ * under a clock: a call that would is -EDEADLK.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <guestnet/export.h>
+#include <guestnet/mem.h>
+
+GN_BEGIN_DECLS
+
+struct gn_clock;
+
+/** Settings for gn_clock_create(); zero selects the default given here. */
+struct gn_clock_config {
+    size_t size;       /* sizeof this struct. Required. */
+    uint64_t seed;     /* All random numbers follow from it; 1. */
+    uint64_t start_ns; /* The time it starts at; one second. */
+    const struct gn_allocator *alloc; /* Copied; NULL: malloc(). */
+};
+
+/**
+ * Create a clock.
+ *
+ * @config  Copied. NULL for the defaults.
+ * @out     Set only on success. Owned by the caller: gn_clock_close().
+ *
+ * Returns 0, -EINVAL (the size is unknown, or @out is NULL) or -ENOMEM.
+ */
+GN_API GN_WARN_UNUSED int gn_clock_create(const struct gn_clock_config *config,
+                                          struct gn_clock **out);
+
+/** Close it; it goes with the last network that uses it. NULL is allowed. */
+GN_API void gn_clock_close(struct gn_clock *clock);
+
+GN_API uint64_t gn_clock_now_ns(const struct gn_clock *clock);
+
+/** The time of what is due next (now, if something is); UINT64_MAX: never. */
+GN_API uint64_t gn_clock_next_ns(struct gn_clock *clock);
+
+/**
+ * Let @ns nanoseconds pass: runs everything that becomes due on the way, at
+ * its time, callbacks included. With 0 it runs what is due now.
+ *
+ * A network in which something is always due now makes time stand still; the
+ * call then never ends. gn_clock_step() is for those who do not trust it.
+ */
+GN_API void gn_clock_advance(struct gn_clock *clock, uint64_t ns);
+
+/**
+ * Jump to the next deadline and run what is due then, as far as the engine
+ * goes in one entry.
+ *
+ * Returns true if anything was due, false if nothing ever will be.
+ */
+GN_API bool gn_clock_step(struct gn_clock *clock);
+
+/**
+ * Let time pass until @done says so, at most until @deadline_ns. It is asked
+ * first, and after each step.
+ *
+ * Returns what @done said last: false means that the deadline came first (the
+ * clock stands there), or that nothing is left to happen (it stands still).
+ */
+GN_API bool gn_clock_run_until(struct gn_clock *clock, uint64_t deadline_ns,
+                               bool (*done)(void *arg), void *arg);
+
+GN_END_DECLS
+
+#endif /* GUESTNET_SIM_H */

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GUESTNET_STATS_H
+#define GUESTNET_STATS_H
+
+/*
+ * What may be held, and what happened: limits of a namespace, and counters of
+ * namespaces and networks.
+ *
+ * Everything a guest can make the library allocate has a limit here, and
+ * every packet that is not delivered is counted under exactly one reason.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include <guestnet/export.h>
+
+GN_BEGIN_DECLS
+
+/** Limits of one namespace; zero selects the default given here. */
+struct gn_limits {
+    uint32_t max_sockets;     /* Open at once; more are -EMFILE; 1024. */
+    uint32_t max_connections; /* TCP connections, also those that are opening
+                                 or finishing; more are -ENOBUFS, or for a
+                                 peer no answer; 16384. */
+    uint32_t max_time_wait;   /* Ended connections that rest; the oldest make
+                                 room for new ones; 16384. */
+    uint32_t max_groups;      /* Multicast groups joined; more are -ENOBUFS;
+                                 256. */
+    uint64_t max_buffered;    /* Bytes of memory held in socket buffers and
+                                 reassembly; more are -ENOBUFS, or the window
+                                 closes; 64 MiB. */
+    uint32_t icmp_per_second; /* ICMP errors sent, and as a burst a tenth of
+                                 it; 1000. */
+};
+
+/** Why a packet was not delivered. */
+enum gn_drop {
+    GN_DROP_NONE = 0,      /* Never counted. */
+    GN_DROP_MALFORMED,     /* A header contradicts itself or the length. */
+    GN_DROP_CORRUPT,       /* A checksum is wrong: damaged on a link. */
+    GN_DROP_SOURCE,        /* The source is not an address of the sender. */
+    GN_DROP_DESTINATION,   /* No address a packet may be sent to here. */
+    GN_DROP_NO_ROUTE,      /* No route to the destination. */
+    GN_DROP_UNREACHABLE,   /* Nobody has the address. */
+    GN_DROP_TTL,           /* The hop limit ran out. */
+    GN_DROP_TOO_BIG,       /* Larger than the MTU and not to be cut. */
+    GN_DROP_NOT_FORWARDED, /* For somebody else, and this is no router. */
+    GN_DROP_STALE,         /* Its receiver left while it was under way. */
+    GN_DROP_DOWN,          /* A link or an interface is down. */
+    GN_DROP_LOSS,          /* Lost on a link or path, as configured. */
+    GN_DROP_QUEUE,         /* A link's queue is full. */
+    GN_DROP_BLOCKED,       /* The path is blocked. */
+    GN_DROP_BROADCAST,     /* Too many broadcasts wait to be spread. */
+    GN_DROP_PROTOCOL,      /* Nobody speaks the protocol. */
+    GN_DROP_PORT,          /* No socket has the port. */
+    GN_DROP_SOCKET_BUFFER, /* The socket's receive buffer is full. */
+    GN_DROP_BACKLOG,       /* The listener's queue is full. */
+    GN_DROP_HALF_OPEN,     /* A newer connection request took its place. */
+    GN_DROP_CONNECTIONS,   /* The limit on connections. */
+    GN_DROP_TIME_WAIT,     /* A resting connection made room for another. */
+    GN_DROP_REASSEMBLY,    /* Fragments that never became whole. */
+    GN_DROP_MEMORY,        /* The limit on memory, or no memory at all. */
+    GN_DROP_ICMP_RATE,     /* An ICMP error that was not sent. */
+    GN_DROP_ICMP,          /* An ICMP message nobody is concerned by. */
+    GN_N_DROPS
+};
+
+/** Counters in struct gn_stats; more than there are reasons today. */
+#define GN_DROP_ROOM 40
+
+/**
+ * A namespace's counters, or a network's: there packets and bytes are those
+ * that went through the switch. Drops are counted where they happen, at the
+ * namespace that dropped the packet, or at the network if it was the switch,
+ * a link or a path.
+ */
+struct gn_stats {
+    uint64_t packets_in; /* Received, loopback included. */
+    uint64_t packets_out;
+    uint64_t bytes_in; /* Of whole IP packets. */
+    uint64_t bytes_out;
+    uint64_t packets_forwarded;
+    uint64_t icmp_errors;         /* Sent. */
+    uint64_t sockets_refused;     /* -EMFILE by the limit. */
+    uint64_t connections_refused; /* -ENOBUFS by the limit. */
+    uint64_t buffers_refused;     /* -ENOBUFS by the limit on memory. */
+    uint64_t sockets;             /* Open now. */
+    uint64_t connections;         /* Alive now, without TIME_WAIT. */
+    uint64_t buffered;            /* Bytes of memory charged now. */
+    uint64_t drops[GN_DROP_ROOM]; /* By enum gn_drop. */
+};
+
+/**
+ * The name of a reason, such as "no-route": the lower-case rest of its
+ * constant. Unknown ones are "unknown". Constant text, any thread.
+ */
+GN_API const char *gn_drop_name(enum gn_drop why);
+
+GN_END_DECLS
+
+#endif /* GUESTNET_STATS_H */

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_NAMESPACE_ENGINE_H
+#define GN_NAMESPACE_ENGINE_H
+
+/*
+ * The engine: the passive core that moves packets and runs timers when
+ * somebody calls it with the time, and the seam to whoever does (the driver).
+ *
+ * It owns no thread, reads no clock and does no I/O. Every entry is
+ *
+ *     gn__engine_enter()   takes the lock, reads the driver's clock once
+ *     ... the operation ...
+ *     gn__engine_leave()   delivers packets and runs timers until none is due
+ *                          or the budget is spent (then it is "due now"),
+ *                          settles the sockets that changed, releases the
+ *                          lock, and only then wakes threads
+ *
+ * No lock is held in a callback: callbacks are notices, queued under the lock
+ * and run by the driving thread with gn__engine_dispatch().
+ *
+ * Networks of one driver share an engine; a namespace can be attached only to
+ * networks of its engine. The lock is one for the process (lwIP is), whatever
+ * the number of engines; see the driver's lock.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/rng.h"
+#include "netstack/netstack.h"
+
+/** Packets moved by one entry before it leaves the rest as "due now". */
+#define GN__ENGINE_BUDGET 64u
+
+struct gn__engine;
+
+/** Where a thread (or a coroutine) sleeps. Zero is one that is not woken. */
+struct gn__parker {
+    _Atomic uint32_t woken;
+    void *task; /* the driver's own */
+};
+
+/** The seam: everything the engine needs of the world outside. */
+struct gn__driver_ops {
+    const char *name;
+    /** Now, ns, monotonic; never 0. */
+    uint64_t (*now)(void *self);
+    void (*random)(void *self, void *out, size_t len);
+    /** @driver: the caller is the driving thread, which is preferred. */
+    void (*lock)(void *self, bool driver);
+    void (*unlock)(void *self);
+    /** Sleep until woken or until @deadline (ns of now(); GN__NEVER). Called
+     *  without the lock. -EDEADLK where sleeping is impossible. */
+    int (*park)(void *self, struct gn__parker *parker, uint64_t deadline);
+    void (*unpark)(void *self, struct gn__parker *parker);
+    /** The next deadline moved earlier, or notices are waiting (deadline is
+     *  then now). Called without the lock; must be cheap when the driver is
+     *  awake already or is the caller. */
+    void (*kick)(void *self, uint64_t deadline);
+    /** Is the calling thread the driving thread (inside a callback too)? */
+    bool (*is_driving)(void *self);
+};
+
+/** A timer of nanosecond precision; embedded. */
+struct gn__event {
+    struct gn__heap_node node;
+    void (*fire)(struct gn__event *event);
+};
+
+/** A callback that is due on the driving thread; embedded. */
+struct gn__notice {
+    struct gn__list link; /* empty: not queued */
+    void (*run)(struct gn__notice *notice); /* without the lock */
+};
+
+/** A thread that waits; lives on its stack. */
+struct gn__waiter {
+    struct gn__list link;
+    struct gn__parker parker;
+    short events;   /* of a socket: what it waits for */
+    bool *fired;    /* NULL or set under the lock when it is woken */
+};
+
+struct gn__engine {
+    const struct gn__driver_ops *driver;
+    void *driver_self;
+    uint32_t refs;
+    struct gn__netstack net;     /* net.now is the time of this entry */
+    struct gn__rng rng;          /* everything random derives from it */
+    uint64_t key[2];             /* the seed of namespaces' streams */
+    struct gn__packet *run_head; /* packets due now, in order */
+    struct gn__packet **run_tail;
+    struct gn__heap under_way;   /* packets on links, by arrival */
+    struct gn__heap events;      /* struct gn__event */
+    uint64_t sequence;           /* orders equal times */
+    struct gn__list changed;     /* struct gn_sock.changed */
+    struct gn__list notices;     /* struct gn__notice */
+    struct gn__list wakes;       /* struct gn__waiter, after unlocking */
+    struct gn__list fds;         /* descriptors to update after unlocking */
+    struct gn__list networks;
+    struct gn__table ports;      /* bound ports of all namespaces (sock) */
+    uint64_t armed;              /* the deadline the driver knows */
+    uint64_t entries;            /* for statistics and tests */
+};
+
+/* The time of this entry, ns. */
+static inline uint64_t gn__now(const struct gn__engine *engine)
+{
+    return engine->net.now;
+}
+
+/** @alloc NULL: malloc. Seeds itself from driver->random. */
+GN_WARN_UNUSED int gn__engine_create(const struct gn__driver_ops *driver,
+                                     void *driver_self,
+                                     const struct gn_allocator *alloc,
+                                     struct gn__engine **out);
+/** No network may be left. */
+void gn__engine_destroy(struct gn__engine *engine);
+
+void gn__engine_enter(struct gn__engine *engine);
+void gn__engine_leave(struct gn__engine *engine);
+
+/** For drivers: when to call again (0: now), computed at the last leave. */
+uint64_t gn__engine_deadline(const struct gn__engine *engine);
+/** For drivers, on the driving thread, without the lock: enter, run what is
+ *  due, leave. */
+void gn__engine_run(struct gn__engine *engine);
+/** Run at most @max notices (callbacks); true if any ran. Driving thread. */
+bool gn__engine_dispatch(struct gn__engine *engine, unsigned max);
+
+/** Queue a packet for delivery to packet->to in this entry. */
+void gn__engine_post(struct gn__engine *engine, struct gn__packet *packet);
+/** The same, at a later time. */
+void gn__engine_post_at(struct gn__engine *engine, struct gn__packet *packet,
+                        uint64_t when);
+void gn__event_arm(struct gn__engine *engine, struct gn__event *event,
+                   uint64_t when);
+void gn__event_disarm(struct gn__engine *engine, struct gn__event *event);
+void gn__notice_queue(struct gn__engine *engine, struct gn__notice *notice);
+void gn__notice_cancel(struct gn__engine *engine, struct gn__notice *notice);
+
+/**
+ * Sleep until the waiter (already on some list, by the caller) is woken or
+ * @deadline; leaves the engine and enters it again. A sleeping thread runs
+ * the engine's deadlines itself. The waiter is off its list on return.
+ *
+ *   -EDEADLK  The calling thread is the driving thread.
+ *   -ETIMEDOUT
+ */
+GN_WARN_UNUSED int gn__engine_wait(struct gn__engine *engine,
+                                   struct gn__waiter *waiter,
+                                   uint64_t deadline);
+/** Under the lock: move a waiter to those that are woken after unlocking. */
+void gn__engine_wake(struct gn__engine *engine, struct gn__waiter *waiter);
+
+#endif /* GN_NAMESPACE_ENGINE_H */

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_NAMESPACE_INTERNAL_H
+#define GN_NAMESPACE_INTERNAL_H
+
+/*
+ * What the files of this folder know of each other: networks, ports of the
+ * switch, interfaces and namespaces. All of it under the engine's lock.
+ *
+ *     gn_namespace --owns--> gn__iface (is a gn__port) --on--> gn_network
+ *     gn_network: table of addresses -> gn__port, pools, limits
+ *
+ * A packet's way: gn__ns_output() picks a route and an interface;
+ * gn__switch_send() finds the port that owns the next hop and runs the links
+ * of both ends; gn__port.deliver receives it; for a namespace that is
+ * gn__ns_input(), which hands it to TCP, a UDP socket, ICMP, reassembly or,
+ * if the namespace forwards, to gn__ns_output() again.
+ */
+#include <guestnet/link.h>
+#include <guestnet/namespace.h>
+#include <guestnet/network.h>
+#include <guestnet/socket.h>
+
+#include "ipam/ipam.h"
+#include "namespace/engine.h"
+
+struct gn__port;
+
+struct gn__port_ops {
+    const char *name;
+    /** A packet for this port; consumed. */
+    void (*deliver)(struct gn__port *port, struct gn__packet *packet);
+};
+
+/** One direction of a link: its queue's state. */
+struct gn__link_state {
+    uint64_t busy_until;    /* the rate limiter's clock, ns */
+    uint64_t last_arrival;  /* keeps order unless reordering is asked for */
+    uint64_t queued_bytes;
+};
+
+/** A link: what packets meet between a port and the switch. */
+struct gn__link {
+    struct gn_link_config config;
+    bool perfect;                 /* nothing to do: the direct path */
+    struct gn__rng rng;
+    struct gn__link_state up;     /* port to switch */
+    struct gn__link_state down;
+};
+
+/** Where something is attached to the switch. */
+struct gn__port {
+    const struct gn__port_ops *ops;
+    struct gn_network *net;      /* NULL once detached */
+    struct gn__list link;        /* in net->ports */
+    uint64_t generation;         /* unique in the engine; 0: nobody */
+    uint32_t mtu;
+    bool any_source;             /* a router: sources are not checked */
+    struct gn__link wire;
+    struct gn__list addrs;       /* struct gn__port_addr.of_port */
+    struct gn__list groups;      /* multicast memberships */
+};
+
+/** An address a port owns; in the network's table. */
+struct gn__port_addr {
+    struct gn__table_node node;
+    struct gn__list of_port;
+    struct gn__port *port;
+    struct gn__addr addr;
+    uint8_t prefix_len;
+    int prefix;                  /* index in net->prefixes; -1: none (fe80) */
+};
+
+/** An interface of a namespace: lo or ethN. */
+struct gn__iface {
+    struct gn__port port;
+    struct gn__list of_ns;
+    struct gn_namespace *ns;
+    unsigned index;              /* 1: lo, 2: eth0, ... */
+    char name[16];
+    uint8_t mac[6];
+    bool loopback;
+    bool up;
+};
+
+struct gn__route {
+    struct gn__list link;        /* longest prefix first */
+    struct gn__prefix prefix;
+    struct gn__addr gateway;     /* any: on link */
+    struct gn__iface *iface;
+};
+
+struct gn_namespace {
+    struct gn__engine *engine;
+    struct gn_network *home;     /* the one it was created in */
+    struct gn__list of_net;
+    char name[64];
+    uint32_t id;
+    struct gn__stack stack;
+    struct gn__rng rng;
+    struct gn__list ifaces;
+    struct gn__list routes;
+    struct gn__list socks;       /* struct gn_sock.of_ns */
+    struct gn_limits limits;
+    struct gn_stats stats;
+    uint32_t n_socks;
+    uint16_t ip_id;
+    bool forwarding;
+    bool killed;                 /* calls return -ECANCELED */
+    bool detached;               /* eth0 is gone: -ENETDOWN */
+    bool closing;
+    bool is_host;
+    uint64_t icmp_tokens;        /* ICMP error rate limit */
+    uint64_t icmp_refilled;
+    uint64_t slowest_ns;         /* one-way delay of the slowest way met */
+    struct gn__notice closed;
+    gn_close_cb close_cb;
+    void *close_arg;
+};
+
+struct gn__net_prefix {
+    struct gn__prefix prefix;
+    struct gn__addr gateway;
+    struct gn__pool pool;
+};
+
+struct gn_network {
+    struct gn__engine *engine;
+    struct gn__list of_engine;
+    char name[64];
+    struct gn__net_prefix *prefixes;
+    size_t n_prefixes;
+    struct gn__table addresses;   /* struct gn__port_addr */
+    struct gn__table paths;       /* per-pair overrides, gn_path_set() */
+    struct gn__table groups;      /* multicast group -> ports */
+    struct gn__list ports;
+    struct gn__list namespaces;
+    struct gn_namespace *host;
+    uint32_t mtu;
+    char domain[254];
+    struct gn_limits limits;
+    struct gn__budget budget;
+    struct gn_stats stats;
+    struct gn_network_config config;
+    /** Sees every packet the switch delivers; for captures and digests. */
+    void (*tap)(struct gn_network *net, const struct gn__port *from,
+                const struct gn__packet *packet, void *arg);
+    void *tap_arg;
+    struct gn__notice closed;
+    gn_close_cb close_cb;
+    void *close_arg;
+    bool closing;
+};
+
+/* ---- namespaces: route.c, input.c, output.c ---- */
+
+/** Where a destination is reached from here. */
+struct gn__way {
+    struct gn__iface *iface;
+    struct gn__addr source;   /* the source address to use */
+    struct gn__addr next_hop;
+    uint32_t mtu;
+    bool local;               /* one of our own addresses */
+};
+
+/**
+ * Route to @dst. @src NULL or any: chosen (RFC 6724 in its simple form: an
+ * address of the interface, same scope); else it must be ours.
+ *
+ *   -ENETUNREACH  No route.   -ENETDOWN  Detached.
+ *   -EADDRNOTAVAIL  @src is not ours.   -EHOSTUNREACH
+ */
+GN_WARN_UNUSED int gn__ns_route(struct gn_namespace *ns,
+                                const struct gn__addr *dst,
+                                const struct gn__addr *src, uint32_t scope,
+                                struct gn__way *out);
+/** Is @addr one that packets to this namespace may carry (127/8 included)? */
+bool gn__ns_is_local(struct gn_namespace *ns, const struct gn__addr *addr);
+struct gn__iface *gn__ns_iface_of(struct gn_namespace *ns,
+                                  const struct gn__addr *addr);
+struct gn__iface *gn__ns_iface_by_index(struct gn_namespace *ns, unsigned i);
+/** Send an IP packet of ours (parsed, consumed); fragments it if needed. */
+void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet);
+/** The same over a given interface: multicast, broadcast. */
+void gn__ns_output_on(struct gn_namespace *ns, struct gn__iface *iface,
+                      struct gn__packet *packet);
+/** A packet that arrived at an interface (consumed). */
+void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
+                  struct gn__packet *packet);
+/** Send an ICMP error about @cause, if the rate limit allows. */
+void gn__ns_icmp_error(struct gn_namespace *ns, const struct gn__packet *cause,
+                       enum gn__icmp_kind kind, uint32_t mtu);
+void gn__ns_drop(struct gn_namespace *ns, enum gn_drop why);
+/** Join or leave a multicast group on an interface (counted). */
+GN_WARN_UNUSED int gn__iface_join(struct gn__iface *iface,
+                                  const struct gn__addr *group);
+void gn__iface_leave(struct gn__iface *iface, const struct gn__addr *group);
+/** A socket for broadcasts on this interface came or went. */
+GN_WARN_UNUSED int gn__iface_broadcast(struct gn__iface *iface, bool wanted);
+
+/* ---- the switch and ports: switch.c, link.c ---- */
+
+void gn__port_init(struct gn__port *port, const struct gn__port_ops *ops,
+                   uint32_t mtu);
+void gn__port_attach(struct gn__port *port, struct gn_network *net);
+GN_WARN_UNUSED int gn__port_add_addr(struct gn__port *port,
+                                     const struct gn__addr *addr,
+                                     uint8_t prefix_len, int prefix);
+void gn__port_detach(struct gn__port *port);
+/** From a port into the switch, towards @next_hop (consumed). */
+void gn__switch_send(struct gn__port *from, const struct gn__addr *next_hop,
+                     struct gn__packet *packet);
+void gn__net_drop(struct gn_network *net, enum gn_drop why);
+
+/* ---- sockets: what the rest of this folder calls (sock_*.c) ---- */
+
+/** gn__stack_ops.listener, .changed and .released. */
+struct gn__listener *gn__sock_listener(struct gn_namespace *ns,
+                                       const struct gn__endpoint *local,
+                                       const struct gn__endpoint *remote);
+void gn__sock_changed(void *owner);
+void gn__sock_port_released(struct gn_namespace *ns, void *binding);
+/** A UDP datagram (whole, consumed). False: nobody wanted it, and the packet
+ *  is still the caller's (for the ICMP error). */
+bool gn__sock_udp_input(struct gn_namespace *ns, struct gn__iface *iface,
+                        struct gn__packet *packet);
+/** An ICMP error about a UDP datagram of ours. */
+void gn__sock_udp_error(struct gn_namespace *ns, const struct gn__icmp *icmp);
+/** Readiness of a changed socket: wake waiters, watchers, descriptors. */
+void gn__sock_settle(struct gn_sock *sock);
+/** All sockets of a namespace end with @error (-ECANCELED for kill, ...);
+ *  @silent: nothing is sent. */
+void gn__sock_end_all(struct gn_namespace *ns, int error, bool silent);
+/** Sockets bound to or connected over @iface fail with -ENETDOWN. */
+void gn__sock_iface_gone(struct gn_namespace *ns, struct gn__iface *iface);
+
+#endif /* GN_NAMESPACE_INTERNAL_H */
