@@ -96,6 +96,12 @@ bool gn__addr_needs_scope(const struct gn__addr *a);
 gn__u128 gn__addr_to_number(const struct gn__addr *a);
 struct gn__addr gn__addr_from_number(gn__u128 n);
 
+/** The number whose lowest n bits are set; n is 128 at most. */
+static inline gn__u128 gn__addr_low_bits(unsigned n)
+{
+    return n ? ~(gn__u128)0 >> (128 - n) : 0;
+}
+
 /** The address with all bits after the first len (own bits) 0. */
 struct gn__addr gn__addr_mask(const struct gn__addr *a, unsigned len);
 
@@ -145,6 +151,17 @@ int gn__endpoint_from_sockaddr(const struct sockaddr *sa, socklen_t len,
  */
 socklen_t gn__endpoint_to_sockaddr(const struct gn__endpoint *e, int family,
                                    struct sockaddr *buf, socklen_t cap);
+
+/**
+ * Read a whole text as a plain decimal number, at most max: no sign, no space,
+ * no leading zero.
+ */
+bool gn__number_parse(const char *text, uint32_t max,
+                      uint32_t *out) GN_WARN_UNUSED;
+
+/** Copy len bytes of text to buf with a NUL; false when they do not fit. */
+bool gn__text_cut(const char *text, size_t len, char *buf,
+                  size_t cap) GN_WARN_UNUSED;
 
 /** Between the internal and the public value type. */
 struct gn_ip gn__addr_to_ip(const struct gn__addr *a);

@@ -41,7 +41,10 @@ struct gn__table {
 void gn__table_init(struct gn__table *table, const struct gn__mem *mem,
                     const uint64_t key[2]);
 
-/** Forget all nodes and free what the table holds; the nodes are not read. */
+/**
+ * Forget all nodes, whose owners must still be there, and free what the table
+ * holds.
+ */
 void gn__table_done(struct gn__table *table);
 
 /** The node with this key, or NULL. */

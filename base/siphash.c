@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The function of the paper's section 2: state v0..v3 from the key and four
+ * constants ("somepseudorandomlygeneratedbytes"), c rounds for each word of
+ * input, the last of which ends in the input's length, and d rounds at the end.
+ * The number of rounds is a constant at each call of siphash(), so that both
+ * variants are compiled without loops over rounds.
+ */
+#include "base/siphash.h"
+
+#include <string.h>
+
+struct state {
+    uint64_t v0, v1, v2, v3;
+};
+
+static inline uint64_t rotl(uint64_t x, unsigned n)
+{
+    return x << n | x >> (64 - n);
+}
+
+static inline uint64_t load_le64(const uint8_t *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+static inline void round_of(struct state *s)
+{
+    s->v0 += s->v1;
+    s->v2 += s->v3;
+    s->v1 = rotl(s->v1, 13) ^ s->v0;
+    s->v3 = rotl(s->v3, 16) ^ s->v2;
+    s->v0 = rotl(s->v0, 32) + s->v3;
+    s->v2 += s->v1;
+    s->v1 = rotl(s->v1, 17) ^ s->v2;
+    s->v3 = rotl(s->v3, 21) ^ s->v0;
+    s->v2 = rotl(s->v2, 32);
+}
+
+static inline void absorb(struct state *s, uint64_t word, unsigned rounds)
+{
+    s->v3 ^= word;
+    for (unsigned i = 0; i < rounds; i++)
+        round_of(s);
+    s->v0 ^= word;
+}
+
+/* The 0 to 7 bytes after the last whole word, and the length on top. */
+static inline uint64_t last_word(const uint8_t *p, size_t len)
+{
+    uint64_t word = (uint64_t)(len & 0xff) << 56;
+
+    for (size_t i = 0; i < (len & 7); i++)
+        word |= (uint64_t)p[i] << (8 * i);
+    return word;
+}
+
+static inline uint64_t siphash(const uint64_t key[2], const void *data,
+                               size_t len, unsigned c, unsigned d)
+{
+    struct state s = {
+        key[0] ^ UINT64_C(0x736f6d6570736575),
+        key[1] ^ UINT64_C(0x646f72616e646f6d),
+        key[0] ^ UINT64_C(0x6c7967656e657261),
+        key[1] ^ UINT64_C(0x7465646279746573),
+    };
+    const uint8_t *p = data;
+
+    for (size_t n = len / 8; n; n--, p += 8)
+        absorb(&s, load_le64(p), c);
+    absorb(&s, last_word(p, len), c);
+    s.v2 ^= 0xff;
+    for (unsigned i = 0; i < d; i++)
+        round_of(&s);
+    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+uint64_t gn__siphash24(const uint64_t key[2], const void *data, size_t len)
+{
+    return siphash(key, data, len, 2, 4);
+}
+
+uint64_t gn__siphash13(const uint64_t key[2], const void *data, size_t len)
+{
+    return siphash(key, data, len, 1, 3);
+}
