@@ -15,7 +15,11 @@
 #                                   clang's source coverage has sections of its
 #                                   own and works
 
-set(GUESTNET_LWIP_STATE_MAX 1024)
+# libFuzzer's tables of switch values, which nobody writes, count as well.
+set(state_max 1024)
+if(CMAKE_C_FLAGS MATCHES "fuzzer")
+    set(state_max 8192)
+endif()
 
 find_program(GUESTNET_JOIN_LD NAMES ld.bfd REQUIRED)
 
@@ -27,8 +31,7 @@ function(gn_join_lwip name out)
     set_target_properties(${name}_parts PROPERTIES
         INTERPROCEDURAL_OPTIMIZATION OFF)
     target_compile_options(${name}_parts PRIVATE
-        -fno-common -fno-data-sections -fno-lto
-        -fno-profile-arcs -fno-test-coverage)
+        -fno-common -fno-data-sections -fno-lto)
     if(CMAKE_C_COMPILER_ID MATCHES Clang)
         target_compile_options(${name}_parts PRIVATE
             "SHELL:-mllvm -asan-globals=0")
@@ -38,6 +41,10 @@ function(gn_join_lwip name out)
     if(CMAKE_C_FLAGS MATCHES "-fsanitize=[a-z,-]*undefined")
         target_compile_options(${name}_parts PRIVATE
             -fsanitize-undefined-trap-on-error)
+    endif()
+    if(CMAKE_C_FLAGS MATCHES "--coverage|-fprofile-arcs")
+        target_compile_options(${name}_parts PRIVATE
+            -fprofile-exclude-files=.*)
     endif()
 
     # Section groups are resolved here: their signatures become local names,
@@ -52,7 +59,7 @@ function(gn_join_lwip name out)
         COMMAND ${CMAKE_OBJCOPY} --keep-global-symbol=gn__netstack_ops
             "${whole}" "${joined}"
         COMMAND ${CMAKE_COMMAND} -DOBJECT=${joined}
-            -DREADELF=${CMAKE_READELF} -DMAX=${GUESTNET_LWIP_STATE_MAX}
+            -DREADELF=${CMAKE_READELF} -DMAX=${state_max}
             -P "${check}"
         DEPENDS ${name}_parts $<TARGET_OBJECTS:${name}_parts> "${script}"
             "${check}"
