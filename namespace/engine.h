@@ -83,6 +83,18 @@ struct gn__waiter {
     bool *fired;    /* NULL or set under the lock when it is woken */
 };
 
+/**
+ * Work for the time after unlocking: descriptors that show readiness. Who
+ * leaves takes some off the list and calls take() under the lock, unlocks, and
+ * calls run() on each; queued again meanwhile, another thread may be running
+ * the same one at once.
+ */
+struct gn__late {
+    struct gn__list link; /* in engine->fds; empty: not queued */
+    void (*take)(struct gn__late *late); /* keep it alive until run() ends */
+    void (*run)(struct gn__late *late);
+};
+
 struct gn__engine {
     const struct gn__driver_ops *driver;
     void *driver_self;
@@ -98,7 +110,7 @@ struct gn__engine {
     struct gn__list changed;     /* struct gn_sock.changed */
     struct gn__list notices;     /* struct gn__notice */
     struct gn__list wakes;       /* struct gn__waiter, after unlocking */
-    struct gn__list fds;         /* descriptors to update after unlocking */
+    struct gn__list fds;         /* struct gn__late */
     struct gn__list networks;
     struct gn__table ports;      /* bound ports of all namespaces (sock) */
     uint64_t armed;              /* the deadline the driver knows */
@@ -118,6 +130,11 @@ GN_WARN_UNUSED int gn__engine_create(const struct gn__driver_ops *driver,
                                      struct gn__engine **out);
 /** No network may be left. */
 void gn__engine_destroy(struct gn__engine *engine);
+
+/** Sockets may outlive their network; each holds the engine (and with it the
+ *  driver and its lock). ref: under the lock; unref: without it. */
+void gn__engine_ref(struct gn__engine *engine);
+void gn__engine_unref(struct gn__engine *engine);
 
 void gn__engine_enter(struct gn__engine *engine);
 void gn__engine_leave(struct gn__engine *engine);

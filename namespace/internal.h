@@ -100,6 +100,7 @@ struct gn_namespace {
     struct gn__list ifaces;
     struct gn__list routes;
     struct gn__list socks;       /* struct gn_sock.of_ns */
+    struct gn__list sleepers;    /* struct gn__wait, in gn_sleep_ns() */
     struct gn_limits limits;
     struct gn_stats stats;
     uint32_t n_socks;

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GUESTNET_SOCKET_H
+#define GUESTNET_SOCKET_H
+
+/*
+ * Sockets as on Linux: struct sockaddr, AF_*, SOCK_*, MSG_*, SOL_*, and the
+ * behaviour of the manual pages (bind(2), connect(2), tcp(7), udp(7), ...).
+ * What differs is listed in docs/differences.md. The differences of form:
+ *
+ *   - a result below 0 is a negative errno; errno itself is not touched;
+ *   - SIGPIPE is never raised and -EINTR never returned;
+ *   - what is addressed in a namespace is the guest's network, nothing else.
+ *
+ * TCP and UDP over IPv4 and IPv6. Any call from any thread, also on the same
+ * socket at once. A call blocks as on Linux, unless the socket is non-blocking
+ * (SOCK_NONBLOCK, gn_sock_set_nonblock()) or the call says MSG_DONTWAIT. On
+ * the driving thread, where nothing could ever end it, a call that would block
+ * returns -EDEADLK instead.
+ *
+ * Lifetime: a socket comes with one reference. gn_sock_close() ends it for
+ * everybody at once; gn_sock_unref() gives a reference back, and the last one
+ * frees the memory (and closes the socket, if nobody has). Threads that share
+ * a socket hold a reference each.
+ *
+ *     gn_sock_open, _accept --> open --(gn_sock_close)--> closed: -EBADF
+ *                                |
+ *                                +--(gn_namespace_kill, _close)--> -ECANCELED
+ *
+ * Errors that every call can return, not repeated below:
+ *   -EBADF      The socket is closed.
+ *   -ECANCELED  Its namespace was killed or closed.
+ *   -EFAULT     A pointer that is needed is NULL.
+ *   -ENOMEM, -ENOBUFS  Out of memory, or over a limit of the namespace; nothing
+ *               has changed.
+ */
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <guestnet/addr.h>
+#include <guestnet/export.h>
+
+GN_BEGIN_DECLS
+
+struct gn_namespace;
+struct gn_sock;
+
+/** Elements of an iovec that a call takes; more are -EMSGSIZE (UIO_MAXIOV). */
+#define GN_IOV_MAX 1024
+
+/**
+ * Open a socket, socket(2).
+ *
+ * @family    AF_INET or AF_INET6 (dual stack unless IPV6_V6ONLY is set).
+ * @type      SOCK_STREAM or SOCK_DGRAM; SOCK_NONBLOCK and SOCK_CLOEXEC may be
+ *            or-ed to it, the latter means nothing here.
+ * @protocol  0, or IPPROTO_TCP or IPPROTO_UDP as fits the type.
+ * @out       Set only on success. Owned by the caller: gn_sock_close() and
+ *            gn_sock_unref().
+ *
+ *   -EAFNOSUPPORT     Another family.
+ *   -ESOCKTNOSUPPORT  Another type (raw sockets are not there).
+ *   -EPROTONOSUPPORT  The protocol does not fit.
+ *   -EINVAL           No type at all, or unknown flags.
+ *   -EMFILE           The namespace has as many sockets as it may.
+ */
+GN_API GN_WARN_UNUSED int gn_sock_open(struct gn_namespace *ns, int family,
+                                       int type, int protocol,
+                                       struct gn_sock **out);
+
+/**
+ * Bind, bind(2). Ports below 1024 need no privilege.
+ *
+ *   -EINVAL         Bound already, or the address is too short.
+ *   -EAFNOSUPPORT   Not of the socket's family.
+ *   -EADDRNOTAVAIL  Not an address of the namespace.
+ *   -EADDRINUSE     Taken, or with port 0: no port is free.
+ */
+GN_API GN_WARN_UNUSED int gn_sock_bind(struct gn_sock *sock,
+                                       const struct sockaddr *addr,
+                                       socklen_t len);
+
+/**
+ * Accept connections from now on, listen(2). A backlog above 4096 counts as
+ * that; a socket that is not bound gets a port.
+ *
+ *   -EINVAL      Connected.
+ *   -EOPNOTSUPP  Not a stream socket.
+ *   -EADDRINUSE  Another socket listens on the port.
+ */
+GN_API GN_WARN_UNUSED int gn_sock_listen(struct gn_sock *sock, int backlog);
+
+/**
+ * Connect, connect(2). AF_UNSPEC dissolves an association.
+ *
+ *   -EINPROGRESS   Non-blocking: POLLOUT says when it is over, SO_ERROR how.
+ *                  Also when SO_SNDTIMEO ran out.
+ *   -EALREADY      One is under way.
+ *   -EISCONN       Connected, or listening.
+ *   -ECONNREFUSED, -ETIMEDOUT, -ENETUNREACH, -EHOSTUNREACH, -ECONNRESET
+ *   -EADDRNOTAVAIL No port is free for this destination.
+ *   -EACCES        A broadcast address without SO_BROADCAST.
+ *   -EINVAL, -EAFNOSUPPORT  As gn_sock_bind().
+ */
+GN_API GN_WARN_UNUSED int gn_sock_connect(struct gn_sock *sock,
+                                          const struct sockaddr *addr,
+                                          socklen_t len);
+
+/**
+ * Take the oldest connection of a listening socket, accept4(2). One that has
+ * been reset meanwhile is returned too; its first use says -ECONNRESET.
+ *
+ * @addr   Gets the peer's address, cut at *@len. May be NULL, with @len.
+ * @len    In: room in @addr. Out: what the whole address takes.
+ * @flags  0, SOCK_NONBLOCK, SOCK_CLOEXEC.
+ * @out    As gn_sock_open().
+ *
+ *   -EAGAIN      None is waiting (non-blocking, or SO_RCVTIMEO ran out).
+ *   -EINVAL      Not listening, unknown flags, or a negative length.
+ *   -EOPNOTSUPP  Not a stream socket.
+ *   -EMFILE      As gn_sock_open(); the connection stays.
+ */
+GN_API GN_WARN_UNUSED int gn_sock_accept(struct gn_sock *sock,
+                                         struct sockaddr *addr, socklen_t *len,
+                                         int flags, struct gn_sock **out);
+
+/**
+ * Send, send(2). @flags: MSG_DONTWAIT, MSG_MORE, MSG_NOSIGNAL (always so),
+ * MSG_EOR, MSG_CONFIRM and MSG_DONTROUTE (no effect).
+ *
+ * Returns the bytes taken: of a stream perhaps fewer than given, when the
+ * call does not block or the connection ends. A blocking call goes on until
+ * all are.
+ *
+ *   -EAGAIN        No room now (non-blocking, or SO_SNDTIMEO ran out).
+ *   -EPIPE         Not connected, or shut down for sending.
+ *   -ECONNRESET, -ETIMEDOUT, ...  Why the connection ended; said once.
+ *   -EDESTADDRREQ  A datagram without destination.
+ *   -EMSGSIZE      A datagram too long (65,507 bytes; 65,527 for IPv6), more
+ *                  than GN_IOV_MAX elements, or the lengths overflow.
+ *   -EACCES        A broadcast without SO_BROADCAST.
+ *   -EOPNOTSUPP    MSG_OOB, MSG_FASTOPEN and other flags not there.
+ *   -ECONNREFUSED  Datagrams: an earlier one met a closed port.
+ *   and routing's errors, as gn_sock_connect().
+ */
+GN_API ssize_t gn_sock_send(struct gn_sock *sock, const void *data, size_t len,
+                            int flags);
+/** The same to @addr; on a connected stream that is ignored, as on Linux. */
+GN_API ssize_t gn_sock_sendto(struct gn_sock *sock, const void *data,
+                              size_t len, int flags,
+                              const struct sockaddr *addr, socklen_t addr_len);
+/** The same from several buffers, with control messages IP_PKTINFO,
+ *  IPV6_PKTINFO, IP_TTL, IP_TOS, IPV6_HOPLIMIT, IPV6_TCLASS for datagrams.
+ *  -EINVAL: a malformed or unknown one. */
+GN_API ssize_t gn_sock_sendmsg(struct gn_sock *sock, const struct msghdr *msg,
+                               int flags);
+
+/**
+ * Receive, recv(2). @flags: MSG_DONTWAIT, MSG_PEEK, MSG_WAITALL, MSG_TRUNC (of
+ * a stream: throw the bytes away; of a datagram: return its whole length).
+ *
+ * Returns the bytes received; 0 at the end of a stream, and for an empty
+ * datagram.
+ *
+ *   -EAGAIN        Nothing is there (non-blocking, or SO_RCVTIMEO ran out).
+ *   -ENOTCONN      A stream that is not connected.
+ *   -ECONNRESET, -ETIMEDOUT, ...  Why the connection ended; said once.
+ *   -ECONNREFUSED  Datagrams: an earlier one met a closed port.
+ *   -EOPNOTSUPP    MSG_OOB on datagrams; -EINVAL on streams, as on Linux.
+ */
+GN_API ssize_t gn_sock_recv(struct gn_sock *sock, void *data, size_t len,
+                            int flags);
+/** The same with the sender of a datagram; a stream leaves @addr alone and
+ *  sets *@addr_len to 0. Both may be NULL. */
+GN_API ssize_t gn_sock_recvfrom(struct gn_sock *sock, void *data, size_t len,
+                                int flags, struct sockaddr *addr,
+                                socklen_t *addr_len);
+/** The same into several buffers, with control messages as asked for by
+ *  IP_PKTINFO, IPV6_RECVPKTINFO, IP_RECVTTL, IP_RECVTOS, .... msg_flags gets
+ *  MSG_TRUNC and MSG_CTRUNC. */
+GN_API ssize_t gn_sock_recvmsg(struct gn_sock *sock, struct msghdr *msg,
+                               int flags);
+
+/**
+ * Shut down one or both directions, shutdown(2).
+ *
+ * @how  SHUT_RD, SHUT_WR or SHUT_RDWR; else -EINVAL.
+ *
+ *   -ENOTCONN  Not connected.
+ */
+GN_API int gn_sock_shutdown(struct gn_sock *sock, int how);
+
+/** The own address, getsockname(2). @len as gn_sock_accept(). */
+GN_API GN_WARN_UNUSED int gn_sock_name(struct gn_sock *sock,
+                                       struct sockaddr *addr, socklen_t *len);
+/** The peer's, getpeername(2); -ENOTCONN. */
+GN_API GN_WARN_UNUSED int gn_sock_peer(struct gn_sock *sock,
+                                       struct sockaddr *addr, socklen_t *len);
+
+/**
+ * Set an option, setsockopt(2): those of the table in docs/differences.md.
+ *
+ *   -ENOPROTOOPT  Unknown here.
+ *   -EINVAL, -EDOM, ...  As Linux says for the option.
+ */
+GN_API int gn_sock_setopt(struct gn_sock *sock, int level, int name,
+                          const void *value, socklen_t len);
+/** Read an option, getsockopt(2). @len: in the room, out what was written. */
+GN_API int gn_sock_getopt(struct gn_sock *sock, int level, int name,
+                          void *value, socklen_t *len);
+
+/** Make it non-blocking, or blocking; fcntl(2) with O_NONBLOCK. */
+GN_API int gn_sock_set_nonblock(struct gn_sock *sock, bool on);
+/** Is it non-blocking? 1 or 0. */
+GN_API int gn_sock_nonblock(struct gn_sock *sock);
+
+/** Bytes that can be read without blocking (of the first datagram), FIONREAD;
+ *  -EINVAL for a listening socket. */
+GN_API ssize_t gn_sock_available(struct gn_sock *sock);
+/** Bytes sent and not yet acknowledged by the peer, SIOCOUTQ. */
+GN_API ssize_t gn_sock_unsent(struct gn_sock *sock);
+
+/** @revents  What of the events asked for holds, as poll(2) has it. */
+typedef void (*gn_watch_cb)(struct gn_sock *sock, short revents, void *arg);
+
+/**
+ * Watch a socket: a subscription. @callback runs on the driving thread again
+ * and again while any of @events (or POLLERR, POLLHUP) holds.
+ *
+ * @events    As for poll(2); 0 stops. A second call replaces the first.
+ * @callback  May call anything that does not block, also close the socket.
+ *            Not NULL unless @events is 0.
+ *
+ * When a call that stops or replaces returns, the old callback does not run
+ * any more: off the driving thread the call waits for one that is running.
+ * Closing the socket stops too.
+ *
+ *   -ENOTSUP  A socket of gn_namespace_system(): it has a descriptor.
+ */
+GN_API int gn_sock_watch(struct gn_sock *sock, short events,
+                         gn_watch_cb callback, void *arg);
+
+/** What gn_sock_poll() looks at. */
+struct gn_pollfd {
+    struct gn_sock *sock; /* Borrowed; NULL: a kernel descriptor. */
+    int fd;               /* Below 0: skipped. */
+    short events;
+    short revents;
+};
+
+/**
+ * Wait until one of many is ready, poll(2): sockets of any networks and kernel
+ * descriptors side by side. A closed socket is POLLNVAL, one of a killed
+ * namespace POLLERR and POLLHUP.
+ *
+ * @timeout_ms  Below 0: for ever. 0: do not wait.
+ *
+ * Returns how many have revents, 0 when the time ran out, or:
+ *   -EINVAL   More than 65,536 elements.
+ *   -EDEADLK  It would have to wait on the driving thread of a socket.
+ */
+GN_API int gn_sock_poll(struct gn_pollfd *fds, size_t n, int timeout_ms);
+
+/**
+ * A descriptor for an event loop of another kind: readable while any of
+ * @events (or POLLERR, POLLHUP) of the socket holds. Never read or write it.
+ * It lives as long as the socket is open, and becomes readable when that is
+ * closed, just before it is closed itself.
+ *
+ * @events  One descriptor exists for each different value, at most four;
+ *          asking again gives the same one.
+ * @fd      Set only on success. Borrowed.
+ *
+ *   -EINVAL   No events.
+ *   -ENOSPC   There are four.
+ *   -EMFILE, -ENFILE  No descriptor is free.
+ */
+GN_API GN_WARN_UNUSED int gn_sock_fd(struct gn_sock *sock, short events,
+                                     int *fd);
+
+/** Take one more reference. Returns @sock. */
+GN_API struct gn_sock *gn_sock_ref(struct gn_sock *sock);
+/** Give a reference back; the last one closes and frees. NULL is allowed. */
+GN_API void gn_sock_unref(struct gn_sock *sock);
+/**
+ * Close, close(2): blocked and later calls return -EBADF. References stay, and
+ * are given back by gn_sock_unref(). Closing twice, or NULL, does nothing.
+ *
+ * Unread data of a stream resets the connection; what has been sent is still
+ * delivered, by nobody's thread in particular. With SO_LINGER a blocking
+ * socket waits for that, up to its time.
+ */
+GN_API void gn_sock_close(struct gn_sock *sock);
+
+/** The time of the network's driver, ns, monotonic; virtual under a clock. */
+GN_API uint64_t gn_now_ns(struct gn_namespace *ns);
+/**
+ * Sleep in that time.
+ *
+ * Returns 0, -ECANCELED when the namespace was killed, or -EDEADLK on the
+ * driving thread.
+ */
+GN_API int gn_sleep_ns(struct gn_namespace *ns, uint64_t ns_to_sleep);
+/** Random bytes from the namespace's stream; repeatable under a seed. */
+GN_API void gn_random(struct gn_namespace *ns, void *out, size_t len);
+
+GN_END_DECLS
+
+#endif /* GUESTNET_SOCKET_H */
