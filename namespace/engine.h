@@ -35,6 +35,7 @@
 #define GN__ENGINE_BUDGET 64u
 
 struct gn__engine;
+struct gn__gate;
 
 /** Where a thread (or a coroutine) sleeps. Zero is one that is not woken. */
 struct gn__parker {
@@ -61,12 +62,19 @@ struct gn__driver_ops {
     void (*kick)(void *self, uint64_t deadline);
     /** Is the calling thread the driving thread (inside a callback too)? */
     bool (*is_driving)(void *self);
+    /** On the driving thread, without the lock: a network is gone. Calls
+     *  @done exactly once; after the driver has ended if this was the last
+     *  one and it ends then. */
+    void (*gone)(void *self, void (*done)(void *arg), void *arg);
+    /** The engine is gone with its last reference; free self. Any thread. */
+    void (*released)(void *self);
 };
 
 /** A timer of nanosecond precision; embedded. */
 struct gn__event {
     struct gn__heap_node node;
     void (*fire)(struct gn__event *event);
+    bool armed;
 };
 
 /** A callback that is due on the driving thread; embedded. */
@@ -75,12 +83,25 @@ struct gn__notice {
     void (*run)(struct gn__notice *notice); /* without the lock */
 };
 
-/** A thread that waits; lives on its stack. */
+/**
+ * A thread that waits; lives on its stack. One that waits for several things
+ * has a waiter on the list of each: the first is the one it sleeps with, the
+ * others name it in `chief`, and are taken off their lists by the thread.
+ */
 struct gn__waiter {
     struct gn__list link;
     struct gn__parker parker;
+    struct gn__waiter *chief; /* NULL: itself */
     short events;   /* of a socket: what it waits for */
+    bool waking;    /* it has been woken, or is about to be */
     bool *fired;    /* NULL or set under the lock when it is woken */
+};
+
+/** What is to be done after unlocking, by whoever leaves; embedded. It may
+ *  make system calls that do not block, and takes no lock of the engine. */
+struct gn__after {
+    struct gn__list link; /* empty: not queued */
+    void (*run)(struct gn__after *after);
 };
 
 /**
@@ -98,22 +119,27 @@ struct gn__late {
 struct gn__engine {
     const struct gn__driver_ops *driver;
     void *driver_self;
-    uint32_t refs;
+    _Atomic uint32_t refs;
     struct gn__netstack net;     /* net.now is the time of this entry */
     struct gn__rng rng;          /* everything random derives from it */
     uint64_t key[2];             /* the seed of namespaces' streams */
     struct gn__packet *run_head; /* packets due now, in order */
     struct gn__packet **run_tail;
+    size_t n_run;
     struct gn__heap under_way;   /* packets on links, by arrival */
     struct gn__heap events;      /* struct gn__event */
-    uint64_t sequence;           /* orders equal times */
+    size_t under_way_bytes;      /* memory held by packets on links */
+    struct gn__gate *free_gates;
+    struct gn__list gate_blocks;
+    uint64_t last_generation;    /* of gates; also numbers namespaces */
     struct gn__list changed;     /* struct gn_sock.changed */
     struct gn__list notices;     /* struct gn__notice */
     struct gn__list wakes;       /* struct gn__waiter, after unlocking */
     struct gn__list fds;         /* struct gn__late */
     struct gn__list networks;
     struct gn__table ports;      /* bound ports of all namespaces (sock) */
-    uint64_t armed;              /* the deadline the driver knows */
+    _Atomic uint64_t armed;      /* the deadline the driver knows; written
+                                    under the lock */
     uint64_t entries;            /* for statistics and tests */
 };
 
@@ -123,13 +149,17 @@ static inline uint64_t gn__now(const struct gn__engine *engine)
     return engine->net.now;
 }
 
-/** @alloc NULL: malloc. Seeds itself from driver->random. */
+/** @alloc NULL: malloc. Seeds itself from driver->random. One reference. */
 GN_WARN_UNUSED int gn__engine_create(const struct gn__driver_ops *driver,
                                      void *driver_self,
                                      const struct gn_allocator *alloc,
                                      struct gn__engine **out);
-/** No network may be left. */
-void gn__engine_destroy(struct gn__engine *engine);
+/**
+ * References keep the memory, for sockets that outlive their network; with
+ * the last one the engine and its driver are freed. Any thread, no lock held.
+ */
+void gn__engine_ref(struct gn__engine *engine);
+void gn__engine_unref(struct gn__engine *engine);
 
 /** Sockets may outlive their network; each holds the engine (and with it the
  *  driver and its lock). ref: under the lock; unref: without it. */
@@ -157,6 +187,10 @@ void gn__event_arm(struct gn__engine *engine, struct gn__event *event,
 void gn__event_disarm(struct gn__engine *engine, struct gn__event *event);
 void gn__notice_queue(struct gn__engine *engine, struct gn__notice *notice);
 void gn__notice_cancel(struct gn__engine *engine, struct gn__notice *notice);
+void gn__after_queue(struct gn__engine *engine, struct gn__after *after);
+void gn__after_cancel(struct gn__engine *engine, struct gn__after *after);
+/** Is the calling thread the driving thread? */
+bool gn__engine_is_driving(const struct gn__engine *engine);
 
 /**
  * Sleep until the waiter (already on some list, by the caller) is woken or

@@ -90,7 +90,8 @@ struct gn__route {
 };
 
 struct gn_namespace {
-    struct gn__engine *engine;
+    struct gn__engine *engine;   /* a reference */
+    _Atomic uint32_t refs;       /* its own while open, one of each socket */
     struct gn_network *home;     /* the one it was created in */
     struct gn__list of_net;
     char name[64];
@@ -191,6 +192,10 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
 void gn__ns_icmp_error(struct gn_namespace *ns, const struct gn__packet *cause,
                        enum gn__icmp_kind kind, uint32_t mtu);
 void gn__ns_drop(struct gn_namespace *ns, enum gn_drop why);
+/** A socket keeps the memory of its namespace (also of a closed one, which has
+ *  `closing` set, no interfaces and no stack). Any thread, no lock held. */
+void gn__ns_ref(struct gn_namespace *ns);
+void gn__ns_unref(struct gn_namespace *ns);
 /** Join or leave a multicast group on an interface (counted). */
 GN_WARN_UNUSED int gn__iface_join(struct gn__iface *iface,
                                   const struct gn__addr *group);
@@ -228,6 +233,8 @@ bool gn__sock_udp_input(struct gn_namespace *ns, struct gn__iface *iface,
 void gn__sock_udp_error(struct gn_namespace *ns, const struct gn__icmp *icmp);
 /** Readiness of a changed socket: wake waiters, watchers, descriptors. */
 void gn__sock_settle(struct gn_sock *sock);
+/** The socket whose member `changed` this is. */
+struct gn_sock *gn__sock_of_changed(struct gn__list *changed);
 /** All sockets of a namespace end with @error (-ECANCELED for kill, ...);
  *  @silent: nothing is sent. */
 void gn__sock_end_all(struct gn_namespace *ns, int error, bool silent);
