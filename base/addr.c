@@ -12,6 +12,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 static_assert(sizeof(struct gn__addr) == 16, "no padding");
 static_assert(sizeof(struct gn__endpoint) == 24, "no padding");
 
@@ -127,32 +129,6 @@ struct gn__addr gn__addr_mask(const struct gn__addr *a, unsigned len)
 
     return gn__addr_from_number(gn__addr_to_number(a) &
                                 ~gn__addr_low_bits(n_host));
-}
-
-bool gn__number_parse(const char *text, uint32_t max, uint32_t *out)
-{
-    uint64_t n = 0;
-
-    if (!*text || (text[0] == '0' && text[1]))
-        return false;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9')
-            return false;
-        n = 10 * n + (uint64_t)(*text - '0');
-        if (n > max)
-            return false;
-    }
-    *out = (uint32_t)n;
-    return true;
-}
-
-bool gn__text_cut(const char *text, size_t len, char *buf, size_t cap)
-{
-    if (len >= cap)
-        return false;
-    memcpy(buf, text, len);
-    buf[len] = '\0';
-    return true;
 }
 
 int gn__addr_parse(const char *text, struct gn__addr *out)
@@ -306,7 +282,7 @@ static bool parse_port(const char *text, in_port_t *port_be)
 {
     uint32_t port;
 
-    if (!gn__number_parse(text, UINT16_MAX, &port))
+    if (!gn__text_number(text, UINT16_MAX, &port))
         return false;
     *port_be = htons((uint16_t)port);
     return true;
@@ -345,7 +321,7 @@ static bool parse_v6_scoped(const char *text, size_t len,
         return true;
     a = gn__addr_from_v6_bytes(&sin6->sin6_addr);
     return gn__addr_needs_scope(&a) &&
-           gn__number_parse(percent + 1, UINT32_MAX, &sin6->sin6_scope_id);
+           gn__text_number(percent + 1, UINT32_MAX, &sin6->sin6_scope_id);
 }
 
 static bool parse_v6(const char *text, struct sockaddr_in6 *sin6)

@@ -152,17 +152,6 @@ int gn__endpoint_from_sockaddr(const struct sockaddr *sa, socklen_t len,
 socklen_t gn__endpoint_to_sockaddr(const struct gn__endpoint *e, int family,
                                    struct sockaddr *buf, socklen_t cap);
 
-/**
- * Read a whole text as a plain decimal number, at most max: no sign, no space,
- * no leading zero.
- */
-bool gn__number_parse(const char *text, uint32_t max,
-                      uint32_t *out) GN_WARN_UNUSED;
-
-/** Copy len bytes of text to buf with a NUL; false when they do not fit. */
-bool gn__text_cut(const char *text, size_t len, char *buf,
-                  size_t cap) GN_WARN_UNUSED;
-
 /** Between the internal and the public value type. */
 struct gn_ip gn__addr_to_ip(const struct gn__addr *a);
 int gn__addr_from_ip(const struct gn_ip *ip,

@@ -3,8 +3,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
+
+#include "base/text.h"
 
 bool gn__prefix_contains(const struct gn__prefix *p, const struct gn__addr *a)
 {
@@ -43,9 +44,10 @@ const char *gn__prefix_format(const struct gn__prefix *p, char *buf, size_t cap)
     return buf;
 }
 
-/* A prefix while it is being read, and what messages say of it. */
+/* A prefix while it is being read, and where complaints about it go. */
 struct reader {
     const char *text;
+    struct gn__quoted quoted; /* The text, for messages. */
     struct gn__addr addr;
     bool as_v6; /* Written as IPv6, whatever it is. */
     uint32_t len;
@@ -53,41 +55,7 @@ struct reader {
     size_t why_len;
 };
 
-/* A caller's text as it may stand in a message: one line, not endless. */
-struct quoted {
-    char text[68];
-};
-
 #define EXPECTED "expected one such as 10.77.0.0/24 or fd77::/64"
-
-static struct quoted quote(const char *text, size_t len)
-{
-    struct quoted q;
-    size_t n = 0;
-
-    for (; n < len && n < 60; n++)
-        q.text[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
-    snprintf(q.text + n, sizeof(q.text) - n, "%s", n < len ? "..." : "");
-    return q;
-}
-
-__attribute__((format(printf, 2, 3))) static int refuse(const struct reader *r,
-                                                        const char *format, ...)
-{
-    struct quoted q = quote(r->text, strlen(r->text));
-    va_list args;
-    int n;
-
-    if (!r->why || !r->why_len)
-        return -EINVAL;
-    n = snprintf(r->why, r->why_len, "prefix \"%s\"", q.text);
-    if (n < 0 || (size_t)n >= r->why_len)
-        return -EINVAL;
-    va_start(args, format);
-    vsnprintf(r->why + n, r->why_len - (size_t)n, format, args);
-    va_end(args);
-    return -EINVAL;
-}
 
 static int read_address(struct reader *r, size_t len)
 {
@@ -95,10 +63,11 @@ static int read_address(struct reader *r, size_t len)
 
     if (!gn__text_cut(r->text, len, text, sizeof(text)) ||
         gn__addr_parse(text, &r->addr))
-        return refuse(
-            r,
-            ": \"%s\" before the \"/\" is no IPv4 or IPv6 address: " EXPECTED,
-            quote(r->text, len).text);
+        return gn__text_refuse(r->why, r->why_len,
+                               "prefix \"%s\": \"%s\" before the \"/\" is no "
+                               "IPv4 or IPv6 address: " EXPECTED,
+                               r->quoted.text,
+                               gn__text_quote(r->text, len).text);
     r->as_v6 = strchr(text, ':') != NULL;
     return 0;
 }
@@ -107,34 +76,37 @@ static int read_length(struct reader *r, const char *text)
 {
     unsigned width = r->as_v6 ? 128 : 32;
 
-    if (!gn__number_parse(text, width, &r->len))
-        return refuse(r,
-                      ": \"%s\" after the \"/\" is no length: expected a "
-                      "number from 0 to %u",
-                      quote(text, strlen(text)).text, width);
+    if (!gn__text_number(text, width, &r->len))
+        return gn__text_refuse(r->why, r->why_len,
+                               "prefix \"%s\": \"%s\" after the \"/\" is no "
+                               "length: expected a number from 0 to %u",
+                               r->quoted.text,
+                               gn__text_quote(text, strlen(text)).text, width);
     return 0;
 }
 
-/* Compares with what the text must have meant. */
+/* Compares what was read with the prefix that it must have meant. */
 static int finish(const struct reader *r, struct gn__prefix *out)
 {
     unsigned n_host = (r->as_v6 ? 128 : 32) - r->len;
     gn__u128 n = gn__addr_to_number(&r->addr);
     struct gn__prefix right = {
         gn__addr_from_number(n & ~gn__addr_low_bits(n_host)), (uint8_t)r->len};
-    bool is_mapped = r->as_v6 && gn__addr_is_v4(&right.addr) && r->len >= 96;
+    bool is_mapped = r->as_v6 && gn__addr_is_v4(&right.addr);
     char text[GN__ADDR_TEXT];
 
     if (is_mapped)
-        right.len -= 96;
+        right.len = (uint8_t)(right.len - 96);
     gn__prefix_format(&right, text, sizeof(text));
     if (is_mapped)
-        return refuse(r, " is IPv4-mapped: write it as %s", text);
+        return gn__text_refuse(r->why, r->why_len,
+                               "prefix \"%s\" is IPv4-mapped: write it as %s",
+                               r->quoted.text, text);
     if (!gn__addr_equal(&right.addr, &r->addr))
-        return refuse(r,
-                      " has bits set after the first %u: the prefix of this "
-                      "length is %s",
-                      (unsigned)r->len, text);
+        return gn__text_refuse(r->why, r->why_len,
+                               "prefix \"%s\" has bits set after the first "
+                               "%u: the prefix of this length is %s",
+                               r->quoted.text, (unsigned)r->len, text);
     *out = right;
     return 0;
 }
@@ -146,14 +118,15 @@ int gn__prefix_parse(const char *text, struct gn__prefix *out, char *why,
     const char *slash;
     int err;
 
-    if (!text) {
-        if (why && why_len)
-            snprintf(why, why_len, "the prefix is missing: " EXPECTED);
-        return -EINVAL;
-    }
+    if (!text)
+        return gn__text_refuse(why, why_len,
+                               "the prefix is missing: " EXPECTED);
+    r.quoted = gn__text_quote(text, strlen(text));
     slash = strchr(text, '/');
     if (!slash)
-        return refuse(&r, " has no \"/\" with a length: " EXPECTED);
+        return gn__text_refuse(
+            why, why_len, "prefix \"%s\" has no \"/\" with a length: " EXPECTED,
+            r.quoted.text);
     err = read_address(&r, (size_t)(slash - text));
     if (err)
         return err;

@@ -20,17 +20,14 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
-
-struct gn__pool_node;
+#include "ipam/tree.h"
 
 struct gn__pool {
-    const struct gn__mem *mem;
     struct gn__prefix prefix;
-    struct gn__addr gateway; /* In the prefix if has_gateway. */
+    struct gn__addr gateway; /* In the prefix, if has_gateway. */
     bool has_gateway;
-    uint8_t level; /* Of the root; what lies above it is free. */
     uint64_t n_taken;
-    struct gn__pool_node *root; /* NULL: nothing is taken or reserved. */
+    struct gn__tree tree;
 };
 
 struct gn__pool_options {
