@@ -105,6 +105,7 @@ struct gn_namespace {
     struct gn_limits limits;
     struct gn_stats stats;
     uint32_t n_socks;
+    uint32_t port_counter;       /* of RFC 6056 algorithm 3 (sock) */
     uint16_t ip_id;
     bool forwarding;
     bool killed;                 /* calls return -ECANCELED */
