@@ -138,8 +138,9 @@ struct gn__engine {
     struct gn__list fds;         /* struct gn__late */
     struct gn__list networks;
     struct gn__table ports;      /* bound ports of all namespaces (sock) */
-    _Atomic uint64_t armed;      /* the deadline the driver knows; written
-                                    under the lock */
+    _Atomic uint64_t next;       /* the next deadline, at the last leave */
+    _Atomic uint64_t armed;      /* what the driver knows of it; both are
+                                    written under the lock */
     uint64_t entries;            /* for statistics and tests */
 };
 

@@ -25,6 +25,23 @@
 
 struct gn__port;
 
+/**
+ * A port as a packet under way knows it. Gates are used again but never freed
+ * while the engine lives, so that a packet may look at the gate of a port that
+ * is gone: the generation says so. Zero: free.
+ */
+struct gn__gate {
+    uint64_t generation;
+    struct gn__port *port;
+    struct gn__gate *next_free;
+};
+
+/** A token bucket: what may be sent of something in a second. */
+struct gn__bucket {
+    uint64_t level;     /* ns worth of time */
+    uint64_t filled_at;
+};
+
 struct gn__port_ops {
     const char *name;
     /** A packet for this port; consumed. */
@@ -52,12 +69,21 @@ struct gn__port {
     const struct gn__port_ops *ops;
     struct gn_network *net;      /* NULL once detached */
     struct gn__list link;        /* in net->ports */
+    struct gn__gate *gate;       /* NULL: not attached */
     uint64_t generation;         /* unique in the engine; 0: nobody */
+    uint64_t party;              /* the end of paths it belongs to */
     uint32_t mtu;
     bool any_source;             /* a router: sources are not checked */
     struct gn__link wire;
     struct gn__list addrs;       /* struct gn__port_addr.of_port */
-    struct gn__list groups;      /* multicast memberships */
+    struct gn__list groups;      /* struct gn__member.of_port */
+    uint32_t n_groups;
+    struct gn__bucket icmp;      /* errors the switch sends to it */
+    uint64_t slowest_ns;         /* one-way delay of the slowest way met */
+    /* The last next hop, good while the gate's generation is the same. */
+    struct gn__addr last_hop;
+    struct gn__gate *last_gate;
+    uint64_t last_generation;
 };
 
 /** An address a port owns; in the network's table. */
@@ -85,8 +111,17 @@ struct gn__iface {
 struct gn__route {
     struct gn__list link;        /* longest prefix first */
     struct gn__prefix prefix;
-    struct gn__addr gateway;     /* any: on link */
+    struct gn__addr gateway;
     struct gn__iface *iface;
+};
+
+/** Where a destination is reached from here. */
+struct gn__way {
+    struct gn__iface *iface;
+    struct gn__addr source;   /* the source address to use */
+    struct gn__addr next_hop;
+    uint32_t mtu;
+    bool local;               /* one of our own addresses */
 };
 
 struct gn_namespace {
@@ -94,12 +129,21 @@ struct gn_namespace {
     _Atomic uint32_t refs;       /* its own while open, one of each socket */
     struct gn_network *home;     /* the one it was created in */
     struct gn__list of_net;
+    struct gn__table_node by_name;
     char name[64];
-    uint32_t id;
+    char key_name[64];           /* in lower case: the key of by_name */
+    uint64_t id;                 /* unique in the engine */
     struct gn__stack stack;
     struct gn__rng rng;
-    struct gn__list ifaces;
+    struct gn__list ifaces;      /* lo first, then by index */
+    unsigned last_index;
     struct gn__list routes;
+    uint32_t n_routes;
+    struct {                     /* the last answer of gn__ns_route() */
+        bool valid;
+        struct gn__addr dst, src;
+        struct gn__way way;
+    } last_way;
     struct gn__list socks;       /* struct gn_sock.of_ns */
     struct gn__list sleepers;    /* struct gn__wait, in gn_sleep_ns() */
     struct gn_limits limits;
@@ -112,8 +156,7 @@ struct gn_namespace {
     bool detached;               /* eth0 is gone: -ENETDOWN */
     bool closing;
     bool is_host;
-    uint64_t icmp_tokens;        /* ICMP error rate limit */
-    uint64_t icmp_refilled;
+    struct gn__bucket icmp;      /* ICMP errors it sends */
     uint64_t slowest_ns;         /* one-way delay of the slowest way met */
     struct gn__notice closed;
     gn_close_cb close_cb;
@@ -122,8 +165,7 @@ struct gn_namespace {
 
 struct gn__net_prefix {
     struct gn__prefix prefix;
-    struct gn__addr gateway;
-    struct gn__pool pool;
+    struct gn__pool pool;        /* knows the gateway */
 };
 
 struct gn_network {
@@ -133,17 +175,20 @@ struct gn_network {
     struct gn__net_prefix *prefixes;
     size_t n_prefixes;
     struct gn__table addresses;   /* struct gn__port_addr */
-    struct gn__table paths;       /* per-pair overrides, gn_path_set() */
-    struct gn__table groups;      /* multicast group -> ports */
-    struct gn__list ports;
-    struct gn__list namespaces;
+    struct gn__table names;       /* struct gn_namespace.by_name */
+    struct gn__table paths;       /* struct gn__path, gn_path_set() */
+    struct gn__table groups;      /* struct gn__group: who listens */
+    struct gn__list ports;        /* struct gn__port.link */
+    struct gn__list namespaces;   /* struct gn_namespace.of_net */
     struct gn_namespace *host;
     uint32_t mtu;
     char domain[254];
     struct gn_limits limits;
     struct gn__budget budget;
     struct gn_stats stats;
-    struct gn_network_config config;
+    uint64_t key[2];              /* what its random streams derive from */
+    gn_log_cb log;
+    void *log_arg;
     /** Sees every packet the switch delivers; for captures and digests. */
     void (*tap)(struct gn_network *net, const struct gn__port *from,
                 const struct gn__packet *packet, void *arg);
@@ -155,15 +200,6 @@ struct gn_network {
 };
 
 /* ---- namespaces: route.c, input.c, output.c ---- */
-
-/** Where a destination is reached from here. */
-struct gn__way {
-    struct gn__iface *iface;
-    struct gn__addr source;   /* the source address to use */
-    struct gn__addr next_hop;
-    uint32_t mtu;
-    bool local;               /* one of our own addresses */
-};
 
 /**
  * Route to @dst. @src NULL or any: chosen (RFC 6724 in its simple form: an
@@ -193,8 +229,8 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
 void gn__ns_icmp_error(struct gn_namespace *ns, const struct gn__packet *cause,
                        enum gn__icmp_kind kind, uint32_t mtu);
 void gn__ns_drop(struct gn_namespace *ns, enum gn_drop why);
-/** A socket keeps the memory of its namespace (also of a closed one, which has
- *  `closing` set, no interfaces and no stack). Any thread, no lock held. */
+/** A reference keeps the memory of a namespace for who blocks in it; a closed
+ *  one has `closing` set and nothing else. Any thread, no lock held. */
 void gn__ns_ref(struct gn_namespace *ns);
 void gn__ns_unref(struct gn_namespace *ns);
 /** Join or leave a multicast group on an interface (counted). */
@@ -234,8 +270,6 @@ bool gn__sock_udp_input(struct gn_namespace *ns, struct gn__iface *iface,
 void gn__sock_udp_error(struct gn_namespace *ns, const struct gn__icmp *icmp);
 /** Readiness of a changed socket: wake waiters, watchers, descriptors. */
 void gn__sock_settle(struct gn_sock *sock);
-/** The socket whose member `changed` this is. */
-struct gn_sock *gn__sock_of_changed(struct gn__list *changed);
 /** All sockets of a namespace end with @error (-ECANCELED for kill, ...);
  *  @silent: nothing is sent. */
 void gn__sock_end_all(struct gn_namespace *ns, int error, bool silent);
