@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What happens in one entry, all of it at the one time read at its beginning:
+ *
+ *   1. the caller's operation, which may queue packets;
+ *   2. packets due now, in the order they were queued; then those that arrive
+ *      by now from links, then events, then the stacks' timers, each of which
+ *      may queue more packets;
+ *   3. the sockets that changed are settled: their waiters are put on `wakes`;
+ *   4. the next deadline is compared with the one the driver has.
+ *
+ * Step 2 moves GN__ENGINE_BUDGET packets and timers in all. No stack is trusted
+ * to fall silent: what is left makes the deadline "now", and the driver goes
+ * on, so that two guests that answer each other for ever cost others a share
+ * of the time and nothing else.
+ *
+ * The driver is kicked only when the deadline moved earlier than the one it
+ * sleeps for. Each TCP connection moves its own deadlines about with each
+ * segment, but they are rounded to ticks and a later one is not told, so a
+ * busy connection kicks at most once a tick. Threads blocked in a call are a
+ * second pair of eyes: one of them at a time, the standby, sleeps not much
+ * longer than the next deadline and runs what the driver has not.
+ */
+#include "namespace/engine.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "namespace/internal.h"
+#include "namespace/sock.h"
+#include "namespace/switch.h"
+
+/** What the standby allows the driver to be late, ns. */
+#define STANDBY_GRACE_NS 1000000ull
+
+static void init_lists(struct gn__engine *engine)
+{
+    engine->run_tail = &engine->run_head;
+    gn__heap_init(&engine->under_way);
+    gn__heap_init(&engine->events);
+    gn__list_init(&engine->gate_blocks);
+    gn__list_init(&engine->changed);
+    gn__list_init(&engine->notices);
+    gn__list_init(&engine->wakes);
+    gn__list_init(&engine->fds);
+    gn__list_init(&engine->networks);
+}
+
+int gn__engine_create(const struct gn__driver_ops *driver, void *driver_self,
+                      const struct gn_allocator *alloc,
+                      struct gn__engine **out)
+{
+    struct gn__engine *engine;
+    struct gn__mem mem;
+    uint64_t seed[2], secret[2], key[2];
+    int err;
+
+    gn__mem_init(&mem, alloc);
+    engine = gn__zalloc(&mem, sizeof(*engine));
+    if (!engine)
+        return -ENOMEM;
+    engine->driver = driver;
+    engine->driver_self = driver_self;
+    atomic_init(&engine->refs, 1);
+    atomic_init(&engine->next, GN__NEVER);
+    atomic_init(&engine->armed, GN__NEVER);
+    init_lists(engine);
+
+    driver->random(driver_self, seed, sizeof(seed));
+    gn__rng_init(&engine->rng, seed, "engine", 6);
+    gn__rng_fill(&engine->rng, engine->key, sizeof(engine->key));
+    gn__rng_fill(&engine->rng, secret, sizeof(secret));
+    gn__rng_fill(&engine->rng, key, sizeof(key));
+    err = gn__netstack_init(&engine->net, alloc, secret,
+                            driver->now(driver_self));
+    if (err) {
+        gn__free(&mem, engine, sizeof(*engine));
+        return err;
+    }
+    gn__table_init(&engine->ports, &engine->net.mem, key);
+    *out = engine;
+    return 0;
+}
+
+/* Packets that no network is left for. */
+static void drop_packets(struct gn__engine *engine)
+{
+    struct gn__heap_node *node;
+    struct gn__packet *packet;
+
+    while ((packet = engine->run_head)) {
+        engine->run_head = packet->next;
+        gn__packet_free(packet);
+    }
+    engine->run_tail = &engine->run_head;
+    while ((node = gn__heap_pop(&engine->under_way)))
+        gn__packet_free(gn__container_of(node, struct gn__packet, event));
+}
+
+static void engine_destroy(struct gn__engine *engine)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    void *driver_self = engine->driver_self;
+    struct gn__mem mem = engine->net.mem;
+
+    drop_packets(engine);
+    gn__gates_done(engine);
+    gn__table_done(&engine->ports);
+    gn__netstack_done(&engine->net);
+    gn__free(&mem, engine, sizeof(*engine));
+    driver->released(driver_self);
+}
+
+void gn__engine_ref(struct gn__engine *engine)
+{
+    atomic_fetch_add_explicit(&engine->refs, 1, memory_order_relaxed);
+}
+
+void gn__engine_unref(struct gn__engine *engine)
+{
+    if (atomic_fetch_sub_explicit(&engine->refs, 1, memory_order_acq_rel) == 1)
+        engine_destroy(engine);
+}
+
+bool gn__engine_is_driving(const struct gn__engine *engine)
+{
+    return engine->driver->is_driving(engine->driver_self);
+}
+
+/* ---- queues ---- */
+
+static void append(struct gn__engine *engine, struct gn__packet *packet)
+{
+    packet->next = NULL;
+    *engine->run_tail = packet;
+    engine->run_tail = &packet->next;
+    engine->n_run++;
+}
+
+void gn__engine_post(struct gn__engine *engine, struct gn__packet *packet)
+{
+    append(engine, packet);
+}
+
+/* What a packet on a link is charged with: its own memory and its share of
+ * the chunks. */
+static size_t cost_of(const struct gn__packet *packet)
+{
+    return sizeof(*packet) + packet->len;
+}
+
+void gn__engine_post_at(struct gn__engine *engine, struct gn__packet *packet,
+                        uint64_t when)
+{
+    engine->under_way_bytes += cost_of(packet);
+    gn__heap_insert(&engine->under_way, &packet->event, when);
+}
+
+void gn__event_arm(struct gn__engine *engine, struct gn__event *event,
+                   uint64_t when)
+{
+    gn__event_disarm(engine, event);
+    gn__heap_insert(&engine->events, &event->node, when);
+    event->armed = true;
+}
+
+void gn__event_disarm(struct gn__engine *engine, struct gn__event *event)
+{
+    if (!event->armed)
+        return;
+    gn__heap_remove(&engine->events, &event->node);
+    event->armed = false;
+}
+
+void gn__notice_queue(struct gn__engine *engine, struct gn__notice *notice)
+{
+    if (!notice->link.next)
+        gn__list_init(&notice->link);
+    if (gn__list_empty(&notice->link))
+        gn__list_add_tail(&engine->notices, &notice->link);
+}
+
+void gn__notice_cancel(struct gn__engine *engine, struct gn__notice *notice)
+{
+    (void)engine;
+    if (notice->link.next)
+        gn__list_del(&notice->link);
+}
+
+void gn__after_queue(struct gn__engine *engine, struct gn__after *after)
+{
+    if (!after->link.next)
+        gn__list_init(&after->link);
+    if (gn__list_empty(&after->link))
+        gn__list_add_tail(&engine->fds, &after->link);
+}
+
+void gn__after_cancel(struct gn__engine *engine, struct gn__after *after)
+{
+    (void)engine;
+    if (after->link.next)
+        gn__list_del(&after->link);
+}
+
+/* ---- one entry ---- */
+
+static void run_packet(struct gn__engine *engine)
+{
+    struct gn__packet *packet = engine->run_head;
+
+    engine->run_head = packet->next;
+    if (!engine->run_head)
+        engine->run_tail = &engine->run_head;
+    engine->n_run--;
+    packet->next = NULL;
+    gn__switch_arrived(engine, packet);
+}
+
+static bool run_arrival(struct gn__engine *engine)
+{
+    struct gn__heap_node *node = gn__heap_first(&engine->under_way);
+    struct gn__packet *packet;
+
+    if (!node || node->time > engine->net.now)
+        return false;
+    gn__heap_remove(&engine->under_way, node);
+    packet = gn__container_of(node, struct gn__packet, event);
+    engine->under_way_bytes -= cost_of(packet);
+    gn__switch_arrived(engine, packet);
+    return true;
+}
+
+static bool run_event(struct gn__engine *engine)
+{
+    struct gn__heap_node *node = gn__heap_first(&engine->events);
+    struct gn__event *event;
+
+    if (!node || node->time > engine->net.now)
+        return false;
+    event = gn__container_of(node, struct gn__event, node);
+    gn__event_disarm(engine, event);
+    event->fire(event);
+    return true;
+}
+
+/* Returns when to come back: 0 for now, when the budget was spent. */
+static uint64_t run_due(struct gn__engine *engine)
+{
+    unsigned budget = GN__ENGINE_BUDGET;
+    uint64_t timers = 0;
+
+    for (; budget; budget--) {
+        if (engine->run_head) {
+            run_packet(engine);
+        } else if (!run_arrival(engine) && !run_event(engine)) {
+            timers = gn__netstack_deadline(&engine->net);
+            if (timers > engine->net.now)
+                break;
+            (void)gn__netstack_timers(&engine->net, 1); /* More: next round. */
+        }
+    }
+    return budget ? timers : 0;
+}
+
+static void settle(struct gn__engine *engine)
+{
+    struct gn__list *node;
+
+    while ((node = gn__list_pop(&engine->changed)))
+        gn__sock_settle(gn__container_of(node, struct gn_sock, changed));
+}
+
+static uint64_t earlier(uint64_t next, const struct gn__heap *heap)
+{
+    const struct gn__heap_node *first = gn__heap_first(heap);
+
+    return first && first->time < next ? first->time : next;
+}
+
+static uint64_t next_deadline(const struct gn__engine *engine, uint64_t timers)
+{
+    if (engine->run_head)
+        return 0;
+    return earlier(earlier(timers, &engine->under_way), &engine->events);
+}
+
+void gn__engine_enter(struct gn__engine *engine)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    uint64_t now;
+
+    driver->lock(engine->driver_self, driver->is_driving(engine->driver_self));
+    now = driver->now(engine->driver_self);
+    /* Another thread may have read a later time before it got the lock. */
+    if (now > engine->net.now)
+        engine->net.now = now;
+    engine->entries++;
+}
+
+static void wake_all(struct gn__engine *engine, struct gn__list *wakes)
+{
+    struct gn__list *node;
+
+    while ((node = gn__list_pop(wakes))) {
+        struct gn__waiter *waiter =
+            gn__container_of(node, struct gn__waiter, link);
+
+        /* The last touch: its thread may be gone right after. */
+        engine->driver->unpark(engine->driver_self, &waiter->parker);
+    }
+}
+
+static void run_afters(struct gn__list *afters)
+{
+    struct gn__list *node;
+
+    while ((node = gn__list_pop(afters))) {
+        struct gn__after *after = gn__container_of(node, struct gn__after,
+                                                   link);
+
+        after->run(after);
+    }
+}
+
+/* Whether the driver must be told of @next, and remember what it will know. */
+static bool arm_driver(struct gn__engine *engine, uint64_t next)
+{
+    bool driving = gn__engine_is_driving(engine);
+
+    if (!driving && next >= atomic_load_explicit(&engine->armed,
+                                                 memory_order_relaxed))
+        return false;
+    atomic_store_explicit(&engine->armed, next, memory_order_relaxed);
+    return !driving;
+}
+
+void gn__engine_leave(struct gn__engine *engine)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    struct gn__list wakes, afters;
+    uint64_t next;
+    bool kick;
+
+    next = run_due(engine);
+    settle(engine);
+    next = next_deadline(engine, next);
+    atomic_store_explicit(&engine->next, next, memory_order_relaxed);
+    if (!gn__list_empty(&engine->notices))
+        next = 0;
+    kick = arm_driver(engine, next);
+    gn__list_init(&wakes);
+    gn__list_init(&afters);
+    gn__list_splice(&wakes, &engine->wakes);
+    gn__list_splice(&afters, &engine->fds);
+    driver->unlock(engine->driver_self);
+
+    wake_all(engine, &wakes);
+    run_afters(&afters);
+    if (kick)
+        driver->kick(engine->driver_self, next);
+}
+
+/* ---- for drivers ---- */
+
+uint64_t gn__engine_deadline(const struct gn__engine *engine)
+{
+    return atomic_load_explicit(&engine->armed, memory_order_relaxed);
+}
+
+void gn__engine_run(struct gn__engine *engine)
+{
+    gn__engine_enter(engine);
+    gn__engine_leave(engine);
+}
+
+bool gn__engine_dispatch(struct gn__engine *engine, unsigned max)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    struct gn__notice *notice;
+    struct gn__list *node;
+    unsigned n;
+
+    for (n = 0;; n++) {
+        driver->lock(engine->driver_self, true);
+        node = n < max ? gn__list_pop(&engine->notices) : NULL;
+        engine->dispatching = node != NULL;
+        driver->unlock(engine->driver_self);
+        if (!node)
+            return n > 0;
+        notice = gn__container_of(node, struct gn__notice, link);
+        notice->run(notice);
+    }
+}
+
+/* ---- waiting ---- */
+
+void gn__engine_wake(struct gn__engine *engine, struct gn__waiter *waiter)
+{
+    struct gn__waiter *sleeper = waiter->chief ? waiter->chief : waiter;
+
+    if (waiter->fired)
+        *waiter->fired = true;
+    if (waiter->link.next)
+        gn__list_del(&waiter->link);
+    if (sleeper->waking)
+        return;
+    sleeper->waking = true;
+    if (sleeper->link.next)
+        gn__list_del(&sleeper->link);
+    gn__list_add_tail(&engine->wakes, &sleeper->link);
+}
+
+/* Sleep once, outside the engine. */
+static int sleep_once(struct gn__engine *engine, struct gn__waiter *waiter,
+                      uint64_t deadline)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    uint64_t wake_at = deadline;
+    bool standby = !engine->standby;
+    int err;
+
+    if (standby)
+        engine->standby = waiter;
+    gn__engine_leave(engine);
+    if (standby) {
+        uint64_t next = atomic_load_explicit(&engine->next,
+                                             memory_order_relaxed);
+
+        if (next < GN__NEVER - STANDBY_GRACE_NS &&
+            next + STANDBY_GRACE_NS < wake_at)
+            wake_at = next + STANDBY_GRACE_NS;
+    }
+    err = driver->park(engine->driver_self, &waiter->parker, wake_at);
+    gn__engine_enter(engine);
+    if (engine->standby == waiter)
+        engine->standby = NULL;
+    return err;
+}
+
+int gn__engine_wait(struct gn__engine *engine, struct gn__waiter *waiter,
+                    uint64_t deadline)
+{
+    int err = 0;
+
+    if (gn__engine_is_driving(engine))
+        err = -EDEADLK;
+    while (!err && !waiter->waking && engine->net.now < deadline)
+        err = sleep_once(engine, waiter, deadline);
+    /* Whoever wakes it still holds its parker; that takes no time. */
+    while (waiter->waking &&
+           !atomic_load_explicit(&waiter->parker.woken, memory_order_acquire))
+        (void)sleep_once(engine, waiter, GN__NEVER); /* Ends when woken. */
+    if (waiter->link.next)
+        gn__list_del(&waiter->link);
+    if (waiter->waking)
+        return 0;
+    return err ? err : -ETIMEDOUT;
+}
