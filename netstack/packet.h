@@ -52,6 +52,10 @@ struct gn__packet {
      * somebody else since has another generation, and never sees it. */
     void *to;
     uint64_t to_generation;
+    void *from;               /* the port that sent it; set with `to` */
+    uint64_t from_generation;
+    bool at_switch;           /* stops at the switch, then goes on to `to` */
+    bool on_link;             /* counted in the link it is on */
 
     struct gn__ip ip;            /* what its header says */
     uint32_t len;                /* of the whole packet, bytes */
