@@ -15,8 +15,8 @@
  * So the lowest free offset is found by one bit scan for each level, and a
  * reserved half of a /64 is some bits along one path. The tree is only as high
  * as its highest offset in use demands: a /64 of which 200 addresses are in use
- * looks like a /24. Children stand in an array as long as there are children,
- * rounded up to a power of two.
+ * looks like a /24. Children stand in an array that doubles when it is full and
+ * goes with its node, so that giving back needs no memory.
  *
  * Whatever needs memory first makes the path to the offsets that it will
  * change (make_path: slots are split into children that say the same) and then
