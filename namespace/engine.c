@@ -33,6 +33,8 @@
 
 /** What the standby allows the driver to be late, ns. */
 #define STANDBY_GRACE_NS 1000000ull
+/** Descriptors updated at a time. */
+#define N_LATES 16u
 
 static void init_lists(struct gn__engine *engine)
 {
@@ -48,8 +50,7 @@ static void init_lists(struct gn__engine *engine)
 }
 
 int gn__engine_create(const struct gn__driver_ops *driver, void *driver_self,
-                      const struct gn_allocator *alloc,
-                      struct gn__engine **out)
+                      const struct gn_allocator *alloc, struct gn__engine **out)
 {
     struct gn__engine *engine;
     struct gn__mem mem;
@@ -188,21 +189,6 @@ void gn__notice_cancel(struct gn__engine *engine, struct gn__notice *notice)
         gn__list_del(&notice->link);
 }
 
-void gn__after_queue(struct gn__engine *engine, struct gn__after *after)
-{
-    if (!after->link.next)
-        gn__list_init(&after->link);
-    if (gn__list_empty(&after->link))
-        gn__list_add_tail(&engine->fds, &after->link);
-}
-
-void gn__after_cancel(struct gn__engine *engine, struct gn__after *after)
-{
-    (void)engine;
-    if (after->link.next)
-        gn__list_del(&after->link);
-}
-
 /* ---- one entry ---- */
 
 static void run_packet(struct gn__engine *engine)
@@ -311,15 +297,34 @@ static void wake_all(struct gn__engine *engine, struct gn__list *wakes)
     }
 }
 
-static void run_afters(struct gn__list *afters)
+/* Under the lock: some of what is to be done without it. */
+static size_t take_lates(struct gn__engine *engine, struct gn__late **lates)
 {
     struct gn__list *node;
+    size_t n = 0;
 
-    while ((node = gn__list_pop(afters))) {
-        struct gn__after *after = gn__container_of(node, struct gn__after,
-                                                   link);
+    while (n < N_LATES && (node = gn__list_pop(&engine->fds))) {
+        lates[n] = gn__container_of(node, struct gn__late, link);
+        lates[n]->take(lates[n]);
+        n++;
+    }
+    return n;
+}
 
-        after->run(after);
+/* Without the lock: do it, and what there is more of. */
+static void run_lates(struct gn__engine *engine, struct gn__late **lates,
+                      size_t n)
+{
+    size_t i;
+
+    for (;;) {
+        for (i = 0; i < n; i++)
+            lates[i]->run(lates[i]);
+        if (n < N_LATES)
+            return;
+        engine->driver->lock(engine->driver_self, false);
+        n = take_lates(engine, lates);
+        engine->driver->unlock(engine->driver_self);
     }
 }
 
@@ -328,8 +333,8 @@ static bool arm_driver(struct gn__engine *engine, uint64_t next)
 {
     bool driving = gn__engine_is_driving(engine);
 
-    if (!driving && next >= atomic_load_explicit(&engine->armed,
-                                                 memory_order_relaxed))
+    if (!driving &&
+        next >= atomic_load_explicit(&engine->armed, memory_order_relaxed))
         return false;
     atomic_store_explicit(&engine->armed, next, memory_order_relaxed);
     return !driving;
@@ -338,7 +343,9 @@ static bool arm_driver(struct gn__engine *engine, uint64_t next)
 void gn__engine_leave(struct gn__engine *engine)
 {
     const struct gn__driver_ops *driver = engine->driver;
-    struct gn__list wakes, afters;
+    struct gn__late *lates[N_LATES];
+    struct gn__list wakes;
+    size_t n_lates;
     uint64_t next;
     bool kick;
 
@@ -350,13 +357,12 @@ void gn__engine_leave(struct gn__engine *engine)
         next = 0;
     kick = arm_driver(engine, next);
     gn__list_init(&wakes);
-    gn__list_init(&afters);
     gn__list_splice(&wakes, &engine->wakes);
-    gn__list_splice(&afters, &engine->fds);
+    n_lates = take_lates(engine, lates);
     driver->unlock(engine->driver_self);
 
     wake_all(engine, &wakes);
-    run_afters(&afters);
+    run_lates(engine, lates, n_lates);
     if (kick)
         driver->kick(engine->driver_self, next);
 }
@@ -424,8 +430,8 @@ static int sleep_once(struct gn__engine *engine, struct gn__waiter *waiter,
         engine->standby = waiter;
     gn__engine_leave(engine);
     if (standby) {
-        uint64_t next = atomic_load_explicit(&engine->next,
-                                             memory_order_relaxed);
+        uint64_t next =
+            atomic_load_explicit(&engine->next, memory_order_relaxed);
 
         if (next < GN__NEVER - STANDBY_GRACE_NS &&
             next + STANDBY_GRACE_NS < wake_at)

@@ -97,13 +97,6 @@ struct gn__waiter {
     bool *fired;    /* NULL or set under the lock when it is woken */
 };
 
-/** What is to be done after unlocking, by whoever leaves; embedded. It may
- *  make system calls that do not block, and takes no lock of the engine. */
-struct gn__after {
-    struct gn__list link; /* empty: not queued */
-    void (*run)(struct gn__after *after);
-};
-
 /**
  * Work for the time after unlocking: descriptors that show readiness. Who
  * leaves takes some off the list and calls take() under the lock, unlocks, and
@@ -138,6 +131,8 @@ struct gn__engine {
     struct gn__list fds;         /* struct gn__late */
     struct gn__list networks;
     struct gn__table ports;      /* bound ports of all namespaces (sock) */
+    struct gn__waiter *standby;  /* the sleeper that runs deadlines */
+    bool dispatching;            /* a callback is running */
     _Atomic uint64_t next;       /* the next deadline, at the last leave */
     _Atomic uint64_t armed;      /* what the driver knows of it; both are
                                     written under the lock */
@@ -155,15 +150,9 @@ GN_WARN_UNUSED int gn__engine_create(const struct gn__driver_ops *driver,
                                      void *driver_self,
                                      const struct gn_allocator *alloc,
                                      struct gn__engine **out);
-/**
- * References keep the memory, for sockets that outlive their network; with
- * the last one the engine and its driver are freed. Any thread, no lock held.
- */
-void gn__engine_ref(struct gn__engine *engine);
-void gn__engine_unref(struct gn__engine *engine);
-
 /** Sockets may outlive their network; each holds the engine (and with it the
- *  driver and its lock). ref: under the lock; unref: without it. */
+ *  driver and its lock). With the last reference both are freed. ref: any
+ *  time; unref: without the lock. */
 void gn__engine_ref(struct gn__engine *engine);
 void gn__engine_unref(struct gn__engine *engine);
 
@@ -188,8 +177,6 @@ void gn__event_arm(struct gn__engine *engine, struct gn__event *event,
 void gn__event_disarm(struct gn__engine *engine, struct gn__event *event);
 void gn__notice_queue(struct gn__engine *engine, struct gn__notice *notice);
 void gn__notice_cancel(struct gn__engine *engine, struct gn__notice *notice);
-void gn__after_queue(struct gn__engine *engine, struct gn__after *after);
-void gn__after_cancel(struct gn__engine *engine, struct gn__after *after);
 /** Is the calling thread the driving thread? */
 bool gn__engine_is_driving(const struct gn__engine *engine);
 
