@@ -40,9 +40,9 @@
 /* 2^40 divided by the size of a cell, rounded up: exact for every offset in a
  * superblock, see chunk_at(). */
 #define RECIPROCAL_BITS 40
-#define CELL(size)                                               \
-    {                                                            \
-        (size), (SUPERBLOCK_SIZE - FIRST_CELL) / (size),         \
+#define CELL(size)                                                 \
+    {                                                              \
+        (size), (SUPERBLOCK_SIZE - FIRST_CELL) / (size),           \
             (((uint64_t)1 << RECIPROCAL_BITS) + (size)-1) / (size) \
     }
 
@@ -64,7 +64,7 @@ static const struct cell_size {
 
 struct size_class {
     _Alignas(CACHE_LINE) pthread_mutex_t lock;
-    struct gn__list partial; /* superblocks with a free cell, hottest first */
+    struct gn__list partial;  /* superblocks with a free cell, hottest first */
     struct superblock *empty; /* the one that is kept; also in partial */
     bool closed;
 };
@@ -168,8 +168,7 @@ static void superblock_destroy(struct superblock *block)
     struct gn__chunk_pool *pool = block->pool;
 
     gn__unpoison(block, SUPERBLOCK_SIZE);
-    gn__free_aligned(&pool->mem, block->base, SUPERBLOCK_SIZE,
-                     SUPERBLOCK_SIZE);
+    gn__free_aligned(&pool->mem, block->base, SUPERBLOCK_SIZE, SUPERBLOCK_SIZE);
     atomic_fetch_sub_explicit(&pool->held, SUPERBLOCK_SIZE,
                               memory_order_relaxed);
     pool_drop_user(pool);
@@ -233,16 +232,15 @@ static struct gn__chunk *class_take(struct size_class *class)
     pthread_mutex_lock(&class->lock);
     node = gn__list_first(&class->partial);
     if (node)
-        chunk = superblock_take(
-            gn__container_of(node, struct superblock, node));
+        chunk =
+            superblock_take(gn__container_of(node, struct superblock, node));
     pthread_mutex_unlock(&class->lock);
     return chunk;
 }
 
 /* From a new superblock, for which the lock is not held: allocating may take
  * long. Two threads that come here at once make two. */
-static struct gn__chunk *class_grow(struct gn__chunk_pool *pool,
-                                    unsigned index)
+static struct gn__chunk *class_grow(struct gn__chunk_pool *pool, unsigned index)
 {
     struct size_class *class = &pool->classes[index];
     struct superblock *block = superblock_create(pool, index);
@@ -315,7 +313,6 @@ struct gn__chunk *gn__chunk_of(const void *data)
      * cells, is less than offset / 2^40 < 2^-22 too large: not enough to reach
      * the next cell, which is at least 1 / 65600 away.
      */
-    return chunk_at(block,
-                    (uint32_t)((offset * block->size->reciprocal) >>
-                               RECIPROCAL_BITS));
+    return chunk_at(block, (uint32_t)((offset * block->size->reciprocal) >>
+                                      RECIPROCAL_BITS));
 }

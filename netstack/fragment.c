@@ -89,8 +89,7 @@ static void prepare6(struct cut *cut)
 
         next_at = at;
         at += (head[at + 1] + 1u) * 8;
-        if (type == GN__PROTO_IP6_HOP_BY_HOP ||
-            type == GN__PROTO_IP6_ROUTING) {
+        if (type == GN__PROTO_IP6_HOP_BY_HOP || type == GN__PROTO_IP6_ROUTING) {
             cut->data = at;
             cut->next_at = next_at;
         }
@@ -115,8 +114,8 @@ static void finish4(const struct cut *cut, struct gn__packet *piece)
     ip->frag_id = cut->id & 0xffff;
     gn__put16(head + 2, ip->total_len);
     gn__put16(head + 4, (uint16_t)ip->frag_id);
-    gn__put16(head + 6, (uint16_t)((ip->more ? FRAG4_MORE : 0) |
-                                   ip->frag_off / 8));
+    gn__put16(head + 6,
+              (uint16_t)((ip->more ? FRAG4_MORE : 0) | ip->frag_off / 8));
     gn__put16(head + 10, 0);
     if (!piece->csum_absent)
         gn__put16(head + 10, gn__ip4_checksum(head, ip->l4));

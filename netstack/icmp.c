@@ -53,12 +53,12 @@ static const struct meaning {
     {4, TYPE4_UNREACHABLE, 3, GN__ICMP_PORT_UNREACHABLE},
     {4, TYPE4_UNREACHABLE, 4, GN__ICMP_TOO_BIG},
     {4, TYPE4_UNREACHABLE, 13, GN__ICMP_PROHIBITED},
-    {4, TYPE4_UNREACHABLE, 6, GN__ICMP_NET_UNREACHABLE}, /* unknown */
+    {4, TYPE4_UNREACHABLE, 6, GN__ICMP_NET_UNREACHABLE},  /* unknown */
     {4, TYPE4_UNREACHABLE, 7, GN__ICMP_HOST_UNREACHABLE}, /* unknown */
     {4, TYPE4_UNREACHABLE, 8, GN__ICMP_HOST_UNREACHABLE}, /* isolated */
     {4, TYPE4_UNREACHABLE, 9, GN__ICMP_PROHIBITED},
     {4, TYPE4_UNREACHABLE, 10, GN__ICMP_PROHIBITED},
-    {4, TYPE4_UNREACHABLE, 11, GN__ICMP_NET_UNREACHABLE}, /* for this TOS */
+    {4, TYPE4_UNREACHABLE, 11, GN__ICMP_NET_UNREACHABLE},  /* for this TOS */
     {4, TYPE4_UNREACHABLE, 12, GN__ICMP_HOST_UNREACHABLE}, /* the same */
     {4, TYPE4_UNREACHABLE, 14, GN__ICMP_PROHIBITED},
     {4, TYPE4_UNREACHABLE, 15, GN__ICMP_PROHIBITED},
@@ -73,8 +73,8 @@ static const struct meaning {
     {6, TYPE6_UNREACHABLE, 3, GN__ICMP_HOST_UNREACHABLE},
     {6, TYPE6_UNREACHABLE, 4, GN__ICMP_PORT_UNREACHABLE},
     {6, TYPE6_UNREACHABLE, 2, GN__ICMP_HOST_UNREACHABLE}, /* beyond scope */
-    {6, TYPE6_UNREACHABLE, 5, GN__ICMP_PROHIBITED}, /* source address */
-    {6, TYPE6_UNREACHABLE, 6, GN__ICMP_PROHIBITED}, /* route rejected */
+    {6, TYPE6_UNREACHABLE, 5, GN__ICMP_PROHIBITED},       /* source address */
+    {6, TYPE6_UNREACHABLE, 6, GN__ICMP_PROHIBITED},       /* route rejected */
     {6, TYPE6_TOO_BIG, 0, GN__ICMP_TOO_BIG},
     {6, TYPE6_TOO_BIG, ANY_CODE, GN__ICMP_TOO_BIG},
     {6, TYPE6_TIME, 0, GN__ICMP_TIME_EXCEEDED},
@@ -99,7 +99,7 @@ static const struct verdict {
     [GN__ICMP_PROTO_UNREACHABLE] = {-ENOPROTOOPT, -EPROTO, true, true},
     [GN__ICMP_PORT_UNREACHABLE] = {-ECONNREFUSED, -ECONNREFUSED, true, true},
     [GN__ICMP_PROHIBITED] = {-EHOSTUNREACH, -EACCES, true, true},
-    [GN__ICMP_TOO_BIG] = {-EMSGSIZE, -EMSGSIZE, true, false},
+    [GN__ICMP_TOO_BIG] = {-EMSGSIZE, -EMSGSIZE, true, true},
     [GN__ICMP_TIME_EXCEEDED] = {-EHOSTUNREACH, -EHOSTUNREACH, false, false},
     [GN__ICMP_REASSEMBLY_TIME] = {-EHOSTUNREACH, -EHOSTUNREACH, false, false},
     [GN__ICMP_PARAMETER] = {-EPROTO, -EPROTO, true, true},
@@ -175,8 +175,8 @@ bool gn__icmp_parse(const struct gn__packet *packet, struct gn__icmp *out)
         return false;
     icmp.kind = kind_of(ip->version, header[0], header[1]);
     if (icmp.kind == GN__ICMP_TOO_BIG)
-        icmp.mtu = ip->version == 4 ? gn__get16(header + 6)
-                                    : gn__get32(header + 4);
+        icmp.mtu =
+            ip->version == 4 ? gn__get16(header + 6) : gn__get32(header + 4);
     if (kind_is_error(icmp.kind))
         parse_inner(packet, &icmp);
     *out = icmp;
@@ -225,9 +225,8 @@ static uint32_t next_header_at(const struct gn__packet *packet)
         uint8_t type = packet->head[next_at];
 
         next_at = at;
-        at += type == GN__PROTO_IP6_FRAGMENT
-                  ? 8
-                  : (packet->head[at + 1] + 1u) * 8;
+        at += type == GN__PROTO_IP6_FRAGMENT ? 8
+                                             : (packet->head[at + 1] + 1u) * 8;
     }
     return (uint32_t)next_at;
 }

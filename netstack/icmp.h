@@ -17,9 +17,9 @@ enum gn__icmp_kind {
     GN__ICMP_HOST_UNREACHABLE,
     GN__ICMP_PROTO_UNREACHABLE, /* v6: parameter problem, next header */
     GN__ICMP_PORT_UNREACHABLE,
-    GN__ICMP_PROHIBITED,        /* administratively */
-    GN__ICMP_TOO_BIG,           /* v4: fragmentation needed; mtu is set */
-    GN__ICMP_TIME_EXCEEDED,     /* in transit */
+    GN__ICMP_PROHIBITED,    /* administratively */
+    GN__ICMP_TOO_BIG,       /* v4: fragmentation needed; mtu is set */
+    GN__ICMP_TIME_EXCEEDED, /* in transit */
     GN__ICMP_REASSEMBLY_TIME,
     GN__ICMP_PARAMETER,
     GN__ICMP_OTHER,
@@ -29,13 +29,13 @@ enum gn__icmp_kind {
 /** What a received ICMP message says. */
 struct gn__icmp {
     enum gn__icmp_kind kind;
-    uint32_t mtu;          /* GN__ICMP_TOO_BIG */
-    bool has_inner;        /* the quoted packet could be read: its IP header
+    uint32_t mtu;        /* GN__ICMP_TOO_BIG */
+    bool has_inner;      /* the quoted packet could be read: its IP header
                             * and, of TCP and UDP, what is below */
-    struct gn__ip inner;   /* its IP header: we sent it, so src is local */
+    struct gn__ip inner; /* its IP header: we sent it, so src is local */
     uint16_t inner_src_port;
     uint16_t inner_dst_port;
-    uint32_t inner_seq;    /* TCP: sequence number, for plausibility */
+    uint32_t inner_seq; /* TCP: sequence number, for plausibility */
 };
 
 /**

@@ -96,8 +96,7 @@ static enum gn__ip_flaw check_fragment(const struct gn__ip *ip,
 }
 
 static enum gn__ip_flaw parse4(const uint8_t *head, size_t head_len,
-                               size_t total, bool check_sum,
-                               struct gn__ip *ip)
+                               size_t total, bool check_sum, struct gn__ip *ip)
 {
     enum gn__ip_flaw flaw = GN__IP_FINE;
     size_t hdr_len = (size_t)(head[0] & 15) * 4;
@@ -127,8 +126,8 @@ static enum gn__ip_flaw parse4(const uint8_t *head, size_t head_len,
     ip->src = gn__addr_from_v4_bytes(head + 12);
     ip->dst = gn__addr_from_v4_bytes(head + 16);
     if (ip->has_options)
-        flaw = check_options4(head + GN__IP4_HDR_LEN,
-                              hdr_len - GN__IP4_HDR_LEN);
+        flaw =
+            check_options4(head + GN__IP4_HDR_LEN, hdr_len - GN__IP4_HDR_LEN);
     if (!flaw)
         flaw = check_fragment(ip, hdr_len, ip->total_len - hdr_len);
     return flaw ? flaw : check_addresses4(ip);
@@ -200,15 +199,14 @@ static enum gn__ip_flaw step6(struct walk *walk)
         room = walk->ip->total_len;
     if (walk->at + 8 > room)
         return GN__IP_BAD_OPTION;
-    len = walk->next == GN__PROTO_IP6_FRAGMENT ? FRAG6_LEN
-                                               : (header[1] + 1u) * 8;
+    len =
+        walk->next == GN__PROTO_IP6_FRAGMENT ? FRAG6_LEN : (header[1] + 1u) * 8;
     if (walk->at + len > room)
         return GN__IP_BAD_OPTION;
     switch (walk->next) {
     case GN__PROTO_IP6_HOP_BY_HOP:
-        flaw = walk->at == GN__IP6_HDR_LEN
-                   ? check_options6(header + 2, len - 2)
-                   : GN__IP_BAD_OPTION;
+        flaw = walk->at == GN__IP6_HDR_LEN ? check_options6(header + 2, len - 2)
+                                           : GN__IP_BAD_OPTION;
         break;
     case GN__PROTO_IP6_DESTINATION:
         flaw = check_options6(header + 2, len - 2);
@@ -272,8 +270,7 @@ static enum gn__ip_flaw parse6(const uint8_t *head, size_t head_len,
 }
 
 enum gn__ip_flaw gn__ip_parse(const uint8_t *head, size_t head_len,
-                              size_t total, bool check_sum,
-                              struct gn__ip *out)
+                              size_t total, bool check_sum, struct gn__ip *out)
 {
     enum gn__ip_flaw flaw;
     struct gn__ip ip;

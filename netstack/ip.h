@@ -41,20 +41,20 @@ enum gn__ip_proto {
 struct gn__ip {
     struct gn__addr src;
     struct gn__addr dst;
-    uint8_t version;      /* 4 or 6 */
-    uint8_t proto;        /* the upper protocol behind all extension headers;
+    uint8_t version;    /* 4 or 6 */
+    uint8_t proto;      /* the upper protocol behind all extension headers;
                            * IPv6, later fragments: by the fragment header */
-    uint8_t ttl;          /* hop limit */
-    uint8_t tos;          /* traffic class */
-    uint16_t l4;          /* offset of the upper header (or fragment data) */
-    uint16_t total_len;   /* of the packet, by its header */
-    uint16_t frag_off;    /* bytes; 0 in a whole packet */
-    uint16_t frag_hdr;    /* IPv6: offset of the fragment header, else 0;
+    uint8_t ttl;        /* hop limit */
+    uint8_t tos;        /* traffic class */
+    uint16_t l4;        /* offset of the upper header (or fragment data) */
+    uint16_t total_len; /* of the packet, by its header */
+    uint16_t frag_off;  /* bytes; 0 in a whole packet */
+    uint16_t frag_hdr;  /* IPv6: offset of the fragment header, else 0;
                            * the fragment's data is 8 bytes behind it */
     uint32_t frag_id;
-    bool more;            /* more fragments follow */
-    bool dont_fragment;   /* IPv4 DF; always true for IPv6 */
-    bool has_options;     /* IPv4 options or IPv6 extension headers */
+    bool more;          /* more fragments follow */
+    bool dont_fragment; /* IPv4 DF; always true for IPv6 */
+    bool has_options;   /* IPv4 options or IPv6 extension headers */
 };
 
 /** True if this is a piece of a packet and not a whole one. */
@@ -66,7 +66,7 @@ static inline bool gn__ip_is_fragment(const struct gn__ip *ip)
 /** Why gn__ip_parse() refused a packet; also a drop reason. */
 enum gn__ip_flaw {
     GN__IP_FINE = 0,
-    GN__IP_SHORT,        /* shorter than its header */
+    GN__IP_SHORT, /* shorter than its header */
     GN__IP_BAD_VERSION,
     GN__IP_BAD_LENGTH,   /* lengths contradict each other */
     GN__IP_BAD_CHECKSUM, /* IPv4 header checksum */
@@ -95,8 +95,7 @@ enum gn__ip_flaw {
  * and the first GN__IP_HEADERS_MAX bytes.
  */
 enum gn__ip_flaw gn__ip_parse(const uint8_t *head, size_t head_len,
-                              size_t total, bool check_sum,
-                              struct gn__ip *out);
+                              size_t total, bool check_sum, struct gn__ip *out);
 
 /** What gn__ip_build() writes. */
 struct gn__ip_build {

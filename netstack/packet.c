@@ -7,6 +7,8 @@
  * A freed packet stays in its pool for the next one, up to a few: a round trip
  * then takes and gives back the same, still cached, few hundred bytes. Neither
  * head nor slices are cleared; head_len and n_slices say what of them counts.
+ * The small fields are cleared one by one: one memset() over them was measured
+ * at twice the cost.
  */
 #include "netstack/packet.h"
 
@@ -24,8 +26,8 @@ _Static_assert(GN__PACKET_MAX <= GN__CHUNK_MAX, "one chunk takes any payload");
 /* Walks the pieces of a part of a packet. */
 struct cursor {
     const struct gn__packet *packet;
-    size_t from; /* still to be skipped */
-    size_t left; /* to be walked after that */
+    size_t from;    /* still to be skipped */
+    size_t left;    /* to be walked after that */
     unsigned index; /* of the next piece: 0 is head, 1 the first slice */
 };
 
@@ -109,8 +111,19 @@ struct gn__packet *gn__packet_alloc(struct gn__packet_pool *pool)
         packet = gn__alloc(pool->mem, sizeof(*packet));
     if (!packet)
         return NULL;
-    memset(packet, 0, offsetof(struct gn__packet, head));
+    packet->next = NULL;
     packet->pool = pool;
+    packet->to = NULL;
+    packet->to_generation = 0;
+    packet->ip = (struct gn__ip){0};
+    packet->len = 0;
+    packet->head_len = 0;
+    packet->segment_size = 0;
+    packet->n_slices = 0;
+    packet->csum_absent = false;
+    packet->forwarded = false;
+    packet->corrupt = false;
+    packet->live_refs = 0;
     pool->n_live++;
     return packet;
 }
@@ -185,8 +198,7 @@ static int merge_slices(struct gn__packet *packet)
 
     if (gn__chunk_is_shared(slice->chunk) ||
         skip + len > gn__chunk_room(slice->chunk)) {
-        struct gn__chunk *chunk =
-            gn__chunk_alloc(packet->pool->chunks, len);
+        struct gn__chunk *chunk = gn__chunk_alloc(packet->pool->chunks, len);
 
         if (!chunk)
             return -ENOMEM;
@@ -240,8 +252,7 @@ static int add_chunk(struct gn__packet *packet, struct gn__chunk *chunk,
     return err;
 }
 
-int gn__packet_add_copy(struct gn__packet *packet, const void *data,
-                        size_t len)
+int gn__packet_add_copy(struct gn__packet *packet, const void *data, size_t len)
 {
     struct gn__chunk *chunk;
 

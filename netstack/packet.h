@@ -44,28 +44,28 @@ struct gn__packet_pool {
 };
 
 struct gn__packet {
-    struct gn__packet *next;     /* in whatever queue holds it */
-    struct gn__heap_node event;  /* while it is under way on a link */
+    struct gn__packet *next;    /* in whatever queue holds it */
+    struct gn__heap_node event; /* while it is under way on a link */
     struct gn__packet_pool *pool;
 
     /* Where it is going: set by the switch. A port that has been given to
      * somebody else since has another generation, and never sees it. */
     void *to;
     uint64_t to_generation;
-    void *from;               /* the port that sent it; set with `to` */
+    void *from; /* the port that sent it; set with `to` */
     uint64_t from_generation;
-    bool at_switch;           /* stops at the switch, then goes on to `to` */
-    bool on_link;             /* counted in the link it is on */
+    bool at_switch; /* stops at the switch, then goes on to `to` */
+    bool on_link;   /* counted in the link it is on */
 
-    struct gn__ip ip;            /* what its header says */
-    uint32_t len;                /* of the whole packet, bytes */
-    uint16_t head_len;           /* bytes in head */
-    uint16_t segment_size;       /* GSO: payload bytes per segment; 0: none */
+    struct gn__ip ip;      /* what its header says */
+    uint32_t len;          /* of the whole packet, bytes */
+    uint16_t head_len;     /* bytes in head */
+    uint16_t segment_size; /* GSO: payload bytes per segment; 0: none */
     uint8_t n_slices;
-    bool csum_absent;            /* checksums have not been computed */
-    bool forwarded;              /* came from another namespace's interface */
-    bool corrupt;                /* damaged by a link: the receiver drops it */
-    uint8_t live_refs;           /* lwIP's views of it still alive */
+    bool csum_absent;  /* checksums have not been computed */
+    bool forwarded;    /* came from another namespace's interface */
+    bool corrupt;      /* damaged by a link: the receiver drops it */
+    uint8_t live_refs; /* lwIP's views of it still alive */
     uint8_t head[GN__PACKET_HEAD];
     struct gn__slice slices[GN__PACKET_SLICES];
     _Alignas(16) unsigned char stack[GN__PACKET_STACK_BYTES];
@@ -125,15 +125,14 @@ GN_WARN_UNUSED int gn__packet_add_range(struct gn__packet *packet,
  */
 GN_WARN_UNUSED int gn__packet_from_bytes(struct gn__packet_pool *pool,
                                          const void *data, size_t len,
-                                         bool trusted,
-                                         enum gn__ip_flaw *flaw,
+                                         bool trusted, enum gn__ip_flaw *flaw,
                                          struct gn__packet **out);
 
 /** Copy all of it, headers first, to @out of @cap bytes; bytes written. */
 size_t gn__packet_copy(const struct gn__packet *packet, void *out, size_t cap);
 /** Copy @len payload bytes from offset @from of the whole packet. */
-size_t gn__packet_read(const struct gn__packet *packet, size_t from,
-                       void *out, size_t len);
+size_t gn__packet_read(const struct gn__packet *packet, size_t from, void *out,
+                       size_t len);
 
 /**
  * Make sure that the first @len bytes of the packet stand in head (they are
