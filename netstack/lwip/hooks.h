@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_NETSTACK_LWIP_HOOKS_H
+#define GN_NETSTACK_LWIP_HOOKS_H
+
+/* Where lwIP asks us: included by lwIP itself (LWIP_HOOK_FILENAME). */
+#include "lwip/arch.h"
+#include "lwip/ip_addr.h"
+
+/** RFC 6528: a keyed hash of the 4-tuple plus a 4 us clock. */
+u32_t gn__lwip_isn(const ip_addr_t *local, u16_t local_port,
+                   const ip_addr_t *remote, u16_t remote_port);
+#define LWIP_HOOK_TCP_ISN gn__lwip_isn
+
+/** All ways lead to the one interface; the namespace routes behind it. */
+struct netif *gn__lwip_route(void);
+
+#endif /* GN_NETSTACK_LWIP_HOOKS_H */

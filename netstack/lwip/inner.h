@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_NETSTACK_LWIP_INNER_H
+#define GN_NETSTACK_LWIP_INNER_H
+
+/*
+ * What the files of the joined object share.
+ *
+ * A plain variable here would be swapped with lwIP's. Those that belong to
+ * the process and not to an instance say GN__SHARED.
+ */
+#include "lwip/netif.h"
+#include "lwip/priv/tcp_priv.h"
+#include "netstack/lwip/glue.h"
+
+#define GN__SHARED __attribute__((section("gn_engine_state")))
+
+/** The one interface of all instances. */
+extern struct netif gn__lwip_netif;
+
+void gn__lwip_init(void);
+/** Set the clock, and the MTU that MSS is computed from. */
+void gn__lwip_begin(const struct gn__stack *stack, uint32_t mtu,
+                    uint16_t max_segment);
+/** Sequence numbers of the next connection begin above @floor; NULL. */
+void gn__lwip_isn_floor(const uint32_t *floor);
+
+void gn__lwip_addr(const struct gn__addr *from, ip_addr_t *to);
+struct gn__addr gn__lwip_addr_back(const ip_addr_t *from);
+
+/* ---- input.c ---- */
+/** lwIP's view of a packet, beginning @skip bytes into it (in head). Owns the
+ *  packet; charged to @stack until lwIP has freed all of it. */
+struct pbuf *gn__lwip_view(struct gn__packet *packet, uint16_t skip);
+/** Tell lwIP's IP layer whose packet it is looking at. */
+void gn__lwip_current(const struct gn__packet *packet);
+struct gn__packet *gn__lwip_packet_of(const struct pbuf *p);
+
+/* ---- pcb.c ---- */
+static inline struct tcp_pcb *gn__pcb(const struct gn__conn *conn)
+{
+    return conn->pcb;
+}
+/** lwIP's lists hold this connection and nothing else. */
+void gn__pcb_point_at(struct gn__conn *conn);
+/** They hold nothing. */
+void gn__pcb_unpoint(struct gn__conn *conn);
+
+/* ---- timer.c ---- */
+/** Bring a connection's counters up to now. */
+void gn__pcb_sync(struct gn__conn *conn);
+uint64_t gn__pcb_deadline(const struct gn__conn *conn);
+void gn__pcb_tick(struct gn__conn *conn);
+
+/* ---- reass.c ---- */
+struct gn__packet *gn__lwip_reassemble(struct gn__stack *stack,
+                                       struct gn__packet *fragment);
+bool gn__lwip_reassembly_second(struct gn__stack *stack);
+void gn__lwip_reassembly_drop(void);
+
+#endif /* GN_NETSTACK_LWIP_INNER_H */

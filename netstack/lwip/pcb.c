@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Connections, on lwIP's raw API.
+ *
+ * Around every call lwIP's list heads hold exactly the connection that is
+ * meant (gn__pcb_point_at()), so nothing in lwIP walks, searches or kills any
+ * other. lwIP's callbacks run in the middle of its own processing: they note
+ * what happened in struct gn__conn, and nothing else.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lwip/init.h"
+#include "lwip/ip.h"
+#include "netstack/lwip/inner.h"
+
+/* Less than this is no honest MSS: a byte of payload would cost hundreds. */
+#define MSS_MIN 64
+#define MSS_ROOM 40u
+
+/* The listener whose SYN is looked at, and the connection it became. */
+GN__SHARED static struct gn__listener *syn_listener = (void *)1;
+GN__SHARED static struct gn__conn *syn_conn = (void *)1;
+/* lwIP's end of all listeners: filled in before each SYN. */
+GN__SHARED static struct tcp_pcb_listen listen_pcb = {.state = LISTEN};
+
+static void on_destroy(u8_t id, void *data)
+{
+    struct gn__conn *conn = data;
+
+    (void)id;
+    if (!conn)
+        return;
+    conn->pcb = NULL;
+    conn->woken = true;
+}
+
+static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *lpcb,
+                             struct tcp_pcb *pcb);
+
+static const struct tcp_ext_arg_callbacks ext_callbacks = {
+    .destroy = on_destroy, .passive_open = on_passive_open};
+
+/* ---- callbacks ---- */
+
+static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
+{
+    struct gn__conn *conn = arg;
+    struct pbuf *q;
+
+    (void)pcb;
+    (void)err;
+    if (!p) {
+        conn->eof = true;
+        conn->woken = true;
+        return ERR_OK;
+    }
+    for (q = p; q; q = q->next) {
+        if (q->len && !gn__conn_received(conn, gn__lwip_packet_of(q),
+                                         q->payload, q->len)) {
+            /* lwIP keeps what is left, and offers it again. */
+            struct pbuf *before;
+
+            for (before = p; before != q; before = before->next) {
+                before->len = 0;
+                before->tot_len = q->tot_len;
+            }
+            return ERR_MEM;
+        }
+    }
+    pbuf_free(p);
+    return ERR_OK;
+}
+
+static int error_of(const struct gn__conn *conn, err_t err)
+{
+    if (err == ERR_ABRT)
+        return -ETIMEDOUT; /* only its timers abort unasked */
+    if (err != ERR_RST)
+        return 0;
+    if (!conn->connected)
+        return -ECONNREFUSED;
+    return conn->eof && !conn->fin_sent ? -EPIPE : -ECONNRESET;
+}
+
+static void on_err(void *arg, err_t err)
+{
+    struct gn__conn *conn = arg;
+
+    if (!conn->error)
+        conn->error = error_of(conn, err);
+    conn->woken = true;
+}
+
+/* The window begins at what this connection may have, not at lwIP's most. */
+static void set_window(struct gn__conn *conn)
+{
+    struct tcp_pcb *pcb = gn__pcb(conn);
+
+    if (pcb->flags & TF_WND_SCALE)
+        pcb->rcv_wnd = pcb->rcv_ann_wnd = conn->window;
+    else
+        conn->window = pcb->rcv_wnd;
+}
+
+static void established(struct gn__conn *conn)
+{
+    struct tcp_pcb *pcb = gn__pcb(conn);
+
+    conn->window_seq = pcb->rcv_nxt + conn->window / 2;
+    conn->tx_first = conn->tx_una = conn->tx_end = pcb->snd_lbb;
+    if (pcb->mss < MSS_MIN)
+        pcb->mss = MSS_MIN;
+}
+
+static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+    struct gn__conn *conn = arg;
+
+    (void)pcb;
+    (void)err;
+    set_window(conn);
+    established(conn);
+    (void)gn__conn_established(conn);
+    return ERR_OK;
+}
+
+static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+    struct gn__conn *conn = arg;
+
+    (void)err;
+    if (!conn || !pcb || !conn->listener)
+        return ERR_VAL;
+    established(conn);
+    return gn__conn_established(conn) ? ERR_OK : ERR_VAL;
+}
+
+/* ---- options ---- */
+
+static void apply(struct gn__conn *conn)
+{
+    struct tcp_pcb *pcb = gn__pcb(conn);
+    const struct gn__tcp_params *params = &conn->params;
+    uint32_t headers = IP_IS_V6(&pcb->remote_ip) ? IP6_HLEN + TCP_HLEN
+                                                 : IP_HLEN + TCP_HLEN;
+    uint32_t mss = conn->mtu - headers;
+
+    pcb->ttl = params->ttl;
+    pcb->tos = params->tos;
+    if (params->nodelay && !params->cork)
+        tcp_nagle_disable(pcb);
+    else
+        tcp_nagle_enable(pcb);
+    if (params->keepalive)
+        ip_set_option(pcb, SOF_KEEPALIVE);
+    else
+        ip_reset_option(pcb, SOF_KEEPALIVE);
+    pcb->keep_idle = params->keep_idle_s * 1000;
+    pcb->keep_intvl = params->keep_interval_s * 1000;
+    pcb->keep_cnt = params->keep_count;
+    if (params->max_segment && params->max_segment < mss)
+        mss = params->max_segment;
+    /* lwIP cuts segments when they are queued, and cannot do it again: those
+     * that are waiting stay as they are and become fragments. */
+    if (conn->connected && !pcb->unsent && mss < pcb->mss)
+        pcb->mss = (u16_t)LWIP_MAX(mss, MSS_MIN);
+}
+
+static void adopt(struct gn__conn *conn, struct tcp_pcb *pcb)
+{
+    conn->pcb = pcb;
+    conn->slow_tick = tcp_ticks;
+    tcp_ext_arg_set(pcb, 0, conn);
+    tcp_ext_arg_set_callbacks(pcb, 0, &ext_callbacks);
+    tcp_arg(pcb, conn);
+    tcp_recv(pcb, on_recv);
+    tcp_err(pcb, on_err);
+    pcb->netif_idx = netif_get_index(&gn__lwip_netif);
+    apply(conn);
+}
+
+/* ---- entering lwIP ---- */
+
+static void clear_lists(void)
+{
+    tcp_active_pcbs = NULL;
+    tcp_tw_pcbs = NULL;
+    tcp_bound_pcbs = NULL;
+    tcp_listen_pcbs.pcbs = NULL;
+}
+
+void gn__pcb_point_at(struct gn__conn *conn)
+{
+    clear_lists();
+    tcp_active_pcbs = conn->pcb;
+}
+
+void gn__pcb_unpoint(struct gn__conn *conn)
+{
+    clear_lists();
+    if (conn->pcb)
+        gn__pcb(conn)->next = NULL;
+}
+
+static void begin(struct gn__conn *conn)
+{
+    gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment);
+    gn__pcb_sync(conn);
+    gn__pcb_point_at(conn);
+}
+
+/* lwIP may leave an acknowledgement for later where it cannot know that
+ * nothing else will be sent. */
+static void finish(struct gn__conn *conn)
+{
+    struct tcp_pcb *pcb = gn__pcb(conn);
+
+    if (pcb && pcb->flags & TF_ACK_NOW && pcb->state != TIME_WAIT &&
+        pcb->state > SYN_RCVD)
+        tcp_send_empty_ack(pcb);
+    gn__pcb_unpoint(conn);
+}
+
+/* ---- the operations ---- */
+
+static int op_connect(struct gn__conn *conn)
+{
+    const struct gn__tuple_key *key = &conn->tuple.key;
+    struct tcp_pcb *pcb;
+    ip_addr_t remote;
+    err_t err;
+
+    gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment);
+    clear_lists();
+    pcb = tcp_new();
+    if (!pcb)
+        return -ENOMEM;
+    gn__lwip_addr(&key->local.addr, &pcb->local_ip);
+    gn__lwip_addr(&key->remote.addr, &remote);
+    pcb->local_port = key->local.port;
+    adopt(conn, pcb);
+    gn__lwip_isn_floor(conn->isn_has_floor ? &conn->isn_floor : NULL);
+    err = tcp_connect(pcb, &remote, key->remote.port, on_connected);
+    gn__lwip_isn_floor(NULL);
+    if (err != ERR_OK) {
+        tcp_err(pcb, NULL);
+        tcp_abandon(pcb, 0);
+        return -ENOMEM;
+    }
+    conn->tx_first = conn->tx_una = conn->tx_end = pcb->snd_lbb;
+    gn__pcb_unpoint(conn);
+    return 0;
+}
+
+static void op_input(struct gn__conn *conn, struct gn__packet *packet)
+{
+    begin(conn);
+    gn__lwip_current(packet);
+    tcp_input(gn__lwip_view(packet, packet->ip.l4), &gn__lwip_netif);
+    finish(conn);
+}
+
+static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *lpcb,
+                             struct tcp_pcb *pcb)
+{
+    struct gn__listener *listener = syn_listener;
+    struct gn__endpoint local = {.addr = gn__lwip_addr_back(&pcb->local_ip),
+                                 .port = pcb->local_port};
+    struct gn__endpoint remote = {.addr = gn__lwip_addr_back(&pcb->remote_ip),
+                                  .port = pcb->remote_port};
+    struct gn__conn *conn = gn__conn_alloc(listener->stack, &local, &remote,
+                                           &listener->params);
+
+    (void)id;
+    (void)lpcb;
+    if (!conn)
+        return ERR_MEM;
+    syn_conn = conn;
+    adopt(conn, pcb);
+    if (gn__conn_half_open(conn, listener))
+        return ERR_MEM;
+    set_window(conn);
+    if (pcb->mss < MSS_MIN)
+        pcb->mss = MSS_MIN;
+    return ERR_OK;
+}
+
+static struct gn__conn *op_syn(struct gn__listener *listener,
+                               struct gn__packet *packet,
+                               const uint32_t *isn_floor)
+{
+    struct gn__stack *stack = listener->stack;
+
+    gn__lwip_begin(stack, stack->ops->mtu(stack, &packet->ip.src),
+                   listener->params.max_segment);
+    clear_lists();
+    memset(&listen_pcb, 0, sizeof(listen_pcb));
+    listen_pcb.state = LISTEN;
+    listen_pcb.prio = TCP_PRIO_NORMAL;
+    listen_pcb.local_port = (u16_t)(packet->head[packet->ip.l4 + 2] << 8 |
+                                    packet->head[packet->ip.l4 + 3]);
+    listen_pcb.netif_idx = netif_get_index(&gn__lwip_netif);
+    listen_pcb.accept = on_accept;
+    listen_pcb.ext_args[0].callbacks = &ext_callbacks;
+    IP_SET_TYPE_VAL(listen_pcb.local_ip, IPADDR_TYPE_ANY);
+    tcp_listen_pcbs.listen_pcbs = &listen_pcb;
+
+    syn_listener = listener;
+    syn_conn = NULL;
+    gn__lwip_current(packet);
+    gn__lwip_isn_floor(isn_floor);
+    tcp_input(gn__lwip_view(packet, packet->ip.l4), &gn__lwip_netif);
+    gn__lwip_isn_floor(NULL);
+    clear_lists();
+    if (!syn_conn)
+        return NULL;
+    gn__pcb_unpoint(syn_conn);
+    if (syn_conn->pcb) {
+        uint32_t first = gn__pcb(syn_conn)->snd_lbb;
+
+        syn_conn->tx_first = syn_conn->tx_una = syn_conn->tx_end = first;
+    }
+    return syn_conn;
+}
+
+static int op_write(struct gn__conn *conn, const void *data, uint16_t len,
+                    bool more)
+{
+    struct tcp_pcb *pcb = gn__pcb(conn);
+    err_t err;
+
+    gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment);
+    gn__pcb_sync(conn);
+    if (!conn->connected)
+        return -ENOTCONN;
+    err = tcp_write(pcb, data, len, more ? TCP_WRITE_FLAG_MORE : 0);
+    conn->tx_end = pcb->flags & TF_FIN ? pcb->snd_lbb - 1 : pcb->snd_lbb;
+    return err == ERR_OK ? 0 : -ENOMEM;
+}
+
+static void op_output(struct gn__conn *conn)
+{
+    begin(conn);
+    tcp_output(gn__pcb(conn));
+    finish(conn);
+}
+
+static bool op_opened(struct gn__conn *conn, uint32_t n, uint32_t edge)
+{
+    struct tcp_pcb *pcb = gn__pcb(conn);
+    uint32_t wnd = pcb->rcv_wnd + n;
+    int32_t advance;
+
+    pcb->rcv_wnd = wnd < conn->window ? wnd : conn->window;
+    if (pcb->state != ESTABLISHED && pcb->state != FIN_WAIT_1 &&
+        pcb->state != FIN_WAIT_2)
+        return false;
+    advance = (int32_t)(pcb->rcv_nxt + pcb->rcv_wnd -
+                        pcb->rcv_ann_right_edge);
+    if (advance < (int32_t)edge)
+        return false;
+    pcb->rcv_ann_wnd = pcb->rcv_wnd;
+    return true;
+}
+
+static void op_widen(struct gn__conn *conn, uint32_t n)
+{
+    gn__pcb(conn)->rcv_wnd += n;
+}
+
+static void op_ack_now(struct gn__conn *conn)
+{
+    tcp_ack_now(gn__pcb(conn));
+    op_output(conn);
+}
+
+static void op_shutdown(struct gn__conn *conn)
+{
+    begin(conn);
+    (void)tcp_shutdown(gn__pcb(conn), 0, 1); /* out of memory: TF_CLOSEPEND */
+    finish(conn);
+}
+
+static void op_close(struct gn__conn *conn)
+{
+    struct tcp_pcb *pcb = gn__pcb(conn);
+    tcpwnd_size_t wnd = pcb->rcv_wnd;
+
+    begin(conn);
+    /* Less than the whole window means unread bytes to lwIP, and RST. */
+    pcb->rcv_wnd = TCP_WND_MAX(pcb);
+    (void)tcp_close(pcb); /* out of memory: TF_CLOSEPEND */
+    if (conn->pcb) {
+        pcb->rcv_wnd = wnd;
+        pcb->tmr = tcp_ticks; /* FIN_WAIT_2 is timed from here */
+    }
+    finish(conn);
+}
+
+static void op_abandon(struct gn__conn *conn, bool reset)
+{
+    begin(conn);
+    tcp_err(gn__pcb(conn), NULL);
+    tcp_abandon(gn__pcb(conn), reset);
+    gn__pcb_unpoint(conn);
+}
+
+static void op_apply(struct gn__conn *conn)
+{
+    gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment);
+    apply(conn);
+}
+
+/* ---- looking in ---- */
+
+static enum gn__tcp_state state_of(const struct tcp_pcb *pcb)
+{
+    static const uint8_t linux_state[] = {
+        [CLOSED] = GN__TCP_CLOSE,           [LISTEN] = GN__TCP_LISTEN,
+        [SYN_SENT] = GN__TCP_SYN_SENT,      [SYN_RCVD] = GN__TCP_SYN_RECV,
+        [ESTABLISHED] = GN__TCP_ESTABLISHED, [FIN_WAIT_1] = GN__TCP_FIN_WAIT1,
+        [FIN_WAIT_2] = GN__TCP_FIN_WAIT2,   [CLOSE_WAIT] = GN__TCP_CLOSE_WAIT,
+        [CLOSING] = GN__TCP_CLOSING,        [LAST_ACK] = GN__TCP_LAST_ACK,
+        [TIME_WAIT] = GN__TCP_TIME_WAIT};
+
+    return (enum gn__tcp_state)linux_state[pcb->state];
+}
+
+/* The queues are in order; after a time-out all of it is in unsent. */
+static uint32_t first_kept(const struct tcp_pcb *pcb)
+{
+    const struct tcp_seg *seg = pcb->unacked ? pcb->unacked : pcb->unsent;
+
+    if (pcb->unacked && pcb->unsent &&
+        TCP_SEQ_LT(lwip_ntohl(pcb->unsent->tcphdr->seqno),
+                   lwip_ntohl(pcb->unacked->tcphdr->seqno)))
+        seg = pcb->unsent;
+    return seg ? lwip_ntohl(seg->tcphdr->seqno) : pcb->snd_lbb;
+}
+
+static void op_view(const struct gn__conn *conn, struct gn__pcb_view *out)
+{
+    const struct tcp_pcb *pcb = gn__pcb(conn);
+
+    out->state = state_of(pcb);
+    out->rcv_nxt = pcb->rcv_nxt;
+    out->snd_nxt = pcb->snd_nxt;
+    out->first_kept = first_kept(pcb);
+    out->in_flight = pcb->snd_nxt - pcb->lastack;
+    out->cwnd = pcb->cwnd;
+    out->ssthresh = pcb->ssthresh;
+    out->snd_wnd = pcb->snd_wnd;
+    out->rcv_wnd = pcb->rcv_wnd;
+    out->mss = pcb->mss;
+    out->rto_ms = (uint32_t)pcb->rto * GN__SLOW_MS;
+    out->rtt_ms = (uint32_t)(pcb->sa >> 3) * GN__SLOW_MS;
+    out->retransmits = pcb->nrtx;
+    out->unsent = pcb->unsent != NULL;
+    out->window_scaling = pcb->flags & TF_WND_SCALE;
+}
+
+/* Set by state.ld. */
+extern unsigned char gn__lwip_state_start[];
+extern unsigned char gn__lwip_state_end[];
+
+const struct gn__netstack_ops gn__netstack_ops = {
+    .state_start = gn__lwip_state_start,
+    .state_end = gn__lwip_state_end,
+    .version = LWIP_VERSION_STRING,
+    .init = gn__lwip_init,
+    .connect = op_connect,
+    .input = op_input,
+    .syn = op_syn,
+    .write = op_write,
+    .output = op_output,
+    .opened = op_opened,
+    .widen = op_widen,
+    .ack_now = op_ack_now,
+    .shutdown = op_shutdown,
+    .close = op_close,
+    .abandon = op_abandon,
+    .deadline = gn__pcb_deadline,
+    .tick = gn__pcb_tick,
+    .apply = op_apply,
+    .view = op_view,
+    .reassemble = gn__lwip_reassemble,
+    .reassembly_second = gn__lwip_reassembly_second,
+    .reassembly_drop = gn__lwip_reassembly_drop,
+};

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * lwIP's timers, for one connection at a time and only when it needs them.
+ *
+ * lwIP counts: its slow timer is meant to be called every 50 ms (here) and
+ * adds one to the counters of each connection. We sleep instead until the
+ * connection's next deadline, and before lwIP looks at a counter we add what
+ * it would have counted meanwhile (gn__pcb_sync()). The call that reaches the
+ * deadline is left to lwIP, so that all its decisions stay its own.
+ *
+ * However long the sleep was (the host may have been suspended), one deadline
+ * is one call: a keepalive connection is probed, and not found dead for all
+ * the probes that were never sent.
+ */
+#include <errno.h>
+
+#include "netstack/lwip/inner.h"
+
+#define SLOW_NS (GN__SLOW_MS * 1000000ull)
+#define TICKS_PER_SLOW (SLOW_NS / GN__TICK_NS)
+#define SLOW(ms) ((uint32_t)((ms) / GN__SLOW_MS))
+#define RTO_START SLOW(LWIP_TCP_RTO_TIME)
+#define RTO_MAX 0x7fff
+#define NO_TICK UINT32_MAX
+
+/* Slow ticks between probes of a closed window: lwIP's table, which is its
+ * own. Too long a sleep here delays a probe, too short a one costs a call. */
+static const uint8_t persist_ticks[] = {3, 6, 12, 24, 48, 96, 120};
+
+_Static_assert(GN__FAST_MS * 1000000ull == GN__TICK_NS,
+               "the wheel's tick is lwIP's fast timer");
+
+static bool retransmits(const struct tcp_pcb *pcb)
+{
+    return pcb->rtime >= 0 && !pcb->persist_backoff;
+}
+
+void gn__pcb_sync(struct gn__conn *conn)
+{
+    struct tcp_pcb *pcb = gn__pcb(conn);
+    uint32_t delta = tcp_ticks - conn->slow_tick;
+    uint32_t room;
+
+    conn->slow_tick = tcp_ticks;
+    if (!delta)
+        return;
+    if (pcb->persist_backoff) {
+        room = UINT8_MAX - pcb->persist_cnt;
+        pcb->persist_cnt += (u8_t)(delta < room ? delta : room);
+    } else if (pcb->rtime >= 0) {
+        room = (uint32_t)(RTO_MAX - pcb->rtime);
+        pcb->rtime = (s16_t)(pcb->rtime + (s16_t)LWIP_MIN(delta, room));
+    }
+}
+
+static void sooner(uint32_t *in, uint32_t ticks)
+{
+    if (ticks < *in)
+        *in = ticks;
+}
+
+/* Ticks left of @span that began at pcb->tmr; at least one. */
+static uint32_t left(const struct tcp_pcb *pcb, uint32_t span, uint32_t now)
+{
+    uint32_t gone = now - pcb->tmr;
+
+    return gone < span ? span - gone : 1;
+}
+
+static uint32_t keepalive_span(const struct tcp_pcb *pcb)
+{
+    return (pcb->keep_idle + pcb->keep_cnt_sent * pcb->keep_intvl) /
+           GN__SLOW_MS;
+}
+
+static bool keeps_alive(const struct tcp_pcb *pcb)
+{
+    return ip_get_option(pcb, SOF_KEEPALIVE) &&
+           (pcb->state == ESTABLISHED || pcb->state == CLOSE_WAIT);
+}
+
+/* Slow ticks from conn->slow_tick until lwIP's slow timer has work. */
+static uint32_t slow_ticks_left(const struct gn__conn *conn)
+{
+    const struct tcp_pcb *pcb = gn__pcb(conn);
+    uint32_t now = conn->slow_tick;
+    uint32_t in = NO_TICK;
+
+    if (retransmits(pcb))
+        sooner(&in, pcb->rtime < pcb->rto
+                        ? (uint32_t)(pcb->rto - pcb->rtime) : 1);
+    if (pcb->persist_backoff) {
+        uint8_t i = LWIP_MIN(pcb->persist_backoff, sizeof(persist_ticks)) - 1;
+
+        sooner(&in, pcb->persist_cnt < persist_ticks[i]
+                        ? (uint32_t)(persist_ticks[i] - pcb->persist_cnt) : 1);
+    }
+    if (pcb->flags & TF_NAGLEMEMERR)
+        sooner(&in, 1); /* something could not be sent for want of memory */
+    if (pcb->state == FIN_WAIT_2 && pcb->flags & TF_RXCLOSED)
+        sooner(&in, left(pcb, SLOW(TCP_FIN_WAIT_TIMEOUT) + 1, now));
+    if (pcb->state == SYN_RCVD)
+        sooner(&in, left(pcb, SLOW(TCP_SYN_RCVD_TIMEOUT) + 1, now));
+    if (pcb->state == LAST_ACK)
+        sooner(&in, left(pcb, SLOW(2 * TCP_MSL) + 1, now));
+    if (pcb->ooseq)
+        sooner(&in, left(pcb, (uint32_t)pcb->rto * TCP_OOSEQ_TIMEOUT, now));
+    if (keeps_alive(pcb))
+        sooner(&in, left(pcb, keepalive_span(pcb) + 1, now));
+    return in;
+}
+
+static bool fast_due(const struct tcp_pcb *pcb)
+{
+    return pcb->flags & (TF_ACK_DELAY | TF_CLOSEPEND) || pcb->refused_data;
+}
+
+uint64_t gn__pcb_deadline(const struct gn__conn *conn)
+{
+    uint64_t now = conn->stack->net->now;
+    uint32_t in = slow_ticks_left(conn);
+
+    if (fast_due(gn__pcb(conn)))
+        return now / GN__TICK_NS + 1;
+    if (in == NO_TICK)
+        return GN__NEVER;
+    return (now / SLOW_NS + in) * TICKS_PER_SLOW;
+}
+
+/* TCP_KEEPIDLE and so on count on one probe at a time, see above. */
+static void forgive_long_sleep(struct tcp_pcb *pcb)
+{
+    uint32_t due = keepalive_span(pcb) + 1;
+
+    if (keeps_alive(pcb) && tcp_ticks - pcb->tmr > due &&
+        pcb->keep_cnt_sent < pcb->keep_cnt)
+        pcb->tmr = tcp_ticks - due;
+}
+
+/* lwIP resends a SYN at a constant interval; RFC 6298 says to back off. */
+static void syn_back_off(struct gn__conn *conn, uint8_t nrtx_before)
+{
+    struct tcp_pcb *pcb = gn__pcb(conn);
+    uint32_t rto;
+
+    if (!pcb || pcb->state != SYN_SENT || pcb->nrtx == nrtx_before)
+        return;
+    rto = RTO_START << LWIP_MIN(pcb->nrtx, 10);
+    pcb->rto = (s16_t)LWIP_MIN(rto, RTO_MAX);
+}
+
+static bool syn_given_up(const struct gn__conn *conn)
+{
+    const struct tcp_pcb *pcb = gn__pcb(conn);
+
+    return pcb->state == SYN_SENT && pcb->rtime >= pcb->rto - 1 &&
+           pcb->nrtx >= conn->params.syn_count;
+}
+
+static void slow_timer(struct gn__conn *conn)
+{
+    struct gn__stack *stack = conn->stack;
+    struct tcp_pcb *pcb = gn__pcb(conn);
+    uint8_t nrtx = pcb->nrtx;
+
+    /* The last tick is lwIP's to count. */
+    if (retransmits(pcb) && pcb->rtime > 0)
+        pcb->rtime--;
+    else if (pcb->persist_backoff && pcb->persist_cnt > 0)
+        pcb->persist_cnt--;
+    if (syn_given_up(conn)) {
+        tcp_err(pcb, NULL);
+        conn->error = -ETIMEDOUT;
+        conn->woken = true;
+        tcp_abandon(pcb, 0);
+        return;
+    }
+    forgive_long_sleep(pcb);
+    pcb->last_timer = (u8_t)stack->timer_count++;
+    tcp_ticks--;
+    tcp_slowtmr();
+    syn_back_off(conn, nrtx);
+}
+
+void gn__pcb_tick(struct gn__conn *conn)
+{
+    struct gn__stack *stack = conn->stack;
+    struct tcp_pcb *pcb = gn__pcb(conn);
+    uint32_t before = conn->slow_tick;
+    uint32_t in = slow_ticks_left(conn);
+
+    gn__pcb_sync(conn);
+    gn__pcb_point_at(conn);
+    if (in != NO_TICK && tcp_ticks - before >= in)
+        slow_timer(conn);
+    pcb = gn__pcb(conn);
+    if (pcb && fast_due(pcb)) {
+        pcb->last_timer = (u8_t)stack->timer_count++;
+        tcp_fasttmr();
+    }
+    gn__pcb_unpoint(conn);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_NETSTACK_TCP_INTERNAL_H
+#define GN_NETSTACK_TCP_INTERNAL_H
+
+/* What the tcp_*.c files of this folder share. */
+#include "netstack/conn.h"
+#include "netstack/lwip/glue.h"
+
+enum gn__tcp_flag {
+    GN__FLAG_FIN = 0x01,
+    GN__FLAG_SYN = 0x02,
+    GN__FLAG_RST = 0x04,
+    GN__FLAG_PSH = 0x08,
+    GN__FLAG_ACK = 0x10
+};
+
+/** A segment's header, in host order. */
+struct gn__segment {
+    struct gn__endpoint local; /* the receiver's, that is ours */
+    struct gn__endpoint remote;
+    uint32_t seq;
+    uint32_t ack;
+    uint32_t len; /* payload bytes */
+    uint8_t flags;
+};
+
+static inline bool gn__seq_before(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) < 0;
+}
+
+/* ---- tcp.c ---- */
+void gn__tuple_key(const struct gn__stack *stack,
+                   const struct gn__endpoint *local,
+                   const struct gn__endpoint *remote,
+                   struct gn__tuple_key *out);
+struct gn__tuple *gn__tuple_find(struct gn__stack *stack,
+                                 const struct gn__endpoint *local,
+                                 const struct gn__endpoint *remote);
+void gn__tcp_dropped(struct gn__stack *stack, enum gn__tcp_drop why);
+
+/* ---- tcp_conn.c ---- */
+/** Look at what lwIP did: wake the owner, free what is over. */
+void gn__conn_settle(struct gn__conn *conn);
+/** Begin an operation on a live pcb: its state is in place. */
+void gn__conn_enter(struct gn__conn *conn);
+/** Free a connection that has neither pcb nor owner. */
+void gn__conn_free(struct gn__conn *conn);
+/** Copy small payload behind the last slice of @ring if it is our own and has
+ *  room, else into a new chunk. Returns false if memory is short. */
+bool gn__conn_append(struct gn__conn *conn, struct gn__ring *ring,
+                     uint32_t *room, const uint8_t *data, uint32_t len);
+
+/* ---- tcp_rest.c ---- */
+/** Put @conn's tuple to rest; without memory it is simply forgotten. */
+void gn__rest_begin(struct gn__conn *conn);
+void gn__rest_end(struct gn__rest *rest);
+/** A segment for a resting tuple. True: it is a new connection's SYN, the
+ *  tuple is free now, and *@isn_floor set. */
+bool gn__rest_input(struct gn__rest *rest, const struct gn__segment *segment,
+                    uint32_t *isn_floor);
+
+/* ---- tcp_reply.c ---- */
+/** Send a segment without payload that belongs to no pcb. */
+void gn__tcp_reply(struct gn__stack *stack, const struct gn__segment *to,
+                   uint32_t seq, uint32_t ack, uint8_t flags);
+/** Refuse @segment: RST as RFC 9293 section 3.10.7.1 has it. */
+void gn__tcp_refuse(struct gn__stack *stack,
+                    const struct gn__segment *segment);
+
+/* ---- tcp_listen.c ---- */
+/** Push the oldest handshake out if there are too many. */
+void gn__listener_make_room(struct gn__listener *listener);
+
+/* ---- tcp_window.c ---- */
+/** The handshake is done: the window to begin with. */
+void gn__window_begin(struct gn__conn *conn);
+/** In-order data has arrived: widen the window if the delay needs it. */
+void gn__window_arrived(struct gn__conn *conn, uint32_t rcv_nxt);
+/** The peer acknowledged: widen the send buffer with it. */
+void gn__window_acked(struct gn__conn *conn, const struct gn__pcb_view *view);
+
+#endif /* GN_NETSTACK_TCP_INTERNAL_H */

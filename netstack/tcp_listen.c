@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Listeners: two queues, as on Linux. Handshakes under way are many and
+ * cheap, and the oldest makes way when a flood fills them; established
+ * connections wait for accept() and are bounded by the backlog.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "netstack/tcp_internal.h"
+
+/* Handshakes under way per listener, at least and at most. */
+#define HALF_OPEN_MIN 128u
+#define HALF_OPEN_MAX 4096u
+
+int gn__tcp_listen(struct gn__stack *stack, const struct gn__tcp_params *params,
+                   uint32_t backlog, void *owner, struct gn__listener **out)
+{
+    struct gn__listener *listener =
+        gn__zalloc(&stack->net->mem, sizeof(*listener));
+
+    if (!listener)
+        return -ENOMEM;
+    listener->stack = stack;
+    listener->owner = owner;
+    listener->params = *params;
+    listener->backlog = backlog;
+    gn__list_init(&listener->half);
+    gn__list_init(&listener->ready);
+    *out = listener;
+    return 0;
+}
+
+void gn__tcp_listener_set(struct gn__listener *listener, uint32_t backlog,
+                          const struct gn__tcp_params *params)
+{
+    listener->backlog = backlog;
+    listener->params = *params;
+}
+
+static void abort_all(struct gn__list *queue)
+{
+    struct gn__list *node;
+
+    while ((node = gn__list_first(queue)))
+        gn__tcp_abort(gn__container_of(node, struct gn__conn, queued));
+}
+
+void gn__tcp_unlisten(struct gn__listener *listener)
+{
+    abort_all(&listener->half);
+    abort_all(&listener->ready);
+    gn__free(&listener->stack->net->mem, listener, sizeof(*listener));
+}
+
+static uint32_t half_open_limit(const struct gn__listener *listener)
+{
+    if (listener->backlog < HALF_OPEN_MIN)
+        return HALF_OPEN_MIN;
+    return listener->backlog < HALF_OPEN_MAX ? listener->backlog
+                                             : HALF_OPEN_MAX;
+}
+
+void gn__listener_make_room(struct gn__listener *listener)
+{
+    struct gn__list *oldest = gn__list_first(&listener->half);
+
+    if (listener->n_half < half_open_limit(listener) || !oldest)
+        return;
+    gn__tcp_dropped(listener->stack, GN__TCP_DROP_HALF_OPEN);
+    gn__tcp_vanish(gn__container_of(oldest, struct gn__conn, queued));
+}
+
+int gn__conn_half_open(struct gn__conn *conn, struct gn__listener *listener)
+{
+    int err = gn__table_add(&conn->stack->net->tuples, &conn->tuple.node,
+                            &conn->tuple.key, sizeof(conn->tuple.key));
+
+    if (err)
+        return err;
+    conn->in_table = true;
+    conn->listener = listener;
+    conn->half_open = true;
+    gn__list_add_tail(&listener->half, &conn->queued);
+    listener->n_half++;
+    return 0;
+}
+
+static struct gn__conn *first_ready(const struct gn__listener *listener)
+{
+    struct gn__list *node;
+
+    for (node = listener->ready.next; node != &listener->ready;
+         node = node->next) {
+        struct gn__conn *conn = gn__container_of(node, struct gn__conn, queued);
+
+        if (!conn->params.accept_on_data || conn->rx_bytes || conn->eof ||
+            !conn->pcb)
+            return conn;
+    }
+    return NULL;
+}
+
+bool gn__tcp_acceptable(const struct gn__listener *listener)
+{
+    return first_ready(listener) != NULL;
+}
+
+struct gn__conn *gn__tcp_accept(struct gn__listener *listener, void *owner)
+{
+    struct gn__conn *conn = first_ready(listener);
+
+    if (!conn)
+        return NULL;
+    gn__list_del(&conn->queued);
+    gn__list_init(&conn->queued);
+    listener->n_ready--;
+    conn->listener = NULL;
+    conn->owner = owner;
+    return conn;
+}
