@@ -20,9 +20,10 @@
 #define SEND_LIMIT_START (256u * 1024)
 /* What is copied rather than referred to: slices under this share of their
  * chunk, once something is waiting already. */
-#define SMALL_SHARE 4u
-/* A chunk for small payload, bytes. */
-#define SMALL_CHUNK 2032u
+#define SMALL_SHARE 2u
+/* Chunks for small payload, bytes: the first, and those after a full one. */
+#define SMALL_CHUNK_FIRST 480u
+#define SMALL_CHUNK 2000u
 /* The largest piece lwIP is given at once, bytes. */
 #define WRITE_MAX 32768u
 
@@ -78,6 +79,18 @@ static void ring_clear(struct gn__conn *conn, struct gn__ring *ring)
     gn__ring_done(ring, &conn->stack->net->mem);
 }
 
+/* A lone byte between large slices shall not cost a large chunk. */
+static size_t small_chunk(struct gn__ring *ring, uint32_t len)
+{
+    if (len > SMALL_CHUNK)
+        return len;
+    if (len > SMALL_CHUNK_FIRST ||
+        (ring->n && gn__ring_at(ring, ring->n - 1)->len >=
+                        SMALL_CHUNK_FIRST / 2))
+        return SMALL_CHUNK;
+    return SMALL_CHUNK_FIRST;
+}
+
 bool gn__conn_append(struct gn__conn *conn, struct gn__ring *ring,
                      uint32_t *room, const uint8_t *data, uint32_t len)
 {
@@ -96,8 +109,7 @@ bool gn__conn_append(struct gn__conn *conn, struct gn__ring *ring,
     }
     if (gn__ring_reserve(ring, &net->mem))
         return false;
-    slice.chunk = gn__chunk_alloc(net->chunks,
-                                  len > SMALL_CHUNK ? len : SMALL_CHUNK);
+    slice.chunk = gn__chunk_alloc(net->chunks, small_chunk(ring, len));
     if (!slice.chunk)
         return false;
     slice.data = gn__chunk_data(slice.chunk);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/siphash.h"
+#include "lwip/icmp6.h"
 #include "lwip/init.h"
 #include "lwip/inet_chksum.h"
 #include "lwip/ip4_frag.h"
@@ -226,6 +227,7 @@ void gn__lwip_init(void)
 {
     lwip_init();
     netif_add_noaddr(&gn__lwip_netif, NULL, init_netif, no_input);
+    netif_set_default(&gn__lwip_netif);
     netif_set_up(&gn__lwip_netif);
     netif_set_link_up(&gn__lwip_netif);
 }
@@ -267,4 +269,16 @@ void nd6_restart_netif(struct netif *netif)
 void nd6_cleanup_netif(struct netif *netif)
 {
     (void)netif;
+}
+
+/* ip6_input() would answer a bad extension header with this; it is never
+ * called, and netstack/ip.c has looked at the headers. */
+void icmp6_param_problem(struct pbuf *p, enum icmp6_pp_code code,
+                         const void *pointer);
+void icmp6_param_problem(struct pbuf *p, enum icmp6_pp_code code,
+                         const void *pointer)
+{
+    (void)p;
+    (void)code;
+    (void)pointer;
 }

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Connections between stacks on a wire, under a clock of our own. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/wire.h"
+
+#define SECOND 1000000000ull
+#define HOUR (3600 * SECOND)
+#define DAY (24 * HOUR)
+
+static int setup(void **state)
+{
+    static struct wire wire;
+
+    wire_init(&wire, NULL, HOUR);
+    *state = &wire;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    wire_done(*state);
+    return 0;
+}
+
+static void bytes_arrive_in_order(struct wire *wire, bool v6)
+{
+    struct wire_pair pair = wire_connect(wire, 0, 1, 40000, v6);
+    uint64_t sent = 0, got = 0, limit = 3 << 20;
+    unsigned idle = 0;
+
+    while (got < limit && idle < 1000) {
+        size_t n = wire_send(pair.client, &sent, limit - sent);
+
+        wire_pass(wire, 0);
+        n += wire_recv(pair.server, &got, 1 << 20);
+        idle = n ? 0 : idle + 1;
+        if (!n)
+            wire_pass(wire, SECOND / 100);
+    }
+    assert_int_equal(got, limit);
+    gn__tcp_close(pair.client);
+    wire_pass(wire, SECOND / 100);
+    assert_true(gn__tcp_eof(pair.server));
+    gn__tcp_close(pair.server);
+}
+
+static void bytes_arrive_over_ip4(void **state)
+{
+    bytes_arrive_in_order(*state, false);
+}
+
+static void bytes_arrive_over_ip6(void **state)
+{
+    bytes_arrive_in_order(*state, true);
+}
+
+static void bytes_arrive_in_spite_of_loss(void **state)
+{
+    struct wire *wire = *state;
+
+    wire->delay_ns = 5000000;
+    wire->jitter_ns = 1000000;
+    wire->loss_ppm = 30000;
+    wire->mtu = 1500;
+    bytes_arrive_in_order(wire, false);
+    assert_true(wire->n_lost > 10);
+}
+
+static void closed_port_refuses(void **state)
+{
+    struct wire *wire = *state;
+    struct gn__endpoint local = {.addr = wire->end[0].addr, .port = 4000};
+    struct gn__endpoint remote = {.addr = wire->end[1].addr, .port = 81};
+    struct gn__tcp_params params;
+    struct gn__conn *conn;
+
+    gn__tcp_params_default(&params);
+    assert_int_equal(gn__tcp_connect(&wire->end[0].stack, &local, &remote,
+                                     &params, wire, &conn), 0);
+    wire_pass(wire, SECOND / 1000);
+    assert_int_equal(gn__tcp_error(conn), -ECONNREFUSED);
+    gn__tcp_close(conn);
+}
+
+static bool lose_all(struct wire *wire, const struct gn__packet *packet)
+{
+    (void)wire;
+    (void)packet;
+    return true;
+}
+
+static bool failed(void *arg)
+{
+    return gn__tcp_error(arg) != 0;
+}
+
+static void silent_address_times_out_as_linux(void **state)
+{
+    struct wire *wire = *state;
+    struct gn__endpoint local = {.addr = wire->end[0].addr, .port = 4000};
+    struct gn__endpoint remote = {.addr = wire->end[1].addr, .port = 80};
+    struct gn__tcp_params params;
+    struct gn__conn *conn;
+    uint64_t began = wire->net.now, took;
+
+    wire->filter = lose_all;
+    gn__tcp_params_default(&params);
+    assert_int_equal(gn__tcp_connect(&wire->end[0].stack, &local, &remote,
+                                     &params, wire, &conn), 0);
+    assert_true(wire_until(wire, failed, conn, HOUR));
+    took = wire->net.now - began;
+    assert_int_equal(gn__tcp_error(conn), -ETIMEDOUT);
+    assert_in_range(took / SECOND, 125, 130);
+    assert_int_equal(wire->n_packets, 7);
+    gn__tcp_close(conn);
+}
+
+static void idle_connection_costs_nothing(void **state)
+{
+    struct wire *wire = *state;
+    struct wire_pair pair = wire_connect(wire, 0, 1, 40000, false);
+    uint64_t sent = 0, got = 0, packets;
+
+    wire_pass(wire, SECOND);
+    assert_int_equal(wire_next(wire), GN__NEVER);
+    packets = wire->n_packets;
+    wire_pass(wire, 60 * DAY); /* across the wrap of a clock of ms */
+    assert_int_equal(wire->n_packets, packets);
+    assert_int_equal(wire_send(pair.client, &sent, 1000), 1000);
+    wire_pass(wire, 0);
+    assert_int_equal(wire_recv(pair.server, &got, 2000), 1000);
+    gn__tcp_close(pair.client);
+    gn__tcp_close(pair.server);
+}
+
+static void keepalive_probes_at_its_deadline(void **state)
+{
+    struct wire *wire = *state;
+    struct wire_pair pair = wire_connect(wire, 0, 1, 40000, false);
+    struct gn__tcp_params params;
+    uint64_t packets, began;
+
+    wire_pass(wire, SECOND);
+    gn__tcp_params_default(&params);
+    params.keepalive = true;
+    params.keep_idle_s = 600;
+    params.keep_interval_s = 10;
+    params.keep_count = 3;
+    began = wire->net.now;
+    packets = wire->n_packets;
+    gn__tcp_set(pair.client, &params);
+    wire_pass(wire, 598 * SECOND);
+    assert_int_equal(wire->n_packets, packets);
+    wire_pass(wire, 3 * SECOND);
+    assert_int_equal(wire->n_packets, packets + 2);
+    /* The peer vanishes: three probes, then it is over. */
+    wire->filter = lose_all;
+    assert_true(wire_until(wire, failed, pair.client, 2 * HOUR));
+    assert_int_equal(gn__tcp_error(pair.client), -ETIMEDOUT);
+    assert_in_range((wire->net.now - began) / SECOND, 1229, 1233);
+    gn__tcp_close(pair.client);
+    gn__tcp_vanish(pair.server);
+}
+
+static void reset_reaches_the_peer(void **state)
+{
+    struct wire *wire = *state;
+    struct wire_pair pair = wire_connect(wire, 0, 1, 40000, false);
+
+    gn__tcp_abort(pair.client);
+    wire_pass(wire, 0);
+    assert_int_equal(gn__tcp_error(pair.server), -ECONNRESET);
+    gn__tcp_close(pair.server);
+}
+
+static void unread_bytes_make_close_reset(void **state)
+{
+    struct wire *wire = *state;
+    struct wire_pair pair = wire_connect(wire, 0, 1, 40000, false);
+    uint64_t sent = 0;
+
+    wire_send(pair.client, &sent, 10);
+    wire_pass(wire, 0);
+    gn__tcp_close(pair.server);
+    wire_pass(wire, 0);
+    assert_int_equal(gn__tcp_error(pair.client), -ECONNRESET);
+    gn__tcp_close(pair.client);
+}
+
+static void half_close_lets_the_rest_through(void **state)
+{
+    struct wire *wire = *state;
+    struct wire_pair pair = wire_connect(wire, 0, 1, 40000, true);
+    uint64_t sent = 0, got = 0;
+
+    assert_int_equal(gn__tcp_shutdown(pair.client), 0);
+    wire_pass(wire, 10 * SECOND);
+    assert_true(gn__tcp_eof(pair.server));
+    assert_int_equal(wire_send(pair.server, &sent, 50000), 50000);
+    wire_pass(wire, HOUR);
+    assert_int_equal(wire_recv(pair.client, &got, 100000), 50000);
+    gn__tcp_close(pair.server);
+    wire_pass(wire, SECOND / 10);
+    assert_true(gn__tcp_eof(pair.client));
+    gn__tcp_close(pair.client);
+}
+
+static void tuple_rests_and_is_used_again(void **state)
+{
+    struct wire *wire = *state;
+    unsigned i;
+
+    for (i = 0; i < 50; i++) {
+        struct wire_pair pair = wire_connect(wire, 0, 1, 40000, false);
+
+        if (i & 1) {
+            gn__tcp_close(pair.client);
+            wire_pass(wire, 1000);
+            gn__tcp_close(pair.server);
+        } else {
+            gn__tcp_close(pair.server);
+            wire_pass(wire, 1000);
+            gn__tcp_close(pair.client);
+        }
+        wire_pass(wire, 1000);
+        assert_int_equal(wire->end[0].stack.n_conns, 0);
+        assert_int_equal(wire->end[1].stack.n_conns, 0);
+        assert_int_equal(wire->end[0].stack.n_resting +
+                             wire->end[1].stack.n_resting, 1);
+    }
+    wire_pass(wire, 2 * SECOND);
+    assert_int_equal(wire->end[0].stack.n_resting, 0);
+    assert_int_equal(wire->end[1].stack.n_resting, 0);
+    assert_int_equal(gn__table_count(&wire->net.tuples), 0);
+}
+
+static void closed_windows_fall_silent(void **state)
+{
+    struct wire *wire = *state;
+    struct wire_pair pair = wire_connect(wire, 0, 1, 40000, false);
+    uint64_t a = 0, b = 0, packets;
+    unsigned i;
+
+    for (i = 0; i < 100; i++) {
+        wire_send(pair.client, &a, 65536);
+        wire_send(pair.server, &b, 65536);
+        wire_pass(wire, 0);
+    }
+    packets = wire->n_packets;
+    assert_true(packets < 200);
+    wire_pass(wire, 60 * SECOND); /* probes of a closed window only */
+    assert_true(wire->n_packets - packets < 200);
+    gn__tcp_abort(pair.client);
+    gn__tcp_abort(pair.server);
+}
+
+static void slow_reader_holds_no_more_than_its_window(void **state)
+{
+    struct wire *wire = *state;
+    struct wire_pair pair = wire_connect(wire, 0, 1, 40000, false);
+    uint64_t sent = 0, got = 0;
+    unsigned i;
+
+    for (i = 0; i < 200; i++) {
+        wire_send(pair.client, &sent, 1);
+        wire_send(pair.client, &sent, 700);
+        wire_pass(wire, SECOND / 10);
+    }
+    while (wire_send(pair.client, &sent, 65536))
+        wire_pass(wire, 0);
+    assert_in_range(gn__tcp_readable(pair.server), 1, GN__WINDOW_START);
+    assert_true(wire->end[1].stack.budget.held < 5 * GN__WINDOW_START);
+    assert_true(wire->end[0].stack.budget.held < 1 << 20);
+    while (got < sent) {
+        if (!wire_recv(pair.server, &got, 65536))
+            wire_pass(wire, SECOND / 10);
+        wire_pass(wire, 0);
+    }
+    gn__tcp_close(pair.client);
+    gn__tcp_close(pair.server);
+}
+
+static void backlog_is_honoured(void **state)
+{
+    struct wire *wire = *state;
+    struct gn__endpoint remote = {.addr = wire->end[1].addr, .port = 80};
+    struct gn__tcp_params params;
+    struct gn__conn *conn[5];
+    unsigned i, up = 0;
+
+    gn__tcp_params_default(&params);
+    assert_int_equal(gn__tcp_listen(&wire->end[1].stack, &params, 2, wire,
+                                    &wire->end[1].listener), 0);
+    for (i = 0; i < 5; i++) {
+        struct gn__endpoint local = {.addr = wire->end[0].addr,
+                                     .port = (uint16_t)(5000 + i)};
+
+        assert_int_equal(gn__tcp_connect(&wire->end[0].stack, &local, &remote,
+                                         &params, wire, &conn[i]), 0);
+        wire_pass(wire, 1000);
+        up += gn__tcp_connected(conn[i]);
+    }
+    assert_int_equal(up, 3); /* as Linux: the backlog and one more */
+    assert_true(wire->end[1].drops[GN__TCP_DROP_BACKLOG] > 0);
+    /* Room again: the others get in by their retransmissions. */
+    for (i = 0; i < 5; i++) {
+        struct gn__conn *got = gn__tcp_accept(wire->end[1].listener, wire);
+
+        if (got)
+            gn__tcp_abort(got);
+        wire_pass(wire, 4 * SECOND);
+    }
+    for (i = 0; i < 5; i++) {
+        assert_true(gn__tcp_connected(conn[i]));
+        gn__tcp_abort(conn[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(bytes_arrive_over_ip4, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(bytes_arrive_over_ip6, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(bytes_arrive_in_spite_of_loss, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(closed_port_refuses, setup, teardown),
+        cmocka_unit_test_setup_teardown(silent_address_times_out_as_linux,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(idle_connection_costs_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(keepalive_probes_at_its_deadline,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(reset_reaches_the_peer, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(unread_bytes_make_close_reset, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(half_close_lets_the_rest_through,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(tuple_rests_and_is_used_again, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(closed_windows_fall_silent, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            slow_reader_holds_no_more_than_its_window, setup, teardown),
+        cmocka_unit_test_setup_teardown(backlog_is_honoured, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
