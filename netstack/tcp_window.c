@@ -4,10 +4,10 @@
  *
  * Windows start at 128 KiB: between two guests without delay that is faster
  * than more, for it stays in the processor's cache. A window grows only when
- * it is what limits the connection: a whole window arrived within about a
- * round trip, the reader keeps up, and the round trip is a link's delay and
- * not our own scheduling. Then it doubles, as slow start does, up to twice
- * what the path can hold, while the guest's budget is not half used.
+ * it is what limits the connection: half a window arrived within little more
+ * than half a round trip, the reader keeps up, and the round trip is a link's
+ * delay and not our own scheduling. Then it doubles, as slow start does, up to
+ * about twice what the path holds, while the guest's budget is not half used.
  *
  * A window set by SO_RCVBUF or SO_SNDBUF stays as it is.
  */
@@ -50,7 +50,7 @@ void gn__window_arrived(struct gn__conn *conn, uint32_t rcv_nxt)
 
     if (gn__seq_before(rcv_nxt, conn->window_seq))
         return;
-    if (took < conn->rtt_ns + conn->rtt_ns / 4 && may_grow(conn)) {
+    if (took < conn->rtt_ns * 5 / 8 && may_grow(conn)) {
         if (more > GN__WINDOW_MAX - conn->window)
             more = GN__WINDOW_MAX - conn->window;
         conn->window += more;
