@@ -21,12 +21,17 @@
 #define uthash_free(p, size)     gn__free(table->mem, p, size)
 #define uthash_noexpand_fyi(tbl) ((tbl)->noexpand = 0)
 
-#define HASH_NONFATAL_OOM             1
+#define HASH_NONFATAL_OOM 1
+
+#include <uthash.h>
+
+/* uthash sets these whether they are set or not, and uses them in macros. */
+#undef HASH_INITIAL_NUM_BUCKETS
+#undef HASH_INITIAL_NUM_BUCKETS_LOG2
+#undef HASH_BKT_CAPACITY_THRESH
 #define HASH_INITIAL_NUM_BUCKETS      8U
 #define HASH_INITIAL_NUM_BUCKETS_LOG2 3U
 #define HASH_BKT_CAPACITY_THRESH      6U
-
-#include <uthash.h>
 
 /* What a gn__table_node really is. */
 struct entry {

@@ -330,6 +330,19 @@ static void gateway_must_be_usable(void **state)
     }
 }
 
+static void the_tree_grows_from_full(void **state)
+{
+    struct gn__addr base = addr("fd77::"), expected, a;
+    struct fixture *f = *state;
+
+    open_pool(f, "fd77::/64");
+    for (uint32_t i = 2; i < 70000; i++) {
+        expected = gn__addr_from_number(gn__addr_to_number(&base) + i);
+        assert_int_equal(gn__pool_take(&f->pool, &a), 0);
+        assert_memory_equal(&a, &expected, sizeof(a));
+    }
+}
+
 /* Memory in use after the same 200 takes. */
 static uint64_t bytes_for(struct fixture *f, const char *prefix)
 {
@@ -471,6 +484,7 @@ int main(void)
         CASE(gateway_can_be_chosen),
         CASE(gateway_can_be_left_out),
         CASE(gateway_must_be_usable),
+        CASE(the_tree_grows_from_full),
         CASE(a_64_costs_what_a_24_costs),
         CASE(half_a_64_reserved_costs_a_path),
         CASE(a_million_takes_are_dense_and_go_away),
