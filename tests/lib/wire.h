@@ -52,6 +52,9 @@ struct wire {
 /** Time begins at @start_ns. The seed is printed. */
 void wire_init(struct wire *wire, const struct gn_allocator *alloc,
                uint64_t start_ns);
+/** The same where memory may run out: false with nothing left behind. */
+bool wire_try_init(struct wire *wire, const struct gn_allocator *alloc,
+                   uint64_t start_ns);
 void wire_done(struct wire *wire);
 
 /** Deliver what is due and run timers until nothing happens before @until. */
