@@ -52,12 +52,18 @@ static inline void absorb(struct state *s, uint64_t word, unsigned rounds)
     s->v0 ^= word;
 }
 
-/* The 0 to 7 bytes after the last whole word, and the length on top. */
+/*
+ * The 0 to 7 bytes after the last whole word, and the length on top. With a
+ * whole word before them they are the top of the input's last eight bytes.
+ */
 static inline uint64_t last_word(const uint8_t *p, size_t len)
 {
     uint64_t word = (uint64_t)(len & 0xff) << 56;
+    unsigned n = len & 7;
 
-    for (size_t i = 0; i < (len & 7); i++)
+    if (n && len > 8)
+        return word | load_le64(p + n - 8) >> (64 - 8 * n);
+    for (unsigned i = 0; i < n; i++)
         word |= (uint64_t)p[i] << (8 * i);
     return word;
 }

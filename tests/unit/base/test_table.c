@@ -85,6 +85,8 @@ static void keys_may_differ_in_length(void **state)
     assert_ptr_equal(gn__table_find(&f->table, "abc", 3), &b);
     assert_ptr_equal(gn__table_find(&f->table, "abc", 2), &a);
     assert_null(gn__table_find(&f->table, "abc", 1));
+    gn__table_del(&f->table, &a);
+    gn__table_del(&f->table, &b);
 }
 
 static void last_removal_frees_all(void **state)
