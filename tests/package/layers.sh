@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# layers.sh SOURCE: what folders include of each other is what the list in
+# docs/architecture.md allows. The list is a fenced block of lines
+# "folder: folder..."; of another folder only FOLDER/FOLDER.h may be included
+# (of base/, which has no one header, any).
+set -euo pipefail
+cd "$1"
+folders="base ipam netstack resolver namespace host sim guests"
+[ -f docs/architecture.md ] || exit 77
+
+declare -A allowed
+while IFS=: read -r folder others; do
+    allowed[$folder]=" $others "
+done < <(awk '/^```/ { inside = !inside; next } inside && /^[a-z]+:/' \
+    docs/architecture.md)
+
+status=0
+complain() {
+    echo "$*"
+    status=1
+}
+
+for folder in $folders; do
+    [ -d "$folder" ] || continue
+    [ -n "${allowed[$folder]+set}" ] ||
+        complain "docs/architecture.md does not list $folder"
+    while IFS=: read -r file line; do
+        header=${line#*\"}
+        header=${header%%\"*}
+        other=${header%%/*}
+        case " $folders " in
+        *" $other "*) ;;
+        *) continue ;;
+        esac
+        [ "$other" != "$folder" ] || continue
+        [[ ${allowed[$folder]-} == *" $other "* ]] ||
+            complain "$file: $folder may not include $other ($header)"
+        [ "$other" = base ] || [ "$header" = "$other/$other.h" ] ||
+            complain "$file: of $other only $other/$other.h ($header)"
+    done < <(grep -rE --include='*.[ch]' '^ *# *include "' "$folder")
+done
+
+while IFS= read -r line; do
+    complain "only netstack/lwip includes lwIP: $line"
+done < <(grep -rE --include='*.[ch]' '^ *# *include ["<]lwip/' . |
+    grep -vE '^\./(netstack/lwip|tests/lwip|build)/')
+while IFS= read -r line; do
+    complain "only <guestnet/...> there: $line"
+done < <(grep -rE --include='*.[ch]' '^ *# *include "' cli bench examples |
+    grep -vE '^([a-z]+)/[^:]*: *# *include "(\1/|[^/"]+")')
+while IFS= read -r line; do
+    complain "public headers include only each other: $line"
+done < <(grep -rE '^ *# *include "' include)
+exit $status

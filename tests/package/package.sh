@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Builds and runs programs outside of the tree. The build (CMakeLists.txt here)
+# names the case and gives CC, CFLAGS, PREFIX (the installed tree), BUILD and
+# SOURCE.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+case=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+libdir=$(dirname "$(find "$PREFIX" -name guestnet.pc 2>/dev/null)")
+export PKG_CONFIG_PATH=$libdir
+export LD_LIBRARY_PATH=${libdir%/pkgconfig}
+read -ra flags <<<"$CFLAGS"
+
+# static [FLAG...] SOURCE...: links libguestnet.a, not the .so beside it.
+static() {
+    local libs
+    libs=$(pkg-config --static --libs guestnet |
+        sed 's/-lguestnet/-l:libguestnet.a -Wl,--no-whole-archive/')
+    # shellcheck disable=SC2046,SC2086
+    "$CC" "${flags[@]}" $(pkg-config --cflags guestnet) -o program "$@" $libs
+    ./program
+}
+
+# strict HEADER...: each header on its own, as strict C11 and as C++.
+strict() {
+    local header text
+    for header in "$@"; do
+        header=${header#./}
+        echo "$header"
+        text="#include <guestnet/$header>"$'\nextern int something;'
+        "$CC" -std=c11 -pedantic -Wall -Wextra -Werror -fsyntax-only \
+            -I"$PREFIX/include" -x c - <<<"$text"
+        command -v clang >/dev/null || continue
+        clang -std=c++11 -pedantic -Wall -Wextra -Werror -fsyntax-only \
+            -I"$PREFIX/include" -x c++ - <<<"$text"
+    done
+}
+
+case $case in
+install)
+    rm -rf "$PREFIX"
+    cmake --install "$BUILD" --prefix "$PREFIX"
+    # The .pc names the prefix of the configuration, not this one.
+    sed -i "s|^prefix=.*|prefix=$PREFIX|" \
+        "$(find "$PREFIX" -name guestnet.pc)"
+    ;;
+find_package)
+    cmake -S "$here/find_package" -B . -DCMAKE_PREFIX_PATH="$PREFIX" \
+        -DCMAKE_C_COMPILER="$CC" -DCMAKE_C_FLAGS="$CFLAGS"
+    cmake --build .
+    for program in with_*; do ./"$program"; done
+    ;;
+pkg_config)
+    # shellcheck disable=SC2046
+    "$CC" "${flags[@]}" "$here/outside.c" -o program \
+        $(pkg-config --cflags --libs guestnet)
+    ./program
+    ;;
+pkg_config_static) static "$here/outside.c" ;;
+own_lwip)
+    # All of the library, needed or not, beside the program's own lwIP.
+    static -DWITH_OWN_LWIP "$here/outside.c" "$here/own_lwip.c" \
+        -Wl,--whole-archive
+    ;;
+lto) static -flto -O2 -DWITH_OWN_LWIP "$here/outside.c" "$here/own_lwip.c" ;;
+lld)
+    static -fuse-ld=lld -DWITH_OWN_LWIP "$here/outside.c" "$here/own_lwip.c"
+    ;;
+gc_sections)
+    static -Wl,--gc-sections -ffunction-sections -fdata-sections \
+        -DWITH_OWN_LWIP "$here/outside.c" "$here/own_lwip.c"
+    ;;
+subdirectory)
+    # With the flags that would take the state of lwIP apart.
+    cmake -G Ninja -S "$here/subdirectory" -B . -DGUESTNET_SOURCE="$SOURCE" \
+        -DGUESTNET_LWIP_DIR="$LWIP" -DGUESTNET_CARES_DIR="$CARES" \
+        -DCMAKE_C_COMPILER="$CC" -DCMAKE_BUILD_TYPE=Release \
+        -DCMAKE_C_FLAGS="-flto -fcommon -fdata-sections -ffunction-sections" \
+        -DCMAKE_EXE_LINKER_FLAGS=-Wl,--gc-sections
+    cmake --build . --target with_subdirectory -- -j2
+    ./with_subdirectory
+    ;;
+headers)
+    cd "$PREFIX/include/guestnet"
+    strict ./*.h
+    ;;
+*)
+    echo "no such case: $case" >&2
+    exit 1
+    ;;
+esac
