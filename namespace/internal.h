@@ -124,6 +124,14 @@ struct gn__way {
     bool local;               /* one of our own addresses */
 };
 
+/** The MTU of the way to a destination, as routers have told. */
+#define GN__N_PMTU 8u
+struct gn__pmtu {
+    struct gn__addr dst;
+    uint32_t mtu;                /* 0: a free entry */
+    uint64_t until;
+};
+
 struct gn_namespace {
     struct gn__engine *engine;   /* a reference */
     _Atomic uint32_t refs;       /* its own while open, one of each socket */
@@ -132,6 +140,7 @@ struct gn_namespace {
     struct gn__table_node by_name;
     char name[64];
     char key_name[64];           /* in lower case: the key of by_name */
+    char identity[GN__ADDR_TEXT]; /* what its random streams are named by */
     uint64_t id;                 /* unique in the engine */
     struct gn__stack stack;
     struct gn__rng rng;
@@ -144,6 +153,7 @@ struct gn_namespace {
         struct gn__addr dst, src;
         struct gn__way way;
     } last_way;
+    struct gn__pmtu *pmtu;       /* GN__N_PMTU entries; NULL: none yet */
     struct gn__list socks;       /* struct gn_sock.of_ns */
     struct gn__list sleepers;    /* struct gn__wait, in gn_sleep_ns() */
     struct gn_limits limits;
@@ -157,7 +167,6 @@ struct gn_namespace {
     bool closing;
     bool is_host;
     struct gn__bucket icmp;      /* ICMP errors it sends */
-    uint64_t slowest_ns;         /* one-way delay of the slowest way met */
     struct gn__notice closed;
     gn_close_cb close_cb;
     void *close_arg;
@@ -181,6 +190,7 @@ struct gn_network {
     struct gn__list ports;        /* struct gn__port.link */
     struct gn__list namespaces;   /* struct gn_namespace.of_net */
     struct gn_namespace *host;
+    uint64_t n_created;           /* namespaces, ever */
     uint32_t mtu;
     char domain[254];
     struct gn_limits limits;
@@ -244,7 +254,11 @@ GN_WARN_UNUSED int gn__iface_broadcast(struct gn__iface *iface, bool wanted);
 
 void gn__port_init(struct gn__port *port, const struct gn__port_ops *ops,
                    uint32_t mtu);
-void gn__port_attach(struct gn__port *port, struct gn_network *net);
+/** Returns 0 or -ENOMEM. */
+GN_WARN_UNUSED int gn__port_attach(struct gn__port *port,
+                                   struct gn_network *net);
+/** An address of @prefix that was taken from its pool, and goes back there
+ *  with the port; -1: of none. -EADDRINUSE, -ENOMEM. */
 GN_WARN_UNUSED int gn__port_add_addr(struct gn__port *port,
                                      const struct gn__addr *addr,
                                      uint8_t prefix_len, int prefix);
@@ -253,6 +267,9 @@ void gn__port_detach(struct gn__port *port);
 void gn__switch_send(struct gn__port *from, const struct gn__addr *next_hop,
                      struct gn__packet *packet);
 void gn__net_drop(struct gn_network *net, enum gn_drop why);
+/** 255.255.255.255, or the last address of an IPv4 prefix that has one. */
+bool gn__net_is_broadcast(const struct gn_network *net,
+                          const struct gn__addr *addr);
 
 /* ---- sockets: what the rest of this folder calls (sock_*.c) ---- */
 
