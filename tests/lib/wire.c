@@ -92,15 +92,12 @@ static const struct gn__stack_ops ops = {.output = output,
                                          .released = released,
                                          .dropped = dropped};
 
-bool wire_try_init(struct wire *wire, const struct gn_allocator *alloc,
-                   uint64_t start_ns)
+bool wire_init_seeded(struct wire *wire, const struct gn_allocator *alloc,
+                      uint64_t start_ns, uint64_t seed_number)
 {
-    uint64_t seed[2] = {0, 1};
-    struct gn_test_seed random;
+    uint64_t seed[2] = {seed_number, 1};
     unsigned i;
 
-    gn_test_seed_init(&random);
-    seed[0] = gn_test_random(&random);
     memset(wire, 0, sizeof(*wire));
     if (gn__netstack_init(&wire->net, alloc, seed, start_ns))
         return false;
@@ -119,6 +116,15 @@ bool wire_try_init(struct wire *wire, const struct gn_allocator *alloc,
                                         key), 0);
     }
     return true;
+}
+
+bool wire_try_init(struct wire *wire, const struct gn_allocator *alloc,
+                   uint64_t start_ns)
+{
+    struct gn_test_seed seed;
+
+    gn_test_seed_init(&seed);
+    return wire_init_seeded(wire, alloc, start_ns, gn_test_random(&seed));
 }
 
 void wire_init(struct wire *wire, const struct gn_allocator *alloc,

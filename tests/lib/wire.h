@@ -55,6 +55,9 @@ void wire_init(struct wire *wire, const struct gn_allocator *alloc,
 /** The same where memory may run out: false with nothing left behind. */
 bool wire_try_init(struct wire *wire, const struct gn_allocator *alloc,
                    uint64_t start_ns);
+/** The same with a seed of the caller's, which is not printed. */
+bool wire_init_seeded(struct wire *wire, const struct gn_allocator *alloc,
+                      uint64_t start_ns, uint64_t seed_number);
 void wire_done(struct wire *wire);
 
 /** Deliver what is due and run timers until nothing happens before @until. */
