@@ -45,6 +45,16 @@ void gn__pcb_point_at(struct gn__conn *conn);
 /** They hold nothing. */
 void gn__pcb_unpoint(struct gn__conn *conn);
 
+/** lwIP's end of all listeners. */
+struct tcp_pcb_listen *gn__pcb_listener(void);
+/** The receive window begins at what this connection may have. */
+void gn__pcb_set_window(struct gn__conn *conn);
+
+/* ---- simultaneous.c ---- */
+/** A segment before the connection is established. True: it was a SYN that
+ *  crossed ours and has been dealt with; else lwIP is to see it. */
+bool gn__pcb_simultaneous(struct gn__conn *conn, struct gn__packet *packet);
+
 /* ---- timer.c ---- */
 /** Bring a connection's counters up to now. */
 void gn__pcb_sync(struct gn__conn *conn);

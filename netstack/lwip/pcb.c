@@ -93,7 +93,7 @@ static void on_err(void *arg, err_t err)
 }
 
 /* The window begins at what this connection may have, not at lwIP's most. */
-static void set_window(struct gn__conn *conn)
+void gn__pcb_set_window(struct gn__conn *conn)
 {
     struct tcp_pcb *pcb = gn__pcb(conn);
 
@@ -119,7 +119,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 
     (void)pcb;
     (void)err;
-    set_window(conn);
+    gn__pcb_set_window(conn);
     established(conn);
     (void)gn__conn_established(conn);
     return ERR_OK;
@@ -130,7 +130,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
     struct gn__conn *conn = arg;
 
     (void)err;
-    if (!conn || !pcb || !conn->listener)
+    if (!conn || !pcb || (!conn->listener && !conn->owner))
         return ERR_VAL;
     established(conn);
     return gn__conn_established(conn) ? ERR_OK : ERR_VAL;
@@ -256,6 +256,11 @@ static int op_connect(struct gn__conn *conn)
 static void op_input(struct gn__conn *conn, struct gn__packet *packet)
 {
     begin(conn);
+    if (!conn->connected && gn__pcb_simultaneous(conn, packet)) {
+        gn__packet_free(packet);
+        finish(conn);
+        return;
+    }
     gn__lwip_current(packet);
     tcp_input(gn__lwip_view(packet, packet->ip.l4), &gn__lwip_netif);
     finish(conn);
@@ -280,10 +285,22 @@ static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *lpcb,
     adopt(conn, pcb);
     if (gn__conn_half_open(conn, listener))
         return ERR_MEM;
-    set_window(conn);
+    gn__pcb_set_window(conn);
     if (pcb->mss < MSS_MIN)
         pcb->mss = MSS_MIN;
     return ERR_OK;
+}
+
+struct tcp_pcb_listen *gn__pcb_listener(void)
+{
+    listen_pcb.state = LISTEN;
+    listen_pcb.prio = TCP_PRIO_NORMAL;
+    listen_pcb.next = NULL;
+    listen_pcb.netif_idx = netif_get_index(&gn__lwip_netif);
+    listen_pcb.accept = on_accept;
+    listen_pcb.ext_args[0].callbacks = &ext_callbacks;
+    IP_SET_TYPE_VAL(listen_pcb.local_ip, IPADDR_TYPE_ANY);
+    return &listen_pcb;
 }
 
 static struct gn__conn *op_syn(struct gn__listener *listener,
@@ -295,16 +312,9 @@ static struct gn__conn *op_syn(struct gn__listener *listener,
     gn__lwip_begin(stack, stack->ops->mtu(stack, &packet->ip.src),
                    listener->params.max_segment);
     clear_lists();
-    memset(&listen_pcb, 0, sizeof(listen_pcb));
-    listen_pcb.state = LISTEN;
-    listen_pcb.prio = TCP_PRIO_NORMAL;
     listen_pcb.local_port = (u16_t)(packet->head[packet->ip.l4 + 2] << 8 |
                                     packet->head[packet->ip.l4 + 3]);
-    listen_pcb.netif_idx = netif_get_index(&gn__lwip_netif);
-    listen_pcb.accept = on_accept;
-    listen_pcb.ext_args[0].callbacks = &ext_callbacks;
-    IP_SET_TYPE_VAL(listen_pcb.local_ip, IPADDR_TYPE_ANY);
-    tcp_listen_pcbs.listen_pcbs = &listen_pcb;
+    tcp_listen_pcbs.listen_pcbs = gn__pcb_listener();
 
     syn_listener = listener;
     syn_conn = NULL;

@@ -323,6 +323,56 @@ static void backlog_is_honoured(void **state)
     }
 }
 
+/* @from's connect() to @to, both on the port of the same number. */
+static struct gn__conn *connect_port(struct wire *wire, unsigned from,
+                                     unsigned to, uint16_t port)
+{
+    struct gn__endpoint local = {.addr = wire->end[from].addr, .port = port};
+    struct gn__endpoint remote = {.addr = wire->end[to].addr, .port = port};
+    struct gn__tcp_params params;
+    struct gn__conn *conn;
+
+    gn__tcp_params_default(&params);
+    assert_int_equal(gn__tcp_connect(&wire->end[from].stack, &local, &remote,
+                                     &params, wire, &conn), 0);
+    return conn;
+}
+
+static void simultaneous_open_connects_both(void **state)
+{
+    struct wire *wire = *state;
+    struct gn__conn *a, *b;
+    uint64_t sent = 0, got = 0;
+
+    wire->delay_ns = 1000000;
+    a = connect_port(wire, 0, 1, 7000);
+    b = connect_port(wire, 1, 0, 7000);
+    wire_pass(wire, SECOND / 10);
+    assert_true(gn__tcp_connected(a) && gn__tcp_connected(b));
+    assert_int_equal(wire_send(a, &sent, 60000), 60000);
+    wire_pass(wire, SECOND);
+    assert_int_equal(wire_recv(b, &got, 100000), 60000);
+    assert_true(wire->n_packets < 30);
+    gn__tcp_close(a);
+    gn__tcp_close(b);
+    wire_pass(wire, SECOND);
+}
+
+static void socket_connects_to_itself(void **state)
+{
+    struct wire *wire = *state;
+    struct gn__conn *self = connect_port(wire, 0, 0, 7000);
+    uint64_t sent = 0, got = 0;
+
+    wire_pass(wire, SECOND / 10);
+    assert_true(gn__tcp_connected(self));
+    assert_int_equal(wire_send(self, &sent, 60000), 60000);
+    wire_pass(wire, SECOND / 10);
+    assert_int_equal(wire_recv(self, &got, 100000), 60000);
+    gn__tcp_close(self);
+    wire_pass(wire, SECOND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +402,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             slow_reader_holds_no_more_than_its_window, setup, teardown),
         cmocka_unit_test_setup_teardown(backlog_is_honoured, setup, teardown),
+        cmocka_unit_test_setup_teardown(simultaneous_open_connects_both,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(socket_connects_to_itself, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
