@@ -21,6 +21,7 @@
 #define SLOW(ms) ((uint32_t)((ms) / GN__SLOW_MS))
 #define RTO_START SLOW(LWIP_TCP_RTO_TIME)
 #define RTO_MAX 0x7fff
+#define RTT_MAX SLOW(60000)
 #define NO_TICK UINT32_MAX
 
 /* Slow ticks between probes of a closed window: lwIP's table, which is its
@@ -44,6 +45,10 @@ void gn__pcb_sync(struct gn__conn *conn)
     conn->slow_tick = tcp_ticks;
     if (!delta)
         return;
+    /* A sample is 16 bits to lwIP: one that waited behind a closed window for
+     * half an hour would make the estimate negative. */
+    if (pcb->rttest && tcp_ticks - pcb->rttest > RTT_MAX)
+        pcb->rttest = tcp_ticks - RTT_MAX;
     if (pcb->persist_backoff) {
         room = UINT8_MAX - pcb->persist_cnt;
         pcb->persist_cnt += (u8_t)(delta < room ? delta : room);

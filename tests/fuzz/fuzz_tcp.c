@@ -156,7 +156,8 @@ static void act(struct hostile *h, struct input *in)
             gn__chunk_unref(slices[--n].chunk);
         break;
     case 3:
-        (void)gn__tcp_shutdown(*conn);
+        if (gn__tcp_shutdown(*conn) && gn__tcp_connected(*conn))
+            __builtin_trap();
         break;
     case 4:
         gn__tcp_close(*conn);
