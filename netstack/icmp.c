@@ -19,8 +19,8 @@
 #define ICMP_TTL     64
 /* RFC 1812 section 4.3.2.5: errors have the precedence of network control. */
 #define ICMP4_TOS 0xc0
-/* All that can stand before the quoted ports and sequence number. */
-#define QUOTE_READ (GN__IP_HEADERS_MAX + 8)
+/* The quoted headers, a fragment header, the ports and the sequence number. */
+#define QUOTE_READ (GN__IP_HEADERS_MAX + 8 + 8)
 
 enum { ANY_CODE = 255 };
 

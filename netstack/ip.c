@@ -64,10 +64,11 @@ static enum gn__ip_flaw check_options4(const uint8_t *opt, size_t len)
 
 static enum gn__ip_flaw check_addresses4(const struct gn__ip *ip)
 {
-    bool zero_net = ip->src.bytes[12] == 0 && !gn__addr_is_any(&ip->src);
+    bool from_zero_net = ip->src.bytes[12] == 0 && !gn__addr_is_any(&ip->src);
+    bool to_zero_net = ip->dst.bytes[12] == 0;
 
-    if (zero_net || gn__addr_is_multicast(&ip->src) ||
-        gn__addr_is_broadcast(&ip->src) || gn__addr_is_any(&ip->dst))
+    if (from_zero_net || to_zero_net || gn__addr_is_multicast(&ip->src) ||
+        gn__addr_is_broadcast(&ip->src))
         return GN__IP_BAD_ADDRESS;
     return GN__IP_FINE;
 }
@@ -191,16 +192,19 @@ static enum gn__ip_flaw step6(struct walk *walk)
 {
     const uint8_t *header = walk->head + walk->at;
     enum gn__ip_flaw flaw = GN__IP_FINE;
+    bool fragment = walk->next == GN__PROTO_IP6_FRAGMENT;
+    size_t most = GN__IP_HEADERS_MAX;
     size_t len, room = walk->head_len;
 
-    if (room > GN__IP_HEADERS_MAX)
-        room = GN__IP_HEADERS_MAX;
+    if (fragment || walk->ip->frag_hdr)
+        most += FRAG6_LEN;
+    if (room > most)
+        room = most;
     if (room > walk->ip->total_len)
         room = walk->ip->total_len;
     if (walk->at + 8 > room)
         return GN__IP_BAD_OPTION;
-    len =
-        walk->next == GN__PROTO_IP6_FRAGMENT ? FRAG6_LEN : (header[1] + 1u) * 8;
+    len = fragment ? FRAG6_LEN : (header[1] + 1u) * 8;
     if (walk->at + len > room)
         return GN__IP_BAD_OPTION;
     switch (walk->next) {
@@ -229,11 +233,12 @@ static enum gn__ip_flaw walk6(struct walk *walk)
     unsigned n = 0;
 
     while (!flaw && walk->ip->frag_off == 0 && is_extension(walk->next)) {
-        if (n++ == GN__IP_EXTENSIONS_MAX)
+        if (walk->next != GN__PROTO_IP6_FRAGMENT &&
+            n++ == GN__IP_EXTENSIONS_MAX)
             return GN__IP_BAD_OPTION;
         flaw = step6(walk);
     }
-    walk->ip->has_options = n > 0;
+    walk->ip->has_options = walk->at > GN__IP6_HDR_LEN;
     walk->ip->proto = walk->next;
     walk->ip->l4 = (uint16_t)walk->at;
     return flaw;

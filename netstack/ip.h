@@ -22,7 +22,7 @@
 /** The longest IP header with its extension headers: the transport header, and
  *  a fragment header before it, find room behind it in a packet's head. */
 #define GN__IP_HEADERS_MAX 124u
-/** IPv6 extension headers of one packet. */
+/** IPv6 extension headers of one packet, besides a fragment header. */
 #define GN__IP_EXTENSIONS_MAX 8u
 
 enum gn__ip_proto {
@@ -84,15 +84,15 @@ enum gn__ip_flaw {
  *             none)
  * @out        Written only on GN__IP_FINE.
  *
- * Refused besides what is malformed: sources that are multicast, broadcast or
- * of 0.0.0.0/8, unspecified destinations, IPv4-mapped addresses in an IPv6
- * header (they would pass for IPv4), source routes, jumbograms, options whose
- * type says that who does not know them discards the packet. Left to the
- * caller: the sources 0.0.0.0 and ::, loopback addresses. AH and ESP count as
- * upper protocols.
+ * Refused besides what is malformed: sources that are multicast or broadcast,
+ * unspecified destinations, other addresses of 0.0.0.0/8, IPv4-mapped addresses
+ * in an IPv6 header (they would pass for IPv4), source routes, jumbograms,
+ * options whose type says that who does not know them discards the packet. Left
+ * to the caller: the sources 0.0.0.0 and ::, loopback addresses. AH and ESP
+ * count as upper protocols.
  *
  * Bounded: at most GN__IP_EXTENSIONS_MAX extension headers, all within @head
- * and the first GN__IP_HEADERS_MAX bytes.
+ * and the first GN__IP_HEADERS_MAX bytes; one fragment header comes on top.
  */
 enum gn__ip_flaw gn__ip_parse(const uint8_t *head, size_t head_len,
                               size_t total, bool check_sum, struct gn__ip *out);

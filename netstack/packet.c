@@ -23,6 +23,11 @@ _Static_assert(GN__IP_HEADERS_MAX + 8 + 60 <= GN__PACKET_HEAD,
                "a fragment header and the longest TCP header fit");
 _Static_assert(GN__PACKET_MAX <= GN__CHUNK_MAX, "one chunk takes any payload");
 
+/* What of a packet is not in use while it is idle: all but its first member,
+ * the link. */
+#define BEHIND_LINK \
+    (sizeof(struct gn__packet) - offsetof(struct gn__packet, event))
+
 /* Walks the pieces of a part of a packet. */
 struct cursor {
     const struct gn__packet *packet;
@@ -80,7 +85,7 @@ static struct gn__packet *pool_pop(struct gn__packet_pool *pool)
 
     if (!packet)
         return NULL;
-    gn__unpoison(packet, sizeof(*packet));
+    gn__unpoison(&packet->event, BEHIND_LINK);
     pool->idle = packet->next;
     pool->n_idle--;
     return packet;
@@ -91,7 +96,7 @@ static void pool_push(struct gn__packet_pool *pool, struct gn__packet *packet)
     packet->next = pool->idle;
     pool->idle = packet;
     pool->n_idle++;
-    gn__poison(packet, sizeof(*packet));
+    gn__poison(&packet->event, BEHIND_LINK);
 }
 
 void gn__packet_pool_done(struct gn__packet_pool *pool)

@@ -542,6 +542,30 @@ static void extension_headers_are_bounded(void **state)
                      GN__IP_BAD_OPTION);
 }
 
+static void a_fragment_header_comes_on_top_of_the_bounds(void **state)
+{
+    struct chain chain;
+    struct gn__ip ip;
+
+    (void)state;
+    chain_init(&chain);
+    for (unsigned i = 0; i < GN__IP_EXTENSIONS_MAX; i++)
+        chain_add(&chain, GN__PROTO_IP6_DESTINATION, 8);
+    chain_add_fragment(&chain, 1, 7);
+    assert_int_equal(chain_parse(&chain, GN__PROTO_UDP, 8, &ip), GN__IP_FINE);
+    for (unsigned before = 0; before < 2; before++) {
+        chain_init(&chain);
+        if (before)
+            chain_add_fragment(&chain, 1, 7);
+        chain_add(&chain, GN__PROTO_IP6_DESTINATION, 80);
+        if (!before)
+            chain_add_fragment(&chain, 1, 7);
+        assert_int_equal(chain_parse(&chain, GN__PROTO_UDP, 8, &ip),
+                         GN__IP_FINE);
+        assert_int_equal(ip.l4, 128);
+    }
+}
+
 static void extension_headers_end_within_the_packet(void **state)
 {
     struct chain chain;
@@ -581,6 +605,7 @@ static void impossible_ipv4_addresses_are_refused(void **state)
     assert_int_equal(parse4_addresses(0xffffffff, good), GN__IP_BAD_ADDRESS);
     assert_int_equal(parse4_addresses(0x00000001, good), GN__IP_BAD_ADDRESS);
     assert_int_equal(parse4_addresses(good, 0), GN__IP_BAD_ADDRESS);
+    assert_int_equal(parse4_addresses(good, 0x00000001), GN__IP_BAD_ADDRESS);
     assert_int_equal(parse4_addresses(0, 0xffffffff), GN__IP_FINE);
     assert_int_equal(parse4_addresses(good, 0xe00000fb), GN__IP_FINE);
     assert_int_equal(parse4_addresses(0x7f000001, 0x7f000002), GN__IP_FINE);
@@ -788,6 +813,7 @@ int main(void)
         cmocka_unit_test(unknown_ipv6_options_are_skipped_if_they_allow),
         cmocka_unit_test(malformed_ipv6_options_are_refused),
         cmocka_unit_test(extension_headers_are_bounded),
+        cmocka_unit_test(a_fragment_header_comes_on_top_of_the_bounds),
         cmocka_unit_test(extension_headers_end_within_the_packet),
         cmocka_unit_test(unknown_protocols_are_upper_protocols),
         cmocka_unit_test(impossible_ipv4_addresses_are_refused),
