@@ -86,7 +86,7 @@ struct gn__conn {
     bool fin_sent;       /* shutdown or close asked for */
     bool rested;         /* ended in TIME_WAIT */
     bool woken;          /* something the owner must hear of */
-    bool was_full;       /* the owner waits for room to write */
+    bool writable;       /* gn__tcp_writable() as of the last settle */
     bool data_arrived;   /* in this entry */
 
     struct gn__ring rx;

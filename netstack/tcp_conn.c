@@ -201,10 +201,17 @@ static void release_sent(struct gn__conn *conn, uint32_t first_kept)
         conn->tx_una = first_kept;
         conn->progress_at = conn->stack->net->now;
     }
-    if (conn->was_full && gn__tcp_writable(conn)) {
-        conn->was_full = false;
+}
+
+/* Room to write again, and every change of state, is news. */
+static void note_changes(struct gn__conn *conn, enum gn__tcp_state state)
+{
+    bool writable = gn__tcp_writable(conn);
+
+    if (state != conn->state || (writable && !conn->writable))
         conn->woken = true;
-    }
+    conn->state = (uint8_t)state;
+    conn->writable = writable;
 }
 
 /* lwIP has let go: nobody answers for the tuple unless it rests. */
@@ -257,7 +264,6 @@ static void settle_live(struct gn__conn *conn)
     struct gn__pcb_view view;
 
     gn__netstack_ops.view(conn, &view);
-    conn->state = (uint8_t)view.state;
     release_sent(conn, view.first_kept);
     if (view.state == GN__TCP_TIME_WAIT) {
         gn__rest_begin(conn);
@@ -267,6 +273,7 @@ static void settle_live(struct gn__conn *conn)
         return;
     }
     gn__window_acked(conn, &view);
+    note_changes(conn, view.state);
     if (conn->data_arrived)
         gn__window_arrived(conn, view.rcv_nxt);
     arm(conn);
@@ -466,10 +473,8 @@ static int may_send(struct gn__conn *conn)
         return conn->error;
     if (conn->fin_sent || !conn->pcb)
         return -EPIPE;
-    if (!conn->connected || !gn__tcp_space(conn)) {
-        conn->was_full = true;
+    if (!conn->connected || !gn__tcp_space(conn))
         return -EAGAIN;
-    }
     if (conn->stack->budget.held >= conn->stack->budget.limit)
         return -ENOBUFS;
     return 0;

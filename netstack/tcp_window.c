@@ -69,8 +69,4 @@ void gn__window_acked(struct gn__conn *conn, const struct gn__pcb_view *view)
     if (conn->params.send_buffer || limit <= conn->tx_limit)
         return;
     conn->tx_limit = limit < GN__WINDOW_MAX ? limit : GN__WINDOW_MAX;
-    if (conn->was_full && gn__tcp_writable(conn)) {
-        conn->was_full = false;
-        conn->woken = true;
-    }
 }
