@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Connections opened, accepted and closed in a row by one thread, the client
+ * first: so it is the client's ports that rest, and that run out where resting
+ * ones are not taken again.
+ */
+#include "bench.h"
+#include "world.h"
+
+#include <errno.h>
+
+#define IN_A_ROW 200000u
+#define PART     20000u
+#define BACKLOG  16
+
+struct course {
+    const struct site *client;
+    const struct site *server;
+    struct end listener;
+    struct sockaddr_storage addr;
+};
+
+static int connect_once(const struct course *course)
+{
+    struct end client, server;
+    int err = end_open(course->client, SOCK_STREAM, &client);
+
+    if (err)
+        return err;
+    err = end_connect(client, &course->addr, course->server->len);
+    if (!err)
+        err = end_accept(course->listener, &server);
+    end_close(client);
+    if (!err)
+        end_close(server);
+    return err;
+}
+
+static int connect_many(const struct course *course, size_t n, double *rate)
+{
+    uint64_t start_ns = bench_now_ns();
+    int err = 0;
+
+    for (size_t i = 0; i < n && !err; i++)
+        err = connect_once(course);
+    *rate = bench_rate(n, start_ns, bench_now_ns());
+    return err;
+}
+
+static int connect_for(const struct course *course, uint64_t time_ns,
+                       double *rate)
+{
+    uint64_t start_ns = bench_now_ns(), now_ns = start_ns;
+    size_t n = 0;
+    int err = 0;
+
+    for (; !err && now_ns - start_ns < time_ns; n++) {
+        err = connect_once(course);
+        now_ns = bench_now_ns();
+    }
+    *rate = bench_rate(n, start_ns, now_ns);
+    return err;
+}
+
+static int course_open(struct course *course, const struct world *world)
+{
+    course->client = &world->sites[0];
+    course->server = &world->sites[1];
+    return end_serve(course->server, SOCK_STREAM, BACKLOG, &course->listener,
+                     &course->addr);
+}
+
+static int measure_kernel(const struct bench_run *run, double *out)
+{
+    struct course course;
+    struct world world;
+    int err = world_open(&world, true, 2, NULL);
+
+    if (!err)
+        err = course_open(&course, &world);
+    if (!err)
+        err = connect_for(&course, run->time_ns, out);
+    return err;
+}
+
+/** All of them; *@first and *@last get the rates of the ends. */
+static int run_in_a_row(double *all, double *first, double *last)
+{
+    struct course course;
+    struct world world;
+    uint64_t start_ns;
+    double middle;
+    int err = world_open(&world, false, 2, NULL);
+
+    if (!err)
+        err = course_open(&course, &world);
+    if (err)
+        return err;
+    start_ns = bench_now_ns();
+    err = connect_many(&course, PART, first);
+    if (!err)
+        err = connect_many(&course, IN_A_ROW - 2 * PART, &middle);
+    if (!err)
+        err = connect_many(&course, PART, last);
+    *all = bench_rate(IN_A_ROW, start_ns, bench_now_ns());
+    end_close(course.listener);
+    world_close(&world);
+    return err;
+}
+
+static int measure_all(const struct bench_run *run, double *out)
+{
+    double first, last;
+
+    if (run->side == BENCH_REFERENCE)
+        return measure_kernel(run, out);
+    return run_in_a_row(out, &first, &last);
+}
+
+static int measure_ends(const struct bench_run *run, double *out)
+{
+    double all, first, last;
+    int err = run_in_a_row(&all, &first, &last);
+
+    *out = run->side == BENCH_REFERENCE ? first : last;
+    return err;
+}
+
+const struct bench_row bench_connect_rows[] = {
+    {"tcp_connect_close",
+     "1/s",
+     "kernel loopback, one thread",
+     measure_all,
+     {0, 0},
+     BENCH_RATIO_MIN,
+     10.0},
+    {"tcp_connect_close_last",
+     "1/s",
+     "the first 20,000 (ours: the last)",
+     measure_ends,
+     {0, 0},
+     BENCH_RATIO_MIN,
+     0.9},
+    {NULL, NULL, NULL, NULL, {0, 0}, BENCH_PRINTED, 0},
+};

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What guests cost that do nothing: memory, creation, processor time.
+ */
+#include "bench.h"
+#include "world.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Guests that are alive at once when they are created and closed. */
+#define FLOCK 1000u
+
+static const char *const both_prefixes[] = {"10.64.0.0/10", "fd77::/64", NULL};
+
+static int open_network(struct gn_network **out)
+{
+    struct gn_network_config config = {
+        .size = sizeof(config),
+        .prefixes = both_prefixes,
+    };
+
+    return gn_network_create(&config, out);
+}
+
+/* ---- memory ---- */
+
+/** What the process has resident, bytes; 0: unknown. */
+static uint64_t resident(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long size = 0, pages = 0;
+
+    if (!file)
+        return 0;
+    if (fscanf(file, "%lu %lu", &size, &pages) != 2)
+        pages = 0;
+    fclose(file);
+    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/** Everything counts: the process is fresh, and what grows is what is
+ *  resident. */
+static int measure_idle_bytes(const struct bench_run *run, double *out)
+{
+    struct gn_network *net;
+    uint64_t before;
+    int err = open_network(&net);
+
+    before = resident();
+    for (size_t i = 0; i < run->arg && !err; i++) {
+        struct gn_namespace *ns;
+
+        err = gn_namespace_create(net, NULL, &ns);
+    }
+    *out = (double)(resident() - before) / (double)run->arg;
+    return before ? err : -ENOTSUP;
+}
+
+/* ---- creation ---- */
+
+static void one_is_gone(void *arg)
+{
+    sem_post(arg);
+}
+
+static int flock(struct gn_network *net, struct gn_namespace **all, sem_t *gone)
+{
+    size_t n = 0;
+    int err = 0;
+
+    for (; n < FLOCK && !err; n++)
+        err = gn_namespace_create(net, NULL, &all[n]);
+    if (err)
+        return err;
+    for (size_t i = 0; i < n; i++)
+        gn_namespace_close(all[i], 0, one_is_gone, gone);
+    for (size_t i = 0; i < n; i++)
+        while (sem_wait(gone))
+            ;
+    return 0;
+}
+
+static int create_guests(const struct bench_run *run, double *out)
+{
+    static struct gn_namespace *all[FLOCK];
+    uint64_t start_ns, now_ns, n = 0;
+    struct gn_network *net;
+    sem_t gone;
+    int err = open_network(&net);
+
+    sem_init(&gone, 0, 0);
+    start_ns = now_ns = bench_now_ns();
+    for (; !err && now_ns - start_ns < run->time_ns; n += FLOCK) {
+        err = flock(net, all, &gone);
+        now_ns = bench_now_ns();
+    }
+    *out = bench_rate(n, start_ns, now_ns);
+    if (!err)
+        gn_network_close(net, NULL, NULL);
+    return err;
+}
+
+/** A network namespace of the kernel; the one before goes with each. */
+static int unshare_for(const struct bench_run *run, double *out)
+{
+    uint64_t start_ns = bench_now_ns(), now_ns = start_ns;
+    uint64_t n = 0;
+
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) && unshare(CLONE_NEWNET))
+        return -ENOTSUP;
+    for (; now_ns - start_ns < run->time_ns; n++) {
+        if (unshare(CLONE_NEWNET))
+            return -errno;
+        now_ns = bench_now_ns();
+    }
+    *out = bench_rate(n, start_ns, now_ns);
+    return 0;
+}
+
+static int measure_create_close(const struct bench_run *run, double *out)
+{
+    return run->side == BENCH_REFERENCE ? unshare_for(run, out)
+                                        : create_guests(run, out);
+}
+
+/* ---- processor time ---- */
+
+static uint64_t processor_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static int join_neighbours(const struct world *world)
+{
+    int err = 0;
+
+    for (size_t i = 0; i + 1 < world->n && !err; i += 2) {
+        struct end ends[2];
+
+        err =
+            end_pair(&world->sites[i], &world->sites[i + 1], SOCK_STREAM, ends);
+    }
+    return err;
+}
+
+/** Percent of a core, of 10,000 guests; @arg: each with a connection. */
+static int measure_idle_cpu(const struct bench_run *run, double *out)
+{
+    struct timespec pause = {.tv_sec = run->quick ? 1 : 3};
+    struct timespec settle = {.tv_nsec = 500000000};
+    uint64_t start_ns, processor;
+    struct world world;
+    int err = world_open(&world, false, 10000, NULL);
+
+    if (!err && run->arg)
+        err = join_neighbours(&world);
+    nanosleep(&settle, NULL);
+    start_ns = bench_now_ns();
+    processor = processor_ns();
+    nanosleep(&pause, NULL);
+    *out = 100.0 * (double)(processor_ns() - processor) /
+           (double)(bench_now_ns() - start_ns);
+    return err;
+}
+
+const struct bench_row bench_guest_rows[] = {
+    {"guest_idle_bytes",
+     "bytes",
+     "10,000 guests (ours: 100,000)",
+     measure_idle_bytes,
+     {100000, 10000},
+     BENCH_OURS_MAX,
+     6144},
+    {"guest_create_close",
+     "1/s",
+     "network namespaces by unshare(2)",
+     measure_create_close,
+     {0, 0},
+     BENCH_OURS_MIN,
+     100000},
+    {"idle_cpu", "%", NULL, measure_idle_cpu, {0, 0}, BENCH_OURS_MAX, 1.0},
+    {"idle_cpu_connected",
+     "%",
+     NULL,
+     measure_idle_cpu,
+     {1, 0},
+     BENCH_OURS_MAX,
+     1.0},
+    {NULL, NULL, NULL, NULL, {0, 0}, BENCH_PRINTED, 0},
+};
