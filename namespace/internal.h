@@ -189,6 +189,7 @@ struct gn_network {
     struct gn__table groups;      /* struct gn__group: who listens */
     struct gn__list ports;        /* struct gn__port.link */
     struct gn__list namespaces;   /* struct gn_namespace.of_net */
+    struct gn__list ended;        /* those that ended with the network */
     struct gn_namespace *host;
     uint64_t n_created;           /* namespaces, ever */
     uint32_t mtu;

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What arrives at a namespace: for itself, for a group, or for others if it
+ * forwards. Every packet ends here in exactly one of: a stack, a socket, an
+ * answer, another interface, or a counted drop.
+ *
+ * Addresses are taken as a host with several interfaces takes them: one's own
+ * address is good whichever interface it came in by. Loopback addresses never
+ * come from a wire.
+ */
+#include <errno.h>
+
+#include "namespace/lifecycle.h"
+#include "namespace/switch.h"
+
+static void drop(struct gn_namespace *ns, struct gn__packet *packet,
+                 enum gn_drop why)
+{
+    gn__ns_drop(ns, why);
+    gn__packet_free(packet);
+}
+
+/* Drop, and tell the sender why. */
+static void refuse(struct gn_namespace *ns, struct gn__packet *packet,
+                   enum gn__icmp_kind kind, enum gn_drop why)
+{
+    gn__ns_icmp_error(ns, packet, kind, 0);
+    drop(ns, packet, why);
+}
+
+/* ---- ICMP ---- */
+
+static void icmp_error_input(struct gn_namespace *ns,
+                             const struct gn__icmp *icmp)
+{
+    /* We have sent what it quotes, or it is not for us to believe. */
+    if (!icmp->has_inner || !gn__ns_is_local(ns, &icmp->inner.src)) {
+        gn__ns_drop(ns, GN_DROP_ICMP);
+        return;
+    }
+    if (icmp->kind == GN__ICMP_TOO_BIG && icmp->mtu)
+        gn__ns_learn_mtu(ns, &icmp->inner.dst, icmp->mtu);
+    if (icmp->inner.proto == GN__PROTO_TCP)
+        gn__tcp_icmp_error(&ns->stack, icmp);
+    else if (icmp->inner.proto == GN__PROTO_UDP)
+        gn__sock_udp_error(ns, icmp);
+    else
+        gn__ns_drop(ns, GN_DROP_ICMP);
+}
+
+static void icmp_input(struct gn_namespace *ns, struct gn__packet *packet)
+{
+    struct gn__icmp icmp;
+
+    if (!gn__icmp_parse(packet, &icmp)) {
+        drop(ns, packet, GN_DROP_MALFORMED);
+        return;
+    }
+    switch (icmp.kind) {
+    case GN__ICMP_ECHO_REQUEST:
+        if (gn__icmp_echo_reply(packet)) {
+            packet->forwarded = false;
+            gn__ns_output(ns, packet);
+        } else {
+            drop(ns, packet, GN_DROP_ICMP);
+        }
+        return;
+    case GN__ICMP_NONE:
+    case GN__ICMP_ECHO_REPLY:
+    case GN__ICMP_OTHER:
+        gn__ns_drop(ns, GN_DROP_ICMP);
+        break;
+    default:
+        icmp_error_input(ns, &icmp);
+        break;
+    }
+    gn__packet_free(packet);
+}
+
+/* ---- for us ---- */
+
+static bool is_icmp(const struct gn__packet *packet)
+{
+    return packet->ip.proto ==
+           (packet->ip.version == 4 ? GN__PROTO_ICMP : GN__PROTO_ICMP6);
+}
+
+static void local_input(struct gn_namespace *ns, struct gn__iface *iface,
+                        struct gn__packet *packet)
+{
+    if (gn__ip_is_fragment(&packet->ip)) {
+        packet = gn__stack_reassemble(&ns->stack, packet);
+        if (!packet)
+            return;
+    }
+    if (packet->ip.proto == GN__PROTO_TCP)
+        gn__tcp_input(&ns->stack, packet);
+    else if (is_icmp(packet))
+        icmp_input(ns, packet);
+    else if (packet->ip.proto != GN__PROTO_UDP)
+        refuse(ns, packet, GN__ICMP_PROTO_UNREACHABLE, GN_DROP_PROTOCOL);
+    else if (!gn__sock_udp_input(ns, iface, packet))
+        refuse(ns, packet, GN__ICMP_PORT_UNREACHABLE, GN_DROP_PORT);
+}
+
+/* To everybody, or to a group: sockets take part, and nothing answers. */
+static void group_input(struct gn_namespace *ns, struct gn__iface *iface,
+                        struct gn__packet *packet)
+{
+    if (gn__ip_is_fragment(&packet->ip)) {
+        packet = gn__stack_reassemble(&ns->stack, packet);
+        if (!packet)
+            return;
+    }
+    if (packet->ip.proto != GN__PROTO_UDP)
+        drop(ns, packet, GN_DROP_PROTOCOL);
+    else if (!gn__sock_udp_input(ns, iface, packet))
+        drop(ns, packet, GN_DROP_PORT);
+}
+
+/* ---- for others ---- */
+
+static void forward(struct gn_namespace *ns, struct gn__packet *packet)
+{
+    if (gn__addr_is_linklocal(&packet->ip.src) ||
+        gn__addr_is_linklocal(&packet->ip.dst)) {
+        drop(ns, packet, GN_DROP_DESTINATION); /* RFC 4291 section 2.5.6. */
+        return;
+    }
+    if (packet->ip.ttl <= 1) {
+        refuse(ns, packet, GN__ICMP_TIME_EXCEEDED, GN_DROP_TTL);
+        return;
+    }
+    packet->ip.ttl--;
+    gn__ip_set_ttl(packet->head, packet->ip.ttl);
+    packet->forwarded = true;
+    gn__ns_output(ns, packet);
+}
+
+static bool is_for_all(const struct gn__iface *iface,
+                       const struct gn__addr *dst)
+{
+    if (gn__addr_is_multicast(dst) || gn__addr_is_broadcast(dst))
+        return true;
+    return iface->port.net && gn__net_is_broadcast(iface->port.net, dst);
+}
+
+static enum gn_drop flaw_of(const struct gn__iface *iface,
+                            const struct gn__packet *packet)
+{
+    if (packet->corrupt)
+        return GN_DROP_CORRUPT;
+    if (iface->loopback)
+        return GN_DROP_NONE;
+    if (gn__addr_is_loopback(&packet->ip.src))
+        return GN_DROP_SOURCE;
+    if (gn__addr_is_loopback(&packet->ip.dst))
+        return GN_DROP_DESTINATION;
+    return GN_DROP_NONE;
+}
+
+void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
+                  struct gn__packet *packet)
+{
+    enum gn_drop flaw = flaw_of(iface, packet);
+
+    ns->stats.packets_in++;
+    ns->stats.bytes_in += packet->len;
+    if (flaw)
+        drop(ns, packet, flaw);
+    else if (gn__ns_is_local(ns, &packet->ip.dst))
+        local_input(ns, iface, packet);
+    else if (is_for_all(iface, &packet->ip.dst))
+        group_input(ns, iface, packet);
+    else if (ns->forwarding && !iface->loopback)
+        forward(ns, packet);
+    else
+        drop(ns, packet, GN_DROP_NOT_FORWARDED);
+}

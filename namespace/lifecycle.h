@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_NAMESPACE_LIFECYCLE_H
+#define GN_NAMESPACE_LIFECYCLE_H
+
+/*
+ * How networks, namespaces and interfaces come and go: what their files need
+ * of each other. All under the engine's lock unless said otherwise.
+ */
+#include "namespace/internal.h"
+#include "namespace/namespace.h"
+
+/* ---- namespace.c ---- */
+
+/** @host: the host's own, at the gateways' addresses. */
+GN_WARN_UNUSED int gn__ns_create(struct gn_network *net,
+                                 const struct gn_namespace_config *config,
+                                 bool host, struct gn_namespace **out);
+/** End all of it but the memory. */
+void gn__ns_end(struct gn_namespace *ns, bool silent);
+/** An interface goes away under those who use it. */
+void gn__ns_drop_iface(struct gn_namespace *ns, struct gn__iface *iface);
+
+/** Zero fields of @limits become those of @defaults. */
+void gn__limits_fill(struct gn_limits *limits,
+                     const struct gn_limits *defaults);
+extern const struct gn_limits gn__limits_default;
+
+/** A DNS label of RFC 1123: letters, digits, inner hyphens, 1 to 63. */
+bool gn__label_is_valid(const char *label, size_t len);
+
+/* ---- iface.c ---- */
+
+extern const struct gn__port_ops gn__iface_ops;
+
+/** What an interface is made from. */
+struct gn__iface_config {
+    struct gn_network *net;       /* NULL: lo */
+    uint32_t mtu;
+    const char *const *addresses; /* NULL: one from each prefix */
+    bool gateways;                /* the gateways' addresses instead */
+    char *why;
+    size_t why_len;
+};
+/** Add an interface with its addresses; its streams are still unnamed. */
+GN_WARN_UNUSED int gn__iface_add(struct gn_namespace *ns,
+                                 const struct gn__iface_config *config,
+                                 struct gn__iface **out);
+/** Name what follows from the namespace's identity: link, MAC, fe80. */
+GN_WARN_UNUSED int gn__iface_identify(struct gn__iface *iface);
+/** Undo gn__iface_add(). */
+void gn__iface_remove(struct gn__iface *iface);
+
+/* ---- route.c ---- */
+
+/** Forget routes over an interface, and the last answer. */
+void gn__routes_end(struct gn_namespace *ns, const struct gn__iface *iface);
+/** Something that routes depend on has changed. */
+static inline void gn__routes_changed(struct gn_namespace *ns)
+{
+    ns->last_way.valid = false;
+}
+/** A router says that packets to @dst may have @mtu bytes. */
+void gn__ns_learn_mtu(struct gn_namespace *ns, const struct gn__addr *dst,
+                      uint32_t mtu);
+
+/* ---- output.c, stack.c ---- */
+
+/** Give a packet to the namespace's own input, as if from @iface. */
+void gn__ns_loop(struct gn_namespace *ns, struct gn__iface *iface,
+                 struct gn__packet *packet);
+extern const struct gn__stack_ops gn__ns_stack_ops;
+
+/* ---- closing: close.c ---- */
+
+/**
+ * Who is told that something is gone: a callback, or a thread that waits in
+ * gn__closing_wait(), which is only for threads that do not drive.
+ */
+struct gn__closing {
+    gn_close_cb callback;
+    void *arg;
+    const struct gn__driver_ops *driver;
+    struct gn__parker parker; /* of the thread that waits */
+};
+/** Make @closing tell the calling thread. */
+void gn__closing_init_wait(struct gn__closing *closing,
+                           const struct gn__engine *engine);
+/** No lock held, and no reference needed: the engine may be gone. */
+void gn__closing_wait(struct gn__closing *closing);
+
+#endif /* GN_NAMESPACE_LIFECYCLE_H */

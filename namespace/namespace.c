@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The life of a namespace.
+ *
+ * It ends in one go, under the lock: sockets are told and let go, what was
+ * sent last is in the engine's queue by then, addresses and the name are free
+ * for the next one. Only the memory stays until nobody refers to it: sockets
+ * do, whose owners still hold them, and calls that blocked in it.
+ *
+ *     open --(kill)--> killed --+
+ *       \                        +--(close, or its network's)--> ended --> gone
+ *        +--(detach)--> local --+
+ *
+ * Closing it reports "gone" from the driving thread, behind all callbacks that
+ * were queued before. A thread that waits for it is spared that way round when
+ * no callback is running.
+ *
+ * Random streams are named by the namespace, not by its number: what a guest
+ * draws stays the same when others come and go.
+ */
+#include <guestnet/namespace.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "namespace/lifecycle.h"
+#include "namespace/switch.h"
+
+#define LABEL_MAX 63u
+
+const struct gn_limits gn__limits_default = {
+    .max_sockets = 1024,
+    .max_connections = 16384,
+    .max_time_wait = 16384,
+    .max_groups = 256,
+    .max_buffered = 64u * 1024 * 1024,
+    .icmp_per_second = 1000,
+};
+
+void gn__limits_fill(struct gn_limits *limits, const struct gn_limits *defaults)
+{
+    if (!limits->max_sockets)
+        limits->max_sockets = defaults->max_sockets;
+    if (!limits->max_connections)
+        limits->max_connections = defaults->max_connections;
+    if (!limits->max_time_wait)
+        limits->max_time_wait = defaults->max_time_wait;
+    if (!limits->max_groups)
+        limits->max_groups = defaults->max_groups;
+    if (!limits->max_buffered)
+        limits->max_buffered = defaults->max_buffered;
+    if (!limits->icmp_per_second)
+        limits->icmp_per_second = defaults->icmp_per_second;
+}
+
+/* ---- names ---- */
+
+static bool is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9');
+}
+
+bool gn__label_is_valid(const char *label, size_t len)
+{
+    size_t i;
+
+    if (!len || len > LABEL_MAX || !is_alnum(label[0]) ||
+        !is_alnum(label[len - 1]))
+        return false;
+    for (i = 0; i < len; i++) {
+        if (!is_alnum(label[i]) && label[i] != '-')
+            return false;
+    }
+    return true;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static int take_name(struct gn_namespace *ns, struct gn_network *net,
+                     const char *name)
+{
+    size_t i, len = strlen(name);
+
+    for (i = 0; i < len; i++)
+        ns->key_name[i] = lower(name[i]);
+    if (gn__table_find(&net->names, ns->key_name, len))
+        return -EADDRINUSE;
+    memcpy(ns->name, name, len);
+    return gn__table_add(&net->names, &ns->by_name, ns->key_name, len);
+}
+
+static void give_name(struct gn_namespace *ns)
+{
+    if (ns->name[0])
+        gn__table_del(&ns->home->names, &ns->by_name);
+}
+
+static const struct gn__addr *first_addr(const struct gn_namespace *ns)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->ifaces) {
+        struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
+        struct gn__list *first = gn__list_first(&iface->port.addrs);
+
+        if (first)
+            return &gn__container_of(first, struct gn__port_addr, of_port)
+                        ->addr;
+    }
+    return NULL;
+}
+
+/* By name, else by address, else by number. */
+static void set_identity(struct gn_namespace *ns)
+{
+    const struct gn__addr *addr = first_addr(ns);
+    char text[GN__ADDR_TEXT];
+
+    if (ns->is_host)
+        (void)snprintf(ns->identity, sizeof(ns->identity), "host");
+    else if (ns->name[0])
+        (void)snprintf(ns->identity, sizeof(ns->identity), "name %s",
+                       ns->key_name);
+    else if (addr)
+        (void)snprintf(ns->identity, sizeof(ns->identity), "addr %s",
+                       gn__addr_format(addr, text, 48));
+    else
+        (void)snprintf(ns->identity, sizeof(ns->identity), "number %llu",
+                       (unsigned long long)ns->home->n_created);
+}
+
+/* ---- creating ---- */
+
+static int init_stack(struct gn_namespace *ns)
+{
+    uint64_t key[2];
+    int err;
+
+    gn__rng_fill(&ns->rng, key, sizeof(key));
+    err = gn__stack_init(&ns->stack, &ns->engine->net, &gn__ns_stack_ops, ns,
+                         key);
+    if (err)
+        return err;
+    ns->stack.budget.limit = (size_t)ns->limits.max_buffered;
+    ns->stack.budget.parent = &ns->home->budget;
+    ns->stack.max_conns = ns->limits.max_connections;
+    ns->stack.max_resting = ns->limits.max_time_wait;
+    return 0;
+}
+
+static int add_ifaces(struct gn_namespace *ns,
+                      const struct gn_namespace_config *config)
+{
+    struct gn__iface_config lo = {0};
+    struct gn__iface_config eth0 = {
+        .net = ns->home,
+        .mtu = ns->home->mtu,
+        .addresses = config->addresses,
+        .gateways = ns->is_host,
+        .why = config->why,
+        .why_len = config->why_len,
+    };
+    struct gn__iface *iface;
+    int err;
+
+    err = gn__iface_add(ns, &lo, &iface);
+    if (err)
+        return err;
+    if (!ns->home->n_prefixes) {
+        if (config->addresses && config->addresses[0])
+            return gn__why(config->why, config->why_len,
+                           "address \"%.60s\": the network has no prefixes",
+                           config->addresses[0]);
+        set_identity(ns);
+        return 0;
+    }
+    err = gn__iface_add(ns, &eth0, &iface);
+    if (err)
+        return err;
+    set_identity(ns);
+    return gn__iface_identify(iface);
+}
+
+static void remove_ifaces(struct gn_namespace *ns)
+{
+    struct gn__list *node;
+
+    while ((node = gn__list_last(&ns->ifaces)))
+        gn__iface_remove(gn__container_of(node, struct gn__iface, of_ns));
+}
+
+static struct gn_namespace *ns_alloc(struct gn_network *net,
+                                     const struct gn_namespace_config *config,
+                                     bool host)
+{
+    struct gn_namespace *ns = gn__zalloc(&net->engine->net.mem, sizeof(*ns));
+
+    if (!ns)
+        return NULL;
+    gn__engine_ref(net->engine);
+    ns->engine = net->engine;
+    ns->home = net;
+    atomic_init(&ns->refs, 1);
+    ns->id = ++net->engine->last_generation;
+    ns->limits = config->limits;
+    gn__limits_fill(&ns->limits, &net->limits);
+    ns->forwarding = config->forwarding;
+    ns->is_host = host;
+    gn__list_init(&ns->of_net);
+    gn__list_init(&ns->ifaces);
+    gn__list_init(&ns->routes);
+    gn__list_init(&ns->socks);
+    gn__list_init(&ns->sleepers);
+    gn__list_init(&ns->closed.link);
+    return ns;
+}
+
+int gn__ns_create(struct gn_network *net,
+                  const struct gn_namespace_config *config, bool host,
+                  struct gn_namespace **out)
+{
+    struct gn_namespace *ns;
+    int err = 0;
+
+    ns = ns_alloc(net, config, host);
+    if (!ns)
+        return -ENOMEM;
+    net->n_created++;
+    if (config->name)
+        err = take_name(ns, net, config->name);
+    if (err)
+        goto undo_alloc;
+    err = add_ifaces(ns, config);
+    if (err)
+        goto undo_ifaces;
+    gn__rng_init(&ns->rng, net->key, ns->identity, strlen(ns->identity));
+    err = init_stack(ns);
+    if (err)
+        goto undo_ifaces;
+    gn__list_add_tail(&net->namespaces, &ns->of_net);
+    *out = ns;
+    return 0;
+
+undo_ifaces:
+    remove_ifaces(ns);
+    give_name(ns);
+undo_alloc:
+    net->n_created--;
+    gn__ns_unref(ns);
+    return err;
+}
+
+static int check_config(const struct gn_network *net,
+                        const struct gn_namespace_config *config)
+{
+    if (config->size != sizeof(*config))
+        return gn__why(config->why, config->why_len,
+                       "size: not that of struct gn_namespace_config");
+    if (config->host || config->resolver)
+        return -ENOTSUP;
+    if (config->name &&
+        !gn__label_is_valid(config->name, strnlen(config->name, LABEL_MAX + 1)))
+        return gn__why(config->why, config->why_len,
+                       "name \"%.70s\": not a DNS label (letters, digits and "
+                       "inner hyphens, 1 to 63 of them)",
+                       config->name);
+    (void)net;
+    return 0;
+}
+
+int gn_namespace_create(struct gn_network *net,
+                        const struct gn_namespace_config *config,
+                        struct gn_namespace **out)
+{
+    static const struct gn_namespace_config defaults = {.size =
+                                                            sizeof(defaults)};
+    int err;
+
+    if (!net || !out)
+        return -EINVAL;
+    if (!config)
+        config = &defaults;
+    err = check_config(net, config);
+    if (err)
+        return err;
+    gn__engine_enter(net->engine);
+    err = net->closing ? -ECANCELED : gn__ns_create(net, config, false, out);
+    gn__engine_leave(net->engine);
+    return err;
+}
+
+const char *gn_namespace_name(const struct gn_namespace *ns)
+{
+    return ns ? ns->name : "";
+}
+
+/* "ip-10-77-0-2", as clouds name what has no name. */
+static void name_by_addr(const struct gn__addr *addr, char *out, size_t cap)
+{
+    char text[GN__ADDR_TEXT];
+    char *p;
+
+    gn__addr_format(addr, text, sizeof(text));
+    for (p = text; *p; p++) {
+        if (!is_alnum(*p))
+            *p = '-';
+    }
+    (void)snprintf(out, cap, "ip-%s", text);
+}
+
+int gn_namespace_hostname(struct gn_namespace *ns, char *buf, size_t cap)
+{
+    char name[GN__ADDR_TEXT + 8] = "localhost";
+    const struct gn__addr *addr;
+
+    if (!ns || !buf)
+        return -EINVAL;
+    gn__engine_enter(ns->engine);
+    addr = first_addr(ns);
+    if (ns->name[0])
+        (void)snprintf(name, sizeof(name), "%s", ns->name);
+    else if (addr)
+        name_by_addr(addr, name, sizeof(name));
+    gn__engine_leave(ns->engine);
+    if (strlen(name) >= cap)
+        return -ENAMETOOLONG;
+    memcpy(buf, name, strlen(name) + 1);
+    return 0;
+}
+
+/* ---- interfaces come and go ---- */
+
+static int attach(struct gn_namespace *ns,
+                  const struct gn__iface_config *config)
+{
+    struct gn__iface *iface;
+    int err;
+
+    if (ns->killed || ns->closing || config->net->closing)
+        return -ECANCELED;
+    err = gn__iface_add(ns, config, &iface);
+    if (err)
+        return err;
+    err = gn__iface_identify(iface);
+    if (err)
+        gn__iface_remove(iface);
+    return err;
+}
+
+static int check_attach(const struct gn_network *net,
+                        const struct gn_attach_config *config)
+{
+    uint32_t least = GN_MTU_MIN4;
+    size_t i;
+
+    if (config->size != sizeof(*config))
+        return gn__why(config->why, config->why_len,
+                       "size: not that of struct gn_attach_config");
+    if (!net->n_prefixes)
+        return gn__why(config->why, config->why_len,
+                       "network \"%s\" has no prefixes", net->name);
+    for (i = 0; i < net->n_prefixes; i++) {
+        if (!gn__prefix_is_v4(&net->prefixes[i].prefix))
+            least = GN_MTU_MIN6;
+    }
+    if (config->mtu && (config->mtu < least || config->mtu > net->mtu))
+        return gn__why(config->why, config->why_len,
+                       "mtu %u: not between %u and %u, the network's",
+                       config->mtu, least, net->mtu);
+    return 0;
+}
+
+int gn_namespace_attach(struct gn_namespace *ns, struct gn_network *net,
+                        const struct gn_attach_config *config)
+{
+    static const struct gn_attach_config defaults = {.size = sizeof(defaults)};
+    struct gn__iface_config iface = {.net = net};
+    int err;
+
+    if (!ns || !net)
+        return -EINVAL;
+    if (!config)
+        config = &defaults;
+    err = check_attach(net, config);
+    if (err)
+        return err;
+    if (ns->engine != net->engine)
+        return -EXDEV;
+    iface.mtu = config->mtu ? config->mtu : net->mtu;
+    iface.addresses = config->addresses;
+    iface.why = config->why;
+    iface.why_len = config->why_len;
+    gn__engine_enter(ns->engine);
+    err = attach(ns, &iface);
+    gn__engine_leave(ns->engine);
+    return err;
+}
+
+void gn__ns_drop_iface(struct gn_namespace *ns, struct gn__iface *iface)
+{
+    gn__sock_iface_gone(ns, iface);
+    gn__iface_remove(iface);
+}
+
+void gn_namespace_detach(struct gn_namespace *ns)
+{
+    struct gn__iface *eth0;
+
+    if (!ns || ns->is_host)
+        return;
+    gn__engine_enter(ns->engine);
+    eth0 = ns->closing ? NULL : gn__ns_iface_by_index(ns, 2);
+    if (eth0 && eth0->port.net == ns->home) {
+        ns->detached = true;
+        gn__ns_drop_iface(ns, eth0);
+    }
+    gn__engine_leave(ns->engine);
+}
+
+/* ---- the end ---- */
+
+void gn_namespace_kill(struct gn_namespace *ns)
+{
+    if (!ns || ns->is_host)
+        return;
+    gn__engine_enter(ns->engine);
+    if (!ns->killed && !ns->closing) {
+        ns->killed = true;
+        gn__sock_end_all(ns, -ECANCELED, false);
+    }
+    gn__engine_leave(ns->engine);
+}
+
+/* Connections that nobody owns any more, but that still have to deliver: the
+ * peer is told that it will not get the rest. */
+static void reset_unsent(struct gn__conn *conn, void *arg)
+{
+    (void)arg;
+    if (!gn__tcp_owner(conn) && gn__tcp_unsent(conn))
+        gn__tcp_abort(conn);
+}
+
+void gn__ns_end(struct gn_namespace *ns, bool silent)
+{
+    ns->closing = true;
+    gn__sock_end_all(ns, -ECANCELED, silent);
+    if (!silent)
+        gn__stack_each(&ns->stack, reset_unsent, NULL);
+    gn__stack_done(&ns->stack);
+    remove_ifaces(ns);
+    give_name(ns);
+    gn__list_del(&ns->of_net);
+    if (ns->pmtu)
+        gn__free(&ns->engine->net.mem, ns->pmtu,
+                 GN__N_PMTU * sizeof(*ns->pmtu));
+    ns->pmtu = NULL;
+    ns->home = NULL;
+}
+
+void gn__ns_ref(struct gn_namespace *ns)
+{
+    atomic_fetch_add_explicit(&ns->refs, 1, memory_order_relaxed);
+}
+
+void gn__ns_unref(struct gn_namespace *ns)
+{
+    struct gn__engine *engine = ns->engine;
+
+    if (atomic_fetch_sub_explicit(&ns->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    gn__free(&engine->net.mem, ns, sizeof(*ns));
+    gn__engine_unref(engine);
+}
+
+static void report_closed(struct gn__notice *notice)
+{
+    struct gn_namespace *ns =
+        gn__container_of(notice, struct gn_namespace, closed);
+    gn_close_cb callback = ns->close_cb;
+    void *arg = ns->close_arg;
+
+    gn__ns_unref(ns);
+    callback(arg);
+}
+
+void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
+                        gn_close_cb callback, void *arg)
+{
+    struct gn__engine *engine;
+    struct gn__closing closing;
+    bool wait;
+
+    if (!ns || ns->is_host)
+        return;
+    engine = ns->engine;
+    gn__engine_ref(engine);
+    gn__engine_enter(engine);
+    gn__ns_end(ns, flags & GN_CLOSE_SILENT);
+    wait = !callback && engine->dispatching && !gn__engine_is_driving(engine);
+    if (wait) {
+        gn__closing_init_wait(&closing, engine);
+        callback = closing.callback;
+        arg = closing.arg;
+    }
+    if (callback) {
+        ns->close_cb = callback;
+        ns->close_arg = arg;
+        ns->closed.run = report_closed;
+        gn__notice_queue(engine, &ns->closed);
+    }
+    gn__engine_leave(engine);
+    if (wait)
+        gn__closing_wait(&closing);
+    else if (!callback)
+        gn__ns_unref(ns);
+    gn__engine_unref(engine);
+}

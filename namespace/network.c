@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The life of a network. It is made in one go and closed in two steps: at
+ * once, under the lock, all that lives in it ends; then, from the driving
+ * thread and behind the callbacks of what ended with it, its memory goes, its
+ * driver is told, and whoever closed it.
+ *
+ * The random key of a network follows from its engine's, or from its own seed,
+ * and its name. Networks of one name are told apart by their order.
+ */
+#include <guestnet/network.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "namespace/lifecycle.h"
+#include "namespace/switch.h"
+
+#define NAME_MAX_LEN   63u
+#define DOMAIN_MAX_LEN 253u
+#define MAX_PREFIXES   16u
+#define BUFFERED_MAX   (1024ull * 1024 * 1024)
+
+int gn__why(char *why, size_t why_len, const char *format, ...)
+{
+    va_list args;
+
+    if (!why || !why_len)
+        return -EINVAL;
+    va_start(args, format);
+    (void)vsnprintf(why, why_len, format, args);
+    va_end(args);
+    return -EINVAL;
+}
+
+/* ---- what a configuration may say ---- */
+
+static bool is_printable(const char *text)
+{
+    for (; *text; text++) {
+        if (*text <= ' ' || *text > '~')
+            return false;
+    }
+    return true;
+}
+
+static int check_name(const struct gn_network_config *config)
+{
+    const char *name = config->name;
+
+    if (!name || (*name && strnlen(name, NAME_MAX_LEN + 1) <= NAME_MAX_LEN &&
+                  is_printable(name)))
+        return 0;
+    return gn__why(config->why, config->why_len,
+                   "name \"%.70s\": not 1 to %u printable characters", name,
+                   NAME_MAX_LEN);
+}
+
+/* Labels with dots between; one at the end is allowed. */
+static int check_domain(const struct gn_network_config *config)
+{
+    const char *at = config->domain;
+    size_t len;
+
+    if (!at)
+        return 0;
+    if (strnlen(at, DOMAIN_MAX_LEN + 1) > DOMAIN_MAX_LEN)
+        return gn__why(config->why, config->why_len,
+                       "domain: longer than %u bytes", DOMAIN_MAX_LEN);
+    do {
+        len = strcspn(at, ".");
+        if (!gn__label_is_valid(at, len))
+            return gn__why(config->why, config->why_len,
+                           "domain \"%.60s\": \"%.*s\" is not a DNS label",
+                           config->domain, len < 64 ? (int)len : 64, at);
+        at += len + (at[len] == '.');
+    } while (*at);
+    return 0;
+}
+
+static int check_mtu(const struct gn_network_config *config,
+                     const struct gn_network *net)
+{
+    uint32_t least = GN_MTU_MIN4;
+    size_t i;
+
+    for (i = 0; i < net->n_prefixes; i++) {
+        if (!gn__prefix_is_v4(&net->prefixes[i].prefix))
+            least = GN_MTU_MIN6;
+    }
+    if (net->mtu >= least && net->mtu <= GN_MTU_MAX)
+        return 0;
+    return gn__why(config->why, config->why_len,
+                   "mtu %u: not between %u and %u", net->mtu, least,
+                   GN_MTU_MAX);
+}
+
+static int check_config(const struct gn_network_config *config)
+{
+    int err;
+
+    if (config->size != sizeof(*config))
+        return gn__why(config->why, config->why_len,
+                       "size: not that of struct gn_network_config");
+    if (config->loop || config->resolver)
+        return -ENOTSUP;
+    err = check_name(config);
+    return err ? err : check_domain(config);
+}
+
+/* ---- prefixes ---- */
+
+static size_t count_prefixes(const struct gn_network_config *config)
+{
+    size_t n = 0;
+
+    while (config->prefixes && n <= MAX_PREFIXES && config->prefixes[n])
+        n++;
+    return n;
+}
+
+static int check_overlap(const struct gn_network_config *config,
+                         const struct gn_network *net,
+                         const struct gn__prefix *prefix)
+{
+    char text[GN__ADDR_TEXT], other[GN__ADDR_TEXT];
+    size_t i;
+
+    for (i = 0; i < net->n_prefixes; i++) {
+        if (gn__prefix_overlaps(&net->prefixes[i].prefix, prefix))
+            return gn__why(config->why, config->why_len,
+                           "prefix \"%s\" overlaps \"%s\"",
+                           gn__prefix_format(prefix, text, sizeof(text)),
+                           gn__prefix_format(&net->prefixes[i].prefix, other,
+                                             sizeof(other)));
+    }
+    return 0;
+}
+
+/* Guests have no multicast, loopback or link-local addresses of a pool. */
+static int check_kind(const struct gn_network_config *config,
+                      const struct gn__prefix *prefix)
+{
+    static const char *const special[] = {"127.0.0.0/8", "224.0.0.0/3",
+                                          "::1/128", "fe80::/10", "ff00::/8"};
+    char text[GN__ADDR_TEXT];
+    size_t i;
+
+    for (i = 0; i < sizeof(special) / sizeof(*special); i++) {
+        struct gn__prefix kept;
+
+        if (gn__prefix_parse(special[i], &kept, NULL, 0) || prefix->len == 0 ||
+            !gn__prefix_overlaps(&kept, prefix))
+            continue;
+        return gn__why(config->why, config->why_len,
+                       "prefix \"%s\": guests can have no addresses of %s",
+                       gn__prefix_format(prefix, text, sizeof(text)),
+                       special[i]);
+    }
+    return 0;
+}
+
+static int add_prefix(struct gn_network *net,
+                      const struct gn_network_config *config, const char *text)
+{
+    struct gn__net_prefix *p = &net->prefixes[net->n_prefixes];
+    int err;
+
+    err = gn__prefix_parse(text, &p->prefix, config->why, config->why_len);
+    if (err)
+        return err;
+    err = check_kind(config, &p->prefix);
+    if (err)
+        return err;
+    err = check_overlap(config, net, &p->prefix);
+    if (err)
+        return err;
+    err = gn__pool_init(&p->pool, &net->engine->net.mem, &p->prefix, NULL);
+    if (!err)
+        net->n_prefixes++;
+    return err;
+}
+
+static void free_prefixes(struct gn_network *net)
+{
+    size_t i;
+
+    for (i = 0; i < net->n_prefixes; i++)
+        gn__pool_done(&net->prefixes[i].pool);
+    gn__free(&net->engine->net.mem, net->prefixes,
+             MAX_PREFIXES * sizeof(*net->prefixes));
+}
+
+static int add_prefixes(struct gn_network *net,
+                        const struct gn_network_config *config)
+{
+    size_t i, n = count_prefixes(config);
+    int err = 0;
+
+    if (n > MAX_PREFIXES)
+        return gn__why(config->why, config->why_len, "prefixes: %u at most",
+                       MAX_PREFIXES);
+    net->prefixes = gn__zalloc_array(&net->engine->net.mem, MAX_PREFIXES,
+                                     sizeof(*net->prefixes));
+    if (!net->prefixes)
+        return -ENOMEM;
+    for (i = 0; i < n && !err; i++)
+        err = add_prefix(net, config, config->prefixes[i]);
+    if (err)
+        free_prefixes(net);
+    return err;
+}
+
+/* ---- creating ---- */
+
+static unsigned count_named(const struct gn__engine *engine, const char *name)
+{
+    struct gn__list *it;
+    unsigned n = 0;
+
+    gn__list_foreach (it, &engine->networks) {
+        if (!strcmp(gn__container_of(it, struct gn_network, of_engine)->name,
+                    name))
+            n++;
+    }
+    return n;
+}
+
+static void set_name(struct gn_network *net, const char *name)
+{
+    unsigned i = 0;
+
+    if (name) {
+        memcpy(net->name, name, strlen(name) + 1);
+        return;
+    }
+    do {
+        (void)snprintf(net->name, sizeof(net->name), "net%u", i++);
+    } while (count_named(net->engine, net->name));
+}
+
+static void init_random(struct gn_network *net, uint64_t seed)
+{
+    uint64_t seeded[2] = {seed, 0x6e6574776f726b73};
+    char name[sizeof(net->name) + 32];
+    struct gn__rng rng;
+    int len;
+
+    len = snprintf(name, sizeof(name), "network %s %u", net->name,
+                   count_named(net->engine, net->name));
+    gn__rng_init(&rng, seed ? seeded : net->engine->key, name, (size_t)len);
+    gn__rng_fill(&rng, net->key, sizeof(net->key));
+}
+
+static void init_table(struct gn_network *net, struct gn__table *table,
+                       const char *name)
+{
+    struct gn__rng rng;
+    uint64_t key[2];
+
+    gn__rng_init(&rng, net->key, name, strlen(name));
+    gn__rng_fill(&rng, key, sizeof(key));
+    gn__table_init(table, &net->engine->net.mem, key);
+}
+
+static void init_simple(struct gn_network *net,
+                        const struct gn_network_config *config)
+{
+    set_name(net, config->name);
+    init_random(net, config->seed);
+    init_table(net, &net->addresses, "addresses");
+    init_table(net, &net->names, "names");
+    init_table(net, &net->paths, "paths");
+    init_table(net, &net->groups, "groups");
+    gn__list_init(&net->of_engine);
+    gn__list_init(&net->ports);
+    gn__list_init(&net->namespaces);
+    gn__list_init(&net->ended);
+    gn__list_init(&net->closed.link);
+    net->mtu = config->mtu ? config->mtu : GN_MTU_DEFAULT;
+    (void)snprintf(net->domain, sizeof(net->domain), "%s",
+                   config->domain ? config->domain : "guest.internal");
+    net->limits = config->limits;
+    gn__limits_fill(&net->limits, &gn__limits_default);
+    net->budget.limit =
+        (size_t)(config->max_buffered ? config->max_buffered : BUFFERED_MAX);
+    net->log = config->log;
+    net->log_arg = config->log_arg;
+}
+
+static void done_tables(struct gn_network *net)
+{
+    gn__table_done(&net->addresses);
+    gn__table_done(&net->names);
+    gn__table_done(&net->paths);
+    gn__table_done(&net->groups);
+}
+
+static void log_line(const struct gn_network *net, const char *what)
+{
+    char line[128];
+
+    if (!net->log)
+        return;
+    (void)snprintf(line, sizeof(line), "network %s: %s", net->name, what);
+    net->log(GN_LOG_INFO, line, net->log_arg);
+}
+
+static int create(struct gn__engine *engine,
+                  const struct gn_network_config *config,
+                  struct gn_network **out)
+{
+    static const struct gn_namespace_config host = {.size = sizeof(host)};
+    const struct gn__mem *mem = &engine->net.mem;
+    struct gn_network *net = gn__zalloc(mem, sizeof(*net));
+    int err;
+
+    if (!net)
+        return -ENOMEM;
+    net->engine = engine;
+    init_simple(net, config);
+    err = add_prefixes(net, config);
+    if (err)
+        goto undo_alloc;
+    err = check_mtu(config, net);
+    if (!err)
+        err = gn__ns_create(net, &host, true, &net->host);
+    if (err)
+        goto undo_prefixes;
+    gn__engine_ref(engine);
+    gn__list_add_tail(&engine->networks, &net->of_engine);
+    *out = net;
+    return 0;
+
+undo_prefixes:
+    free_prefixes(net);
+undo_alloc:
+    done_tables(net);
+    gn__free(mem, net, sizeof(*net));
+    return err;
+}
+
+int gn__network_create(struct gn__engine *engine,
+                       const struct gn_network_config *config,
+                       struct gn_network **out)
+{
+    int err = check_config(config);
+
+    if (err)
+        return err;
+    gn__engine_enter(engine);
+    err = create(engine, config, out);
+    gn__engine_leave(engine);
+    if (!err)
+        log_line(*out, "created");
+    return err;
+}
+
+struct gn__engine *gn__network_engine(const struct gn_network *net)
+{
+    return net->engine;
+}
+
+struct gn_namespace *gn_network_host(struct gn_network *net)
+{
+    return net ? net->host : NULL;
+}
+
+const char *gn_network_name(const struct gn_network *net)
+{
+    return net ? net->name : "";
+}
+
+const char *gn_network_domain(const struct gn_network *net)
+{
+    return net ? net->domain : "";
+}
+
+/* ---- closing ---- */
+
+static void end_namespaces(struct gn_network *net)
+{
+    struct gn__list *node;
+
+    /* The host's was created first, and may see the others leave. */
+    while ((node = gn__list_last(&net->namespaces))) {
+        struct gn_namespace *ns =
+            gn__container_of(node, struct gn_namespace, of_net);
+
+        gn__ns_end(ns, false);
+        gn__list_add_tail(&net->ended, &ns->of_net);
+    }
+}
+
+/* Interfaces of namespaces that live elsewhere, and ports of other kinds. */
+static void end_ports(struct gn_network *net)
+{
+    struct gn__list *node;
+
+    while ((node = gn__list_first(&net->ports))) {
+        struct gn__port *port = gn__container_of(node, struct gn__port, link);
+
+        if (port->ops == &gn__iface_ops) {
+            struct gn__iface *iface =
+                gn__container_of(port, struct gn__iface, port);
+
+            gn__ns_drop_iface(iface->ns, iface);
+        } else {
+            gn__port_detach(port);
+        }
+    }
+}
+
+/* On the driving thread, or for it, without the lock. */
+static void report_closed(struct gn_network *net)
+{
+    struct gn__engine *engine = net->engine;
+    const struct gn__driver_ops *driver = engine->driver;
+    void *driver_self = engine->driver_self;
+    gn_close_cb callback = net->close_cb;
+    void *arg = net->close_arg;
+    struct gn__list *node;
+
+    log_line(net, "closed");
+    while ((node = gn__list_pop(&net->ended)))
+        gn__ns_unref(gn__container_of(node, struct gn_namespace, of_net));
+    free_prefixes(net);
+    done_tables(net);
+    gn__free(&engine->net.mem, net, sizeof(*net));
+    gn__engine_unref(engine); /* The driver has one as long as it runs. */
+    driver->gone(driver_self, callback, arg);
+}
+
+static void notice_closed(struct gn__notice *notice)
+{
+    report_closed(gn__container_of(notice, struct gn_network, closed));
+}
+
+static void ignore(void *arg)
+{
+    (void)arg;
+}
+
+void gn_network_close(struct gn_network *net, gn_close_cb callback, void *arg)
+{
+    struct gn__engine *engine;
+    struct gn__closing closing;
+    bool driving;
+
+    if (!net)
+        return;
+    engine = net->engine;
+    driving = gn__engine_is_driving(engine);
+    gn__closing_init_wait(&closing, engine);
+    gn__engine_ref(engine);
+    gn__engine_enter(engine);
+    net->closing = true;
+    end_namespaces(net);
+    end_ports(net);
+    gn__paths_end(net, 0);
+    gn__list_del(&net->of_engine);
+    net->close_cb = callback ? callback : driving ? ignore : closing.callback;
+    net->close_arg = callback ? arg : closing.arg;
+    net->closed.run = notice_closed;
+    if (callback || !driving)
+        gn__notice_queue(engine, &net->closed);
+    gn__engine_leave(engine);
+    gn__engine_unref(engine);
+    if (callback)
+        return;
+    if (driving)
+        report_closed(net);
+    else
+        gn__closing_wait(&closing);
+}

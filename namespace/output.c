@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What leaves a namespace, and what leaves it for itself. Nothing is delivered
+ * from here: a packet is put into the engine's queue, so that no stack is
+ * entered while it, or another, is in the middle of something.
+ *
+ * Packets too large for their way are cut here, IPv6 only where it was made;
+ * what must not be cut is answered as a router would, also to ourselves.
+ */
+#include <errno.h>
+
+#include "namespace/lifecycle.h"
+#include "namespace/switch.h"
+
+static void drop(struct gn_namespace *ns, struct gn__packet *packet,
+                 enum gn_drop why)
+{
+    gn__ns_drop(ns, why);
+    gn__packet_free(packet);
+}
+
+void gn__ns_loop(struct gn_namespace *ns, struct gn__iface *iface,
+                 struct gn__packet *packet)
+{
+    struct gn__engine *engine = ns->engine;
+
+    if (engine->n_run > GN__RUN_QUEUE_MAX) {
+        drop(ns, packet, GN_DROP_QUEUE);
+        return;
+    }
+    gn__packet_address(packet, &iface->port, &iface->port);
+    gn__engine_post(engine, packet);
+}
+
+struct sending {
+    struct gn__iface *iface;
+    const struct gn__addr *next_hop;
+};
+
+static void send_piece(struct gn__packet *packet, void *arg)
+{
+    const struct sending *sending = arg;
+    struct gn__iface *iface = sending->iface;
+
+    if (!iface->port.net)
+        drop(iface->ns, packet, GN_DROP_DOWN);
+    else
+        gn__switch_send(&iface->port, sending->next_hop, packet);
+}
+
+/* The way is too narrow: say so to whoever sent the packet. */
+static void reject_big(struct gn_namespace *ns, struct gn__packet *packet,
+                       uint32_t mtu)
+{
+    struct gn__packet *error;
+
+    if (packet->forwarded) {
+        gn__ns_icmp_error(ns, packet, GN__ICMP_TOO_BIG, mtu);
+        drop(ns, packet, GN_DROP_TOO_BIG);
+        return;
+    }
+    error = gn__icmp_error(packet->pool, packet, &packet->ip.src,
+                           GN__ICMP_TOO_BIG, mtu);
+    drop(ns, packet, GN_DROP_TOO_BIG);
+    if (error)
+        gn__ns_loop(ns, gn__ns_iface_by_index(ns, 1), error);
+}
+
+static void send_cut(struct gn_namespace *ns, struct sending *sending,
+                     struct gn__packet *packet, uint32_t mtu)
+{
+    bool whole_only =
+        packet->ip.version == 4 ? packet->ip.dont_fragment : packet->forwarded;
+    uint32_t id = packet->ip.version == 4 ? ++ns->ip_id : gn__rng_u32(&ns->rng);
+    int err = -EMSGSIZE;
+
+    if (!whole_only)
+        err = gn__packet_fragment(packet, mtu, id, send_piece, sending);
+    if (err == -EMSGSIZE)
+        reject_big(ns, packet, mtu);
+    else if (err)
+        gn__ns_drop(ns, GN_DROP_MEMORY);
+}
+
+static void count_out(struct gn_namespace *ns, const struct gn__packet *packet)
+{
+    if (packet->forwarded) {
+        ns->stats.packets_forwarded++;
+        return;
+    }
+    ns->stats.packets_out++;
+    ns->stats.bytes_out += packet->len;
+}
+
+void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet)
+{
+    struct gn__way way;
+    struct sending sending;
+    int err;
+
+    err = gn__ns_route(ns, &packet->ip.dst,
+                       packet->forwarded ? NULL : &packet->ip.src, 0, &way);
+    if (err) {
+        if (packet->forwarded)
+            gn__ns_icmp_error(ns, packet, GN__ICMP_NET_UNREACHABLE, 0);
+        drop(ns, packet, GN_DROP_NO_ROUTE);
+        return;
+    }
+    count_out(ns, packet);
+    if (way.local) {
+        gn__ns_loop(ns, way.iface, packet);
+        return;
+    }
+    sending.iface = way.iface;
+    sending.next_hop = &way.next_hop;
+    if (packet->len > way.mtu)
+        send_cut(ns, &sending, packet, way.mtu);
+    else
+        send_piece(packet, &sending);
+}
+
+void gn__ns_output_on(struct gn_namespace *ns, struct gn__iface *iface,
+                      struct gn__packet *packet)
+{
+    struct gn__addr dst = packet->ip.dst;
+    struct sending sending = {.iface = iface, .next_hop = &dst};
+
+    count_out(ns, packet);
+    if (iface->loopback)
+        gn__ns_loop(ns, iface, packet);
+    else if (packet->len > iface->port.mtu)
+        send_cut(ns, &sending, packet, iface->port.mtu);
+    else
+        send_piece(packet, &sending);
+}
+
+/* ---- ICMP errors ---- */
+
+/* The address an error comes from: the one the packet was for, if it is ours,
+ * else the one that its sender is reached from. */
+static bool error_source(struct gn_namespace *ns,
+                         const struct gn__packet *cause, struct gn__addr *out)
+{
+    struct gn__way way;
+
+    if (gn__ns_is_local(ns, &cause->ip.dst)) {
+        *out = cause->ip.dst;
+        return true;
+    }
+    if (gn__ns_route(ns, &cause->ip.src, NULL, 0, &way))
+        return false;
+    *out = way.source;
+    return true;
+}
+
+void gn__ns_icmp_error(struct gn_namespace *ns, const struct gn__packet *cause,
+                       enum gn__icmp_kind kind, uint32_t mtu)
+{
+    struct gn__packet *error;
+    struct gn__addr from;
+
+    if (!error_source(ns, cause, &from))
+        return;
+    error = gn__icmp_error(cause->pool, cause, &from, kind, mtu);
+    if (!error)
+        return;
+    if (!gn__bucket_take(&ns->icmp, gn__now(ns->engine),
+                         ns->limits.icmp_per_second)) {
+        drop(ns, error, GN_DROP_ICMP_RATE);
+        return;
+    }
+    ns->stats.icmp_errors++;
+    gn__ns_output(ns, error);
+}

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Where a destination is reached from a namespace: its own addresses over
+ * lo, addresses of its prefixes on the link, the rest by its routes, longest
+ * prefix first. There is no default route: what is outside is unreachable
+ * until a route says otherwise.
+ *
+ * A namespace has a handful of interfaces, addresses and routes, so they are
+ * walked; the last answer is kept, because most packets go where the one
+ * before them went.
+ *
+ * The MTU of a way is known as far as one can see: that of the interface, of
+ * the receiver on the same link, and what routers have said (RFC 1191, RFC
+ * 8201), which is believed for ten minutes.
+ */
+#include <guestnet/addr.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "namespace/lifecycle.h"
+#include "namespace/switch.h"
+
+#define MAX_ROUTES   1024u
+#define PMTU_KEPT_NS (600ull * 1000000000ull)
+
+static const struct gn__addr loopback6 = {{[15] = 1}};
+
+/* ---- own addresses ---- */
+
+static struct gn__iface *first_iface(const struct gn_namespace *ns)
+{
+    struct gn__list *first = gn__list_first(&ns->ifaces);
+
+    return first ? gn__container_of(first, struct gn__iface, of_ns) : NULL;
+}
+
+struct gn__iface *gn__ns_iface_by_index(struct gn_namespace *ns, unsigned index)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->ifaces) {
+        struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
+
+        if (iface->index == index)
+            return iface;
+    }
+    return NULL;
+}
+
+static struct gn__port_addr *own_addr(const struct gn__iface *iface,
+                                      const struct gn__addr *addr)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &iface->port.addrs) {
+        struct gn__port_addr *owned =
+            gn__container_of(it, struct gn__port_addr, of_port);
+
+        if (gn__addr_equal(&owned->addr, addr))
+            return owned;
+    }
+    return NULL;
+}
+
+struct gn__iface *gn__ns_iface_of(struct gn_namespace *ns,
+                                  const struct gn__addr *addr)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->ifaces) {
+        struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
+
+        if (own_addr(iface, addr))
+            return iface;
+    }
+    return gn__addr_is_loopback(addr) ? first_iface(ns) : NULL;
+}
+
+bool gn__ns_is_local(struct gn_namespace *ns, const struct gn__addr *addr)
+{
+    return gn__ns_iface_of(ns, addr) != NULL;
+}
+
+/* ---- path MTU ---- */
+
+void gn__ns_learn_mtu(struct gn_namespace *ns, const struct gn__addr *dst,
+                      uint32_t mtu)
+{
+    uint64_t now = gn__now(ns->engine);
+    struct gn__pmtu *entry, *oldest;
+    unsigned i;
+
+    if (!ns->pmtu)
+        ns->pmtu = gn__zalloc_array(&ns->engine->net.mem, GN__N_PMTU,
+                                    sizeof(*ns->pmtu));
+    if (!ns->pmtu)
+        return; /* The router will say it again. */
+    oldest = &ns->pmtu[0];
+    for (i = 0; i < GN__N_PMTU; i++) {
+        entry = &ns->pmtu[i];
+        if (entry->mtu && gn__addr_equal(&entry->dst, dst)) {
+            oldest = entry;
+            break;
+        }
+        if (entry->until < oldest->until)
+            oldest = entry;
+    }
+    *oldest = (struct gn__pmtu){
+        .dst = *dst,
+        .mtu = gn__addr_is_v4(dst) && mtu < GN__IP_MIN_MTU4    ? GN__IP_MIN_MTU4
+               : !gn__addr_is_v4(dst) && mtu < GN__IP_MIN_MTU6 ? GN__IP_MIN_MTU6
+                                                               : mtu,
+        .until = now + PMTU_KEPT_NS};
+    gn__routes_changed(ns);
+}
+
+static uint32_t learned_mtu(const struct gn_namespace *ns,
+                            const struct gn__addr *dst)
+{
+    unsigned i;
+
+    for (i = 0; ns->pmtu && i < GN__N_PMTU; i++) {
+        const struct gn__pmtu *entry = &ns->pmtu[i];
+
+        if (entry->mtu && entry->until > gn__now(ns->engine) &&
+            gn__addr_equal(&entry->dst, dst))
+            return entry->mtu;
+    }
+    return UINT32_MAX;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint32_t receiver_mtu(const struct gn__iface *iface,
+                             const struct gn__addr *hop)
+{
+    struct gn__table_node *node =
+        gn__table_find(&iface->port.net->addresses, hop, sizeof(*hop));
+
+    if (!node)
+        return UINT32_MAX;
+    return gn__container_of(node, struct gn__port_addr, node)->port->mtu;
+}
+
+/* ---- the way to a destination ---- */
+
+/* The longest prefix of the interfaces that has the address; its length, or
+ * -1. At equal length @prefer wins. */
+static int on_link(struct gn_namespace *ns, const struct gn__addr *dst,
+                   const struct gn__iface *prefer, struct gn__iface **out)
+{
+    struct gn__list *it, *jt;
+    int best = -1;
+
+    gn__list_foreach (it, &ns->ifaces) {
+        struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
+
+        gn__list_foreach (jt, &iface->port.addrs) {
+            struct gn__port_addr *owned =
+                gn__container_of(jt, struct gn__port_addr, of_port);
+            const struct gn__net_prefix *p;
+
+            if (owned->prefix < 0)
+                continue;
+            p = &iface->port.net->prefixes[owned->prefix];
+            if (!gn__prefix_contains(&p->prefix, dst) || p->prefix.len < best ||
+                (p->prefix.len == best && iface != prefer))
+                continue;
+            best = p->prefix.len;
+            *out = iface;
+        }
+    }
+    return best;
+}
+
+/* Routes stand longest prefix first. */
+static struct gn__route *by_route(struct gn_namespace *ns,
+                                  const struct gn__addr *dst)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->routes) {
+        struct gn__route *route = gn__container_of(it, struct gn__route, link);
+
+        if (gn__prefix_contains(&route->prefix, dst))
+            return route;
+    }
+    return NULL;
+}
+
+/* Addresses that say nothing about the interface: link-local, multicast. */
+static struct gn__iface *scoped_iface(struct gn_namespace *ns,
+                                      const struct gn__addr *src,
+                                      uint32_t scope)
+{
+    struct gn__iface *iface;
+    struct gn__list *it;
+
+    if (scope)
+        return gn__ns_iface_by_index(ns, scope);
+    iface = src ? gn__ns_iface_of(ns, src) : NULL;
+    if (iface && !iface->loopback)
+        return iface;
+    gn__list_foreach (it, &ns->ifaces) {
+        iface = gn__container_of(it, struct gn__iface, of_ns);
+        if (!iface->loopback)
+            return iface;
+    }
+    return NULL;
+}
+
+static bool is_linklocal6(const struct gn__addr *addr)
+{
+    return !gn__addr_is_v4(addr) && gn__addr_is_linklocal(addr);
+}
+
+static bool is_linklocal_group(const struct gn__addr *addr)
+{
+    return !gn__addr_is_v4(addr) && gn__addr_is_multicast(addr) &&
+           gn__addr_needs_scope(addr);
+}
+
+/* RFC 6724 in its simple form: same version, same scope, and of those the one
+ * whose prefix has the next hop. */
+static const struct gn__addr *choose_source(const struct gn__iface *iface,
+                                            const struct gn__addr *dst,
+                                            const struct gn__addr *hop)
+{
+    bool local_scope = is_linklocal6(dst) || is_linklocal_group(dst);
+    const struct gn__addr *best = NULL;
+    struct gn__list *it;
+
+    gn__list_foreach (it, &iface->port.addrs) {
+        struct gn__port_addr *owned =
+            gn__container_of(it, struct gn__port_addr, of_port);
+
+        if (gn__addr_is_v4(&owned->addr) != gn__addr_is_v4(dst) ||
+            is_linklocal6(&owned->addr) != local_scope)
+            continue;
+        if (!best)
+            best = &owned->addr;
+        if (owned->prefix >= 0 &&
+            gn__prefix_contains(
+                &iface->port.net->prefixes[owned->prefix].prefix, hop))
+            return &owned->addr;
+    }
+    return best;
+}
+
+static int unreachable(const struct gn_namespace *ns)
+{
+    return ns->detached ? -ENETDOWN : -ENETUNREACH;
+}
+
+/* To one of our own addresses, over lo. */
+static int way_home(struct gn_namespace *ns, const struct gn__addr *dst,
+                    const struct gn__addr *src, struct gn__way *out)
+{
+    struct gn__addr loopback4 = gn__addr_from_v4(0x7f000001);
+
+    out->iface = first_iface(ns);
+    if (!out->iface)
+        return -ENETUNREACH;
+    out->local = true;
+    out->next_hop = *dst;
+    out->mtu = out->iface->port.mtu;
+    if (src)
+        out->source = *src;
+    else if (!gn__addr_is_loopback(dst))
+        out->source = *dst;
+    else
+        out->source = gn__addr_is_v4(dst) ? loopback4 : loopback6;
+    return 0;
+}
+
+static int pick_iface(struct gn_namespace *ns, const struct gn__addr *dst,
+                      const struct gn__addr *src, uint32_t scope,
+                      struct gn__way *out)
+{
+    struct gn__iface *prefer = src ? gn__ns_iface_of(ns, src) : NULL;
+    struct gn__route *route;
+    int len;
+
+    out->next_hop = *dst;
+    if (is_linklocal6(dst) || gn__addr_is_multicast(dst) ||
+        gn__addr_is_broadcast(dst)) {
+        out->iface = scoped_iface(ns, src, scope);
+        return out->iface && !out->iface->loopback ? 0 : unreachable(ns);
+    }
+    len = on_link(ns, dst, prefer, &out->iface);
+    route = by_route(ns, dst);
+    if (route && route->prefix.len > len) {
+        out->iface = route->iface;
+        out->next_hop = route->gateway;
+        return 0;
+    }
+    return len < 0 ? unreachable(ns) : 0;
+}
+
+static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,
+                    const struct gn__addr *src, uint32_t scope,
+                    struct gn__way *out)
+{
+    const struct gn__addr *source = src;
+    int err;
+
+    memset(out, 0, sizeof(*out));
+    if (src && !gn__ns_is_local(ns, src))
+        return -EADDRNOTAVAIL;
+    if (gn__addr_is_any(dst))
+        return -ENETUNREACH;
+    if (gn__ns_is_local(ns, dst))
+        return way_home(ns, dst, src, out);
+    if (src && gn__addr_is_loopback(src))
+        return -EINVAL; /* As Linux: a loopback source stays at home. */
+    err = pick_iface(ns, dst, src, scope, out);
+    if (err)
+        return err;
+    if (!source)
+        source = choose_source(out->iface, dst, &out->next_hop);
+    if (!source)
+        return unreachable(ns);
+    out->source = *source;
+    out->mtu = smaller(
+        smaller(out->iface->port.mtu, receiver_mtu(out->iface, &out->next_hop)),
+        learned_mtu(ns, dst));
+    return 0;
+}
+
+int gn__ns_route(struct gn_namespace *ns, const struct gn__addr *dst,
+                 const struct gn__addr *src, uint32_t scope,
+                 struct gn__way *out)
+{
+    static const struct gn__addr none;
+    int err;
+
+    if (src && gn__addr_is_any(src))
+        src = NULL;
+    if (ns->last_way.valid && !scope &&
+        gn__addr_equal(&ns->last_way.dst, dst) &&
+        gn__addr_equal(&ns->last_way.src, src ? src : &none)) {
+        *out = ns->last_way.way;
+        return 0;
+    }
+    err = find_way(ns, dst, src, scope, out);
+    if (err || scope)
+        return err;
+    ns->last_way.dst = *dst;
+    ns->last_way.src = src ? *src : none;
+    ns->last_way.way = *out;
+    ns->last_way.valid = true;
+    return 0;
+}
+
+/* ---- the table ---- */
+
+static void route_free(struct gn_namespace *ns, struct gn__route *route)
+{
+    gn__list_del(&route->link);
+    ns->n_routes--;
+    gn__free(&ns->engine->net.mem, route, sizeof(*route));
+}
+
+void gn__routes_end(struct gn_namespace *ns, const struct gn__iface *iface)
+{
+    struct gn__list *it, *tmp;
+
+    gn__list_foreach_safe (it, tmp, &ns->routes) {
+        struct gn__route *route = gn__container_of(it, struct gn__route, link);
+
+        if (route->iface == iface)
+            route_free(ns, route);
+    }
+    gn__routes_changed(ns);
+}
+
+static struct gn__route *find_route(struct gn_namespace *ns,
+                                    const struct gn__prefix *prefix)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->routes) {
+        struct gn__route *route = gn__container_of(it, struct gn__route, link);
+
+        if (gn__prefix_equal(&route->prefix, prefix))
+            return route;
+    }
+    return NULL;
+}
+
+/* Behind those with a longer or equally long prefix. */
+static void insert(struct gn_namespace *ns, struct gn__route *route)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->routes) {
+        if (gn__container_of(it, struct gn__route, link)->prefix.len <
+            route->prefix.len)
+            break;
+    }
+    gn__list_add_tail(it, &route->link);
+    ns->n_routes++;
+}
+
+static int gateway_iface(struct gn_namespace *ns,
+                         const struct gn__endpoint *gateway,
+                         struct gn__iface **out)
+{
+    if (gn__ns_is_local(ns, &gateway->addr))
+        return -EINVAL;
+    if (is_linklocal6(&gateway->addr)) {
+        *out = scoped_iface(ns, NULL, gateway->scope);
+        return *out && !(*out)->loopback ? 0 : -ENETUNREACH;
+    }
+    return on_link(ns, &gateway->addr, NULL, out) < 0 ? -ENETUNREACH : 0;
+}
+
+static int route_add(struct gn_namespace *ns, const struct gn__prefix *prefix,
+                     const struct gn__endpoint *gateway)
+{
+    struct gn__route *route = find_route(ns, prefix);
+    struct gn__iface *iface = NULL;
+    int err;
+
+    err = gateway_iface(ns, gateway, &iface);
+    if (err)
+        return err;
+    if (!route) {
+        if (ns->n_routes >= MAX_ROUTES)
+            return -ENOSPC;
+        route = gn__zalloc(&ns->engine->net.mem, sizeof(*route));
+        if (!route)
+            return -ENOMEM;
+        route->prefix = *prefix;
+        insert(ns, route);
+    }
+    route->gateway = gateway->addr;
+    route->iface = iface;
+    gn__routes_changed(ns);
+    return 0;
+}
+
+static int route_remove(struct gn_namespace *ns,
+                        const struct gn__prefix *prefix)
+{
+    struct gn__route *route = find_route(ns, prefix);
+
+    if (!route)
+        return -ESRCH;
+    route_free(ns, route);
+    gn__routes_changed(ns);
+    return 0;
+}
+
+static int parse_gateway(const char *text, const struct gn__prefix *prefix,
+                         struct gn__endpoint *out)
+{
+    struct sockaddr_storage ss;
+    socklen_t len;
+
+    if (gn_addr_parse(text, &ss, &len) ||
+        gn__endpoint_from_sockaddr((struct sockaddr *)&ss, len, AF_UNSPEC, out))
+        return -EINVAL;
+    if (out->port || gn__addr_is_v4(&out->addr) != gn__prefix_is_v4(prefix))
+        return -EINVAL;
+    return 0;
+}
+
+int gn_route_add(struct gn_namespace *ns, const char *prefix,
+                 const char *gateway)
+{
+    struct gn__endpoint hop;
+    struct gn__prefix parsed;
+    int err;
+
+    if (!ns || !prefix || gn__prefix_parse(prefix, &parsed, NULL, 0) ||
+        (gateway && parse_gateway(gateway, &parsed, &hop)))
+        return -EINVAL;
+    gn__engine_enter(ns->engine);
+    if (ns->killed || ns->closing)
+        err = -ECANCELED;
+    else
+        err =
+            gateway ? route_add(ns, &parsed, &hop) : route_remove(ns, &parsed);
+    gn__engine_leave(ns->engine);
+    return err;
+}

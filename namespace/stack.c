@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What the stack of a namespace asks of it: packets go out by its routes,
+ * listeners and port bindings are those of its sockets, and drops are counted
+ * with all others.
+ */
+#include "namespace/lifecycle.h"
+#include "namespace/switch.h"
+
+/** A connection rests at least this long, ns. */
+#define REST_MIN_NS 1000000000ull
+
+static void stack_output(struct gn__stack *stack, struct gn__packet *packet)
+{
+    gn__ns_output(stack->owner, packet);
+}
+
+static uint32_t stack_mtu(struct gn__stack *stack,
+                          const struct gn__addr *remote)
+{
+    struct gn_namespace *ns = stack->owner;
+    struct gn__way way;
+
+    if (gn__ns_route(ns, remote, NULL, 0, &way))
+        return GN__IP_MIN_MTU6; /* Nothing will get through anyhow. */
+    return way.mtu;
+}
+
+static struct gn__listener *stack_listener(struct gn__stack *stack,
+                                           const struct gn__endpoint *local,
+                                           const struct gn__endpoint *remote)
+{
+    return gn__sock_listener(stack->owner, local, remote);
+}
+
+/* Twice the slowest way: by then nothing of the old connection is left. */
+static uint64_t stack_time_wait(struct gn__stack *stack)
+{
+    struct gn_namespace *ns = stack->owner;
+    uint64_t rest = REST_MIN_NS;
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->ifaces) {
+        struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
+
+        if (2 * iface->port.slowest_ns > rest)
+            rest = 2 * iface->port.slowest_ns;
+    }
+    return rest;
+}
+
+static void stack_changed(struct gn__stack *stack, void *owner)
+{
+    (void)stack;
+    gn__sock_changed(owner);
+}
+
+static void stack_released(struct gn__stack *stack, void *binding)
+{
+    gn__sock_port_released(stack->owner, binding);
+}
+
+static void stack_dropped(struct gn__stack *stack, enum gn__tcp_drop why)
+{
+    static const enum gn_drop reasons[] = {
+        [GN__TCP_DROP_MALFORMED] = GN_DROP_MALFORMED,
+        [GN__TCP_DROP_BACKLOG] = GN_DROP_BACKLOG,
+        [GN__TCP_DROP_HALF_OPEN] = GN_DROP_HALF_OPEN,
+        [GN__TCP_DROP_MEMORY] = GN_DROP_MEMORY,
+        [GN__TCP_DROP_CONNECTIONS] = GN_DROP_CONNECTIONS,
+        [GN__TCP_DROP_TIME_WAIT] = GN_DROP_TIME_WAIT,
+        [GN__TCP_DROP_REASSEMBLY] = GN_DROP_REASSEMBLY,
+    };
+
+    gn__ns_drop(stack->owner, reasons[why]);
+}
+
+const struct gn__stack_ops gn__ns_stack_ops = {
+    .output = stack_output,
+    .mtu = stack_mtu,
+    .listener = stack_listener,
+    .time_wait_ns = stack_time_wait,
+    .changed = stack_changed,
+    .released = stack_released,
+    .dropped = stack_dropped,
+};

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Counters, read as one consistent copy under the lock, and the names of the
+ * reasons for drops.
+ */
+#include <guestnet/stats.h>
+
+#include <assert.h>
+#include <string.h>
+
+#include "namespace/internal.h"
+
+static const char *const drop_names[] = {
+    [GN_DROP_NONE] = "none",
+    [GN_DROP_MALFORMED] = "malformed",
+    [GN_DROP_CORRUPT] = "corrupt",
+    [GN_DROP_SOURCE] = "source",
+    [GN_DROP_DESTINATION] = "destination",
+    [GN_DROP_NO_ROUTE] = "no-route",
+    [GN_DROP_UNREACHABLE] = "unreachable",
+    [GN_DROP_TTL] = "ttl",
+    [GN_DROP_TOO_BIG] = "too-big",
+    [GN_DROP_NOT_FORWARDED] = "not-forwarded",
+    [GN_DROP_STALE] = "stale",
+    [GN_DROP_DOWN] = "down",
+    [GN_DROP_LOSS] = "loss",
+    [GN_DROP_QUEUE] = "queue",
+    [GN_DROP_BLOCKED] = "blocked",
+    [GN_DROP_BROADCAST] = "broadcast",
+    [GN_DROP_PROTOCOL] = "protocol",
+    [GN_DROP_PORT] = "port",
+    [GN_DROP_SOCKET_BUFFER] = "socket-buffer",
+    [GN_DROP_BACKLOG] = "backlog",
+    [GN_DROP_HALF_OPEN] = "half-open",
+    [GN_DROP_CONNECTIONS] = "connections",
+    [GN_DROP_TIME_WAIT] = "time-wait",
+    [GN_DROP_REASSEMBLY] = "reassembly",
+    [GN_DROP_MEMORY] = "memory",
+    [GN_DROP_ICMP_RATE] = "icmp-rate",
+    [GN_DROP_ICMP] = "icmp",
+};
+
+static_assert(sizeof(drop_names) / sizeof(*drop_names) == GN_N_DROPS,
+              "every reason has a name");
+static_assert(GN_N_DROPS <= GN_DROP_ROOM, "every reason has a counter");
+
+const char *gn_drop_name(enum gn_drop why)
+{
+    if ((unsigned)why >= GN_N_DROPS)
+        return "unknown";
+    return drop_names[why];
+}
+
+void gn__ns_drop(struct gn_namespace *ns, enum gn_drop why)
+{
+    ns->stats.drops[why]++;
+}
+
+/* What there is now, in addition to what was counted. */
+static void add_present(const struct gn_namespace *ns, struct gn_stats *out)
+{
+    out->sockets += ns->n_socks;
+    out->connections += ns->stack.n_conns;
+    out->buffered += ns->stack.budget.held;
+}
+
+void gn_namespace_stats(struct gn_namespace *ns, struct gn_stats *out)
+{
+    if (!ns || !out)
+        return;
+    gn__engine_enter(ns->engine);
+    *out = ns->stats;
+    add_present(ns, out);
+    gn__engine_leave(ns->engine);
+}
+
+void gn_network_stats(struct gn_network *net, struct gn_stats *out)
+{
+    struct gn__list *it;
+
+    if (!net || !out)
+        return;
+    gn__engine_enter(net->engine);
+    *out = net->stats;
+    gn__list_foreach (it, &net->namespaces) {
+        struct gn_namespace *ns =
+            gn__container_of(it, struct gn_namespace, of_net);
+
+        add_present(ns, out);
+        out->sockets_refused += ns->stats.sockets_refused;
+        out->connections_refused += ns->stats.connections_refused;
+        out->buffers_refused += ns->stats.buffers_refused;
+    }
+    gn__engine_leave(net->engine);
+}

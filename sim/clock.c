@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * A clock is a driver whose time is a number. Whoever calls it is the driving
+ * thread; between its calls nothing happens but what socket calls do at the
+ * time the clock shows.
+ *
+ * It still takes the process's lock, because clocks may run in several threads
+ * and lwIP exists once.
+ *
+ * Callbacks run inside the calls here and may close what they like, the last
+ * network and the clock included, so each call keeps the engine while it runs.
+ */
+#include <guestnet/network.h>
+#include <guestnet/sim.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/lock.h"
+#include "base/rng.h"
+#include "namespace/namespace.h"
+#include "sim/sim.h"
+
+#define START_DEFAULT_NS 1000000000ull
+#define SEED_DEFAULT     1u
+
+struct gn_clock {
+    struct gn__mem mem;
+    struct gn__engine *engine;
+    struct gn__rng rng;
+    uint64_t now;
+    uint32_t n_networks;
+    bool closed;
+};
+
+/* ---- the driver's operations ---- */
+
+static uint64_t clock_now(void *self)
+{
+    const struct gn_clock *clock = self;
+
+    return clock->now;
+}
+
+static void clock_random(void *self, void *out, size_t len)
+{
+    struct gn_clock *clock = self;
+
+    gn__rng_fill(&clock->rng, out, len);
+}
+
+static void clock_lock(void *self, bool driver)
+{
+    (void)self;
+    gn__lock_take(gn__lock_process(), driver);
+}
+
+static void clock_unlock(void *self)
+{
+    (void)self;
+    gn__lock_give(gn__lock_process());
+}
+
+static int clock_park(void *self, struct gn__parker *parker, uint64_t deadline)
+{
+    (void)self;
+    (void)parker;
+    (void)deadline;
+    return -EDEADLK; /* Nobody else would let time pass. */
+}
+
+static void clock_unpark(void *self, struct gn__parker *parker)
+{
+    (void)self;
+    atomic_store_explicit(&parker->woken, 1, memory_order_release);
+}
+
+static void clock_kick(void *self, uint64_t deadline)
+{
+    (void)self;
+    (void)deadline; /* It is asked for when time is to pass. */
+}
+
+static bool clock_is_driving(void *self)
+{
+    (void)self;
+    return true;
+}
+
+/* Callbacks that are still due run now: time will not pass any more. */
+static void end(struct gn_clock *clock)
+{
+    while (gn__engine_dispatch(clock->engine, 1))
+        continue;
+    gn__engine_unref(clock->engine);
+}
+
+static void clock_gone(void *self, void (*done)(void *arg), void *arg)
+{
+    struct gn_clock *clock = self;
+
+    clock->n_networks--;
+    if (!clock->n_networks && clock->closed)
+        end(clock);
+    done(arg);
+}
+
+static void clock_released(void *self)
+{
+    struct gn_clock *clock = self;
+    struct gn__mem mem = clock->mem;
+
+    gn__free(&mem, clock, sizeof(*clock));
+}
+
+static const struct gn__driver_ops clock_ops = {
+    .name = "clock",
+    .now = clock_now,
+    .random = clock_random,
+    .lock = clock_lock,
+    .unlock = clock_unlock,
+    .park = clock_park,
+    .unpark = clock_unpark,
+    .kick = clock_kick,
+    .is_driving = clock_is_driving,
+    .gone = clock_gone,
+    .released = clock_released,
+};
+
+void gn__clock_take(struct gn_clock *clock)
+{
+    clock->n_networks++;
+}
+
+void gn__clock_give(struct gn_clock *clock)
+{
+    clock->n_networks--;
+}
+
+struct gn__engine *gn__clock_engine(struct gn_clock *clock)
+{
+    return clock->engine;
+}
+
+struct gn_clock *gn__clock_of(const struct gn__engine *engine)
+{
+    return engine->driver == &clock_ops ? engine->driver_self : NULL;
+}
+
+struct gn_clock *gn_network_clock(struct gn_network *net)
+{
+    return net ? gn__clock_of(gn__network_engine(net)) : NULL;
+}
+
+/* ---- the public calls ---- */
+
+int gn_clock_create(const struct gn_clock_config *config, struct gn_clock **out)
+{
+    static const struct gn_clock_config defaults = {.size = sizeof(defaults)};
+    struct gn_clock *clock;
+    struct gn__mem mem;
+    uint64_t seed[2];
+    int err;
+
+    if (!config)
+        config = &defaults;
+    if (!out || config->size != sizeof(*config))
+        return -EINVAL;
+    gn__mem_init(&mem, config->alloc);
+    clock = gn__zalloc(&mem, sizeof(*clock));
+    if (!clock)
+        return -ENOMEM;
+    clock->mem = mem;
+    clock->now = config->start_ns ? config->start_ns : START_DEFAULT_NS;
+    seed[0] = config->seed ? config->seed : SEED_DEFAULT;
+    seed[1] = 0;
+    gn__rng_init(&clock->rng, seed, "clock", 5);
+    err = gn__engine_create(&clock_ops, clock, config->alloc, &clock->engine);
+    if (err) {
+        gn__free(&mem, clock, sizeof(*clock));
+        return err;
+    }
+    *out = clock;
+    return 0;
+}
+
+void gn_clock_close(struct gn_clock *clock)
+{
+    if (!clock || clock->closed)
+        return;
+    clock->closed = true;
+    if (!clock->n_networks)
+        end(clock);
+}
+
+uint64_t gn_clock_now_ns(const struct gn_clock *clock)
+{
+    return clock ? clock->now : 0;
+}
+
+uint64_t gn_clock_next_ns(struct gn_clock *clock)
+{
+    uint64_t next;
+
+    if (!clock)
+        return UINT64_MAX;
+    next = gn__engine_deadline(clock->engine);
+    return next > clock->now ? next : clock->now;
+}
+
+/* One entry at the time of what is due next, and the callbacks from it. */
+static void run_next(struct gn_clock *clock)
+{
+    clock->now = gn_clock_next_ns(clock);
+    gn__engine_run(clock->engine);
+    while (gn__engine_dispatch(clock->engine, 1))
+        continue;
+}
+
+void gn_clock_advance(struct gn_clock *clock, uint64_t ns)
+{
+    struct gn__engine *engine;
+    uint64_t end_ns;
+
+    if (!clock)
+        return;
+    engine = clock->engine;
+    gn__engine_ref(engine);
+    end_ns = clock->now + ns >= ns ? clock->now + ns : UINT64_MAX - 1;
+    while (gn_clock_next_ns(clock) <= end_ns)
+        run_next(clock);
+    clock->now = end_ns;
+    gn__engine_unref(engine);
+}
+
+bool gn_clock_step(struct gn_clock *clock)
+{
+    struct gn__engine *engine;
+
+    if (!clock || gn_clock_next_ns(clock) == UINT64_MAX)
+        return false;
+    engine = clock->engine;
+    gn__engine_ref(engine);
+    run_next(clock);
+    gn__engine_unref(engine);
+    return true;
+}
+
+bool gn_clock_run_until(struct gn_clock *clock, uint64_t deadline_ns,
+                        bool (*done)(void *arg), void *arg)
+{
+    struct gn__engine *engine;
+    bool is_done;
+
+    if (!clock || !done)
+        return false;
+    engine = clock->engine;
+    gn__engine_ref(engine);
+    while (!(is_done = done(arg))) {
+        uint64_t next = gn_clock_next_ns(clock);
+
+        if (next == UINT64_MAX)
+            break;
+        if (next > deadline_ns) {
+            if (clock->now < deadline_ns)
+                clock->now = deadline_ns;
+            break;
+        }
+        run_next(clock);
+    }
+    gn__engine_unref(engine);
+    return is_done;
+}

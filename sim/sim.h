@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_SIM_SIM_H
+#define GN_SIM_SIM_H
+
+/*
+ * The clock as a driver, for gn_network_create().
+ */
+#include <guestnet/sim.h>
+
+#include "namespace/engine.h"
+
+/** Count a network on the clock's engine; it is counted off when it is gone,
+ *  or by gn__clock_give() if none was made. */
+void gn__clock_take(struct gn_clock *clock);
+void gn__clock_give(struct gn_clock *clock);
+
+struct gn__engine *gn__clock_engine(struct gn_clock *clock);
+
+/** The clock that drives @engine, or NULL if another driver does. */
+struct gn_clock *gn__clock_of(const struct gn__engine *engine);
+
+#endif /* GN_SIM_SIM_H */
