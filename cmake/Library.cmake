@@ -57,6 +57,8 @@ configure_package_config_file(cmake/guestnet-config.cmake.in
     guestnet-config.cmake INSTALL_DESTINATION ${config_dir})
 write_basic_package_version_file(guestnet-config-version.cmake
     COMPATIBILITY SameMinorVersion)
+file(RELATIVE_PATH up_to_prefix
+    "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
 configure_file(cmake/guestnet.pc.in guestnet.pc @ONLY)
 install(FILES
     "${CMAKE_CURRENT_BINARY_DIR}/guestnet-config.cmake"

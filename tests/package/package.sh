@@ -43,9 +43,6 @@ case $case in
 install)
     rm -rf "$PREFIX"
     cmake --install "$BUILD" --prefix "$PREFIX"
-    # The .pc names the prefix of the configuration, not this one.
-    sed -i "s|^prefix=.*|prefix=$PREFIX|" \
-        "$(find "$PREFIX" -name guestnet.pc)"
     ;;
 find_package)
     cmake -S "$here/find_package" -B . -DCMAKE_PREFIX_PATH="$PREFIX" \
