@@ -4,15 +4,17 @@
 
 /*
  * What the files about sockets share: the socket, what stands behind it, and
- * an operation in progress.
+ * what waits for it.
  *
- *     sock.c       life, entering and waiting, the simple calls
- *     sock_msg.c   send and receive: checks, the blocking loops, copying
- *     sock_poll.c  readiness: waiting, watching, polling
- *     sock_bind.c  who has which port
- *     sock_port.c  picking a port
- *     sock_opt.c   options
- *     sock_tcp.c, sock_connect.c, sock_udp.c, ...  the two backends
+ *     sock.c          life, entering, the calls that never block
+ *     sock_call.c     the calls that may: connect, accept, close
+ *     sock_msg.c      send and receive: checks, the blocking loops, copying
+ *     sock_poll.c     readiness: waiting, settling, polling
+ *     sock_watch.c    the subscription
+ *     sock_bind.c     who has which port;  sock_port.c picks one
+ *     sock_opt*.c     options
+ *     sock_tcp.c, sock_connect.c, sock_listen.c    streams
+ *     sock_udp.c, sock_udp_in.c, sock_group.c      datagrams
  *
  * A public call checks its arguments, enters the engine, asks the backend (an
  * ops table) in a form that never blocks, and leaves. Where that said -EAGAIN
@@ -28,15 +30,9 @@
 #include "namespace/engine.h"
 
 struct gn__binding;
+struct gn__iface;
 struct gn__io;
 struct gn__watch;
-
-/** Slices that one round of a send or receive handles. */
-#define GN__IO_SLICES 16u
-/** Up to this many bytes a stream's payload is copied under the lock. */
-#define GN__IO_SMALL 1024u
-/** A datagram's payload up to this size travels in the packet's head. */
-#define GN__IO_INLINE 128u
 
 /** Longest backlog, net.core.somaxconn. */
 #define GN__BACKLOG_MAX 4096u
@@ -46,6 +42,9 @@ struct gn__watch;
 #define GN__SHUT_SEND 2u
 #define GN__SHUT_BOTH 3u
 
+/** In gn__wait.events: any change at all, not only readiness. */
+#define GN__WAIT_ANY 0x4000
+
 /** Somebody waits for a socket; on sock->waits under the engine's lock. */
 struct gn__wait {
     struct gn__list link; /* empty: it has fired */
@@ -54,11 +53,24 @@ struct gn__wait {
     void *arg;
 };
 
+/**
+ * A descriptor that shows readiness (host/sockfd.c). `level` is what it ought
+ * to show, written under the engine's lock; late.run() brings the descriptor
+ * there after unlocking.
+ */
+struct gn__sock_fd {
+    struct gn__list of_sock;
+    struct gn__late late;
+    short events;
+    _Atomic bool level;
+    _Atomic bool ended; /* the socket is dead: show it, then close */
+};
+
 /** How a socket ends. */
 enum gn__sock_end {
-    GN__END_CLOSE,  /* by its owner: what was sent is delivered */
-    GN__END_ABORT,  /* with its namespace: peers are told */
-    GN__END_SILENT  /* a power cut */
+    GN__END_CLOSE, /* by its owner: what was sent is delivered */
+    GN__END_ABORT, /* with its namespace: peers are told */
+    GN__END_SILENT /* a power cut */
 };
 
 /** What stands behind a socket. All but prepare: under the engine's lock.
@@ -67,30 +79,37 @@ enum gn__sock_end {
 struct gn__sock_ops {
     const char *name;
     size_t size; /* of the backend's struct; gn_sock is its first member */
-    int (*init)(struct gn_sock *sock);
+    void (*init)(struct gn_sock *sock);
+    /** Let go of everything below; the socket is dead. */
     void (*end)(struct gn_sock *sock, enum gn__sock_end how);
+    /** Wait for a lingering close; NULL: never. */
+    void (*linger)(struct gn_sock *sock);
     int (*bind)(struct gn_sock *sock, const struct sockaddr *addr,
                 socklen_t len);
-    int (*listen)(struct gn_sock *sock, int backlog);
+    int (*listen)(struct gn_sock *sock, uint32_t backlog);
     int (*connect)(struct gn_sock *sock, const struct sockaddr *addr,
                    socklen_t len);
-    int (*connected)(struct gn_sock *sock); /* how connect ended; -EALREADY */
-    int (*accept)(struct gn_sock *sock, int flags, struct gn_sock **out);
-    int (*prepare)(struct gn_sock *sock, struct gn__io *io); /* no lock */
+    /** How connecting ended; -EALREADY while it has not. */
+    int (*connected)(struct gn_sock *sock);
+    int (*accept)(struct gn_sock *sock, struct gn_sock **out);
+    /** Without the lock: copy what will be sent. */
+    int (*prepare)(struct gn_sock *sock, struct gn__io *io);
     int (*send)(struct gn_sock *sock, struct gn__io *io);
     int (*recv)(struct gn_sock *sock, struct gn__io *io);
     int (*shutdown)(struct gn_sock *sock, unsigned shut);
-    int (*address)(struct gn_sock *sock, bool peer, struct sockaddr *addr,
-                socklen_t *len);
+    /** -ENOTCONN: there is no peer to be shown. */
+    int (*peer)(struct gn_sock *sock);
     ssize_t (*available)(struct gn_sock *sock);
     ssize_t (*unsent)(struct gn_sock *sock);
-    short (*ready)(struct gn_sock *sock); /* all poll(2) bits that hold */
+    short (*ready)(struct gn_sock *sock);  /* all poll(2) bits that hold */
     void (*options)(struct gn_sock *sock); /* sock->opt has changed */
+    /** The interface it is bound to or connected over is gone. */
+    void (*iface_gone)(struct gn_sock *sock, struct gn__iface *iface);
 };
 
-/** Options that any socket keeps; some mean something to one backend only. */
+/** Options. Any socket keeps all; some mean something to one kind only. */
 struct gn__sock_opt {
-    struct gn__tcp_params tcp;  /* ttl and tos are everybody's */
+    struct gn__tcp_params tcp; /* ttl and tos are everybody's */
     bool reuse_addr;
     bool reuse_port;
     bool broadcast;
@@ -98,90 +117,104 @@ struct gn__sock_opt {
     bool linger;
     bool dont_route;
     bool oob_inline;
-    bool timestamp;
-    bool recv_err;              /* IP_RECVERR, IPV6_RECVERR */
-    bool pktinfo;               /* IP_PKTINFO */
-    bool pktinfo6;              /* IPV6_RECVPKTINFO */
-    bool recv_ttl;              /* IP_RECVTTL */
+    bool recv_err; /* IP_RECVERR */
+    bool recv_err6;
+    bool pktinfo;  /* IP_PKTINFO */
+    bool pktinfo6; /* IPV6_RECVPKTINFO */
+    bool recv_ttl; /* IP_RECVTTL */
     bool recv_tos;
-    bool recv_hops6;            /* IPV6_RECVHOPLIMIT */
+    bool recv_hops6; /* IPV6_RECVHOPLIMIT */
     bool recv_tclass6;
     bool mcast_loop;
     bool mcast_loop6;
     bool mcast_all;
+    bool quick_ack;
     uint8_t mcast_ttl;
     uint8_t mcast_hops6;
-    uint8_t ttl6_set;           /* IPV6_UNICAST_HOPS was set */
-    uint8_t ttl6;
+    uint8_t hops6; /* IPV6_UNICAST_HOPS */
     uint8_t tclass6;
-    int pmtu;                   /* IP_MTU_DISCOVER */
+    int pmtu; /* IP_MTU_DISCOVER */
     int pmtu6;
     int priority;
-    int mark;
-    unsigned mcast_iface;       /* IP_MULTICAST_IF; 0: by route */
+    unsigned mcast_iface; /* IP_MULTICAST_IF; 0: by route */
     unsigned mcast_iface6;
-    uint32_t linger_s;
-    uint32_t rcvbuf;            /* as getsockopt() shows it: doubled */
+    struct gn__addr mcast_source; /* IP_MULTICAST_IF's address; any: none */
+    int linger_s;
+    uint32_t rcvbuf; /* as getsockopt() shows it: doubled */
     uint32_t sndbuf;
     uint32_t rcvlowat;
-    uint64_t recv_timeout_ns;   /* 0: for ever */
+    uint64_t recv_timeout_ns; /* 0: for ever */
     uint64_t send_timeout_ns;
 };
 
 struct gn_sock {
     const struct gn__sock_ops *ops;
     struct gn__engine *engine;
-    struct gn_namespace *ns;     /* NULL when dead */
+    struct gn_namespace *ns; /* a reference, also when dead */
     struct gn__list of_ns;
-    struct gn__list changed;     /* of the engine: to be settled */
-    struct gn__list waits;       /* struct gn__wait */
-    struct gn__list fds;         /* struct gn__sock_fd */
-    struct gn__watch *watch;     /* NULL: nobody watches */
+    struct gn__list changed; /* of the engine: to be settled */
+    struct gn__list waits;   /* struct gn__wait */
+    struct gn__list fds;     /* struct gn__sock_fd */
+    struct gn__watch *watch; /* NULL: never watched */
+    struct gn__list groups;  /* struct membership, sock_group.c */
     _Atomic uint32_t refs;
-    _Atomic uint32_t room;       /* bytes send would take, a hint */
-    int dead;                    /* what all calls return; 0: alive */
+    _Atomic uint32_t room; /* bytes send would take, a hint */
+    int dead;              /* what all calls return; 0: alive */
+    bool ended;            /* the backend has let go */
     int family;
     int type;
     int protocol;
-    int err;                     /* SO_ERROR; said once */
-    unsigned bound_if;           /* SO_BINDTODEVICE or scope; 0: none */
+    int err;           /* SO_ERROR, negative; said once */
+    unsigned bound_if; /* by a link-local scope; 0: none */
     uint8_t shut;
-    bool nonblock;
+    _Atomic bool nonblock;
+    bool hears;       /* broadcasts, see gn__sock_hear() */
+    bool addr_locked; /* bind() said which address */
+    bool port_locked; /* bind() said which port */
     struct gn__endpoint local;
-    struct gn__endpoint remote;  /* port 0: none */
-    struct gn__binding *binding; /* holds the port; NULL: not bound */
+    struct gn__endpoint remote;
+    struct gn__binding *binding; /* holds the port; NULL: none */
     struct gn__sock_opt opt;
 };
 
+extern const struct gn__sock_ops gn__sock_tcp;
+extern const struct gn__sock_ops gn__sock_udp;
+
 /* ---- sock.c ---- */
 
-/** Enter the engine for a call on @sock: 0, or sock->dead and not entered. */
+/** Enter the engine for a call on @sock: 0, or what the call returns (the
+ *  socket is dead) and not entered. */
 GN_WARN_UNUSED int gn__sock_enter(struct gn_sock *sock);
 void gn__sock_leave(struct gn_sock *sock);
 
-/** A socket of @ns's engine with a reference, counted and linked. */
+/** A socket of @ns with one reference; inside the engine. */
 GN_WARN_UNUSED int gn__sock_create(struct gn_namespace *ns,
                                    const struct gn__sock_ops *ops, int family,
-                                   int type, struct gn_sock **out);
-/** Undo it: nobody has seen the socket yet. */
+                                   struct gn_sock **out);
+/** Undo it: nobody has seen the socket yet. Inside the engine. */
 void gn__sock_discard(struct gn_sock *sock);
+
+/** End it: the backend lets go, and calls return @error from now on (-EBADF if
+ *  it is being closed already). */
+void gn__sock_end(struct gn_sock *sock, int error, enum gn__sock_end how);
+
+/** End it as its owner does. */
+void gn__sock_close(struct gn_sock *sock);
 
 /** Take sock->err, which is said once; 0: none. */
 int gn__sock_take_error(struct gn_sock *sock);
 
 /** Write an address as the socket's family shows it. */
-int gn__sock_put_addr(const struct gn_sock *sock,
-                      const struct gn__endpoint *from, struct sockaddr *addr,
-                      socklen_t *len);
-
-extern const struct gn__sock_ops gn__sock_tcp;
-extern const struct gn__sock_ops gn__sock_udp;
+void gn__sock_put_addr(const struct gn_sock *sock,
+                       const struct gn__endpoint *from, struct sockaddr *addr,
+                       socklen_t *len);
 
 /* ---- sock_poll.c ---- */
 
 /**
  * Sleep until one of @events holds (or the socket dies) or @deadline; leaves
- * and enters the engine. -EAGAIN: the deadline; else sock->dead, -EDEADLK, 0.
+ * and enters the engine. Returns 0, -EAGAIN (the deadline), -EDEADLK, or
+ * sock->dead.
  */
 GN_WARN_UNUSED int gn__sock_wait(struct gn_sock *sock, short events,
                                  uint64_t deadline);
@@ -189,9 +222,44 @@ GN_WARN_UNUSED int gn__sock_wait(struct gn_sock *sock, short events,
 uint64_t gn__sock_deadline(const struct gn_sock *sock, uint64_t timeout_ns);
 /** All poll(2) bits that hold; of a dead socket too. */
 short gn__sock_ready(struct gn_sock *sock);
-/** Its readiness may have changed by our own call: settle it on leaving. */
+/** Own calls changed its readiness: settle it on leaving, if anybody looks. */
 void gn__sock_touch(struct gn_sock *sock);
-/** Wake everybody and end the subscription; the socket is dead. */
+/** Wake everybody and end descriptors and subscription: it is dead. */
 void gn__sock_poll_end(struct gn_sock *sock);
+/** gn_sock_poll() for sockets of one engine (none is a kernel descriptor). */
+GN_WARN_UNUSED int gn__sock_poll(struct gn__engine *engine,
+                                 struct gn_pollfd *fds, size_t n,
+                                 int timeout_ms);
+
+/* ---- sock_watch.c ---- */
+
+/** Readiness of a watched socket: queue the callback if it is due. */
+void gn__watch_settle(struct gn_sock *sock, short ready);
+/** Stop, and off the driving thread wait for a callback that is running.
+ *  Leaves and enters the engine. */
+void gn__watch_stop(struct gn_sock *sock);
+/** Free it; nobody else knows the socket. */
+void gn__watch_free(struct gn_sock *sock);
+
+/* ---- sock_group.c ---- */
+
+/** IP_ADD_MEMBERSHIP and its like. @iface 0: by route. @join false: leave.
+ *
+ *   -EINVAL (no group), -ENODEV, -EADDRINUSE (is in it), -EADDRNOTAVAIL (is
+ *   not), -ENOBUFS (limit), -ENOMEM
+ */
+GN_WARN_UNUSED int gn__sock_group(struct gn_sock *sock,
+                                  const struct gn__addr *group, unsigned iface,
+                                  bool join);
+/** Is the socket in @group, as heard on this interface? */
+bool gn__sock_in_group(const struct gn_sock *sock, const struct gn__addr *group,
+                       unsigned iface);
+/** Leave the groups joined on @iface; NULL: all. */
+void gn__sock_groups_end(struct gn_sock *sock, const struct gn__iface *iface);
+/** It is (not) to be told of IPv4 broadcasts, on whatever interface. */
+void gn__sock_hear(struct gn_sock *sock, bool broadcasts);
+/** Is @addr a broadcast address of @iface, or the general one? */
+bool gn__is_broadcast(const struct gn__iface *iface,
+                      const struct gn__addr *addr);
 
 #endif /* GN_NAMESPACE_SOCK_H */

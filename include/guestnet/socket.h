@@ -140,8 +140,9 @@ GN_API GN_WARN_UNUSED int gn_sock_accept(struct gn_sock *sock,
  *   -EPIPE         Not connected, or shut down for sending.
  *   -ECONNRESET, -ETIMEDOUT, ...  Why the connection ended; said once.
  *   -EDESTADDRREQ  A datagram without destination.
- *   -EMSGSIZE      A datagram too long (65,507 bytes; 65,527 for IPv6), more
- *                  than GN_IOV_MAX elements, or the lengths overflow.
+ *   -EMSGSIZE      A datagram too long (65,507 bytes; 65,527 for IPv6), or
+ *                  more than GN_IOV_MAX elements.
+ *   -EINVAL        A length above SSIZE_MAX.
  *   -EACCES        A broadcast without SO_BROADCAST.
  *   -EOPNOTSUPP    MSG_OOB, MSG_FASTOPEN and other flags not there.
  *   -ECONNREFUSED  Datagrams: an earlier one met a closed port.
@@ -170,7 +171,8 @@ GN_API ssize_t gn_sock_sendmsg(struct gn_sock *sock, const struct msghdr *msg,
  *   -ENOTCONN      A stream that is not connected.
  *   -ECONNRESET, -ETIMEDOUT, ...  Why the connection ended; said once.
  *   -ECONNREFUSED  Datagrams: an earlier one met a closed port.
- *   -EOPNOTSUPP    MSG_OOB on datagrams; -EINVAL on streams, as on Linux.
+ *   -EMSGSIZE, -EINVAL  As gn_sock_send().
+ *   -EOPNOTSUPP    MSG_OOB.
  */
 GN_API ssize_t gn_sock_recv(struct gn_sock *sock, void *data, size_t len,
                             int flags);

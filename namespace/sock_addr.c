@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Addresses as calls are given them: what may be bound to, what may be sent
+ * to. The order of the checks is that of Linux' inet_bind(), inet6_bind(),
+ * tcp_v4_connect() and tcp_v6_connect().
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "namespace/internal.h"
+#include "namespace/sock_bind.h"
+
+/* AF_UNSPEC with the wildcard is taken for AF_INET, by old custom. */
+static int parse_v4(const struct sockaddr *addr, socklen_t len,
+                    struct gn__endpoint *out)
+{
+    struct sockaddr_in sin;
+
+    if (len < sizeof(sin))
+        return -EINVAL;
+    memcpy(&sin, addr, sizeof(sin));
+    if (sin.sin_family == AF_UNSPEC && sin.sin_addr.s_addr == INADDR_ANY)
+        sin.sin_family = AF_INET;
+    return gn__endpoint_from_sockaddr((const struct sockaddr *)&sin,
+                                      sizeof(sin), AF_INET, out);
+}
+
+static int may_bind_v4(struct gn_namespace *ns, const struct gn__addr *addr)
+{
+    if (gn__addr_is_any(addr) || gn__addr_is_multicast(addr) ||
+        gn__addr_is_broadcast(addr) || gn__ns_is_local(ns, addr))
+        return 0;
+    return -EADDRNOTAVAIL;
+}
+
+/* Whose a link-local address is must be said; by which bound_if is set. */
+static int bind_scope(struct gn_sock *sock, const struct gn__endpoint *want)
+{
+    struct gn__iface *iface;
+
+    if (!gn__addr_needs_scope(&want->addr))
+        return 0;
+    if (want->scope == 0)
+        return -EINVAL;
+    iface = gn__ns_iface_by_index(sock->ns, want->scope);
+    if (!iface)
+        return -ENODEV;
+    if (!gn__addr_is_multicast(&want->addr) &&
+        gn__ns_iface_of(sock->ns, &want->addr) != iface)
+        return -EADDRNOTAVAIL;
+    sock->bound_if = want->scope;
+    return 0;
+}
+
+static int may_bind_v6(struct gn_sock *sock, const struct gn__endpoint *want)
+{
+    int err;
+
+    if (gn__addr_is_v4(&want->addr))
+        return sock->opt.v6only ? -EINVAL : may_bind_v4(sock->ns, &want->addr);
+    err = bind_scope(sock, want);
+    if (err || gn__addr_is_any(&want->addr) ||
+        gn__addr_is_multicast(&want->addr))
+        return err;
+    return gn__ns_is_local(sock->ns, &want->addr) ? 0 : -EADDRNOTAVAIL;
+}
+
+static int check_bind(struct gn_sock *sock, const struct sockaddr *addr,
+                      socklen_t len, bool busy, struct gn__endpoint *want)
+{
+    int err;
+
+    if (sock->family == AF_INET) {
+        err = parse_v4(addr, len, want);
+        if (!err)
+            err = may_bind_v4(sock->ns, &want->addr);
+        return err ? err : busy || sock->binding ? -EINVAL : 0;
+    }
+    err = gn__endpoint_from_sockaddr(addr, len, AF_INET6, want);
+    if (err)
+        return err;
+    if (busy || sock->binding ||
+        (sock->type == SOCK_STREAM && !gn__addr_is_v4(&want->addr) &&
+         gn__addr_is_multicast(&want->addr)))
+        return -EINVAL;
+    return may_bind_v6(sock, want);
+}
+
+int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
+                  socklen_t len, bool busy)
+{
+    unsigned bound_if = sock->bound_if;
+    struct gn__endpoint want;
+    int err = check_bind(sock, addr, len, busy, &want);
+
+    if (!err)
+        err = gn__bind_sock(sock, &want.addr, want.port);
+    if (err) {
+        sock->bound_if = bound_if;
+        return err;
+    }
+    sock->addr_locked = !gn__addr_is_any(&want.addr);
+    sock->port_locked = want.port != 0;
+    return 0;
+}
+
+/* "Any" is the own host: the address bound to, or a loopback address. */
+static struct gn__addr own_host(const struct gn_sock *sock, bool v4)
+{
+    const struct gn__addr *local = &sock->local.addr;
+
+    if (!v4 && !gn__addr_is_v4(local))
+        return gn__addr_from_v6_bytes(&in6addr_loopback);
+    if (gn__addr_is_v4(local) && gn__ns_is_local(sock->ns, local))
+        return *local;
+    return gn__addr_from_v4(INADDR_LOOPBACK);
+}
+
+int gn__dest_parse(const struct gn_sock *sock, const struct sockaddr *addr,
+                   socklen_t len, struct gn__endpoint *out)
+{
+    int err = gn__endpoint_from_sockaddr(addr, len, sock->family, out);
+
+    if (err)
+        return err;
+    if (gn__addr_is_any(&out->addr))
+        out->addr = own_host(sock, gn__addr_is_v4(&out->addr));
+    if (gn__addr_is_v4(&out->addr) && sock->opt.v6only)
+        return -ENETUNREACH;
+    if (!gn__addr_needs_scope(&out->addr))
+        return 0;
+    if (out->scope == 0)
+        out->scope = sock->bound_if;
+    if (sock->bound_if && sock->bound_if != out->scope)
+        return -EINVAL;
+    return out->scope || gn__addr_is_multicast(&out->addr) ? 0 : -EINVAL;
+}
+
+struct gn__addr gn__source_of(const struct gn_sock *sock)
+{
+    const struct gn__addr *addr = &sock->local.addr;
+
+    if (gn__addr_is_any(addr) || gn__addr_is_multicast(addr) ||
+        gn__addr_is_broadcast(addr))
+        return gn__addr_any(sock->family);
+    return *addr;
+}

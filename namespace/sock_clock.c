@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Time and randomness as a guest has them: those of its network's driver, so
+ * that a guest under a virtual clock can neither see the machine's time nor
+ * draw a number the seed does not decide.
+ */
+#include <errno.h>
+
+#include "namespace/internal.h"
+#include "namespace/sock.h"
+
+uint64_t gn_now_ns(struct gn_namespace *ns)
+{
+    return ns ? ns->engine->driver->now(ns->engine->driver_self) : 0;
+}
+
+struct sleeper {
+    struct gn__wait wait;
+    struct gn__waiter waiter;
+};
+
+static void wake_sleeper(struct gn__wait *wait)
+{
+    struct gn_namespace *ns = wait->arg;
+    struct sleeper *self = gn__container_of(wait, struct sleeper, wait);
+
+    gn__engine_wake(ns->engine, &self->waiter);
+}
+
+int gn_sleep_ns(struct gn_namespace *ns, uint64_t ns_to_sleep)
+{
+    struct sleeper sleeper = {.wait = {.fire = wake_sleeper, .arg = ns}};
+    uint64_t until;
+    int err;
+
+    if (!ns)
+        return -EFAULT;
+    gn__engine_enter(ns->engine);
+    if (ns->killed || ns->closing) {
+        gn__engine_leave(ns->engine);
+        return -ECANCELED;
+    }
+    gn__ns_ref(ns);
+    until = gn__now(ns->engine) + ns_to_sleep;
+    if (until < ns_to_sleep)
+        until = GN__NEVER;
+    gn__list_add_tail(&ns->sleepers, &sleeper.wait.link);
+    err = gn__engine_wait(ns->engine, &sleeper.waiter, until);
+    gn__list_del(&sleeper.wait.link);
+    if (err == -ETIMEDOUT)
+        err = 0;
+    else if (!err)
+        err = -ECANCELED; /* nobody else wakes a sleeper */
+    gn__engine_leave(ns->engine);
+    gn__ns_unref(ns);
+    return err;
+}
+
+void gn_random(struct gn_namespace *ns, void *out, size_t len)
+{
+    if (!ns || !out)
+        return;
+    gn__engine_enter(ns->engine);
+    gn__rng_fill(&ns->rng, out, len);
+    gn__engine_leave(ns->engine);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Control messages of datagrams: where one is to leave from or has arrived,
+ * its hop limit and its type of service. ip(7), ipv6(7), RFC 3542.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "namespace/sock_msg.h"
+
+/* ---- what sendmsg() is given ---- */
+
+static int read_int(const struct cmsghdr *cmsg, int most, uint8_t *out)
+{
+    int value;
+
+    if (cmsg->cmsg_len != CMSG_LEN(sizeof(value)))
+        return -EINVAL;
+    memcpy(&value, CMSG_DATA(cmsg), sizeof(value));
+    if (value < 0 || value > most)
+        return -EINVAL;
+    *out = (uint8_t)value;
+    return 0;
+}
+
+static int read_ip(const struct cmsghdr *cmsg, struct gn__ancillary *out)
+{
+    struct in_pktinfo info;
+
+    switch (cmsg->cmsg_type) {
+    case IP_PKTINFO:
+        if (cmsg->cmsg_len != CMSG_LEN(sizeof(info)))
+            return -EINVAL;
+        memcpy(&info, CMSG_DATA(cmsg), sizeof(info));
+        out->iface = (unsigned)info.ipi_ifindex;
+        out->local = gn__addr_from_v4_bytes(&info.ipi_spec_dst);
+        out->has_local = !gn__addr_is_any(&out->local);
+        return 0;
+    case IP_TTL:
+        out->has_ttl = true;
+        return read_int(cmsg, 255, &out->ttl) || out->ttl == 0 ? -EINVAL : 0;
+    case IP_TOS:
+        out->has_tos = true;
+        if (cmsg->cmsg_len == CMSG_LEN(1)) {
+            out->tos = *CMSG_DATA(cmsg);
+            return 0;
+        }
+        return read_int(cmsg, 255, &out->tos);
+    default:
+        return -EINVAL;
+    }
+}
+
+static int read_ip6(const struct cmsghdr *cmsg, struct gn__ancillary *out)
+{
+    struct in6_pktinfo info;
+
+    switch (cmsg->cmsg_type) {
+    case IPV6_PKTINFO:
+        if (cmsg->cmsg_len != CMSG_LEN(sizeof(info)))
+            return -EINVAL;
+        memcpy(&info, CMSG_DATA(cmsg), sizeof(info));
+        out->iface = info.ipi6_ifindex;
+        out->local = gn__addr_from_v6_bytes(&info.ipi6_addr);
+        out->has_local = !gn__addr_is_any(&out->local);
+        return 0;
+    case IPV6_HOPLIMIT:
+        out->has_ttl = true;
+        return read_int(cmsg, 255, &out->ttl);
+    case IPV6_TCLASS:
+        out->has_tos = true;
+        return read_int(cmsg, 255, &out->tos);
+    default:
+        return -EINVAL;
+    }
+}
+
+/* CMSG_NXTHDR() trusts the length; this does not. */
+static const struct cmsghdr *next(const struct msghdr *msg, size_t *at)
+{
+    const struct cmsghdr *cmsg;
+    size_t left = msg->msg_controllen - *at;
+
+    if (*at > msg->msg_controllen || left < sizeof(*cmsg))
+        return NULL;
+    return (const void *)((const char *)msg->msg_control + *at);
+}
+
+int gn__cmsg_read(const struct msghdr *msg, struct gn__ancillary *out)
+{
+    const struct cmsghdr *cmsg;
+    size_t at = 0;
+    int err = 0;
+
+    if (msg->msg_controllen > 0 && !msg->msg_control)
+        return -EFAULT;
+    while (!err && (cmsg = next(msg, &at))) {
+        if (cmsg->cmsg_len < sizeof(*cmsg) ||
+            cmsg->cmsg_len > msg->msg_controllen - at)
+            return -EINVAL;
+        if (cmsg->cmsg_level == IPPROTO_IP)
+            err = read_ip(cmsg, out);
+        else if (cmsg->cmsg_level == IPPROTO_IPV6)
+            err = read_ip6(cmsg, out);
+        else if (cmsg->cmsg_level == SOL_SOCKET)
+            err = -EINVAL;
+        at += CMSG_ALIGN(cmsg->cmsg_len);
+    }
+    return err;
+}
+
+/* ---- what recvmsg() gives ---- */
+
+static void put(struct msghdr *msg, size_t *used, int level, int type,
+                const void *data, size_t len)
+{
+    struct cmsghdr cmsg = {CMSG_LEN(len), level, type};
+    size_t room = *used < msg->msg_controllen ? msg->msg_controllen - *used : 0;
+    char *at = (char *)msg->msg_control + *used;
+
+    if (!msg->msg_control || room < sizeof(cmsg)) {
+        msg->msg_flags |= MSG_CTRUNC;
+        return;
+    }
+    if (room < cmsg.cmsg_len) {
+        msg->msg_flags |= MSG_CTRUNC;
+        cmsg.cmsg_len = room;
+    }
+    memcpy(at, &cmsg, sizeof(cmsg));
+    memcpy(at + sizeof(cmsg), data, cmsg.cmsg_len - sizeof(cmsg));
+    *used += room < CMSG_SPACE(len) ? room : CMSG_SPACE(len);
+}
+
+static void put_int(struct msghdr *msg, size_t *used, int level, int type,
+                    int value)
+{
+    put(msg, used, level, type, &value, sizeof(value));
+}
+
+static void put_info(struct msghdr *msg, size_t *used,
+                     const struct gn__ancillary *what)
+{
+    uint32_t v4 = htonl(gn__addr_v4(&what->local));
+    struct in_pktinfo info;
+
+    memset(&info, 0, sizeof(info));
+    info.ipi_ifindex = (int)what->iface;
+    memcpy(&info.ipi_spec_dst, &v4, sizeof(v4));
+    memcpy(&info.ipi_addr, &v4, sizeof(v4));
+    put(msg, used, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+}
+
+static void put_info6(struct msghdr *msg, size_t *used,
+                      const struct gn__ancillary *what)
+{
+    struct in6_pktinfo info;
+
+    memset(&info, 0, sizeof(info));
+    memcpy(&info.ipi6_addr, what->local.bytes, sizeof(info.ipi6_addr));
+    info.ipi6_ifindex = what->iface;
+    put(msg, used, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+}
+
+void gn__cmsg_write(struct msghdr *msg, const struct gn__ancillary *what)
+{
+    bool v4 = gn__addr_is_v4(&what->local);
+    unsigned wants = what->wants;
+    size_t used = 0;
+
+    if (v4 && wants & GN__WANT_PKTINFO)
+        put_info(msg, &used, what);
+    if (v4 && wants & GN__WANT_TTL)
+        put_int(msg, &used, IPPROTO_IP, IP_TTL, what->ttl);
+    if (v4 && wants & GN__WANT_TOS)
+        put(msg, &used, IPPROTO_IP, IP_TOS, &what->tos, sizeof(what->tos));
+    if (wants & GN__WANT_PKTINFO6)
+        put_info6(msg, &used, what);
+    if (!v4 && wants & GN__WANT_HOPS6)
+        put_int(msg, &used, IPPROTO_IPV6, IPV6_HOPLIMIT, what->ttl);
+    if (!v4 && wants & GN__WANT_TCLASS6)
+        put_int(msg, &used, IPPROTO_IPV6, IPV6_TCLASS, what->tos);
+    msg->msg_controllen = used;
+}

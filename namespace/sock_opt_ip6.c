@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Options of level IPPROTO_IPV6, ipv6(7) and RFC 3493, 3542. */
+#include <errno.h>
+#include <string.h>
+
+#include "namespace/internal.h"
+#include "namespace/sock_bind.h"
+#include "namespace/sock_opt.h"
+
+#define HOPS_DEFAULT 64
+
+static int set_v6only(struct gn_sock *sock, int value)
+{
+    if (sock->binding || sock->local.port)
+        return -EINVAL;
+    sock->opt.v6only = value != 0;
+    return 0;
+}
+
+static int get_v6only(struct gn_sock *sock, int *value)
+{
+    *value = sock->opt.v6only;
+    return 0;
+}
+
+static int set_hops(struct gn_sock *sock, int value)
+{
+    if (value < -1 || value > 255)
+        return -EINVAL;
+    sock->opt.hops6 = value == -1 ? HOPS_DEFAULT : (uint8_t)value;
+    return 0;
+}
+
+static int get_hops(struct gn_sock *sock, int *value)
+{
+    *value = sock->opt.hops6;
+    return 0;
+}
+
+static int set_tclass(struct gn_sock *sock, int value)
+{
+    if (value < -1 || value > 255)
+        return -EINVAL;
+    sock->opt.tclass6 = value == -1 ? 0 : (uint8_t)value;
+    return 0;
+}
+
+static int get_tclass(struct gn_sock *sock, int *value)
+{
+    *value = sock->opt.tclass6;
+    return 0;
+}
+
+static int set_pmtu(struct gn_sock *sock, int value)
+{
+    if (value < IPV6_PMTUDISC_DONT || value > IPV6_PMTUDISC_OMIT)
+        return -EINVAL;
+    sock->opt.pmtu6 = value;
+    return 0;
+}
+
+static int get_pmtu(struct gn_sock *sock, int *value)
+{
+    *value = sock->opt.pmtu6;
+    return 0;
+}
+
+static int get_mtu(struct gn_sock *sock, int *value)
+{
+    struct gn__addr source = gn__source_of(sock);
+    struct gn__way way;
+
+    if (sock->ops->peer(sock) ||
+        gn__ns_route(sock->ns, &sock->remote.addr, &source, sock->remote.scope,
+                     &way))
+        return -ENOTCONN;
+    *value = (int)way.mtu;
+    return 0;
+}
+
+/* ---- multicast ---- */
+
+static int set_mcast_hops(struct gn_sock *sock, int value)
+{
+    if (value < -1 || value > 255)
+        return -EINVAL;
+    sock->opt.mcast_hops6 = value == -1 ? 1 : (uint8_t)value;
+    return 0;
+}
+
+static int get_mcast_hops(struct gn_sock *sock, int *value)
+{
+    *value = sock->opt.mcast_hops6;
+    return 0;
+}
+
+static int set_mcast_loop(struct gn_sock *sock, int value)
+{
+    if (value != 0 && value != 1)
+        return -EINVAL;
+    sock->opt.mcast_loop6 = value;
+    return 0;
+}
+
+static int get_mcast_loop(struct gn_sock *sock, int *value)
+{
+    *value = sock->opt.mcast_loop6;
+    return 0;
+}
+
+static int set_mcast_if(struct gn_sock *sock, int value)
+{
+    if (value < 0)
+        return -ENODEV;
+    if (value && !gn__ns_iface_by_index(sock->ns, (unsigned)value))
+        return -ENODEV;
+    sock->opt.mcast_iface6 = (unsigned)value;
+    return 0;
+}
+
+static int get_mcast_if(struct gn_sock *sock, int *value)
+{
+    *value = (int)sock->opt.mcast_iface6;
+    return 0;
+}
+
+static int join_or_leave(struct gn_sock *sock, const void *value, socklen_t len,
+                         bool joins)
+{
+    struct ipv6_mreq request;
+    struct gn__addr group;
+
+    if (len < sizeof(request))
+        return -EINVAL;
+    if (sock->type == SOCK_STREAM)
+        return -EPROTO;
+    memcpy(&request, value, sizeof(request));
+    group = gn__addr_from_v6_bytes(&request.ipv6mr_multiaddr);
+    if (gn__addr_is_v4(&group))
+        return -EINVAL;
+    return gn__sock_group(sock, &group, request.ipv6mr_interface, joins);
+}
+
+static int join(struct gn_sock *sock, const void *value, socklen_t len)
+{
+    return join_or_leave(sock, value, len, true);
+}
+
+static int leave(struct gn_sock *sock, const void *value, socklen_t len)
+{
+    return join_or_leave(sock, value, len, false);
+}
+
+#define FLAG(name, member)                                          \
+    {                                                               \
+        IPPROTO_IPV6, name, GN__OPT_V6, .flag = GN__FLAG_AT(member) \
+    }
+#define INT(name, set, get)                                            \
+    {                                                                  \
+        IPPROTO_IPV6, name, GN__OPT_V6, .set_int = set, .get_int = get \
+    }
+#define DGRAM(name, set, get)                                           \
+    {                                                                   \
+        IPPROTO_IPV6, name, GN__OPT_V6 | GN__OPT_DGRAM, .set_int = set, \
+                                                        .get_int = get  \
+    }
+#define RAW(name, setter)                             \
+    {                                                 \
+        IPPROTO_IPV6, name, GN__OPT_V6, .set = setter \
+    }
+
+static const struct gn__option table[] = {
+    INT(IPV6_V6ONLY, set_v6only, get_v6only),
+    INT(IPV6_UNICAST_HOPS, set_hops, get_hops),
+    INT(IPV6_TCLASS, set_tclass, get_tclass),
+    INT(IPV6_MTU_DISCOVER, set_pmtu, get_pmtu),
+    INT(IPV6_MTU, NULL, get_mtu),
+    FLAG(IPV6_RECVPKTINFO, pktinfo6),
+    FLAG(IPV6_RECVHOPLIMIT, recv_hops6),
+    FLAG(IPV6_RECVTCLASS, recv_tclass6),
+    FLAG(IPV6_RECVERR, recv_err6),
+    DGRAM(IPV6_MULTICAST_HOPS, set_mcast_hops, get_mcast_hops),
+    INT(IPV6_MULTICAST_LOOP, set_mcast_loop, get_mcast_loop),
+    DGRAM(IPV6_MULTICAST_IF, set_mcast_if, get_mcast_if),
+    RAW(IPV6_JOIN_GROUP, join),
+    RAW(IPV6_LEAVE_GROUP, leave),
+};
+
+const struct gn__options gn__options_ip6 = {table,
+                                            sizeof(table) / sizeof(*table)};

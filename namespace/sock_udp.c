@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Datagrams on their way out. No stack is involved: a datagram is an IP header,
+ * a UDP header and a slice of payload (or, if it is small, payload in the
+ * packet's head), built here and handed to the namespace to be routed.
+ *
+ * The order of the checks is that of Linux' udp_sendmsg() and
+ * udpv6_sendmsg().
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "namespace/internal.h"
+#include "namespace/sock_bind.h"
+#include "namespace/sock_msg.h"
+#include "namespace/sock_udp.h"
+
+/** What the headers of one datagram say. */
+struct plan {
+    struct gn__endpoint to;
+    struct gn__way way;
+    uint8_t ttl;
+    uint8_t tos;
+    bool dont_fragment;
+    bool over_iface; /* not by route: multicast, broadcast */
+    bool loop;       /* multicast: own sockets hear it too */
+};
+
+int gn__udp_prepare(struct gn_sock *sock, struct gn__io *io)
+{
+    struct gn__chunk *chunk;
+
+    if (io->total > UINT16_MAX)
+        return -EMSGSIZE;
+    if (io->total <= GN__IO_INLINE)
+        return 0;
+    chunk = gn__chunk_alloc(sock->engine->net.chunks, io->total);
+    if (!chunk)
+        return -ENOBUFS;
+    gn__iov_read(&io->iov, gn__chunk_data(chunk), io->total);
+    io->slices[0] =
+        (struct gn__slice){chunk, gn__chunk_data(chunk), (uint32_t)io->total};
+    io->n_slices = 1;
+    return 0;
+}
+
+int gn__udp_autobind(struct gn__udp_sock *udp)
+{
+    struct gn_sock *sock = &udp->sock;
+    int err;
+
+    if (sock->binding)
+        return 0;
+    err = gn__bind_sock(sock, &sock->local.addr, 0);
+    return err == -EADDRINUSE ? -EAGAIN : err;
+}
+
+/* ---- where to ---- */
+
+static int read_dest(struct gn_sock *sock, const struct gn__io *io,
+                     struct gn__endpoint *to)
+{
+    struct gn_sock *as = sock;
+    int err;
+
+    if (io->to_len < sizeof(io->to->sa_family))
+        return -EINVAL;
+    if (sock->family == AF_INET6 && io->to->sa_family == AF_INET) {
+        /* Linux lets an IPv6 socket be given an IPv4 address here. */
+        err = gn__endpoint_from_sockaddr(io->to, io->to_len, AF_INET, to);
+        return !err && as->opt.v6only ? -ENETUNREACH : err;
+    }
+    if (sock->family == AF_INET && io->to->sa_family == AF_UNSPEC &&
+        io->to_len >= sizeof(struct sockaddr_in)) {
+        struct sockaddr_in sin;
+
+        memcpy(&sin, io->to, sizeof(sin));
+        sin.sin_family = AF_INET;
+        return gn__dest_parse(sock, (const struct sockaddr *)&sin, sizeof(sin),
+                              to);
+    }
+    err = gn__dest_parse(sock, io->to, io->to_len, to);
+    return err == -EAFNOSUPPORT && sock->family == AF_INET6 ? -EINVAL : err;
+}
+
+static int choose_dest(struct gn_sock *sock, const struct gn__io *io,
+                       struct gn__endpoint *to)
+{
+    int err = 0;
+
+    if (io->to_len > 0) {
+        err = read_dest(sock, io, to);
+        return err ? err : to->port == 0 ? -EINVAL : 0;
+    }
+    if (!gn__udp_of(sock)->connected)
+        return -EDESTADDRREQ;
+    *to = sock->remote;
+    return 0;
+}
+
+/* ---- by which way ---- */
+
+static unsigned wanted_iface(const struct gn_sock *sock,
+                             const struct gn__io *io,
+                             const struct gn__endpoint *to)
+{
+    bool v4 = gn__addr_is_v4(&to->addr);
+
+    if (io->ancillary.iface)
+        return io->ancillary.iface;
+    if (to->scope)
+        return to->scope;
+    if (sock->bound_if)
+        return sock->bound_if;
+    if (gn__addr_is_multicast(&to->addr))
+        return v4 ? sock->opt.mcast_iface : sock->opt.mcast_iface6;
+    return 0;
+}
+
+static struct gn__addr wanted_source(const struct gn_sock *sock,
+                                     const struct gn__io *io,
+                                     const struct gn__endpoint *to)
+{
+    struct gn__addr source = gn__source_of(sock);
+
+    if (io->ancillary.has_local)
+        return io->ancillary.local;
+    if (gn__addr_is_any(&source) && gn__addr_is_multicast(&to->addr) &&
+        gn__addr_is_v4(&to->addr))
+        return sock->opt.mcast_source;
+    return source;
+}
+
+static int find_way(struct gn_sock *sock, const struct gn__io *io,
+                    struct plan *plan)
+{
+    struct gn__addr source = wanted_source(sock, io, &plan->to);
+    unsigned index = wanted_iface(sock, io, &plan->to);
+    int err;
+
+    err = gn__ns_route(sock->ns, &plan->to.addr, &source, index, &plan->way);
+    if (err == -EADDRNOTAVAIL && !io->ancillary.has_local &&
+        gn__addr_is_loopback(&source))
+        return -EINVAL; /* From loopback to the outside, as Linux. */
+    if (err)
+        return err;
+    plan->over_iface = gn__addr_is_multicast(&plan->to.addr);
+    if (!plan->way.local && gn__is_broadcast(plan->way.iface, &plan->to.addr)) {
+        plan->over_iface = true;
+        if (!sock->opt.broadcast)
+            return -EACCES;
+    }
+    return 0;
+}
+
+static void fill_plan(const struct gn_sock *sock, const struct gn__io *io,
+                      struct plan *plan)
+{
+    const struct gn__sock_opt *opt = &sock->opt;
+    bool v4 = gn__addr_is_v4(&plan->to.addr);
+
+    if (gn__addr_is_multicast(&plan->to.addr)) {
+        plan->ttl = v4 ? opt->mcast_ttl : opt->mcast_hops6;
+        plan->loop = v4 ? opt->mcast_loop : opt->mcast_loop6;
+    } else {
+        plan->ttl = v4 ? opt->tcp.ttl : opt->hops6;
+        plan->loop = false;
+    }
+    plan->tos = v4 ? opt->tcp.tos : opt->tclass6;
+    if (io->ancillary.has_ttl)
+        plan->ttl = io->ancillary.ttl;
+    if (io->ancillary.has_tos)
+        plan->tos = io->ancillary.tos;
+    plan->dont_fragment = (v4 ? opt->pmtu : opt->pmtu6) >= 2; /* DO, PROBE */
+}
+
+static int check_size(const struct gn__io *io, const struct plan *plan)
+{
+    bool v4 = gn__addr_is_v4(&plan->to.addr);
+    size_t headers = (v4 ? GN__IP4_HDR_LEN : GN__IP6_HDR_LEN) + GN__UDP_HDR_LEN;
+
+    if (io->total > (v4 ? GN__UDP_MAX4 : GN__UDP_MAX6))
+        return -EMSGSIZE;
+    if (plan->dont_fragment && io->total + headers > plan->way.mtu)
+        return -EMSGSIZE;
+    return 0;
+}
+
+/* ---- the packet ---- */
+
+static void put16(uint8_t *at, size_t value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+static void write_headers(struct gn_sock *sock, struct gn__packet *packet,
+                          const struct plan *plan, size_t payload)
+{
+    struct gn__ip_build build = {
+        .src = plan->way.source,
+        .dst = plan->to.addr,
+        .proto = GN__PROTO_UDP,
+        .ttl = plan->ttl,
+        .tos = plan->tos,
+        .dont_fragment = plan->dont_fragment,
+        .id = sock->ns->ip_id++,
+        .payload_len = payload + GN__UDP_HDR_LEN,
+    };
+    size_t at = gn__ip_build(&build, packet->head);
+    uint8_t *udp = packet->head + at;
+
+    put16(udp, sock->local.port);
+    put16(udp + 2, plan->to.port);
+    put16(udp + 4, payload + GN__UDP_HDR_LEN);
+    put16(udp + 6, 0); /* csum_absent */
+    packet->head_len = (uint16_t)(at + GN__UDP_HDR_LEN);
+    packet->len = packet->head_len;
+    packet->csum_absent = true;
+    packet->ip = (struct gn__ip){
+        .src = build.src,
+        .dst = build.dst,
+        .version = at == GN__IP4_HDR_LEN ? 4 : 6,
+        .proto = GN__PROTO_UDP,
+        .ttl = build.ttl,
+        .tos = build.tos,
+        .l4 = (uint16_t)at,
+        .total_len = (uint16_t)(at + GN__UDP_HDR_LEN + payload),
+        .dont_fragment = plan->dont_fragment || at == GN__IP6_HDR_LEN,
+    };
+}
+
+static int add_payload(struct gn__packet *packet, struct gn__io *io)
+{
+    int err;
+
+    if (io->n_slices > 0) {
+        err = gn__packet_add(packet, &io->slices[0]);
+        if (!err)
+            io->n_slices = 0;
+        return err;
+    }
+    gn__iov_read(&io->iov, packet->head + packet->head_len, io->total);
+    packet->head_len = (uint16_t)(packet->head_len + io->total);
+    packet->len += (uint32_t)io->total;
+    return 0;
+}
+
+/* Multicast that own sockets hear: one copy takes the short way. */
+static void loop_back(struct gn_sock *sock, const struct plan *plan,
+                      const struct gn__packet *packet)
+{
+    struct gn__packet *copy;
+
+    if (!plan->loop || plan->way.iface->loopback)
+        return;
+    copy = gn__packet_clone(packet);
+    if (copy && !gn__sock_udp_input(sock->ns, plan->way.iface, copy))
+        gn__packet_free(copy);
+}
+
+static int transmit(struct gn_sock *sock, struct gn__io *io,
+                    const struct plan *plan)
+{
+    struct gn__packet *packet = gn__packet_alloc(&sock->engine->net.packets);
+
+    if (!packet)
+        return -ENOBUFS;
+    write_headers(sock, packet, plan, io->total);
+    if (add_payload(packet, io)) {
+        gn__packet_free(packet);
+        return -ENOBUFS;
+    }
+    io->done = io->total;
+    if (plan->over_iface) {
+        loop_back(sock, plan, packet);
+        gn__ns_output_on(sock->ns, plan->way.iface, packet);
+    } else {
+        gn__ns_output(sock->ns, packet);
+    }
+    return 0;
+}
+
+int gn__udp_send(struct gn_sock *sock, struct gn__io *io)
+{
+    struct plan plan;
+    int err = gn__udp_autobind(gn__udp_of(sock));
+
+    if (!err)
+        err = choose_dest(sock, io, &plan.to);
+    if (!err)
+        err = find_way(sock, io, &plan);
+    if (err)
+        return err;
+    fill_plan(sock, io, &plan);
+    err = check_size(io, &plan);
+    if (!err)
+        err = gn__sock_take_error(sock);
+    if (!err && sock->shut & GN__SHUT_SEND)
+        err = -EPIPE;
+    return err ? err : transmit(sock, io, &plan);
+}

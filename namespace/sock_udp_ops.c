@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Datagram sockets: binding, connecting, readiness; ip4_datagram_connect(),
+ * __udp_disconnect() and datagram_poll() of Linux. */
+#include <errno.h>
+
+#include "namespace/internal.h"
+#include "namespace/sock_bind.h"
+#include "namespace/sock_udp.h"
+
+static void init(struct gn_sock *sock)
+{
+    struct gn__udp_sock *udp = gn__udp_of(sock);
+
+    sock->type = SOCK_DGRAM;
+    sock->protocol = IPPROTO_UDP;
+    udp->tail = &udp->head;
+}
+
+static void end(struct gn_sock *sock, enum gn__sock_end how)
+{
+    (void)how;
+    gn__udp_flush(gn__udp_of(sock));
+}
+
+/* Who is bound to everything, or to a broadcast address, hears broadcasts. */
+static void hear_or_not(struct gn__udp_sock *udp)
+{
+    struct gn_sock *sock = &udp->sock;
+    const struct gn__addr *addr = &sock->local.addr;
+    bool v4 = gn__addr_is_v4(addr) || !sock->opt.v6only;
+    bool open = gn__addr_is_any(addr) ||
+                (gn__addr_is_v4(addr) && !gn__addr_is_multicast(addr) &&
+                 !gn__ns_is_local(sock->ns, addr));
+
+    gn__sock_hear(sock, v4 && open && sock->port_locked && !udp->connected);
+}
+
+static int bind_to(struct gn_sock *sock, const struct sockaddr *addr,
+                   socklen_t len)
+{
+    struct gn__udp_sock *udp = gn__udp_of(sock);
+    int err = gn__bind_call(sock, addr, len, udp->connected);
+
+    if (!err)
+        hear_or_not(udp);
+    return err;
+}
+
+static int no_listen(struct gn_sock *sock, uint32_t backlog)
+{
+    (void)sock;
+    (void)backlog;
+    return -EOPNOTSUPP;
+}
+
+static int no_accept(struct gn_sock *sock, struct gn_sock **out)
+{
+    (void)sock;
+    (void)out;
+    return -EOPNOTSUPP;
+}
+
+/* ---- connect ---- */
+
+static int disconnect(struct gn__udp_sock *udp)
+{
+    struct gn_sock *sock = &udp->sock;
+
+    udp->connected = false;
+    sock->remote = (struct gn__endpoint){.addr = gn__addr_any(sock->family)};
+    if (!sock->addr_locked) {
+        sock->local.addr = gn__addr_any(sock->family);
+        sock->local.scope = 0;
+        gn__bind_narrow(sock, &sock->local.addr);
+    }
+    if (!sock->port_locked) {
+        gn__bind_release(sock);
+        sock->local.port = 0;
+    }
+    hear_or_not(udp);
+    return 0;
+}
+
+static int route_to(struct gn_sock *sock, const struct gn__endpoint *remote,
+                    struct gn__way *way)
+{
+    struct gn__addr source = gn__source_of(sock);
+    unsigned iface = remote->scope;
+    int err;
+
+    if (!iface && gn__addr_is_multicast(&remote->addr))
+        iface = gn__addr_is_v4(&remote->addr) ? sock->opt.mcast_iface
+                                              : sock->opt.mcast_iface6;
+    err = gn__ns_route(sock->ns, &remote->addr, &source, iface, way);
+    if (err == -EADDRNOTAVAIL && gn__addr_is_loopback(&source))
+        return -EINVAL;
+    if (!err && !way->local && !sock->opt.broadcast &&
+        gn__is_broadcast(way->iface, &remote->addr))
+        return -EACCES;
+    return err;
+}
+
+static int connect_to(struct gn_sock *sock, const struct sockaddr *addr,
+                      socklen_t len)
+{
+    struct gn__udp_sock *udp = gn__udp_of(sock);
+    struct gn__endpoint remote;
+    struct gn__way way;
+    int err;
+
+    if (len < sizeof(addr->sa_family))
+        return -EINVAL;
+    if (addr->sa_family == AF_UNSPEC)
+        return disconnect(udp);
+    err = gn__udp_autobind(udp);
+    if (!err)
+        err = gn__dest_parse(sock, addr, len, &remote);
+    if (!err)
+        err = route_to(sock, &remote, &way);
+    if (err)
+        return err;
+    if (gn__addr_is_any(&sock->local.addr)) {
+        sock->local.addr = way.source;
+        sock->local.scope =
+            gn__addr_needs_scope(&way.source) ? way.iface->index : 0;
+        gn__bind_narrow(sock, &way.source);
+    }
+    sock->remote = remote;
+    if (remote.scope)
+        sock->bound_if = remote.scope;
+    udp->connected = true;
+    hear_or_not(udp);
+    return 0;
+}
+
+static int connected(struct gn_sock *sock)
+{
+    (void)sock;
+    return 0;
+}
+
+/* ---- the rest ---- */
+
+static int shut(struct gn_sock *sock, unsigned how)
+{
+    sock->shut |= (uint8_t)how;
+    return gn__udp_of(sock)->connected ? 0 : -ENOTCONN;
+}
+
+static int peer(struct gn_sock *sock)
+{
+    return gn__udp_of(sock)->connected && sock->remote.port ? 0 : -ENOTCONN;
+}
+
+static ssize_t available(struct gn_sock *sock)
+{
+    ssize_t first = gn__udp_first(gn__udp_of(sock));
+
+    return first > 0 ? first : 0;
+}
+
+static ssize_t unsent(struct gn_sock *sock)
+{
+    (void)sock;
+    return 0;
+}
+
+static short ready(struct gn_sock *sock)
+{
+    short mask = POLLOUT | POLLWRNORM | POLLWRBAND;
+
+    if (sock->err)
+        mask |= POLLERR;
+    if (sock->shut & GN__SHUT_RECV)
+        mask |= POLLRDHUP | POLLIN | POLLRDNORM;
+    if (sock->shut == GN__SHUT_BOTH)
+        mask |= POLLHUP;
+    if (gn__udp_of(sock)->head)
+        mask |= POLLIN | POLLRDNORM;
+    return mask;
+}
+
+static void options(struct gn_sock *sock)
+{
+    (void)sock; /* They are read when a datagram is sent or received. */
+}
+
+static void iface_gone(struct gn_sock *sock, struct gn__iface *iface)
+{
+    if (gn__ns_iface_of(sock->ns, &sock->local.addr) != iface)
+        return;
+    sock->err = -ENETDOWN;
+    gn__sock_touch(sock);
+}
+
+const struct gn__sock_ops gn__sock_udp = {
+    .name = "udp",
+    .size = sizeof(struct gn__udp_sock),
+    .init = init,
+    .end = end,
+    .bind = bind_to,
+    .listen = no_listen,
+    .connect = connect_to,
+    .connected = connected,
+    .accept = no_accept,
+    .prepare = gn__udp_prepare,
+    .send = gn__udp_send,
+    .recv = gn__udp_recv,
+    .shutdown = shut,
+    .peer = peer,
+    .available = available,
+    .unsent = unsent,
+    .ready = ready,
+    .options = options,
+    .iface_gone = iface_gone,
+};
