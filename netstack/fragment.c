@@ -177,13 +177,34 @@ static bool mtu_serves(const struct cut *cut, uint32_t mtu)
     return mtu >= least;
 }
 
+static int emit_pieces(const struct cut *cut, uint32_t mtu,
+                       void (*emit)(struct gn__packet *fragment, void *arg),
+                       void *arg)
+{
+    const struct gn__packet *whole = cut->whole;
+    size_t len = whole->len - cut->data, off = 0;
+
+    while (off < len) {
+        size_t room = mtu - (off == 0 ? cut->first_len : cut->later_len);
+        bool more = len - off > room;
+        size_t n = more ? room & ~(size_t)7 : len - off;
+        struct gn__packet *piece =
+            make_piece(cut, off, n, more || whole->ip.more);
+
+        if (!piece)
+            return -ENOMEM;
+        emit(piece, arg);
+        off += n;
+    }
+    return 0;
+}
+
 int gn__packet_fragment(struct gn__packet *packet, uint32_t mtu, uint32_t id,
                         void (*emit)(struct gn__packet *fragment, void *arg),
                         void *arg)
 {
     struct cut cut = {.whole = packet, .id = id};
-    size_t len, off = 0;
-    int err = 0;
+    int err;
 
     if (packet->len <= mtu) {
         emit(packet, arg);
@@ -202,20 +223,7 @@ int gn__packet_fragment(struct gn__packet *packet, uint32_t mtu, uint32_t id,
         prepare6(&cut);
     if (!mtu_serves(&cut, mtu))
         return -EMSGSIZE;
-    len = packet->len - cut.data;
-    while (off < len && !err) {
-        size_t room = mtu - (off == 0 ? cut.first_len : cut.later_len);
-        bool more = len - off > room;
-        size_t n = more ? room & ~(size_t)7 : len - off;
-        struct gn__packet *piece =
-            make_piece(&cut, off, n, more || packet->ip.more);
-
-        if (!piece)
-            err = -ENOMEM;
-        else
-            emit(piece, arg);
-        off += n;
-    }
+    err = emit_pieces(&cut, mtu, emit, arg);
     gn__packet_free(packet);
     return err;
 }

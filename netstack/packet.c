@@ -223,6 +223,10 @@ static int merge_slices(struct gn__packet *packet)
 
 int gn__packet_add(struct gn__packet *packet, const struct gn__slice *slice)
 {
+    if (slice->len == 0) {
+        gn__chunk_unref(slice->chunk);
+        return 0;
+    }
     if (packet->n_slices > 0) {
         struct gn__slice *last = &packet->slices[packet->n_slices - 1];
 

@@ -82,6 +82,7 @@ static void check_sound(const struct gn__packet *packet)
     CHECK(packet->len == ip.total_len);
     CHECK(packet->n_slices <= GN__PACKET_SLICES);
     for (unsigned i = 0; i < packet->n_slices; i++) {
+        CHECK(packet->slices[i].len > 0);
         CHECK(gn__chunk_of(packet->slices[i].data) == packet->slices[i].chunk);
         len += packet->slices[i].len;
     }

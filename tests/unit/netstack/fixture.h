@@ -172,6 +172,7 @@ static inline void assert_packet_sound(const struct gn__packet *packet)
     assert_int_equal(packet->len, parsed.total_len);
     assert_true(packet->n_slices <= GN__PACKET_SLICES);
     for (unsigned i = 0; i < packet->n_slices; i++) {
+        assert_true(packet->slices[i].len > 0);
         assert_ptr_equal(gn__chunk_of(packet->slices[i].data),
                          packet->slices[i].chunk);
         len += packet->slices[i].len;

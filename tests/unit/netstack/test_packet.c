@@ -382,6 +382,20 @@ static void adjoining_slices_become_one(void **state)
     gn__packet_free(packet);
 }
 
+static void empty_slices_are_left_out(void **state)
+{
+    struct fixture *f = *state;
+    struct gn__packet *packet = gn__packet_alloc(&f->packets);
+    struct gn__chunk *chunk = gn__chunk_alloc(f->chunks, 100);
+    struct gn__slice slice = slice_of(chunk, 0, 0);
+
+    assert_int_equal(gn__packet_add(packet, &slice), 0);
+    assert_int_equal(packet->n_slices, 0);
+    assert_false(gn__chunk_is_shared(chunk));
+    gn__chunk_unref(chunk);
+    gn__packet_free(packet);
+}
+
 static void more_slices_than_fit_are_copied_together(void **state)
 {
     enum { N = 5000 };
@@ -582,6 +596,7 @@ int main(void)
         TEST(a_new_packet_is_empty),
         TEST(only_a_few_freed_packets_are_kept),
         TEST(adjoining_slices_become_one),
+        TEST(empty_slices_are_left_out),
         TEST(more_slices_than_fit_are_copied_together),
         TEST(copying_together_leaves_shared_chunks_alone),
         TEST(a_slice_that_cannot_be_added_stays_with_the_caller),
