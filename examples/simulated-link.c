@@ -71,7 +71,10 @@ static void on_writable(struct gn_sock *sock, short revents, void *arg)
 
     (void)revents;
     while (t->sent < TOTAL) {
-        n = gn_sock_send(sock, zeros, sizeof(zeros), 0);
+        size_t left = TOTAL - t->sent;
+        size_t len = left < sizeof(zeros) ? left : sizeof(zeros);
+
+        n = gn_sock_send(sock, zeros, len, 0);
         if (n < 0)
             break;
         t->sent += (size_t)n;
@@ -123,7 +126,7 @@ static int run(struct gn_network *net, struct transfer *t)
         .latency_us = 20000,
         .jitter_us = 1000,
         .rate_bps = 10000000,
-        .loss_ppm = 10000,
+        .loss_ppm = 30000,
     };
     struct gn_namespace *alice, *bob;
     struct gn_stats stats;
