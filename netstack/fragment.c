@@ -88,7 +88,7 @@ static void prepare6(struct cut *cut)
         uint8_t type = head[next_at];
 
         next_at = at;
-        at += (head[at + 1] + 1u) * 8;
+        at += (head[at + 1] + (size_t)1) * 8;
         if (type == GN__PROTO_IP6_HOP_BY_HOP || type == GN__PROTO_IP6_ROUTING) {
             cut->data = at;
             cut->next_at = next_at;

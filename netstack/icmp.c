@@ -259,7 +259,7 @@ static int add_quote(struct gn__packet *error, const struct gn__packet *cause,
     if (err || cause->ip.version != 4 || !cause->csum_absent)
         return err;
     gn__put16(quote + 10, 0);
-    gn__put16(quote + 10, gn__ip4_checksum(quote, (quote[0] & 15u) * 4));
+    gn__put16(quote + 10, gn__ip4_checksum(quote, (size_t)(quote[0] & 15) * 4));
     return 0;
 }
 

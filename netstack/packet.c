@@ -407,7 +407,7 @@ static size_t covered_len(const struct gn__packet *packet,
                           const struct sum_rule *rule)
 {
     size_t len = packet->len - packet->ip.l4;
-    uint8_t field[2];
+    uint8_t field[2] = {0};
 
     if (len < rule->min_len)
         return 0;
@@ -442,8 +442,9 @@ static uint16_t transport_sum(const struct gn__packet *packet,
 static void fill_header4(struct gn__packet *packet)
 {
     gn__put16(packet->head + 10, 0);
-    gn__put16(packet->head + 10,
-              gn__ip4_checksum(packet->head, (packet->head[0] & 15u) * 4));
+    gn__put16(
+        packet->head + 10,
+        gn__ip4_checksum(packet->head, (size_t)(packet->head[0] & 15) * 4));
 }
 
 static void fill_transport(struct gn__packet *packet)
@@ -477,7 +478,7 @@ void gn__packet_fill_checksums(struct gn__packet *packet)
 bool gn__packet_checksum_ok(const struct gn__packet *packet)
 {
     const struct sum_rule *rule = sum_rule(&packet->ip);
-    uint8_t field[2];
+    uint8_t field[2] = {0};
     size_t len;
 
     if (!rule)
