@@ -7,8 +7,8 @@
  * A freed packet stays in its pool for the next one, up to a few: a round trip
  * then takes and gives back the same, still cached, few hundred bytes. Neither
  * head nor slices are cleared; head_len and n_slices say what of them counts.
- * The small fields are cleared one by one: one memset() over them was measured
- * at twice the cost.
+ * What lies before head is cleared in two runs that compilers expand in line;
+ * as one, it became a string instruction and cost twice as much.
  */
 #include "netstack/packet.h"
 
@@ -27,6 +27,12 @@ _Static_assert(GN__PACKET_MAX <= GN__CHUNK_MAX, "one chunk takes any payload");
  * the link. */
 #define BEHIND_LINK \
     (sizeof(struct gn__packet) - offsetof(struct gn__packet, event))
+
+/* The two runs of fields that a new packet has as zeros. */
+#define BEFORE_IP \
+    (offsetof(struct gn__packet, ip) - offsetof(struct gn__packet, pool))
+#define BEFORE_HEAD \
+    (offsetof(struct gn__packet, head) - offsetof(struct gn__packet, ip))
 
 /* Walks the pieces of a part of a packet. */
 struct cursor {
@@ -117,18 +123,9 @@ struct gn__packet *gn__packet_alloc(struct gn__packet_pool *pool)
     if (!packet)
         return NULL;
     packet->next = NULL;
+    memset(&packet->pool, 0, BEFORE_IP);
+    memset(&packet->ip, 0, BEFORE_HEAD);
     packet->pool = pool;
-    packet->to = NULL;
-    packet->to_generation = 0;
-    packet->ip = (struct gn__ip){0};
-    packet->len = 0;
-    packet->head_len = 0;
-    packet->segment_size = 0;
-    packet->n_slices = 0;
-    packet->csum_absent = false;
-    packet->forwarded = false;
-    packet->corrupt = false;
-    packet->live_refs = 0;
     pool->n_live++;
     return packet;
 }
@@ -154,6 +151,8 @@ struct gn__packet *gn__packet_derive(const struct gn__packet *packet)
         return NULL;
     copy->to = packet->to;
     copy->to_generation = packet->to_generation;
+    copy->from = packet->from;
+    copy->from_generation = packet->from_generation;
     copy->ip = packet->ip;
     copy->csum_absent = packet->csum_absent;
     copy->forwarded = packet->forwarded;

@@ -87,8 +87,8 @@ void gn__packet_free(struct gn__packet *packet);
 /** Another packet with the same bytes: headers copied, payload shared. */
 struct gn__packet *gn__packet_clone(const struct gn__packet *packet);
 
-/** A packet with no bytes that goes where @packet goes, with its ip and flags;
- *  or NULL. */
+/** A packet with no bytes that comes from where @packet comes from and goes
+ *  where it goes, with its ip and flags; or NULL. It is on no link. */
 struct gn__packet *gn__packet_derive(const struct gn__packet *packet);
 
 /**

@@ -302,12 +302,18 @@ static void a_clone_shares_payload_and_outlives_the_packet(void **state)
     packet->segment_size = 5;
     packet->to = f;
     packet->to_generation = 3;
+    packet->from = packet;
+    packet->from_generation = 4;
+    packet->on_link = true;
     packet->forwarded = true;
     clone = gn__packet_clone(packet);
     assert_ptr_equal(clone->slices[1].data, packet->slices[1].data);
     assert_int_equal(clone->segment_size, 5);
     assert_ptr_equal(clone->to, f);
     assert_int_equal(clone->to_generation, 3);
+    assert_ptr_equal(clone->from, packet);
+    assert_int_equal(clone->from_generation, 4);
+    assert_false(clone->on_link);
     assert_true(clone->forwarded);
     assert_true(clone->csum_absent);
     gn__packet_free(packet);
@@ -322,8 +328,8 @@ static void a_new_packet_is_empty(void **state)
     struct gn__packet *packet =
         packet_make(f, golden_tcp4, sizeof(golden_tcp4), 40, 7);
 
-    packet->to = f;
-    packet->corrupt = true;
+    packet->to = packet->from = f;
+    packet->at_switch = packet->on_link = packet->corrupt = true;
     gn__packet_free(packet);
     packet = gn__packet_alloc(&f->packets);
     assert_int_equal(packet->len, 0);
@@ -331,6 +337,9 @@ static void a_new_packet_is_empty(void **state)
     assert_int_equal(packet->n_slices, 0);
     assert_null(packet->next);
     assert_null(packet->to);
+    assert_null(packet->from);
+    assert_false(packet->at_switch);
+    assert_false(packet->on_link);
     assert_false(packet->corrupt);
     assert_false(packet->csum_absent);
     assert_int_equal(packet->ip.version, 0);
