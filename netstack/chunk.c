@@ -13,9 +13,10 @@
  * cell. The free cells of a superblock are a stack: the cell that is taken
  * next is the one given back last, which the cache still holds. A full
  * superblock is on no list and comes to the front with its first free cell.
- * One whose cells are all free goes back to the allocator, except one for each
- * class, so that a class which breathes around a boundary does not allocate
- * at every breath.
+ * Some whose cells are all free are kept, as many as half of all and a few, so
+ * that a class which breathes does not allocate at every breath: memory fresh
+ * from the system costs more than the copy it is for. The others go back to
+ * the allocator.
  *
  * No lock-free stacks: popping one reads the link of a cell whose superblock
  * another thread may be returning to the allocator. The lock is held for some
@@ -36,6 +37,7 @@
 #define SUPERBLOCK_SIZE ((size_t)256 * 1024)
 #define FIRST_CELL      ((size_t)256)
 #define CACHE_LINE      64u
+#define KEPT_MIN        4u
 
 /* 2^40 divided by the size of a cell, rounded up: exact for every offset in a
  * superblock, see chunk_at(). */
@@ -65,7 +67,8 @@ static const struct cell_size {
 struct size_class {
     _Alignas(CACHE_LINE) pthread_mutex_t lock;
     struct gn__list partial;  /* superblocks with a free cell, hottest first */
-    struct superblock *empty; /* the one that is kept; also in partial */
+    uint32_t n_blocks;
+    uint32_t n_empty;         /* of them, all cells free; also in partial */
     bool closed;
 };
 
@@ -129,7 +132,8 @@ int gn__chunk_pool_create(const struct gn__mem *mem,
 
         pthread_mutex_init(&class->lock, NULL);
         gn__list_init(&class->partial);
-        class->empty = NULL;
+        class->n_blocks = 0;
+        class->n_empty = 0;
         class->closed = false;
     }
     pool->mem = *mem;
@@ -174,21 +178,35 @@ static void superblock_destroy(struct superblock *block)
     pool_drop_user(pool);
 }
 
+/* Close the class, and take out one superblock that is all free; or NULL. */
+static struct superblock *class_close(struct size_class *class)
+{
+    struct superblock *found = NULL;
+    struct gn__list *it;
+
+    pthread_mutex_lock(&class->lock);
+    class->closed = true;
+    gn__list_foreach(it, &class->partial) {
+        struct superblock *block =
+            gn__container_of(it, struct superblock, node);
+
+        if (block->n_used == 0) {
+            found = block;
+            gn__list_del(&block->node);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&class->lock);
+    return found;
+}
+
 void gn__chunk_pool_close(struct gn__chunk_pool *pool)
 {
-    for (unsigned i = 0; i < N_CLASSES; i++) {
-        struct size_class *class = &pool->classes[i];
-        struct superblock *empty;
+    struct superblock *block;
 
-        pthread_mutex_lock(&class->lock);
-        class->closed = true;
-        empty = class->empty;
-        class->empty = NULL;
-        if (empty)
-            gn__list_del(&empty->node);
-        pthread_mutex_unlock(&class->lock);
-        if (empty)
-            superblock_destroy(empty);
+    for (unsigned i = 0; i < N_CLASSES; i++) {
+        while ((block = class_close(&pool->classes[i])))
+            superblock_destroy(block);
     }
     pool_drop_user(pool);
 }
@@ -216,8 +234,8 @@ static struct gn__chunk *superblock_take(struct superblock *block)
         block->free = chunk->next_free;
     else
         chunk = superblock_carve(block);
-    if (block->class->empty == block)
-        block->class->empty = NULL;
+    if (block->n_used == 0)
+        block->class->n_empty--;
     if (++block->n_used == block->size->n)
         gn__list_del(&block->node);
     return chunk;
@@ -250,6 +268,8 @@ static struct gn__chunk *class_grow(struct gn__chunk_pool *pool, unsigned index)
         return NULL;
     pthread_mutex_lock(&class->lock);
     gn__list_add_head(&class->partial, &block->node);
+    class->n_blocks++;
+    class->n_empty++;
     chunk = superblock_take(block);
     pthread_mutex_unlock(&class->lock);
     return chunk;
@@ -274,13 +294,15 @@ struct gn__chunk *gn__chunk_alloc(struct gn__chunk_pool *pool, size_t len)
     return chunk;
 }
 
-/* Under the lock: may this superblock, all free, be kept? */
-static bool class_keeps(struct size_class *class, struct superblock *block)
+/* Under the lock: may a superblock that is all free now be kept? */
+static bool class_keeps(struct size_class *class)
 {
-    if (class->closed || class->empty)
-        return false;
-    class->empty = block;
-    return true;
+    if (!class->closed && class->n_empty < class->n_blocks / 2 + KEPT_MIN) {
+        class->n_empty++;
+        return true;
+    }
+    class->n_blocks--;
+    return false;
 }
 
 void gn__chunk_give(struct gn__chunk *chunk)
@@ -295,7 +317,7 @@ void gn__chunk_give(struct gn__chunk *chunk)
     block->free = chunk;
     if (block->n_used-- == block->size->n)
         gn__list_add_head(&class->partial, &block->node);
-    gone = block->n_used == 0 && !class_keeps(class, block);
+    gone = block->n_used == 0 && !class_keeps(class);
     if (gone)
         gn__list_del(&block->node);
     pthread_mutex_unlock(&class->lock);
