@@ -13,10 +13,9 @@
  * cell. The free cells of a superblock are a stack: the cell that is taken
  * next is the one given back last, which the cache still holds. A full
  * superblock is on no list and comes to the front with its first free cell.
- * Some whose cells are all free are kept, as many as half of all and a few, so
- * that a class which breathes does not allocate at every breath: memory fresh
- * from the system costs more than the copy it is for. The others go back to
- * the allocator.
+ * A few whose cells are all free are kept in each class, so that one which
+ * breathes does not allocate at every breath: memory fresh from the system
+ * costs more than the copy it is for. The others go back to the allocator.
  *
  * No lock-free stacks: popping one reads the link of a cell whose superblock
  * another thread may be returning to the allocator. The lock is held for some
@@ -37,7 +36,7 @@
 #define SUPERBLOCK_SIZE ((size_t)256 * 1024)
 #define FIRST_CELL      ((size_t)256)
 #define CACHE_LINE      64u
-#define KEPT_MIN        4u
+#define KEPT_MAX        8u
 
 /* 2^40 divided by the size of a cell, rounded up: exact for every offset in a
  * superblock, see chunk_at(). */
@@ -67,8 +66,7 @@ static const struct cell_size {
 struct size_class {
     _Alignas(CACHE_LINE) pthread_mutex_t lock;
     struct gn__list partial;  /* superblocks with a free cell, hottest first */
-    uint32_t n_blocks;
-    uint32_t n_empty;         /* of them, all cells free; also in partial */
+    uint32_t n_empty;         /* superblocks all free; also in partial */
     bool closed;
 };
 
@@ -132,7 +130,6 @@ int gn__chunk_pool_create(const struct gn__mem *mem,
 
         pthread_mutex_init(&class->lock, NULL);
         gn__list_init(&class->partial);
-        class->n_blocks = 0;
         class->n_empty = 0;
         class->closed = false;
     }
@@ -268,7 +265,6 @@ static struct gn__chunk *class_grow(struct gn__chunk_pool *pool, unsigned index)
         return NULL;
     pthread_mutex_lock(&class->lock);
     gn__list_add_head(&class->partial, &block->node);
-    class->n_blocks++;
     class->n_empty++;
     chunk = superblock_take(block);
     pthread_mutex_unlock(&class->lock);
@@ -297,11 +293,10 @@ struct gn__chunk *gn__chunk_alloc(struct gn__chunk_pool *pool, size_t len)
 /* Under the lock: may a superblock that is all free now be kept? */
 static bool class_keeps(struct size_class *class)
 {
-    if (!class->closed && class->n_empty < class->n_blocks / 2 + KEPT_MIN) {
+    if (!class->closed && class->n_empty < KEPT_MAX) {
         class->n_empty++;
         return true;
     }
-    class->n_blocks--;
     return false;
 }
 
