@@ -22,7 +22,6 @@
 
 #include "host/sockfd.h"
 #include "namespace/namespace.h"
-#include "namespace/sock.h"
 
 /** Descriptors of one socket. */
 #define FDS_MAX 4u

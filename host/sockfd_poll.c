@@ -18,7 +18,6 @@
 
 #include "host/sockfd.h"
 #include "namespace/namespace.h"
-#include "namespace/sock.h"
 
 struct mix {
     struct gn_pollfd *fds;

@@ -8,7 +8,7 @@
  */
 #include <guestnet/mem.h>
 
-#include "namespace/engine.h"
+#include "namespace/namespace.h"
 
 struct gn__thread;
 

@@ -3,13 +3,14 @@
 #define GN_NAMESPACE_NAMESPACE_H
 
 /*
- * What the drivers need of networks and namespaces: an engine to drive, and a
- * network made on it. gn_network_create() picks the driver and is above both.
+ * What the host's side and the drivers need of networks and namespaces: an
+ * engine to drive, a network made on it, and sockets to show as descriptors. gn_network_create() picks the driver and is above both.
  */
 #include <guestnet/namespace.h>
 #include <guestnet/network.h>
 
 #include "namespace/engine.h"
+#include "namespace/sock.h"
 
 /**
  * Create a network on @engine, of which it takes a reference; the driver's

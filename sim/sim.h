@@ -7,7 +7,7 @@
  */
 #include <guestnet/sim.h>
 
-#include "namespace/engine.h"
+#include "namespace/namespace.h"
 
 /** Count a network on the clock's engine; it is counted off when it is gone,
  *  or by gn__clock_give() if none was made. */
