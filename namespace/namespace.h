@@ -3,8 +3,9 @@
 #define GN_NAMESPACE_NAMESPACE_H
 
 /*
- * What the host's side and the drivers need of networks and namespaces: an
- * engine to drive, a network made on it, and sockets to show as descriptors. gn_network_create() picks the driver and is above both.
+ * What the drivers and the rest of host/ need of networks and namespaces: an
+ * engine to drive, a network made on it, and sockets to show as descriptors.
+ * gn_network_create() picks the driver and is above both.
  */
 #include <guestnet/namespace.h>
 #include <guestnet/network.h>
