@@ -21,9 +21,11 @@
 
 /** What a 4-tuple is looked up by. No padding: hashed as bytes. */
 struct gn__tuple_key {
-    struct gn__endpoint local;
-    struct gn__endpoint remote;
-    uint64_t stack;
+    struct gn__addr local;
+    struct gn__addr remote;
+    uint16_t local_port;
+    uint16_t remote_port;
+    uint32_t stack;
 };
 
 /** An entry of gn__netstack.tuples. */
@@ -70,6 +72,8 @@ struct gn__conn {
     struct gn__list all;    /* of the stack */
     struct gn__list queued; /* of the listener */
     struct gn__stack *stack;
+    struct gn__endpoint local;
+    struct gn__endpoint remote;
     void *pcb;
     void *owner;
     void *binding;

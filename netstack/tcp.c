@@ -173,9 +173,24 @@ void gn__tuple_key(const struct gn__stack *stack,
                    const struct gn__endpoint *remote,
                    struct gn__tuple_key *out)
 {
-    out->local = *local;
-    out->remote = *remote;
+    out->local = local->addr;
+    out->remote = remote->addr;
+    out->local_port = local->port;
+    out->remote_port = remote->port;
     out->stack = stack->id;
+}
+
+int gn__tuple_add(struct gn__stack *stack, struct gn__tuple *tuple)
+{
+    return gn__table_add(&stack->net->tuples, &tuple->node, &tuple->key,
+                         sizeof(tuple->key));
+}
+
+void gn__tuple_del(struct gn__stack *stack, struct gn__tuple *tuple)
+{
+    gn__table_del(&stack->net->tuples, &tuple->node);
+    if (stack->hot == tuple)
+        stack->hot = NULL;
 }
 
 struct gn__tuple *gn__tuple_find(struct gn__stack *stack,
@@ -186,8 +201,13 @@ struct gn__tuple *gn__tuple_find(struct gn__stack *stack,
     struct gn__table_node *node;
 
     gn__tuple_key(stack, local, remote, &key);
+    if (stack->hot && !memcmp(&stack->hot->key, &key, sizeof(key)))
+        return stack->hot;
     node = gn__table_find(&stack->net->tuples, &key, sizeof(key));
-    return node ? gn__container_of(node, struct gn__tuple, node) : NULL;
+    if (!node)
+        return NULL;
+    stack->hot = gn__container_of(node, struct gn__tuple, node);
+    return stack->hot;
 }
 
 enum gn__tuple_use gn__tcp_tuple_use(struct gn__stack *stack,

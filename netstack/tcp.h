@@ -42,6 +42,7 @@
 #define GN__WINDOW_MAX (8u * 1024 * 1024)
 
 struct gn__stack;
+struct gn__tuple;
 struct gn__conn;
 struct gn__listener;
 
@@ -122,6 +123,7 @@ struct gn__stack {
     void *state;              /* saved lwIP state; NULL until first needed */
     uint32_t id;
     uint32_t timer_count;     /* lwIP's tcp_timer_ctr, see lwip/timer.c */
+    struct gn__tuple *hot;    /* looked up last; NULL */
     struct gn__list conns;    /* struct gn__conn.all */
     struct gn__list resting;  /* TIME_WAIT, oldest first */
     uint64_t isn_key[2];

@@ -132,6 +132,8 @@ struct gn__conn *gn__conn_alloc(struct gn__stack *stack,
     if (!conn)
         return NULL;
     gn__tuple_key(stack, local, remote, &conn->tuple.key);
+    conn->local = *local;
+    conn->remote = *remote;
     conn->stack = stack;
     conn->params = *params;
     conn->state = GN__TCP_CLOSE;
@@ -155,7 +157,7 @@ static void forget_tuple(struct gn__conn *conn)
     struct gn__stack *stack = conn->stack;
 
     if (conn->in_table)
-        gn__table_del(&stack->net->tuples, &conn->tuple.node);
+        gn__tuple_del(stack, &conn->tuple);
     conn->in_table = false;
     if (conn->binding)
         stack->ops->released(stack, conn->binding);
@@ -350,8 +352,7 @@ int gn__tcp_connect(struct gn__stack *stack, const struct gn__endpoint *local,
         conn->isn_floor = rest->snd_nxt + UINT16_MAX + 2;
         conn->isn_has_floor = true;
     }
-    err = gn__table_add(&stack->net->tuples, &conn->tuple.node,
-                        &conn->tuple.key, sizeof(conn->tuple.key));
+    err = gn__tuple_add(stack, &conn->tuple);
     if (err)
         goto undo_alloc;
     conn->in_table = true;
@@ -446,12 +447,12 @@ int gn__tcp_soft_error(struct gn__conn *conn)
 
 const struct gn__endpoint *gn__tcp_local(const struct gn__conn *conn)
 {
-    return &conn->tuple.key.local;
+    return &conn->local;
 }
 
 const struct gn__endpoint *gn__tcp_remote(const struct gn__conn *conn)
 {
-    return &conn->tuple.key.remote;
+    return &conn->remote;
 }
 
 void *gn__tcp_owner(const struct gn__conn *conn)

@@ -34,6 +34,9 @@ void gn__tuple_key(const struct gn__stack *stack,
                    const struct gn__endpoint *local,
                    const struct gn__endpoint *remote,
                    struct gn__tuple_key *out);
+GN_WARN_UNUSED int gn__tuple_add(struct gn__stack *stack,
+                                 struct gn__tuple *tuple);
+void gn__tuple_del(struct gn__stack *stack, struct gn__tuple *tuple);
 struct gn__tuple *gn__tuple_find(struct gn__stack *stack,
                                  const struct gn__endpoint *local,
                                  const struct gn__endpoint *remote);

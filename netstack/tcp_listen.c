@@ -73,8 +73,7 @@ void gn__listener_make_room(struct gn__listener *listener)
 
 int gn__conn_half_open(struct gn__conn *conn, struct gn__listener *listener)
 {
-    int err = gn__table_add(&conn->stack->net->tuples, &conn->tuple.node,
-                            &conn->tuple.key, sizeof(conn->tuple.key));
+    int err = gn__tuple_add(conn->stack, &conn->tuple);
 
     if (err)
         return err;

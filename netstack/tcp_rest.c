@@ -40,7 +40,7 @@ void gn__rest_end(struct gn__rest *rest)
 {
     struct gn__stack *stack = rest->stack;
 
-    gn__table_del(&stack->net->tuples, &rest->tuple.node);
+    gn__tuple_del(stack, &rest->tuple);
     gn__wheel_disarm(&stack->net->wheel, &rest->timer.node);
     gn__list_del(&rest->of_stack);
     stack->n_resting--;
@@ -77,10 +77,9 @@ void gn__rest_begin(struct gn__conn *conn)
     rest->rcv_nxt = view.rcv_nxt;
     rest->snd_nxt = view.snd_nxt;
     rest->timer.fire = rest_fired;
-    gn__table_del(&net->tuples, &conn->tuple.node);
+    gn__tuple_del(stack, &conn->tuple);
     conn->in_table = false;
-    if (gn__table_add(&net->tuples, &rest->tuple.node, &rest->tuple.key,
-                      sizeof(rest->tuple.key))) {
+    if (gn__tuple_add(stack, &rest->tuple)) {
         gn__free(&net->mem, rest, sizeof(*rest));
         return;
     }

@@ -226,7 +226,6 @@ static void finish(struct gn__conn *conn)
 
 static int op_connect(struct gn__conn *conn)
 {
-    const struct gn__tuple_key *key = &conn->tuple.key;
     struct tcp_pcb *pcb;
     ip_addr_t remote;
     err_t err;
@@ -236,12 +235,12 @@ static int op_connect(struct gn__conn *conn)
     pcb = tcp_new();
     if (!pcb)
         return -ENOMEM;
-    gn__lwip_addr(&key->local.addr, &pcb->local_ip);
-    gn__lwip_addr(&key->remote.addr, &remote);
-    pcb->local_port = key->local.port;
+    gn__lwip_addr(&conn->local.addr, &pcb->local_ip);
+    gn__lwip_addr(&conn->remote.addr, &remote);
+    pcb->local_port = conn->local.port;
     adopt(conn, pcb);
     gn__lwip_isn_floor(conn->isn_has_floor ? &conn->isn_floor : NULL);
-    err = tcp_connect(pcb, &remote, key->remote.port, on_connected);
+    err = tcp_connect(pcb, &remote, conn->remote.port, on_connected);
     gn__lwip_isn_floor(NULL);
     if (err != ERR_OK) {
         tcp_err(pcb, NULL);
