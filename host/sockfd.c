@@ -148,6 +148,8 @@ int gn_sock_fd(struct gn_sock *sock, short events, int *fd)
         return -EFAULT;
     if (!events)
         return -EINVAL;
+    if (gn__sock_is_system(sock))
+        return gn__system_fd(sock, events, fd);
     err = create(sock, events, &fresh);
     if (err)
         return err;
@@ -183,6 +185,7 @@ int gn_sock_poll(struct gn_pollfd *fds, size_t n, int timeout_ms)
             mixed |= fds[i].fd >= 0;
         } else {
             mixed |= engine && engine != fds[i].sock->engine;
+            mixed |= gn__sock_is_system(fds[i].sock);
             engine = fds[i].sock->engine;
         }
     }

@@ -2,8 +2,8 @@
 
 /*
  * poll(2) where the kernel has a part in it: the thread sleeps in the kernel's
- * poll(), over the descriptors and one eventfd, and a socket that becomes ready
- * fills that. Sockets of several engines are waited for in the same way, each
+ * poll(), over the descriptors, those of system sockets too, and one eventfd;
+ * a guest's socket that becomes ready fills that. Sockets of several engines are waited for in the same way, each
  * under the lock of its own.
  *
  * The eventfd is filled under the engine's lock. It is never full and does not
@@ -23,6 +23,7 @@ struct mix {
     struct gn_pollfd *fds;
     size_t n;
     struct gn__wait *waits;
+    struct gn__system_use *uses; /* of gn_namespace_system(); held NULL: not */
     struct pollfd *kernel; /* [0] is the eventfd, then one for each of fds */
     int eventfd;
     bool driving; /* of one of the engines: must not sleep */
@@ -61,7 +62,7 @@ static int scan(struct mix *mix, bool hook)
         struct gn_sock *sock = mix->fds[i].sock;
         short asked = mix->fds[i].events | POLLERR | POLLHUP | POLLNVAL;
 
-        if (!sock)
+        if (!sock || mix->uses[i].held)
             continue;
         in = move_to(in, sock->engine);
         mix->driving |= gn__engine_is_driving(sock->engine);
@@ -81,7 +82,7 @@ static void unhook(struct mix *mix)
     size_t i;
 
     for (i = 0; i < mix->n; i++) {
-        if (!mix->fds[i].sock)
+        if (!mix->fds[i].sock || mix->uses[i].held)
             continue;
         in = move_to(in, mix->fds[i].sock->engine);
         gn__list_del(&mix->waits[i].link);
@@ -101,7 +102,7 @@ static int ask_kernel(struct mix *mix, int timeout_ms)
     if (mix->kernel[0].revents && read(mix->eventfd, &value, sizeof(value)) < 0)
         return -errno;
     for (i = 0; i < mix->n; i++) {
-        if (mix->fds[i].sock)
+        if (mix->fds[i].sock && !mix->uses[i].held)
             continue;
         mix->fds[i].revents = mix->kernel[i + 1].revents;
         count += mix->fds[i].revents != 0;
@@ -142,6 +143,19 @@ static int run(struct mix *mix, int timeout_ms)
     }
 }
 
+/* The descriptor of fds[i], below 0 if the kernel has no part in it. One that
+ * has ended is for scan() to find. */
+static int kernel_fd(struct mix *mix, size_t i)
+{
+    struct gn_sock *sock = mix->fds[i].sock;
+
+    if (!sock)
+        return mix->fds[i].fd;
+    if (!gn__sock_is_system(sock) || gn__system_begin(sock, &mix->uses[i]))
+        return -1;
+    return mix->uses[i].fd;
+}
+
 static void fill(struct mix *mix)
 {
     size_t i;
@@ -156,7 +170,28 @@ static void fill(struct mix *mix)
         mix->waits[i].fire = fire;
         mix->waits[i].arg = mix;
         mix->kernel[i + 1] =
-            (struct pollfd){fd->sock ? -1 : fd->fd, fd->events, 0};
+            (struct pollfd){kernel_fd(mix, i), fd->events, 0};
+    }
+}
+
+/* A system socket that was closed or killed meanwhile says so. */
+static void let_go(struct mix *mix)
+{
+    size_t i;
+
+    for (i = 0; i < mix->n; i++) {
+        if (!mix->uses[i].held)
+            continue;
+        switch (gn__system_finish(&mix->uses[i], 0)) {
+        case 0:
+            break;
+        case -EBADF:
+            mix->fds[i].revents = POLLNVAL;
+            break;
+        default:
+            mix->fds[i].revents = POLLERR | POLLHUP;
+            break;
+        }
     }
 }
 
@@ -170,11 +205,14 @@ int gn__poll_mixed(struct gn_pollfd *fds, size_t n, int timeout_ms)
         return -errno;
     mix.waits = calloc(n + 1, sizeof(*mix.waits));
     mix.kernel = calloc(n + 1, sizeof(*mix.kernel));
-    if (mix.waits && mix.kernel) {
+    mix.uses = calloc(n + 1, sizeof(*mix.uses));
+    if (mix.waits && mix.kernel && mix.uses) {
         fill(&mix);
         result = run(&mix, timeout_ms);
         unhook(&mix);
+        let_go(&mix);
     }
+    free(mix.uses);
     free(mix.kernel);
     free(mix.waits);
     close(mix.eventfd);

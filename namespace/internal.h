@@ -23,6 +23,7 @@
 #include "ipam/ipam.h"
 #include "namespace/engine.h"
 
+struct gn__kernel;
 struct gn__port;
 
 /**
@@ -166,6 +167,7 @@ struct gn_namespace {
     bool detached;               /* eth0 is gone: -ENETDOWN */
     bool closing;
     bool is_host;
+    const struct gn__kernel *kernel; /* NULL, or its sockets are the kernel's */
     struct gn__bucket icmp;      /* ICMP errors it sends */
     struct gn__notice closed;
     gn_close_cb close_cb;

@@ -499,6 +499,10 @@ void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
 
     if (!ns || ns->is_host)
         return;
+    if (ns->kernel) { /* It is all there is in its network. */
+        gn_network_close(ns->home, callback, arg);
+        return;
+    }
     engine = ns->engine;
     gn__engine_ref(engine);
     gn__engine_enter(engine);

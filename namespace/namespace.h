@@ -12,6 +12,7 @@
 
 #include "namespace/engine.h"
 #include "namespace/sock.h"
+#include "namespace/sock_system.h"
 
 /**
  * Create a network on @engine, of which it takes a reference; the driver's

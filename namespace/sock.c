@@ -15,6 +15,7 @@
 
 #include "namespace/internal.h"
 #include "namespace/sock_bind.h"
+#include "namespace/sock_system.h"
 
 int gn__sock_enter(struct gn_sock *sock)
 {
@@ -198,6 +199,8 @@ int gn_sock_open(struct gn_namespace *ns, int family, int type, int protocol,
     err = pick_ops(type & ~flags, protocol, &ops);
     if (err)
         return err;
+    if (ns->kernel)
+        return gn__system_open(ns, family, type, protocol, out);
     gn__engine_enter(ns->engine);
     err = gn__sock_create(ns, ops, family, &sock);
     if (!err) {
@@ -257,6 +260,8 @@ int gn_sock_bind(struct gn_sock *sock, const struct sockaddr *addr,
 
     if (!addr)
         return -EFAULT;
+    if (gn__sock_is_system(sock))
+        return gn__system_bind(sock, addr, len);
     err = gn__sock_enter(sock);
     if (err)
         return err;
@@ -268,8 +273,11 @@ int gn_sock_bind(struct gn_sock *sock, const struct sockaddr *addr,
 int gn_sock_listen(struct gn_sock *sock, int backlog)
 {
     uint32_t n = (uint32_t)backlog; /* below 0 is large, as on Linux */
-    int err = gn__sock_enter(sock);
+    int err;
 
+    if (gn__sock_is_system(sock))
+        return gn__system_listen(sock, backlog);
+    err = gn__sock_enter(sock);
     if (err)
         return err;
     err = sock->ops->listen(sock, n > GN__BACKLOG_MAX ? GN__BACKLOG_MAX : n);
@@ -284,6 +292,8 @@ int gn_sock_shutdown(struct gn_sock *sock, int how)
 
     if (!sock)
         return -EFAULT;
+    if (gn__sock_is_system(sock))
+        return gn__system_shutdown(sock, how);
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
         return -EINVAL;
     err = gn__sock_enter(sock);
@@ -308,6 +318,8 @@ int gn_sock_name(struct gn_sock *sock, struct sockaddr *addr, socklen_t *len)
 
     if (err)
         return err;
+    if (gn__sock_is_system(sock))
+        return gn__system_name(sock, addr, len);
     err = gn__sock_enter(sock);
     if (err)
         return err;
@@ -322,6 +334,8 @@ int gn_sock_peer(struct gn_sock *sock, struct sockaddr *addr, socklen_t *len)
 
     if (err)
         return err;
+    if (gn__sock_is_system(sock))
+        return gn__system_peer(sock, addr, len);
     err = gn__sock_enter(sock);
     if (err)
         return err;
@@ -334,8 +348,11 @@ int gn_sock_peer(struct gn_sock *sock, struct sockaddr *addr, socklen_t *len)
 
 int gn_sock_set_nonblock(struct gn_sock *sock, bool on)
 {
-    int err = gn__sock_enter(sock);
+    int err;
 
+    if (gn__sock_is_system(sock))
+        return gn__system_set_nonblock(sock, on);
+    err = gn__sock_enter(sock);
     if (err)
         return err;
     sock->nonblock = on;
@@ -345,8 +362,11 @@ int gn_sock_set_nonblock(struct gn_sock *sock, bool on)
 
 int gn_sock_nonblock(struct gn_sock *sock)
 {
-    int result = gn__sock_enter(sock);
+    int result;
 
+    if (gn__sock_is_system(sock))
+        return gn__system_nonblock(sock);
+    result = gn__sock_enter(sock);
     if (result)
         return result;
     result = sock->nonblock;
@@ -356,8 +376,11 @@ int gn_sock_nonblock(struct gn_sock *sock)
 
 ssize_t gn_sock_available(struct gn_sock *sock)
 {
-    ssize_t result = gn__sock_enter(sock);
+    ssize_t result;
 
+    if (gn__sock_is_system(sock))
+        return gn__system_available(sock);
+    result = gn__sock_enter(sock);
     if (result)
         return result;
     result = sock->ops->available(sock);
@@ -367,8 +390,11 @@ ssize_t gn_sock_available(struct gn_sock *sock)
 
 ssize_t gn_sock_unsent(struct gn_sock *sock)
 {
-    ssize_t result = gn__sock_enter(sock);
+    ssize_t result;
 
+    if (gn__sock_is_system(sock))
+        return gn__system_unsent(sock);
+    result = gn__sock_enter(sock);
     if (result)
         return result;
     result = sock->ops->unsent(sock);

@@ -7,6 +7,7 @@
 
 #include "namespace/internal.h"
 #include "namespace/sock_msg.h"
+#include "namespace/sock_system.h"
 
 /* ---- connect ---- */
 
@@ -33,6 +34,8 @@ int gn_sock_connect(struct gn_sock *sock, const struct sockaddr *addr,
 
     if (!addr)
         return -EFAULT;
+    if (gn__sock_is_system(sock))
+        return gn__system_connect(sock, addr, len);
     err = gn__sock_enter(sock);
     if (err)
         return err;
@@ -78,6 +81,8 @@ int gn_sock_accept(struct gn_sock *sock, struct sockaddr *addr, socklen_t *len,
         return -EFAULT;
     if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC) || (addr && (int)*len < 0))
         return -EINVAL;
+    if (gn__sock_is_system(sock))
+        return gn__system_accept(sock, addr, len, flags, out);
     err = gn__sock_enter(sock);
     if (err)
         return err;

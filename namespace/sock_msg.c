@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "namespace/sock_system.h"
+
 /* ---- sending ---- */
 
 /* Inside the engine: one round, waiting for room if that is asked for. */
@@ -70,6 +72,8 @@ ssize_t gn_sock_sendto(struct gn_sock *sock, const void *data, size_t len,
     struct gn__io io;
     int err;
 
+    if (gn__sock_is_system(sock))
+        return gn__system_sendto(sock, data, len, flags, addr, addr_len);
     memset(&io, 0, offsetof(struct gn__io, small));
     io.iov.at = &iov;
     io.flags = flags;
@@ -95,6 +99,8 @@ ssize_t gn_sock_sendmsg(struct gn_sock *sock, const struct msghdr *msg,
 
     if (!msg)
         return -EFAULT;
+    if (gn__sock_is_system(sock))
+        return gn__system_sendmsg(sock, msg, flags);
     memset(&io, 0, offsetof(struct gn__io, small));
     io.iov.at = msg->msg_iov;
     io.flags = flags;
@@ -216,6 +222,8 @@ ssize_t gn_sock_recvfrom(struct gn_sock *sock, void *data, size_t len,
         return -EFAULT;
     if (addr && (int)*addr_len < 0)
         return -EINVAL;
+    if (gn__sock_is_system(sock))
+        return gn__system_recvfrom(sock, data, len, flags, addr, addr_len);
     memset(&io, 0, offsetof(struct gn__io, small));
     io.iov.at = &iov;
     io.flags = flags;
@@ -263,6 +271,8 @@ ssize_t gn_sock_recvmsg(struct gn_sock *sock, struct msghdr *msg, int flags)
 
     if (!msg)
         return -EFAULT;
+    if (gn__sock_is_system(sock))
+        return gn__system_recvmsg(sock, msg, flags);
     if (msg->msg_name && (int)msg->msg_namelen < 0)
         return -EINVAL;
     memset(&io, 0, offsetof(struct gn__io, small));

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "namespace/sock_system.h"
+
 static bool fits(const struct gn_sock *sock, const struct gn__option *option)
 {
     unsigned kinds = option->on & (GN__OPT_STREAM | GN__OPT_DGRAM);
@@ -115,6 +117,8 @@ int gn_sock_setopt(struct gn_sock *sock, int level, int name, const void *value,
         return -EFAULT;
     if ((int)len < 0)
         return -EINVAL;
+    if (gn__sock_is_system(sock))
+        return gn__system_setopt(sock, level, name, value, len);
     err = gn__sock_enter(sock);
     if (err)
         return err;
@@ -171,6 +175,8 @@ int gn_sock_getopt(struct gn_sock *sock, int level, int name, void *value,
         return -EFAULT;
     if ((int)*len < 0)
         return -EINVAL;
+    if (gn__sock_is_system(sock))
+        return gn__system_getopt(sock, level, name, value, len);
     err = gn__sock_enter(sock);
     if (err)
         return err;

@@ -13,6 +13,7 @@
 
 #include "namespace/internal.h"
 #include "namespace/sock.h"
+#include "namespace/sock_system.h"
 
 struct gn__watch {
     struct gn__notice notice;
@@ -142,6 +143,8 @@ int gn_sock_watch(struct gn_sock *sock, short events, gn_watch_cb callback,
 
     if (!sock || (events && !callback))
         return -EFAULT;
+    if (gn__sock_is_system(sock))
+        return -ENOTSUP;
     gn__engine_enter(sock->engine); /* Also a dead socket can be let alone. */
     gn__watch_stop(sock);
     err = events || sock->dead == -EBADF ? sock->dead : 0;

@@ -105,6 +105,20 @@ GN_API GN_WARN_UNUSED int gn_namespace_create(
     struct gn_network *net, const struct gn_namespace_config *config,
     struct gn_namespace **out);
 
+/**
+ * The kernel's sockets under the same API: what a guest can be given instead of
+ * a private network, and what the private one is compared with.
+ *
+ * Its sockets are the kernel's TCP and UDP sockets of the calling process, with
+ * the kernel's errors, options and blocking; limits, kill and close are those
+ * of any namespace. gn_sock_watch() is -ENOTSUP.
+ *
+ * @out  Set only on success. Owned by the caller: gn_namespace_close().
+ *
+ * Errors are those of gn_network_create() and gn_namespace_create().
+ */
+GN_API GN_WARN_UNUSED int gn_namespace_system(struct gn_namespace **out);
+
 /** Its name, "" if it has none; lives as long as the namespace. */
 GN_API const char *gn_namespace_name(const struct gn_namespace *ns);
 
