@@ -22,6 +22,9 @@ static uint32_t stack_mtu(struct gn__stack *stack,
     struct gn_namespace *ns = stack->owner;
     struct gn__way way;
 
+    /* Nearly always the way of the last packet, whatever its source was. */
+    if (ns->last_way.valid && gn__addr_equal(&ns->last_way.dst, remote))
+        return ns->last_way.way.mtu;
     if (gn__ns_route(ns, remote, NULL, 0, &way))
         return GN__IP_MIN_MTU6; /* Nothing will get through anyhow. */
     return way.mtu;
