@@ -260,6 +260,27 @@ static int add_chunk(struct gn__packet *packet, struct gn__chunk *chunk,
     return err;
 }
 
+void gn__packet_cut(struct gn__packet *packet, uint32_t len)
+{
+    while (packet->n_slices > 0 && packet->len > len) {
+        struct gn__slice *last = &packet->slices[packet->n_slices - 1];
+        uint32_t rest = packet->len - len;
+
+        if (rest < last->len) {
+            last->len -= rest;
+            packet->len = len;
+            return;
+        }
+        packet->len -= last->len;
+        packet->n_slices--;
+        gn__chunk_unref(last->chunk);
+    }
+    if (packet->len > len) {
+        packet->head_len = (uint16_t)len;
+        packet->len = len;
+    }
+}
+
 int gn__packet_add_copy(struct gn__packet *packet, const void *data, size_t len)
 {
     struct gn__chunk *chunk;

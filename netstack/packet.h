@@ -128,6 +128,9 @@ GN_WARN_UNUSED int gn__packet_from_bytes(struct gn__packet_pool *pool,
                                          bool trusted, enum gn__ip_flaw *flaw,
                                          struct gn__packet **out);
 
+/** Leave only the first @len bytes. The header still says what it said. */
+void gn__packet_cut(struct gn__packet *packet, uint32_t len);
+
 /** Copy all of it, headers first, to @out of @cap bytes; bytes written. */
 size_t gn__packet_copy(const struct gn__packet *packet, void *out, size_t cap);
 /** Copy @len payload bytes from offset @from of the whole packet. */

@@ -46,6 +46,13 @@ void gn__budget_give(struct gn__budget *budget, size_t n)
         budget->held -= n;
 }
 
+bool gn__budget_full(const struct gn__budget *budget)
+{
+    while (budget && budget->held < budget->limit)
+        budget = budget->parent;
+    return budget != NULL;
+}
+
 const char *gn__netstack_version(void)
 {
     return gn__netstack_ops.version;
@@ -122,6 +129,7 @@ int gn__stack_init(struct gn__stack *stack, struct gn__netstack *net,
     stack->owner = owner;
     stack->id = ++net->next_stack_id;
     gn__list_init(&stack->conns);
+    gn__list_init(&stack->half);
     gn__list_init(&stack->resting);
     memcpy(stack->isn_key, isn_key, sizeof(stack->isn_key));
     stack->budget.limit = SIZE_MAX;
@@ -261,6 +269,15 @@ static bool read_segment(struct gn__packet *packet, struct gn__segment *out)
     return out->len <= UINT16_MAX - 1 && out->remote.port != 0;
 }
 
+/* No memory for more: what the segment acknowledges is still heard, for that
+ * gives memory back. */
+static void drop_payload(struct gn__packet *packet,
+                         const struct gn__segment *segment)
+{
+    gn__packet_cut(packet, packet->len - segment->len);
+    packet->head[packet->ip.l4 + 13] &= (uint8_t)~(GN__FLAG_FIN | GN__FLAG_PSH);
+}
+
 static void conn_input(struct gn__conn *conn, const struct gn__segment *segment,
                        struct gn__packet *packet)
 {
@@ -282,10 +299,9 @@ static void conn_input(struct gn__conn *conn, const struct gn__segment *segment,
         gn__packet_free(packet);
         return;
     }
-    if (segment->len > 0 && stack->budget.held >= stack->budget.limit) {
+    if (segment->len > 0 && gn__budget_full(&stack->budget)) {
         gn__tcp_dropped(stack, GN__TCP_DROP_MEMORY);
-        gn__packet_free(packet);
-        return;
+        drop_payload(packet, segment);
     }
     gn__conn_enter(conn);
     gn__netstack_ops.input(conn, packet);
@@ -309,14 +325,13 @@ static void listener_input(struct gn__listener *listener,
     } else if (listener->n_ready > listener->backlog) {
         gn__tcp_dropped(stack, GN__TCP_DROP_BACKLOG);
         gn__packet_free(packet);
-    } else if (stack->n_conns >= stack->max_conns) {
-        gn__tcp_dropped(stack, GN__TCP_DROP_CONNECTIONS);
-        gn__packet_free(packet);
     } else if (gn__swap_enter(stack)) {
         gn__tcp_dropped(stack, GN__TCP_DROP_MEMORY);
         gn__packet_free(packet);
+    } else if (!gn__listener_make_room(listener)) {
+        gn__tcp_dropped(stack, GN__TCP_DROP_CONNECTIONS);
+        gn__packet_free(packet);
     } else {
-        gn__listener_make_room(listener);
         conn = gn__netstack_ops.syn(listener, packet, isn_floor);
         if (conn)
             gn__conn_settle(conn);
@@ -394,7 +409,7 @@ struct gn__packet *gn__stack_reassemble(struct gn__stack *stack,
 {
     struct gn__netstack *net = stack->net;
 
-    if (gn__swap_enter(stack)) {
+    if (gn__budget_full(&stack->budget) || gn__swap_enter(stack)) {
         gn__tcp_dropped(stack, GN__TCP_DROP_MEMORY);
         gn__packet_free(fragment);
         return NULL;

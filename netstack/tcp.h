@@ -62,6 +62,8 @@ bool gn__budget_take(struct gn__budget *budget, size_t n);
 /** Take it even beyond the limit: for what cannot be refused any more. */
 void gn__budget_force(struct gn__budget *budget, size_t n);
 void gn__budget_give(struct gn__budget *budget, size_t n);
+/** Is nothing left of it, or of a parent's? */
+bool gn__budget_full(const struct gn__budget *budget);
 
 /** Why a segment was dropped here; the namespace counts them. */
 enum gn__tcp_drop {
@@ -125,6 +127,7 @@ struct gn__stack {
     uint32_t timer_count;     /* lwIP's tcp_timer_ctr, see lwip/timer.c */
     struct gn__tuple *hot;    /* looked up last; NULL */
     struct gn__list conns;    /* struct gn__conn.all */
+    struct gn__list half;     /* struct gn__conn.opening, oldest first */
     struct gn__list resting;  /* TIME_WAIT, oldest first */
     uint64_t isn_key[2];
     struct gn__budget budget; /* bytes buffered */
@@ -133,6 +136,7 @@ struct gn__stack {
     uint32_t n_resting;
     uint32_t max_resting;
     struct gn__timer reassembly; /* armed while fragments wait */
+    size_t reassembling;         /* bytes of the budget they hold */
 };
 
 GN_WARN_UNUSED int gn__stack_init(struct gn__stack *stack,

@@ -146,6 +146,7 @@ struct gn__conn *gn__conn_alloc(struct gn__stack *stack,
     gn__ring_init(&conn->rx);
     gn__ring_init(&conn->tx);
     gn__list_init(&conn->queued);
+    gn__list_init(&conn->opening);
     gn__window_begin(conn);
     gn__list_add_tail(&stack->conns, &conn->all);
     stack->n_conns++;
@@ -227,9 +228,7 @@ static void settle_gone(struct gn__conn *conn)
     conn->held_back_len = 0;
     conn->state = GN__TCP_CLOSE;
     if (listener && conn->half_open) {
-        listener->n_half--;
-        gn__list_del(&conn->queued);
-        conn->half_open = false;
+        gn__conn_leave_half(conn);
         conn->listener = NULL;
     }
 }
@@ -337,7 +336,7 @@ int gn__tcp_connect(struct gn__stack *stack, const struct gn__endpoint *local,
 
     if (tuple && !tuple->resting)
         return -EADDRNOTAVAIL;
-    if (stack->n_conns >= stack->max_conns) {
+    if (!gn__stack_make_room(stack)) {
         gn__tcp_dropped(stack, GN__TCP_DROP_CONNECTIONS);
         return -ENOBUFS;
     }
@@ -381,9 +380,7 @@ bool gn__conn_established(struct gn__conn *conn)
     conn->window_at = net->now;
     conn->progress_at = net->now;
     if (conn->half_open) {
-        conn->half_open = false;
-        gn__list_del(&conn->queued);
-        listener->n_half--;
+        gn__conn_leave_half(conn);
         gn__list_add_tail(&listener->ready, &conn->queued);
         listener->n_ready++;
     }
@@ -476,7 +473,7 @@ static int may_send(struct gn__conn *conn)
         return -EPIPE;
     if (!conn->connected || !gn__tcp_space(conn))
         return -EAGAIN;
-    if (conn->stack->budget.held >= conn->stack->budget.limit)
+    if (gn__budget_full(budget_of(conn)))
         return -ENOBUFS;
     return 0;
 }
@@ -691,13 +688,11 @@ static void leave_listener(struct gn__conn *conn)
     if (!listener)
         return;
     if (conn->half_open)
-        listener->n_half--;
+        gn__conn_leave_half(conn);
     else
         listener->n_ready--;
-    conn->half_open = false;
     conn->listener = NULL;
     gn__list_del(&conn->queued);
-    gn__list_init(&conn->queued);
 }
 
 static void let_go(struct gn__conn *conn)

@@ -72,8 +72,13 @@ void gn__tcp_refuse(struct gn__stack *stack,
                     const struct gn__segment *segment);
 
 /* ---- tcp_listen.c ---- */
-/** Push the oldest handshake out if there are too many. */
-void gn__listener_make_room(struct gn__listener *listener);
+/** Room for one more connection: the oldest handshake goes if there are as
+ *  many connections as may be. False: there is none to go. */
+bool gn__stack_make_room(struct gn__stack *stack);
+/** Room for one more handshake. */
+bool gn__listener_make_room(struct gn__listener *listener);
+/** It is no handshake any more. */
+void gn__conn_leave_half(struct gn__conn *conn);
 
 /* ---- tcp_window.c ---- */
 /** The handshake is done: the window to begin with. */

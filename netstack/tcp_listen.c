@@ -61,14 +61,38 @@ static uint32_t half_open_limit(const struct gn__listener *listener)
                                              : HALF_OPEN_MAX;
 }
 
-void gn__listener_make_room(struct gn__listener *listener)
+static void push_out(struct gn__conn *conn)
 {
-    struct gn__list *oldest = gn__list_first(&listener->half);
+    gn__tcp_dropped(conn->stack, GN__TCP_DROP_HALF_OPEN);
+    gn__tcp_vanish(conn);
+}
 
-    if (listener->n_half < half_open_limit(listener) || !oldest)
-        return;
-    gn__tcp_dropped(listener->stack, GN__TCP_DROP_HALF_OPEN);
-    gn__tcp_vanish(gn__container_of(oldest, struct gn__conn, queued));
+bool gn__stack_make_room(struct gn__stack *stack)
+{
+    struct gn__list *oldest = gn__list_first(&stack->half);
+
+    if (stack->n_conns < stack->max_conns)
+        return true;
+    if (!oldest)
+        return false;
+    push_out(gn__container_of(oldest, struct gn__conn, opening));
+    return true;
+}
+
+bool gn__listener_make_room(struct gn__listener *listener)
+{
+    if (listener->n_half >= half_open_limit(listener))
+        push_out(gn__container_of(gn__list_first(&listener->half),
+                                  struct gn__conn, queued));
+    return gn__stack_make_room(listener->stack);
+}
+
+void gn__conn_leave_half(struct gn__conn *conn)
+{
+    conn->half_open = false;
+    conn->listener->n_half--;
+    gn__list_del(&conn->queued);
+    gn__list_del(&conn->opening);
 }
 
 int gn__conn_half_open(struct gn__conn *conn, struct gn__listener *listener)
@@ -81,6 +105,7 @@ int gn__conn_half_open(struct gn__conn *conn, struct gn__listener *listener)
     conn->listener = listener;
     conn->half_open = true;
     gn__list_add_tail(&listener->half, &conn->queued);
+    gn__list_add_tail(&conn->stack->half, &conn->opening);
     listener->n_half++;
     return 0;
 }

@@ -31,6 +31,8 @@ struct gn__addr gn__lwip_addr_back(const ip_addr_t *from);
 /** lwIP's view of a packet, beginning @skip bytes into it (in head). Owns the
  *  packet; charged to @stack until lwIP has freed all of it. */
 struct pbuf *gn__lwip_view(struct gn__packet *packet, uint16_t skip);
+/** What it is charged with, bytes. */
+size_t gn__lwip_cost(const struct gn__packet *packet);
 /** Tell lwIP's IP layer whose packet it is looking at. */
 void gn__lwip_current(const struct gn__packet *packet);
 struct gn__packet *gn__lwip_packet_of(const struct pbuf *p);

@@ -17,7 +17,7 @@ _Static_assert(sizeof(struct view) * (GN__PACKET_SLICES + 1) <=
                    GN__PACKET_STACK_BYTES,
                "GN__PACKET_STACK_BYTES is too small");
 
-static size_t cost(const struct gn__packet *packet)
+size_t gn__lwip_cost(const struct gn__packet *packet)
 {
     size_t sum = sizeof(*packet);
     unsigned i;
@@ -38,7 +38,7 @@ static void free_view(struct pbuf *p)
 
     if (--packet->live_refs)
         return;
-    gn__budget_give(&gn__swap_current()->budget, cost(packet));
+    gn__budget_give(&gn__swap_current()->budget, gn__lwip_cost(packet));
     gn__packet_free(packet);
 }
 
@@ -63,7 +63,7 @@ struct pbuf *gn__lwip_view(struct gn__packet *packet, uint16_t skip)
     struct pbuf *last = head;
     unsigned i;
 
-    gn__budget_force(&gn__swap_current()->budget, cost(packet));
+    gn__budget_force(&gn__swap_current()->budget, gn__lwip_cost(packet));
     for (i = 0; i < packet->n_slices; i++) {
         last->next = make(packet, i + 1, packet->slices[i].data,
                           packet->slices[i].len);

@@ -92,14 +92,28 @@ static struct gn__packet *rebuild(struct gn__stack *stack, struct pbuf *p)
     return whole;
 }
 
+/* Half of the guest's memory at most. To make room, time passes faster for what
+ * waits: the oldest go first. */
+static void make_room(struct gn__stack *stack, size_t cost)
+{
+    size_t most = stack->budget.limit / 2;
+
+    while (seconds_left > 1 && stack->reassembling > 0 &&
+           (cost > most || stack->reassembling > most - cost))
+        (void)gn__lwip_reassembly_second(stack);
+}
+
 struct gn__packet *gn__lwip_reassemble(struct gn__stack *stack,
                                        struct gn__packet *fragment)
 {
     bool v6 = fragment->ip.version == 6;
     struct gn__packet *whole = NULL;
     struct pbuf *p;
+    size_t before;
 
     gn__lwip_begin(stack, GN__PACKET_MAX, 0);
+    make_room(stack, gn__lwip_cost(fragment));
+    before = stack->budget.held;
     gn__lwip_current(fragment);
     p = gn__lwip_view(fragment, v6 ? fragment->ip.frag_hdr : 0);
     p = v6 ? ip6_reass(p) : ip4_reass(p);
@@ -108,6 +122,7 @@ struct gn__packet *gn__lwip_reassemble(struct gn__stack *stack,
         pbuf_free(p);
     }
     seconds_left = IPV6_REASS_MAXAGE + 2;
+    stack->reassembling += stack->budget.held - before;
     return whole;
 }
 
@@ -117,6 +132,7 @@ bool gn__lwip_reassembly_second(struct gn__stack *stack)
 
     ip_reass_tmr();
     ip6_reass_tmr();
+    stack->reassembling += stack->budget.held - before;
     if (stack->budget.held < before && stack->ops->dropped)
         stack->ops->dropped(stack, GN__TCP_DROP_REASSEMBLY);
     return --seconds_left > 0;
