@@ -230,11 +230,11 @@ static bool run_event(struct gn__engine *engine)
     return true;
 }
 
-/* Returns when to come back: 0 for now, when the budget was spent. */
+/* Run what is due, within the budget; returns when the next timer is. */
 static uint64_t run_due(struct gn__engine *engine)
 {
     unsigned budget = GN__ENGINE_BUDGET;
-    uint64_t timers = 0;
+    uint64_t timers;
 
     for (; budget; budget--) {
         if (engine->run_head) {
@@ -242,11 +242,11 @@ static uint64_t run_due(struct gn__engine *engine)
         } else if (!run_arrival(engine) && !run_event(engine)) {
             timers = gn__netstack_deadline(&engine->net);
             if (timers > engine->net.now)
-                break;
+                return timers;
             (void)gn__netstack_timers(&engine->net, 1); /* More: next round. */
         }
     }
-    return budget ? timers : 0;
+    return gn__netstack_deadline(&engine->net);
 }
 
 static void settle(struct gn__engine *engine)

@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "namespace/engine.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "namespace/switch.h"
+#include "tests/lib/heap.h"
+
+/* A driver that a test plays itself. */
+struct fake {
+    struct gn_test_heap heap;
+    struct gn__engine *engine;
+    uint64_t now;
+    bool driving;
+    int locked;
+    unsigned n_kicks;
+    uint64_t kicked_for;
+    unsigned n_parks;
+    uint64_t parked_until;
+    void (*on_park)(struct fake *fake);
+    unsigned n_unparks;
+    int unlocked_when_woken; /* -1: never woken */
+    int released;
+};
+
+static uint64_t fake_now(void *self)
+{
+    return ((struct fake *)self)->now;
+}
+
+static void fake_random(void *self, void *out, size_t len)
+{
+    (void)self;
+    memset(out, 7, len);
+}
+
+static void fake_lock(void *self, bool driver)
+{
+    struct fake *fake = self;
+
+    (void)driver;
+    assert_int_equal(fake->locked, 0);
+    fake->locked = 1;
+}
+
+static void fake_unlock(void *self)
+{
+    struct fake *fake = self;
+
+    assert_int_equal(fake->locked, 1);
+    fake->locked = 0;
+}
+
+static int fake_park(void *self, struct gn__parker *parker, uint64_t deadline)
+{
+    struct fake *fake = self;
+
+    assert_int_equal(fake->locked, 0);
+    fake->n_parks++;
+    fake->parked_until = deadline;
+    if (atomic_load(&parker->woken))
+        return 0;
+    assert_non_null(fake->on_park);
+    fake->on_park(fake);
+    return 0;
+}
+
+static void fake_unpark(void *self, struct gn__parker *parker)
+{
+    struct fake *fake = self;
+
+    fake->n_unparks++;
+    fake->unlocked_when_woken = !fake->locked;
+    atomic_store(&parker->woken, 1);
+}
+
+static void fake_kick(void *self, uint64_t deadline)
+{
+    struct fake *fake = self;
+
+    assert_int_equal(fake->locked, 0);
+    fake->n_kicks++;
+    fake->kicked_for = deadline;
+}
+
+static bool fake_is_driving(void *self)
+{
+    return ((struct fake *)self)->driving;
+}
+
+static void fake_gone(void *self, void (*done)(void *arg), void *arg)
+{
+    (void)self;
+    done(arg);
+}
+
+static void fake_released(void *self)
+{
+    ((struct fake *)self)->released++;
+}
+
+static const struct gn__driver_ops fake_ops = {
+    .name = "fake",
+    .now = fake_now,
+    .random = fake_random,
+    .lock = fake_lock,
+    .unlock = fake_unlock,
+    .park = fake_park,
+    .unpark = fake_unpark,
+    .kick = fake_kick,
+    .is_driving = fake_is_driving,
+    .gone = fake_gone,
+    .released = fake_released,
+};
+
+/* A port that counts, and answers each packet if told to. */
+struct counting {
+    struct gn__port port;
+    struct gn__engine *engine;
+    unsigned n;
+    uint64_t last_ip_id;
+    struct gn__port *answer;
+};
+
+static void count(struct gn__port *port, struct gn__packet *packet)
+{
+    struct counting *counting = gn__container_of(port, struct counting, port);
+
+    counting->n++;
+    counting->last_ip_id = packet->ip.frag_id;
+    if (!counting->answer) {
+        gn__packet_free(packet);
+        return;
+    }
+    gn__packet_address(packet, port, counting->answer);
+    gn__engine_post(counting->engine, packet);
+}
+
+static const struct gn__port_ops counting_ops = {.name = "counting",
+                                                 .deliver = count};
+
+static int setup(void **state)
+{
+    struct fake *fake = test_calloc(1, sizeof(*fake));
+
+    gn_test_heap_init(&fake->heap);
+    fake->now = 1000;
+    fake->unlocked_when_woken = -1;
+    assert_int_equal(
+        gn__engine_create(&fake_ops, fake, &fake->heap.alloc, &fake->engine),
+        0);
+    *state = fake;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fake *fake = *state;
+
+    gn__engine_unref(fake->engine);
+    assert_int_equal(fake->released, 1);
+    gn_test_heap_done(&fake->heap);
+    test_free(fake);
+    return 0;
+}
+
+static void counting_init(struct fake *fake, struct counting *counting)
+{
+    memset(counting, 0, sizeof(*counting));
+    gn__port_init(&counting->port, &counting_ops, 1500);
+    counting->engine = fake->engine;
+    assert_int_equal(gn__gate_take(fake->engine, &counting->port), 0);
+}
+
+static struct gn__packet *packet_to(struct fake *fake,
+                                    const struct counting *counting,
+                                    uint32_t id)
+{
+    struct gn__packet *packet = gn__packet_alloc(&fake->engine->net.packets);
+
+    assert_non_null(packet);
+    gn__packet_address(packet, NULL, &counting->port);
+    packet->ip.frag_id = id;
+    return packet;
+}
+
+static void packets_are_delivered_on_leaving(void **state)
+{
+    struct fake *fake = *state;
+    struct counting to;
+
+    counting_init(fake, &to);
+    gn__engine_enter(fake->engine);
+    gn__engine_post(fake->engine, packet_to(fake, &to, 1));
+    assert_int_equal(to.n, 0);
+    gn__engine_leave(fake->engine);
+    assert_int_equal(to.n, 1);
+    gn__gate_give(fake->engine, &to.port);
+}
+
+static void an_entry_moves_a_bounded_number(void **state)
+{
+    struct fake *fake = *state;
+    struct counting to;
+    unsigned i;
+
+    counting_init(fake, &to);
+    gn__engine_enter(fake->engine);
+    for (i = 0; i < 3 * GN__ENGINE_BUDGET; i++)
+        gn__engine_post(fake->engine, packet_to(fake, &to, i));
+    gn__engine_leave(fake->engine);
+    assert_int_equal(to.n, GN__ENGINE_BUDGET);
+    assert_int_equal(fake->n_kicks, 1);
+    assert_int_equal(fake->kicked_for, 0);
+    assert_int_equal(gn__engine_deadline(fake->engine), 0);
+    fake->driving = true;
+    gn__engine_run(fake->engine);
+    gn__engine_run(fake->engine);
+    assert_int_equal(to.n, 3 * GN__ENGINE_BUDGET);
+    assert_int_equal(to.last_ip_id, 3 * GN__ENGINE_BUDGET - 1);
+    assert_true(gn__engine_deadline(fake->engine) > fake->now);
+    gn__gate_give(fake->engine, &to.port);
+}
+
+static void two_that_answer_for_ever_leave_room_for_others(void **state)
+{
+    struct fake *fake = *state;
+    struct counting a, b, other;
+    unsigned i;
+
+    counting_init(fake, &a);
+    counting_init(fake, &b);
+    counting_init(fake, &other);
+    a.answer = &b.port;
+    b.answer = &a.port;
+    gn__engine_enter(fake->engine);
+    for (i = 0; i < 10; i++)
+        gn__engine_post(fake->engine, packet_to(fake, &a, i));
+    gn__engine_leave(fake->engine);
+    assert_int_equal(a.n + b.n, GN__ENGINE_BUDGET);
+    gn__engine_enter(fake->engine);
+    gn__engine_post(fake->engine, packet_to(fake, &other, 1));
+    gn__engine_leave(fake->engine);
+    assert_int_equal(other.n, 1);
+    gn__gate_give(fake->engine, &a.port);
+    gn__gate_give(fake->engine, &b.port);
+    fake->driving = true;
+    gn__engine_run(fake->engine); /* Nobody is there any more: it ends. */
+    assert_true(gn__engine_deadline(fake->engine) > fake->now);
+    gn__gate_give(fake->engine, &other.port);
+}
+
+static void later_packets_come_in_time_order(void **state)
+{
+    struct fake *fake = *state;
+    struct counting to;
+
+    counting_init(fake, &to);
+    gn__engine_enter(fake->engine);
+    gn__engine_post_at(fake->engine, packet_to(fake, &to, 3), 3000);
+    gn__engine_post_at(fake->engine, packet_to(fake, &to, 1), 2000);
+    gn__engine_post_at(fake->engine, packet_to(fake, &to, 2), 2000);
+    gn__engine_leave(fake->engine);
+    assert_int_equal(to.n, 0);
+    assert_int_equal(fake->kicked_for, 2000);
+    fake->driving = true;
+    fake->now = 2000;
+    gn__engine_run(fake->engine);
+    assert_int_equal(to.n, 2);
+    assert_int_equal(to.last_ip_id, 2);
+    assert_int_equal(gn__engine_deadline(fake->engine), 3000);
+    fake->now = 3000;
+    gn__engine_run(fake->engine);
+    assert_int_equal(to.last_ip_id, 3);
+    gn__gate_give(fake->engine, &to.port);
+}
+
+struct timer {
+    struct gn__event event;
+    struct fake *fake;
+    unsigned n;
+};
+
+static void fire(struct gn__event *event)
+{
+    gn__container_of(event, struct timer, event)->n++;
+}
+
+static void the_driver_is_kicked_for_earlier_deadlines_only(void **state)
+{
+    struct fake *fake = *state;
+    struct timer timer = {.event.fire = fire, .fake = fake};
+    static const struct {
+        uint64_t when;
+        unsigned kicks;
+    } steps[] = {{5000, 1}, {6000, 1}, {4000, 2}, {4500, 2}, {4000, 2}};
+    size_t i;
+
+    for (i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+        gn__engine_enter(fake->engine);
+        gn__event_arm(fake->engine, &timer.event, steps[i].when);
+        gn__engine_leave(fake->engine);
+        assert_int_equal(fake->n_kicks, steps[i].kicks);
+    }
+    assert_int_equal(gn__engine_deadline(fake->engine), 4000);
+    fake->driving = true;
+    fake->now = 4000;
+    gn__engine_run(fake->engine);
+    assert_int_equal(timer.n, 1);
+    assert_int_equal(fake->n_kicks, 2); /* Who drives needs no kick. */
+    gn__engine_enter(fake->engine);
+    gn__event_arm(fake->engine, &timer.event, 9000);
+    gn__event_disarm(fake->engine, &timer.event);
+    gn__engine_leave(fake->engine);
+    fake->now = 10000;
+    gn__engine_run(fake->engine);
+    assert_int_equal(timer.n, 1);
+}
+
+struct callback {
+    struct gn__notice notice;
+    struct fake *fake;
+    unsigned n;
+};
+
+static void called(struct gn__notice *notice)
+{
+    struct callback *callback =
+        gn__container_of(notice, struct callback, notice);
+
+    assert_int_equal(callback->fake->locked, 0);
+    callback->n++;
+}
+
+static void callbacks_run_when_dispatched_without_the_lock(void **state)
+{
+    struct fake *fake = *state;
+    struct callback a = {.notice.run = called, .fake = fake};
+    struct callback b = {.notice.run = called, .fake = fake};
+
+    gn__engine_enter(fake->engine);
+    gn__notice_queue(fake->engine, &a.notice);
+    gn__notice_queue(fake->engine, &a.notice);
+    gn__notice_queue(fake->engine, &b.notice);
+    gn__notice_cancel(fake->engine, &b.notice);
+    gn__engine_leave(fake->engine);
+    assert_int_equal(a.n, 0);
+    assert_int_equal(fake->n_kicks, 1);
+    assert_int_equal(fake->kicked_for, 0);
+    assert_true(gn__engine_dispatch(fake->engine, 16));
+    assert_int_equal(a.n, 1);
+    assert_int_equal(b.n, 0);
+    assert_false(gn__engine_dispatch(fake->engine, 16));
+}
+
+static struct gn__waiter *sleeper;
+
+static void wake_it(struct fake *fake)
+{
+    gn__engine_enter(fake->engine);
+    gn__engine_wake(fake->engine, sleeper);
+    gn__engine_leave(fake->engine);
+}
+
+static void a_waiter_is_woken_after_unlocking(void **state)
+{
+    struct fake *fake = *state;
+    bool fired = false;
+    struct gn__waiter waiter = {.fired = &fired};
+    struct gn__list list;
+
+    gn__list_init(&list);
+    sleeper = &waiter;
+    fake->on_park = wake_it;
+    gn__engine_enter(fake->engine);
+    gn__list_add_tail(&list, &waiter.link);
+    assert_int_equal(gn__engine_wait(fake->engine, &waiter, GN__NEVER), 0);
+    assert_true(fired);
+    assert_int_equal(fake->unlocked_when_woken, 1);
+    assert_true(gn__list_empty(&list));
+    gn__engine_leave(fake->engine);
+}
+
+static void a_chief_is_woken_for_its_others(void **state)
+{
+    struct fake *fake = *state;
+    bool fired = false;
+    struct gn__waiter chief = {0};
+    struct gn__waiter other = {.chief = &chief, .fired = &fired};
+    struct gn__list list, more;
+
+    gn__list_init(&list);
+    gn__list_init(&more);
+    sleeper = &other;
+    fake->on_park = wake_it;
+    gn__engine_enter(fake->engine);
+    gn__list_add_tail(&list, &chief.link);
+    gn__list_add_tail(&more, &other.link);
+    assert_int_equal(gn__engine_wait(fake->engine, &chief, GN__NEVER), 0);
+    assert_true(fired);
+    assert_true(gn__list_empty(&list));
+    assert_true(gn__list_empty(&more));
+    gn__engine_leave(fake->engine);
+}
+
+static void time_passes(struct fake *fake)
+{
+    fake->now = fake->parked_until;
+}
+
+static void a_wait_times_out(void **state)
+{
+    struct fake *fake = *state;
+    struct gn__waiter waiter = {0};
+    struct gn__list list;
+
+    gn__list_init(&list);
+    fake->on_park = time_passes;
+    gn__engine_enter(fake->engine);
+    gn__list_add_tail(&list, &waiter.link);
+    assert_int_equal(gn__engine_wait(fake->engine, &waiter, 50000), -ETIMEDOUT);
+    assert_int_equal(fake->now, 50000);
+    assert_true(gn__list_empty(&list));
+    gn__engine_leave(fake->engine);
+}
+
+static void a_sleeper_runs_what_the_driver_does_not(void **state)
+{
+    struct fake *fake = *state;
+    struct timer timer = {.event.fire = fire, .fake = fake};
+    struct gn__waiter waiter = {0};
+    struct gn__list list;
+
+    gn__list_init(&list);
+    fake->on_park = time_passes;
+    gn__engine_enter(fake->engine);
+    gn__event_arm(fake->engine, &timer.event, 20000000);
+    gn__list_add_tail(&list, &waiter.link);
+    assert_int_equal(gn__engine_wait(fake->engine, &waiter, 90000000),
+                     -ETIMEDOUT);
+    assert_int_equal(timer.n, 1);
+    assert_int_equal(fake->n_parks, 2);
+    gn__engine_leave(fake->engine);
+}
+
+static void who_drives_cannot_wait(void **state)
+{
+    struct fake *fake = *state;
+    struct gn__waiter waiter = {0};
+    struct gn__list list;
+
+    gn__list_init(&list);
+    fake->driving = true;
+    gn__engine_enter(fake->engine);
+    gn__list_add_tail(&list, &waiter.link);
+    assert_int_equal(gn__engine_wait(fake->engine, &waiter, GN__NEVER),
+                     -EDEADLK);
+    assert_true(gn__list_empty(&list));
+    gn__engine_leave(fake->engine);
+}
+
+struct late {
+    struct gn__late late;
+    struct fake *fake;
+    unsigned n_taken, n_run;
+};
+
+static void take_late(struct gn__late *late)
+{
+    struct late *l = gn__container_of(late, struct late, late);
+
+    assert_int_equal(l->fake->locked, 1);
+    l->n_taken++;
+}
+
+static void run_late(struct gn__late *late)
+{
+    struct late *l = gn__container_of(late, struct late, late);
+
+    assert_int_equal(l->fake->locked, 0);
+    l->n_run++;
+}
+
+static void late_work_is_done_after_unlocking(void **state)
+{
+    struct fake *fake = *state;
+    struct late late[50];
+    size_t i;
+
+    gn__engine_enter(fake->engine);
+    for (i = 0; i < 50; i++) {
+        late[i] = (struct late){.late = {.take = take_late, .run = run_late},
+                                .fake = fake};
+        gn__list_add_tail(&fake->engine->fds, &late[i].late.link);
+    }
+    gn__engine_leave(fake->engine);
+    for (i = 0; i < 50; i++) {
+        assert_int_equal(late[i].n_taken, 1);
+        assert_int_equal(late[i].n_run, 1);
+    }
+}
+
+static void time_never_goes_back(void **state)
+{
+    struct fake *fake = *state;
+
+    fake->now = 5000;
+    gn__engine_run(fake->engine);
+    fake->now = 4000;
+    gn__engine_enter(fake->engine);
+    assert_int_equal(gn__now(fake->engine), 5000);
+    gn__engine_leave(fake->engine);
+}
+
+static void a_stale_gate_drops(void **state)
+{
+    struct fake *fake = *state;
+    struct counting gone, next;
+
+    counting_init(fake, &gone);
+    gn__engine_enter(fake->engine);
+    gn__engine_post_at(fake->engine, packet_to(fake, &gone, 1), 2000);
+    gn__gate_give(fake->engine, &gone.port);
+    counting_init(fake, &next); /* The same gate again. */
+    gn__engine_leave(fake->engine);
+    fake->now = 2000;
+    gn__engine_run(fake->engine);
+    assert_int_equal(next.n, 0);
+    gn__gate_give(fake->engine, &next.port);
+}
+
+static int create_engine(struct gn_test_heap *heap, void *arg)
+{
+    struct fake *fake = arg;
+    struct gn__engine *engine;
+    int err;
+
+    err = gn__engine_create(&fake_ops, fake, &heap->alloc, &engine);
+    if (!err)
+        gn__engine_unref(engine);
+    return err;
+}
+
+static void creating_survives_any_failed_allocation(void **state)
+{
+    struct fake fake = {.now = 1};
+
+    (void)state;
+    assert_true(gn_test_heap_sweep(create_engine, &fake) > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        T(packets_are_delivered_on_leaving),
+        T(an_entry_moves_a_bounded_number),
+        T(two_that_answer_for_ever_leave_room_for_others),
+        T(later_packets_come_in_time_order),
+        T(the_driver_is_kicked_for_earlier_deadlines_only),
+        T(callbacks_run_when_dispatched_without_the_lock),
+        T(a_waiter_is_woken_after_unlocking),
+        T(a_chief_is_woken_for_its_others),
+        T(a_wait_times_out),
+        T(a_sleeper_runs_what_the_driver_does_not),
+        T(who_drives_cannot_wait),
+        T(late_work_is_done_after_unlocking),
+        T(time_never_goes_back),
+        T(a_stale_gate_drops),
+        cmocka_unit_test(creating_survives_any_failed_allocation),
+#undef T
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
