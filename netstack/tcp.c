@@ -80,6 +80,7 @@ int gn__netstack_init(struct gn__netstack *net,
 void gn__netstack_done(struct gn__netstack *net)
 {
     gn__table_done(&net->tuples);
+    gn__stash_done(&net->stash, &net->mem);
     gn__packet_pool_done(&net->packets);
     gn__chunk_pool_close(net->chunks);
 }

@@ -127,10 +127,13 @@ struct gn__conn *gn__conn_alloc(struct gn__stack *stack,
                                 const struct gn__endpoint *remote,
                                 const struct gn__tcp_params *params)
 {
-    struct gn__conn *conn = gn__zalloc(&stack->net->mem, sizeof(*conn));
+    struct gn__netstack *net = stack->net;
+    struct gn__conn *conn =
+        gn__stash_take(&net->stash, &net->mem, sizeof(*conn));
 
     if (!conn)
         return NULL;
+    memset(conn, 0, sizeof(*conn));
     gn__tuple_key(stack, local, remote, &conn->tuple.key);
     conn->local = *local;
     conn->remote = *remote;
@@ -176,7 +179,7 @@ void gn__conn_free(struct gn__conn *conn)
     gn__list_del(&conn->queued);
     gn__list_del(&conn->all);
     stack->n_conns--;
-    gn__free(&stack->net->mem, conn, sizeof(*conn));
+    gn__stash_give(&stack->net->stash, &stack->net->mem, conn, sizeof(*conn));
 }
 
 void gn__conn_enter(struct gn__conn *conn)

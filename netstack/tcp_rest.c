@@ -46,7 +46,7 @@ void gn__rest_end(struct gn__rest *rest)
     stack->n_resting--;
     if (rest->binding)
         stack->ops->released(stack, rest->binding);
-    gn__free(&stack->net->mem, rest, sizeof(*rest));
+    gn__stash_give(&stack->net->stash, &stack->net->mem, rest, sizeof(*rest));
 }
 
 static void make_room(struct gn__stack *stack)
@@ -67,9 +67,10 @@ void gn__rest_begin(struct gn__conn *conn)
     struct gn__rest *rest;
 
     make_room(stack);
-    rest = gn__zalloc(&net->mem, sizeof(*rest));
+    rest = gn__stash_take(&net->stash, &net->mem, sizeof(*rest));
     if (!rest)
         return;
+    memset(rest, 0, sizeof(*rest));
     gn__netstack_ops.view(conn, &view);
     rest->tuple.key = conn->tuple.key;
     rest->tuple.resting = true;
@@ -80,7 +81,7 @@ void gn__rest_begin(struct gn__conn *conn)
     gn__tuple_del(stack, &conn->tuple);
     conn->in_table = false;
     if (gn__tuple_add(stack, &rest->tuple)) {
-        gn__free(&net->mem, rest, sizeof(*rest));
+        gn__stash_give(&net->stash, &net->mem, rest, sizeof(*rest));
         return;
     }
     rest->binding = conn->binding;
