@@ -73,12 +73,19 @@ static void wait_for_callback(struct fixture *f)
     atomic_store(&f->spot, 0);
 }
 
+static void assert_nothing_is_left(struct fixture *f)
+{
+    pthread_mutex_lock(&f->heap.lock);
+    assert_int_equal(f->heap.n_live, 0);
+    pthread_mutex_unlock(&f->heap.lock);
+}
+
 static void closing_without_a_callback_returns_when_gone(void **state)
 {
     struct fixture *f = *state;
 
     gn_network_close(f->net, NULL, NULL);
-    gn_test_heap_done(&f->heap); /* The thread and its engine are gone too. */
+    assert_nothing_is_left(f); /* The thread and its engine are gone too. */
     f->net = network(f);
 }
 
@@ -88,7 +95,7 @@ static void closing_with_a_callback_frees_first(void **state)
 
     gn_network_close(f->net, closed, f);
     wait_for_callback(f);
-    gn_test_heap_done(&f->heap);
+    assert_nothing_is_left(f);
     f->net = network(f);
 }
 
