@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -175,8 +176,20 @@ static void close_in_callback(void *arg)
     struct fixture *f = arg;
 
     gn_network_close(f->net, NULL, NULL); /* Must not wait for itself. */
-    f->net = network(f);
     closed(f);
+}
+
+/* Nobody is told when a thread that closed its own last network has ended. */
+static void wait_until_nothing_is_left(struct fixture *f)
+{
+    uint64_t n_live;
+
+    do {
+        pthread_mutex_lock(&f->heap.lock);
+        n_live = f->heap.n_live;
+        pthread_mutex_unlock(&f->heap.lock);
+        sched_yield();
+    } while (n_live);
 }
 
 static void a_callback_may_close_its_network(void **state)
@@ -185,6 +198,8 @@ static void a_callback_may_close_its_network(void **state)
 
     gn_namespace_close(gn_simnet_guest(f->net, "a"), 0, close_in_callback, f);
     wait_for_callback(f);
+    wait_until_nothing_is_left(f);
+    f->net = network(f);
 }
 
 struct blocked {
