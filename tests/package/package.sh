@@ -18,7 +18,7 @@ read -ra flags <<<"$CFLAGS"
 static() {
     local libs
     libs=$(pkg-config --static --libs guestnet |
-        sed 's/-lguestnet/-l:libguestnet.a -Wl,--no-whole-archive/')
+        sed 's/-lguestnet/-l:libguestnet.a/')
     # shellcheck disable=SC2046,SC2086
     "$CC" "${flags[@]}" $(pkg-config --cflags guestnet) -o program "$@" $libs
     ./program
@@ -57,11 +57,7 @@ pkg_config)
     ./program
     ;;
 pkg_config_static) static "$here/outside.c" ;;
-own_lwip)
-    # All of the library, needed or not, beside the program's own lwIP.
-    static -DWITH_OWN_LWIP "$here/outside.c" "$here/own_lwip.c" \
-        -Wl,--whole-archive
-    ;;
+own_lwip) static -DWITH_OWN_LWIP "$here/outside.c" "$here/own_lwip.c" ;;
 lto) static -flto -O2 -DWITH_OWN_LWIP "$here/outside.c" "$here/own_lwip.c" ;;
 lld)
     static -fuse-ld=lld -DWITH_OWN_LWIP "$here/outside.c" "$here/own_lwip.c"
