@@ -16,7 +16,7 @@
 #                                   own and works
 
 # libFuzzer's tables of switch values, which nobody writes, count as well.
-set(state_max 1024)
+set(state_max 512)
 if(CMAKE_C_FLAGS MATCHES "fuzzer")
     set(state_max 8192)
 endif()
@@ -70,7 +70,7 @@ function(gn_join_lwip name out)
     add_custom_target(lwip-state
         COMMAND ${CMAKE_NM} -f sysv -t d -S "${whole}" |
             awk -F|
-            "$7 ~ /gn_lwip_state/ && $5 { n += $5; print $5 + 0, $1 | \"sort -rn\" } END { close(\"sort -rn\"); print n, \"bytes in all\" }"
+            "$7 ~ /gn_lwip_state/ && $5 + 0 { n += $5; print $5 + 0, $1 | \"sort -rn\" } END { close(\"sort -rn\"); print n, \"bytes in all\" }"
         DEPENDS "${whole}" ${name}
         COMMENT "What is copied when an instance is entered" VERBATIM)
     set(${out} "${joined}" PARENT_SCOPE)
