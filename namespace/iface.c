@@ -295,23 +295,10 @@ int gn__iface_identify(struct gn__iface *iface)
 
 /* ---- groups ---- */
 
-static unsigned n_groups(const struct gn_namespace *ns)
-{
-    struct gn__list *it;
-    unsigned n = 0;
-
-    gn__list_foreach (it, &ns->ifaces) {
-        n += gn__container_of(it, struct gn__iface, of_ns)->port.n_groups;
-    }
-    return n;
-}
-
 int gn__iface_join(struct gn__iface *iface, const struct gn__addr *group)
 {
     if (!iface->port.net)
         return 0; /* lo: nobody else is there to send. */
-    if (n_groups(iface->ns) > iface->ns->limits.max_groups)
-        return -ENOBUFS;
     return gn__group_join(&iface->port, group);
 }
 

@@ -160,6 +160,7 @@ struct gn_namespace {
     struct gn_limits limits;
     struct gn_stats stats;
     uint32_t n_socks;
+    uint32_t n_memberships;      /* of its sockets in groups (sock) */
     uint32_t port_counter;       /* of RFC 6056 algorithm 3 (sock) */
     uint16_t ip_id;
     bool forwarding;

@@ -50,10 +50,12 @@ static struct membership *find(const struct gn_sock *sock,
 
 static void leave(struct gn_sock *sock, struct membership *m)
 {
-    if (gn__addr_is_broadcast(&m->group))
+    if (gn__addr_is_broadcast(&m->group)) {
         (void)!gn__iface_broadcast(m->iface, false); /* Cannot fail. */
-    else
+    } else {
         gn__iface_leave(m->iface, &m->group);
+        sock->ns->n_memberships--;
+    }
     gn__list_del(&m->link);
     gn__free(&sock->engine->net.mem, m, sizeof(*m));
 }
@@ -78,6 +80,20 @@ static int join(struct gn_sock *sock, const struct gn__addr *group,
     return 0;
 }
 
+static int join_group(struct gn_sock *sock, const struct gn__addr *group,
+                      struct gn__iface *iface)
+{
+    struct gn_namespace *ns = sock->ns;
+    int err;
+
+    if (ns->n_memberships >= ns->limits.max_groups)
+        return -ENOBUFS;
+    err = join(sock, group, iface);
+    if (!err)
+        ns->n_memberships++;
+    return err;
+}
+
 int gn__sock_group(struct gn_sock *sock, const struct gn__addr *group,
                    unsigned index, bool joins)
 {
@@ -92,7 +108,7 @@ int gn__sock_group(struct gn_sock *sock, const struct gn__addr *group,
         return -ENODEV;
     m = find(sock, group, iface);
     if (joins)
-        return m ? -EADDRINUSE : join(sock, group, iface);
+        return m ? -EADDRINUSE : join_group(sock, group, iface);
     if (!m)
         return -EADDRNOTAVAIL;
     leave(sock, m);

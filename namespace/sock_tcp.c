@@ -194,6 +194,8 @@ static int send_some(struct gn_sock *sock, struct gn__io *io)
         err = send_slice(tcp, io, more);
     if (!err || err == -EAGAIN)
         note_room(tcp);
+    if (err == -ENOBUFS)
+        sock->ns->stats.buffers_refused++;
     gn__sock_touch(sock);
     if (err == -EAGAIN && io->done > before && io->n_slices == 0)
         err = 0;

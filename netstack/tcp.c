@@ -53,6 +53,13 @@ bool gn__budget_full(const struct gn__budget *budget)
     return budget != NULL;
 }
 
+bool gn__budget_tight(const struct gn__budget *budget)
+{
+    while (budget && budget->held < budget->limit - budget->limit / 4)
+        budget = budget->parent;
+    return budget != NULL;
+}
+
 const char *gn__netstack_version(void)
 {
     return gn__netstack_ops.version;
@@ -276,7 +283,7 @@ static void drop_payload(struct gn__packet *packet,
                          const struct gn__segment *segment)
 {
     gn__packet_cut(packet, packet->len - segment->len);
-    packet->head[packet->ip.l4 + 13] &= (uint8_t)~(GN__FLAG_FIN | GN__FLAG_PSH);
+    packet->head[packet->ip.l4 + 13] &= 0xff ^ (GN__FLAG_FIN | GN__FLAG_PSH);
 }
 
 static void conn_input(struct gn__conn *conn, const struct gn__segment *segment,

@@ -65,6 +65,9 @@ void gn__budget_force(struct gn__budget *budget, size_t n);
 void gn__budget_give(struct gn__budget *budget, size_t n);
 /** Is nothing left of it, or of a parent's? */
 bool gn__budget_full(const struct gn__budget *budget);
+/** Is so little left that it is kept for what arrives? Two guests that fill
+ *  all they have with what they send could never take it from each other. */
+bool gn__budget_tight(const struct gn__budget *budget);
 
 /** Why a segment was dropped here; the namespace counts them. */
 enum gn__tcp_drop {

@@ -476,7 +476,7 @@ static int may_send(struct gn__conn *conn)
         return -EPIPE;
     if (!conn->connected || !gn__tcp_space(conn))
         return -EAGAIN;
-    if (gn__budget_full(budget_of(conn)))
+    if (gn__budget_tight(budget_of(conn)))
         return -ENOBUFS;
     return 0;
 }

@@ -24,11 +24,12 @@ struct gn_limits {
                                  peer no answer; 16384. */
     uint32_t max_time_wait;   /* Ended connections that rest; the oldest make
                                  room for new ones; 16384. */
-    uint32_t max_groups;      /* Multicast groups joined; more are -ENOBUFS;
-                                 256. */
+    uint32_t max_groups;      /* Multicast groups joined, counted for each
+                                 socket; more are -ENOBUFS; 256. */
     uint64_t max_buffered;    /* Bytes of memory held in socket buffers and
                                  reassembly; more are -ENOBUFS, or the window
-                                 closes; 64 MiB. */
+                                 closes. The last quarter is for what is
+                                 received. 64 MiB. */
     uint32_t icmp_per_second; /* ICMP errors sent, and as a burst a tenth of
                                  it; 1000. */
 };
