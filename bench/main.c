@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * guestnet-bench [--quick] [--list] [--json FILE] [--runs N] [--time MS]
- *                [NAME...]
+ * guestnet-bench [--quick] [--ours] [--list] [--json FILE] [--runs N]
+ *                [--time MS] [NAME...]
  *
+ * With --ours no reference is measured, so that a profiler sees us only.
  * Prints a table of medians and, with --json, the same as an array. The
  * library makes nothing in this process, see bench.h. The exit status says
  * whether every row could be measured and its data was right, not whether it
@@ -35,6 +36,7 @@
 
 struct options {
     bool quick;
+    bool ours_only; /* For profiles. */
     size_t runs;
     uint64_t time_ns;
     const char *json;
@@ -159,7 +161,8 @@ static double median(double *samples, size_t n)
 static void run_row(const struct bench_row *row, const struct options *options,
                     struct figures *f)
 {
-    size_t n_sides = row->reference_name ? BENCH_N_SIDES : 1;
+    size_t n_sides =
+        row->reference_name && !options->ours_only ? BENCH_N_SIDES : 1;
     double *ours = f->samples[BENCH_OURS];
 
     memset(f, 0, sizeof(*f));
@@ -322,6 +325,10 @@ static int read_options(int argc, char **argv, struct options *options)
             options->quick = true;
             continue;
         }
+        if (!strcmp(argv[i], "--ours")) {
+            options->ours_only = true;
+            continue;
+        }
         if (!strcmp(argv[i], "--json"))
             options->json = value;
         else if (!strcmp(argv[i], "--runs"))
@@ -390,8 +397,8 @@ int main(int argc, char **argv)
     }
     if (!array || !parse(argc, argv, &options)) {
         fprintf(stderr,
-                "usage: %s [--quick] [--list] [--json FILE] [--runs N] "
-                "[--time MS] [NAME...]\n",
+                "usage: %s [--quick] [--ours] [--list] [--json FILE] "
+                "[--runs N] [--time MS] [NAME...]\n",
                 argv[0]);
         cJSON_Delete(array);
         return 2;
