@@ -141,16 +141,39 @@ static void take_slowly(struct gn__lock *lock, bool preferred)
         atomic_fetch_sub(&lock->preferred, 1);
 }
 
-void gn__lock_take(struct gn__lock *lock, bool preferred)
+static void take(struct gn__lock *lock, bool preferred)
 {
     if (!try_take(lock, preferred))
         take_slowly(lock, preferred);
+}
+
+static void take_watched(struct gn__lock *lock, bool preferred)
+{
+    uint64_t asked = gn__monotonic_ns();
+
+    take(lock, preferred);
+    lock->held_since = gn__monotonic_ns();
+    if (preferred)
+        gn__histogram_add(&lock->watch.waits, lock->held_since - asked);
+}
+
+void gn__lock_take(struct gn__lock *lock, bool preferred)
+{
+    if (atomic_load_explicit(&lock->watch.on, memory_order_relaxed))
+        take_watched(lock, preferred);
+    else
+        take(lock, preferred);
 }
 
 void gn__lock_give(struct gn__lock *lock)
 {
     unsigned class;
 
+    if (lock->held_since) {
+        gn__histogram_add(&lock->watch.holds,
+                          gn__monotonic_ns() - lock->held_since);
+        lock->held_since = 0;
+    }
     atomic_store(&lock->held, 0);
     if (atomic_load(&lock->sleepers[1]))
         class = 1;

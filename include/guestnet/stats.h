@@ -10,6 +10,7 @@
  * every packet that is not delivered is counted under exactly one reason.
  */
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <guestnet/export.h>
@@ -96,6 +97,26 @@ struct gn_stats {
  * constant. Unknown ones are "unknown". Constant text, any thread.
  */
 GN_API const char *gn_drop_name(enum gn_drop why);
+
+/**
+ * How the one lock that all networks of a process share was used while it was
+ * watched. Percentiles are exact to an eighth.
+ */
+struct gn_lock_stats {
+    uint64_t waits; /* Of driving threads. */
+    uint64_t wait_p50_ns;
+    uint64_t wait_p99_ns;
+    uint64_t wait_max_ns;
+    uint64_t holds; /* By anybody. */
+    uint64_t hold_p99_ns;
+    uint64_t hold_max_ns;
+};
+
+/** Begin to count anew, or stop. It costs some 50 ns a call. Any thread. */
+GN_API void gn_lock_watch(bool on);
+
+/** What has been counted. @out is written whole. Any thread. */
+GN_API void gn_lock_stats(struct gn_lock_stats *out);
 
 GN_END_DECLS
 
