@@ -31,6 +31,15 @@ static void refuse(struct gn_namespace *ns, struct gn__packet *packet,
 
 /* ---- ICMP ---- */
 
+/* Whoever can send us packets could else make us send small ones only. */
+static bool was_sent(struct gn_namespace *ns, const struct gn__icmp *icmp)
+{
+    if (icmp->inner.proto == GN__PROTO_TCP)
+        return gn__tcp_has_sent(&ns->stack, icmp);
+    return icmp->inner.proto == GN__PROTO_UDP &&
+           gn__sock_udp_has_sent(ns, icmp);
+}
+
 static void icmp_error_input(struct gn_namespace *ns,
                              const struct gn__icmp *icmp)
 {
@@ -39,7 +48,7 @@ static void icmp_error_input(struct gn_namespace *ns,
         gn__ns_drop(ns, GN_DROP_ICMP);
         return;
     }
-    if (icmp->kind == GN__ICMP_TOO_BIG && icmp->mtu)
+    if (icmp->kind == GN__ICMP_TOO_BIG && icmp->mtu && was_sent(ns, icmp))
         gn__ns_learn_mtu(ns, &icmp->inner.dst, icmp->mtu);
     if (icmp->inner.proto == GN__PROTO_TCP)
         gn__tcp_icmp_error(&ns->stack, icmp);

@@ -287,6 +287,9 @@ void gn__sock_port_released(struct gn_namespace *ns, void *binding);
  *  is still the caller's (for the ICMP error). */
 bool gn__sock_udp_input(struct gn_namespace *ns, struct gn__iface *iface,
                         struct gn__packet *packet);
+/** Is there a socket that may have sent the UDP datagram an error quotes? */
+bool gn__sock_udp_has_sent(struct gn_namespace *ns,
+                           const struct gn__icmp *icmp);
 /** An ICMP error about a UDP datagram of ours. */
 void gn__sock_udp_error(struct gn_namespace *ns, const struct gn__icmp *icmp);
 /** Readiness of a changed socket: wake waiters, watchers, descriptors. */

@@ -216,20 +216,30 @@ bool gn__sock_udp_input(struct gn_namespace *ns, struct gn__iface *iface,
     return true;
 }
 
-void gn__sock_udp_error(struct gn_namespace *ns, const struct gn__icmp *icmp)
+static struct gn__binding *sender_of(struct gn_namespace *ns,
+                                     const struct gn__icmp *icmp)
 {
     struct gn__endpoint local = {.addr = icmp->inner.src,
                                  .port = icmp->inner_src_port};
     struct gn__endpoint remote = {.addr = icmp->inner.dst,
                                   .port = icmp->inner_dst_port};
     struct gn__port_use *use = gn__port_find(ns, GN__PROTO_UDP, local.port);
-    struct gn__binding *b;
+
+    return use ? gn__binding_pick(ns, use, score, &local, &remote, 0) : NULL;
+}
+
+bool gn__sock_udp_has_sent(struct gn_namespace *ns,
+                           const struct gn__icmp *icmp)
+{
+    return sender_of(ns, icmp) != NULL;
+}
+
+void gn__sock_udp_error(struct gn_namespace *ns, const struct gn__icmp *icmp)
+{
+    struct gn__binding *b = sender_of(ns, icmp);
     bool fatal, asked;
     int err;
 
-    if (!use)
-        return;
-    b = gn__binding_pick(ns, use, score, &local, &remote, 0);
     err = gn__icmp_errno(icmp->kind, icmp->inner.version, &fatal);
     if (!b || !err)
         return;

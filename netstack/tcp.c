@@ -429,16 +429,10 @@ struct gn__packet *gn__stack_reassemble(struct gn__stack *stack,
     return gn__netstack_ops.reassemble(stack, fragment);
 }
 
-/* RFC 5927: believed only about bytes that are in flight. */
-static bool plausible(const struct gn__pcb_view *view, uint32_t seq)
-{
-    uint32_t una = view->snd_nxt - view->in_flight;
-
-    return view->state == GN__TCP_SYN_SENT ||
-           (!gn__seq_before(seq, una) && gn__seq_before(seq, view->snd_nxt));
-}
-
-void gn__tcp_icmp_error(struct gn__stack *stack, const struct gn__icmp *icmp)
+/* The connection that sent what an error quotes. RFC 5927: it is believed only
+ * about bytes that are in flight. */
+static struct gn__conn *sender_of(struct gn__stack *stack,
+                                  const struct gn__icmp *icmp)
 {
     struct gn__endpoint local = {.addr = icmp->inner.src,
                                  .port = icmp->inner_src_port};
@@ -447,20 +441,35 @@ void gn__tcp_icmp_error(struct gn__stack *stack, const struct gn__icmp *icmp)
     struct gn__tuple *tuple = gn__tuple_find(stack, &local, &remote);
     struct gn__conn *conn;
     struct gn__pcb_view view;
+
+    if (!tuple || tuple->resting)
+        return NULL;
+    conn = gn__conn_of_tuple(tuple);
+    if (!conn->pcb)
+        return NULL;
+    gn__netstack_ops.view(conn, &view);
+    if (gn__seq_before(icmp->inner_seq, view.snd_nxt - view.in_flight) ||
+        !gn__seq_before(icmp->inner_seq, view.snd_nxt))
+        return NULL;
+    return conn;
+}
+
+bool gn__tcp_has_sent(struct gn__stack *stack, const struct gn__icmp *icmp)
+{
+    return sender_of(stack, icmp) != NULL;
+}
+
+void gn__tcp_icmp_error(struct gn__stack *stack, const struct gn__icmp *icmp)
+{
+    struct gn__conn *conn = sender_of(stack, icmp);
     bool fatal;
     int err;
 
-    if (!tuple || tuple->resting)
-        return;
-    conn = gn__conn_of_tuple(tuple);
-    if (!conn->pcb)
-        return;
-    gn__netstack_ops.view(conn, &view);
-    if (!plausible(&view, icmp->inner_seq))
+    if (!conn)
         return;
     if (icmp->kind == GN__ICMP_TOO_BIG) {
         gn__conn_enter(conn);
-        conn->mtu = stack->ops->mtu(stack, &remote.addr);
+        conn->mtu = stack->ops->mtu(stack, &icmp->inner.dst);
         gn__netstack_ops.apply(conn);
         gn__conn_settle(conn);
         return;
@@ -468,7 +477,7 @@ void gn__tcp_icmp_error(struct gn__stack *stack, const struct gn__icmp *icmp)
     err = gn__icmp_errno(icmp->kind, icmp->inner.version, &fatal);
     if (!err)
         return;
-    if (view.state == GN__TCP_SYN_SENT)
+    if (conn->state == GN__TCP_SYN_SENT)
         gn__tcp_fail(conn, err);
     else
         conn->soft_error = err;

@@ -164,6 +164,9 @@ struct gn__packet *gn__stack_reassemble(struct gn__stack *stack,
 
 /** An ICMP error about one of our segments (parsed, inner.proto TCP). */
 void gn__tcp_icmp_error(struct gn__stack *stack, const struct gn__icmp *icmp);
+/** Is what it quotes under way? Else it is forged, or too late to matter. */
+GN_WARN_UNUSED bool gn__tcp_has_sent(struct gn__stack *stack,
+                                     const struct gn__icmp *icmp);
 
 /** Is there a connection or TIME_WAIT with this 4-tuple? */
 enum gn__tuple_use { GN__TUPLE_FREE, GN__TUPLE_RESTING, GN__TUPLE_USED };
