@@ -65,8 +65,8 @@ static const struct cell_size {
 
 struct size_class {
     _Alignas(CACHE_LINE) pthread_mutex_t lock;
-    struct gn__list partial;  /* superblocks with a free cell, hottest first */
-    uint32_t n_empty;         /* superblocks all free; also in partial */
+    struct gn__list partial; /* superblocks with a free cell, hottest first */
+    uint32_t n_empty;        /* superblocks all free; also in partial */
     bool closed;
 };
 
@@ -183,7 +183,7 @@ static struct superblock *class_close(struct size_class *class)
 
     pthread_mutex_lock(&class->lock);
     class->closed = true;
-    gn__list_foreach(it, &class->partial) {
+    gn__list_foreach (it, &class->partial) {
         struct superblock *block =
             gn__container_of(it, struct superblock, node);
 

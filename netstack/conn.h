@@ -61,16 +61,16 @@ struct gn__listener {
     struct gn__tcp_params params;
     void *owner;
     uint32_t backlog;
-    uint32_t n_half;          /* SYN received, not yet established */
-    uint32_t n_ready;         /* established, not yet accepted */
-    struct gn__list half;     /* struct gn__conn.queued, oldest first */
+    uint32_t n_half;      /* SYN received, not yet established */
+    uint32_t n_ready;     /* established, not yet accepted */
+    struct gn__list half; /* struct gn__conn.queued, oldest first */
     struct gn__list ready;
 };
 
 struct gn__conn {
-    struct gn__tuple tuple; /* first */
-    struct gn__list all;    /* of the stack */
-    struct gn__list queued; /* of the listener */
+    struct gn__tuple tuple;  /* first */
+    struct gn__list all;     /* of the stack */
+    struct gn__list queued;  /* of the listener */
     struct gn__list opening; /* of the stack, while half open */
     struct gn__stack *stack;
     struct gn__endpoint local;
@@ -83,38 +83,38 @@ struct gn__conn {
     struct gn__tcp_params params;
     int error;
     int soft_error;
-    uint8_t state;       /* enum gn__tcp_state, as of the last settle */
+    uint8_t state; /* enum gn__tcp_state, as of the last settle */
     bool in_table;
-    bool connected;      /* has been established */
-    bool half_open;      /* in listener->half */
-    bool eof;            /* FIN received */
-    bool fin_sent;       /* shutdown or close asked for */
-    bool rested;         /* ended in TIME_WAIT */
-    bool woken;          /* something the owner must hear of */
-    bool writable;       /* gn__tcp_writable() as of the last settle */
-    bool data_arrived;   /* in this entry */
+    bool connected;    /* has been established */
+    bool half_open;    /* in listener->half */
+    bool eof;          /* FIN received */
+    bool fin_sent;     /* shutdown or close asked for */
+    bool rested;       /* ended in TIME_WAIT */
+    bool woken;        /* something the owner must hear of */
+    bool writable;     /* gn__tcp_writable() as of the last settle */
+    bool data_arrived; /* in this entry */
 
     struct gn__ring rx;
     size_t rx_bytes;
-    uint32_t rx_room;    /* free bytes behind rx's last slice, if ours */
-    struct gn__ring tx;  /* what lwIP refers to, oldest first */
-    uint32_t tx_room;    /* free bytes behind tx's last slice, if ours */
-    uint32_t tx_first;   /* sequence number of the first byte in tx */
-    uint32_t tx_una;     /* all before this is acknowledged */
-    uint32_t tx_end;     /* behind the last byte given to lwIP */
-    uint32_t tx_limit;   /* the send buffer now */
+    uint32_t rx_room;         /* free bytes behind rx's last slice, if ours */
+    struct gn__ring tx;       /* what lwIP refers to, oldest first */
+    uint32_t tx_room;         /* free bytes behind tx's last slice, if ours */
+    uint32_t tx_first;        /* sequence number of the first byte in tx */
+    uint32_t tx_una;          /* all before this is acknowledged */
+    uint32_t tx_end;          /* behind the last byte given to lwIP */
+    uint32_t tx_limit;        /* the send buffer now */
     const uint8_t *held_back; /* of tx's last slice: lwIP had no memory */
     uint32_t held_back_len;
 
-    uint32_t window;     /* the receive window it may offer now */
-    uint32_t mtu;        /* towards the peer, as lwIP was told */
-    uint32_t slow_tick;  /* lwIP's counters are right up to here */
-    uint64_t opened_at;  /* ns: SYN or SYN-ACK sent */
-    uint64_t rtt_ns;     /* of the handshake, or since */
-    uint64_t progress_at;  /* ns: last time the peer acknowledged something */
-    uint64_t window_at;  /* receive window growth, see tcp_window.c */
+    uint32_t window;      /* the receive window it may offer now */
+    uint32_t mtu;         /* towards the peer, as lwIP was told */
+    uint32_t slow_tick;   /* lwIP's counters are right up to here */
+    uint64_t opened_at;   /* ns: SYN or SYN-ACK sent */
+    uint64_t rtt_ns;      /* of the handshake, or since */
+    uint64_t progress_at; /* ns: last time the peer acknowledged something */
+    uint64_t window_at;   /* receive window growth, see tcp_window.c */
     uint32_t window_seq;
-    uint32_t isn_floor;  /* reuse of a resting tuple: begin above this */
+    uint32_t isn_floor; /* reuse of a resting tuple: begin above this */
     bool isn_has_floor;
 };
 

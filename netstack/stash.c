@@ -55,7 +55,7 @@ void gn__stash_done(struct gn__stash *stash, const struct gn__mem *mem)
 {
     size_t class;
 
-    for (class = 0; class < GN__STASH_SIZES; class++) {
+    for (class = 0; class < GN__STASH_SIZES; class ++) {
         while (stash->top[class]) {
             void *block = stash->top[class];
 

@@ -13,7 +13,7 @@
 
 #include "base/mem.h"
 
-#define GN__STASH_STEP 64u
+#define GN__STASH_STEP  64u
 #define GN__STASH_SIZES 16u
 #define GN__STASH_DEPTH 32u
 

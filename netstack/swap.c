@@ -27,8 +27,7 @@ static bool initialised;
 
 static size_t state_size(void)
 {
-    return (size_t)(gn__netstack_ops.state_end -
-                    gn__netstack_ops.state_start);
+    return (size_t)(gn__netstack_ops.state_end - gn__netstack_ops.state_start);
 }
 
 static __attribute__((noinline)) void copy(void *to, const void *from)

@@ -15,7 +15,7 @@
 #include "netstack/netstack.h"
 #include "netstack/tcp_internal.h"
 
-#define TCP_HDR_LEN 20u
+#define TCP_HDR_LEN  20u
 #define SECOND_TICKS (1000000000ull / GN__TICK_NS)
 
 bool gn__budget_take(struct gn__budget *budget, size_t n)
@@ -186,8 +186,7 @@ void gn__tcp_dropped(struct gn__stack *stack, enum gn__tcp_drop why)
 
 void gn__tuple_key(const struct gn__stack *stack,
                    const struct gn__endpoint *local,
-                   const struct gn__endpoint *remote,
-                   struct gn__tuple_key *out)
+                   const struct gn__endpoint *remote, struct gn__tuple_key *out)
 {
     out->local = local->addr;
     out->remote = remote->addr;
@@ -318,8 +317,7 @@ static void conn_input(struct gn__conn *conn, const struct gn__segment *segment,
 
 static void listener_input(struct gn__listener *listener,
                            const struct gn__segment *segment,
-                           struct gn__packet *packet,
-                           const uint32_t *isn_floor)
+                           struct gn__packet *packet, const uint32_t *isn_floor)
 {
     struct gn__stack *stack = listener->stack;
     struct gn__conn *conn = NULL;
@@ -367,8 +365,7 @@ void gn__tcp_input(struct gn__stack *stack, struct gn__packet *packet)
         return;
     }
     if (tuple) {
-        struct gn__rest *rest =
-            gn__container_of(tuple, struct gn__rest, tuple);
+        struct gn__rest *rest = gn__container_of(tuple, struct gn__rest, tuple);
 
         has_floor = gn__rest_input(rest, &segment, &isn_floor);
         if (!has_floor) {

@@ -35,7 +35,7 @@
 
 /** The wheel's tick: lwIP's fast timer. Its slow timer is two of them. */
 #define GN__TICK_NS 25000000ull
-#define GN__NEVER UINT64_MAX
+#define GN__NEVER   UINT64_MAX
 
 /** The window every connection starts with, bytes. */
 #define GN__WINDOW_START (128u * 1024)
@@ -104,10 +104,10 @@ struct gn__netstack {
     struct gn__mem mem;
     struct gn__chunk_pool *chunks;
     struct gn__packet_pool packets;
-    struct gn__stash stash;   /* lwIP's blocks */
-    uint64_t now;             /* ns; set by the engine before each entry */
+    struct gn__stash stash; /* lwIP's blocks */
+    uint64_t now;           /* ns; set by the engine before each entry */
     struct gn__wheel wheel;
-    struct gn__table tuples;  /* struct gn__tuple: connections, TIME_WAIT */
+    struct gn__table tuples; /* struct gn__tuple: connections, TIME_WAIT */
     uint64_t secret[2];
     uint32_t next_stack_id;
 };
@@ -127,13 +127,13 @@ struct gn__stack {
     struct gn__netstack *net;
     const struct gn__stack_ops *ops;
     void *owner;
-    void *state;              /* saved lwIP state; NULL until first needed */
+    void *state; /* saved lwIP state; NULL until first needed */
     uint32_t id;
-    uint32_t timer_count;     /* lwIP's tcp_timer_ctr, see lwip/timer.c */
-    struct gn__tuple *hot;    /* looked up last; NULL */
-    struct gn__list conns;    /* struct gn__conn.all */
-    struct gn__list half;     /* struct gn__conn.opening, oldest first */
-    struct gn__list resting;  /* TIME_WAIT, oldest first */
+    uint32_t timer_count;    /* lwIP's tcp_timer_ctr, see lwip/timer.c */
+    struct gn__tuple *hot;   /* looked up last; NULL */
+    struct gn__list conns;   /* struct gn__conn.all */
+    struct gn__list half;    /* struct gn__conn.opening, oldest first */
+    struct gn__list resting; /* TIME_WAIT, oldest first */
     uint64_t isn_key[2];
     struct gn__budget budget; /* bytes buffered */
     uint32_t n_conns;         /* connections alive, without TIME_WAIT */
@@ -181,8 +181,8 @@ struct gn__tcp_params {
     bool nodelay;
     bool cork;
     bool keepalive;
-    bool accept_on_data;      /* TCP_DEFER_ACCEPT (listener) */
-    uint16_t max_segment;     /* TCP_MAXSEG; 0: by MTU */
+    bool accept_on_data;  /* TCP_DEFER_ACCEPT (listener) */
+    uint16_t max_segment; /* TCP_MAXSEG; 0: by MTU */
     uint32_t keep_idle_s, keep_interval_s, keep_count;
     uint32_t user_timeout_ms; /* 0: none */
     uint32_t syn_count;       /* TCP_SYNCNT: retries before ETIMEDOUT */
@@ -218,17 +218,26 @@ struct gn__conn *gn__tcp_accept(struct gn__listener *listener, void *owner);
 
 /** What can be seen of a connection from outside. */
 enum gn__tcp_state { /* Linux's values, as TCP_INFO shows them */
-    GN__TCP_ESTABLISHED = 1, GN__TCP_SYN_SENT, GN__TCP_SYN_RECV,
-    GN__TCP_FIN_WAIT1, GN__TCP_FIN_WAIT2, GN__TCP_TIME_WAIT, GN__TCP_CLOSE,
-    GN__TCP_CLOSE_WAIT, GN__TCP_LAST_ACK, GN__TCP_LISTEN, GN__TCP_CLOSING
+                     GN__TCP_ESTABLISHED = 1,
+                     GN__TCP_SYN_SENT,
+                     GN__TCP_SYN_RECV,
+                     GN__TCP_FIN_WAIT1,
+                     GN__TCP_FIN_WAIT2,
+                     GN__TCP_TIME_WAIT,
+                     GN__TCP_CLOSE,
+                     GN__TCP_CLOSE_WAIT,
+                     GN__TCP_LAST_ACK,
+                     GN__TCP_LISTEN,
+                     GN__TCP_CLOSING
 };
 enum gn__tcp_state gn__tcp_state(const struct gn__conn *conn);
-bool gn__tcp_connected(const struct gn__conn *conn); /* ever established */
-size_t gn__tcp_readable(const struct gn__conn *conn);  /* bytes waiting */
-bool gn__tcp_eof(const struct gn__conn *conn);  /* FIN behind those bytes */
-size_t gn__tcp_space(const struct gn__conn *conn); /* bytes send would take */
+bool gn__tcp_connected(const struct gn__conn *conn);  /* ever established */
+size_t gn__tcp_readable(const struct gn__conn *conn); /* bytes waiting */
+bool gn__tcp_eof(const struct gn__conn *conn);      /* FIN behind those bytes */
+size_t gn__tcp_space(const struct gn__conn *conn);  /* bytes send would take */
 bool gn__tcp_writable(const struct gn__conn *conn); /* POLLOUT: a third free */
-size_t gn__tcp_unsent(const struct gn__conn *conn); /* SIOCOUTQ: unacknowledged */
+size_t gn__tcp_unsent(
+    const struct gn__conn *conn); /* SIOCOUTQ: unacknowledged */
 /** What ended it: 0 or -ECONNRESET, -ECONNREFUSED, -ETIMEDOUT, ... */
 int gn__tcp_error(const struct gn__conn *conn);
 /** A passing ICMP error (SO_ERROR after an unreachable); read and cleared. */

@@ -23,7 +23,7 @@
 #define SMALL_SHARE 2u
 /* Chunks for small payload, bytes: the first, and those after a full one. */
 #define SMALL_CHUNK_FIRST 480u
-#define SMALL_CHUNK 2000u
+#define SMALL_CHUNK       2000u
 /* The largest piece lwIP is given at once, bytes. */
 #define WRITE_MAX 32768u
 
@@ -85,8 +85,8 @@ static size_t small_chunk(struct gn__ring *ring, uint32_t len)
     if (len > SMALL_CHUNK)
         return len;
     if (len > SMALL_CHUNK_FIRST ||
-        (ring->n && gn__ring_at(ring, ring->n - 1)->len >=
-                        SMALL_CHUNK_FIRST / 2))
+        (ring->n &&
+         gn__ring_at(ring, ring->n - 1)->len >= SMALL_CHUNK_FIRST / 2))
         return SMALL_CHUNK;
     return SMALL_CHUNK_FIRST;
 }
@@ -144,8 +144,8 @@ struct gn__conn *gn__conn_alloc(struct gn__stack *stack,
     conn->mtu = stack->ops->mtu(stack, &remote->addr);
     conn->opened_at = stack->net->now;
     conn->progress_at = stack->net->now;
-    conn->tx_limit = params->send_buffer ? params->send_buffer
-                                         : SEND_LIMIT_START;
+    conn->tx_limit =
+        params->send_buffer ? params->send_buffer : SEND_LIMIT_START;
     gn__ring_init(&conn->rx);
     gn__ring_init(&conn->tx);
     gn__list_init(&conn->queued);
@@ -583,14 +583,13 @@ bool gn__conn_received(struct gn__conn *conn, const struct gn__packet *packet,
                        const uint8_t *data, uint32_t len)
 {
     struct gn__slice slice = {.data = data, .len = len};
-    bool in_head = data >= packet->head &&
-                   data < packet->head + sizeof(packet->head);
+    bool in_head =
+        data >= packet->head && data < packet->head + sizeof(packet->head);
 
     if (!in_head)
         slice.chunk = gn__chunk_of(data);
     if (in_head ||
-        (conn->rx_bytes &&
-         len < gn__chunk_cost(slice.chunk) / SMALL_SHARE)) {
+        (conn->rx_bytes && len < gn__chunk_cost(slice.chunk) / SMALL_SHARE)) {
         if (!gn__conn_append(conn, &conn->rx, &conn->rx_room, data, len))
             return false;
     } else {
@@ -659,8 +658,8 @@ size_t gn__tcp_take(struct gn__conn *conn, size_t max, bool peek, size_t skip,
     consume(conn, taken);
     if (!conn->rx.n)
         conn->rx_room = 0;
-    if (conn->pcb && gn__netstack_ops.opened(conn, (uint32_t)taken,
-                                             window_edge(conn))) {
+    if (conn->pcb &&
+        gn__netstack_ops.opened(conn, (uint32_t)taken, window_edge(conn))) {
         gn__conn_enter(conn);
         gn__netstack_ops.ack_now(conn);
         gn__conn_settle(conn);
@@ -779,12 +778,12 @@ void gn__tcp_info(const struct gn__conn *conn, struct tcp_info *out)
     out->tcpi_retransmits = (uint8_t)view.retransmits;
     out->tcpi_options = view.window_scaling ? TCPI_OPT_WSCALE : 0;
     out->tcpi_rto = view.rto_ms * 1000;
-    out->tcpi_rtt = view.rtt_ms ? view.rtt_ms * 1000
-                                : (uint32_t)(conn->rtt_ns / 1000);
+    out->tcpi_rtt =
+        view.rtt_ms ? view.rtt_ms * 1000 : (uint32_t)(conn->rtt_ns / 1000);
     out->tcpi_snd_mss = view.mss;
     out->tcpi_rcv_mss = view.mss;
-    out->tcpi_unacked = (view.in_flight + view.mss - 1) /
-                        (view.mss ? view.mss : 1);
+    out->tcpi_unacked =
+        (view.in_flight + view.mss - 1) / (view.mss ? view.mss : 1);
     out->tcpi_snd_cwnd = view.mss ? view.cwnd / view.mss : 0;
     out->tcpi_snd_ssthresh = view.mss ? view.ssthresh / view.mss : 0;
     out->tcpi_rcv_space = conn->window;

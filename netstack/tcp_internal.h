@@ -68,8 +68,7 @@ bool gn__rest_input(struct gn__rest *rest, const struct gn__segment *segment,
 void gn__tcp_reply(struct gn__stack *stack, const struct gn__segment *to,
                    uint32_t seq, uint32_t ack, uint8_t flags);
 /** Refuse @segment: RST as RFC 9293 section 3.10.7.1 has it. */
-void gn__tcp_refuse(struct gn__stack *stack,
-                    const struct gn__segment *segment);
+void gn__tcp_refuse(struct gn__stack *stack, const struct gn__segment *segment);
 
 /* ---- tcp_listen.c ---- */
 /** Room for one more connection: the oldest handshake goes if there are as

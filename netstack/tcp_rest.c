@@ -93,8 +93,7 @@ void gn__rest_begin(struct gn__conn *conn)
 }
 
 /* No older duplicate can exist where nothing is ever delayed. */
-static bool is_new_syn(struct gn__rest *rest,
-                       const struct gn__segment *segment)
+static bool is_new_syn(struct gn__rest *rest, const struct gn__segment *segment)
 {
     return gn__seq_before(rest->rcv_nxt, segment->seq) ||
            rest->stack->ops->time_wait_ns(rest->stack) <= REST_MIN_NS;

@@ -62,8 +62,7 @@ void gn__window_arrived(struct gn__conn *conn, uint32_t rcv_nxt)
 
 void gn__window_acked(struct gn__conn *conn, const struct gn__pcb_view *view)
 {
-    uint32_t flight =
-        view->cwnd < view->snd_wnd ? view->cwnd : view->snd_wnd;
+    uint32_t flight = view->cwnd < view->snd_wnd ? view->cwnd : view->snd_wnd;
     uint32_t limit = 2 * flight;
 
     if (conn->params.send_buffer || limit <= conn->tx_limit)

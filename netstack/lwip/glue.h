@@ -17,8 +17,8 @@ struct gn__pcb_view {
     enum gn__tcp_state state;
     uint32_t rcv_nxt;
     uint32_t snd_nxt;
-    uint32_t first_kept;  /* oldest sequence number lwIP still refers to */
-    uint32_t in_flight;   /* snd_nxt - lastack */
+    uint32_t first_kept; /* oldest sequence number lwIP still refers to */
+    uint32_t in_flight;  /* snd_nxt - lastack */
     uint32_t cwnd;
     uint32_t ssthresh;
     uint32_t snd_wnd;
@@ -27,7 +27,7 @@ struct gn__pcb_view {
     uint32_t rto_ms;
     uint32_t rtt_ms;
     uint32_t retransmits;
-    bool unsent;          /* something waits to be sent */
+    bool unsent; /* something waits to be sent */
     bool window_scaling;
 };
 

@@ -65,8 +65,8 @@ struct pbuf *gn__lwip_view(struct gn__packet *packet, uint16_t skip)
 
     gn__budget_force(&gn__swap_current()->budget, gn__lwip_cost(packet));
     for (i = 0; i < packet->n_slices; i++) {
-        last->next = make(packet, i + 1, packet->slices[i].data,
-                          packet->slices[i].len);
+        last->next =
+            make(packet, i + 1, packet->slices[i].data, packet->slices[i].len);
         last = last->next;
     }
     head->tot_len = (u16_t)(packet->len - skip);

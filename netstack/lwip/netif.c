@@ -69,10 +69,11 @@ u32_t gn__lwip_isn(const ip_addr_t *local, u16_t local_port,
     struct {
         struct gn__addr local, remote;
         uint16_t ports[2];
-    } tuple = {gn__lwip_addr_back(local), gn__lwip_addr_back(remote),
+    } tuple = {gn__lwip_addr_back(local),
+               gn__lwip_addr_back(remote),
                {local_port, remote_port}};
-    uint32_t isn = (uint32_t)gn__siphash24(stack->isn_key, &tuple,
-                                           sizeof(tuple));
+    uint32_t isn =
+        (uint32_t)gn__siphash24(stack->isn_key, &tuple, sizeof(tuple));
 
     isn += (uint32_t)(stack->net->now / ISN_TICK_NS);
     if (floor_now[1] && TCP_SEQ_LT(isn, (uint32_t)floor_now[0]))

@@ -15,7 +15,7 @@
 #include "netstack/lwip/inner.h"
 
 /* Less than this is no honest MSS: a byte of payload would cost hundreds. */
-#define MSS_MIN 64
+#define MSS_MIN  64
 #define MSS_ROOM 40u
 
 /* The listener whose SYN is looked at, and the connection it became. */
@@ -39,7 +39,8 @@ static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *lpcb,
                              struct tcp_pcb *pcb);
 
 static const struct tcp_ext_arg_callbacks ext_callbacks = {
-    .destroy = on_destroy, .passive_open = on_passive_open};
+    .destroy = on_destroy,
+    .passive_open = on_passive_open};
 
 /* ---- callbacks ---- */
 
@@ -142,8 +143,8 @@ static void apply(struct gn__conn *conn)
 {
     struct tcp_pcb *pcb = gn__pcb(conn);
     const struct gn__tcp_params *params = &conn->params;
-    uint32_t headers = IP_IS_V6(&pcb->remote_ip) ? IP6_HLEN + TCP_HLEN
-                                                 : IP_HLEN + TCP_HLEN;
+    uint32_t headers =
+        IP_IS_V6(&pcb->remote_ip) ? IP6_HLEN + TCP_HLEN : IP_HLEN + TCP_HLEN;
     uint32_t mss = conn->mtu - headers;
 
     pcb->ttl = params->ttl;
@@ -273,8 +274,8 @@ static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *lpcb,
                                  .port = pcb->local_port};
     struct gn__endpoint remote = {.addr = gn__lwip_addr_back(&pcb->remote_ip),
                                   .port = pcb->remote_port};
-    struct gn__conn *conn = gn__conn_alloc(listener->stack, &local, &remote,
-                                           &listener->params);
+    struct gn__conn *conn =
+        gn__conn_alloc(listener->stack, &local, &remote, &listener->params);
 
     (void)id;
     (void)lpcb;
@@ -365,8 +366,7 @@ static bool op_opened(struct gn__conn *conn, uint32_t n, uint32_t edge)
     if (pcb->state != ESTABLISHED && pcb->state != FIN_WAIT_1 &&
         pcb->state != FIN_WAIT_2)
         return false;
-    advance = (int32_t)(pcb->rcv_nxt + pcb->rcv_wnd -
-                        pcb->rcv_ann_right_edge);
+    advance = (int32_t)(pcb->rcv_nxt + pcb->rcv_wnd - pcb->rcv_ann_right_edge);
     if (advance < (int32_t)edge)
         return false;
     pcb->rcv_ann_wnd = pcb->rcv_wnd;
@@ -425,13 +425,17 @@ static void op_apply(struct gn__conn *conn)
 
 static enum gn__tcp_state state_of(const struct tcp_pcb *pcb)
 {
-    static const uint8_t linux_state[] = {
-        [CLOSED] = GN__TCP_CLOSE,           [LISTEN] = GN__TCP_LISTEN,
-        [SYN_SENT] = GN__TCP_SYN_SENT,      [SYN_RCVD] = GN__TCP_SYN_RECV,
-        [ESTABLISHED] = GN__TCP_ESTABLISHED, [FIN_WAIT_1] = GN__TCP_FIN_WAIT1,
-        [FIN_WAIT_2] = GN__TCP_FIN_WAIT2,   [CLOSE_WAIT] = GN__TCP_CLOSE_WAIT,
-        [CLOSING] = GN__TCP_CLOSING,        [LAST_ACK] = GN__TCP_LAST_ACK,
-        [TIME_WAIT] = GN__TCP_TIME_WAIT};
+    static const uint8_t linux_state[] = {[CLOSED] = GN__TCP_CLOSE,
+                                          [LISTEN] = GN__TCP_LISTEN,
+                                          [SYN_SENT] = GN__TCP_SYN_SENT,
+                                          [SYN_RCVD] = GN__TCP_SYN_RECV,
+                                          [ESTABLISHED] = GN__TCP_ESTABLISHED,
+                                          [FIN_WAIT_1] = GN__TCP_FIN_WAIT1,
+                                          [FIN_WAIT_2] = GN__TCP_FIN_WAIT2,
+                                          [CLOSE_WAIT] = GN__TCP_CLOSE_WAIT,
+                                          [CLOSING] = GN__TCP_CLOSING,
+                                          [LAST_ACK] = GN__TCP_LAST_ACK,
+                                          [TIME_WAIT] = GN__TCP_TIME_WAIT};
 
     return (enum gn__tcp_state)linux_state[pcb->state];
 }

@@ -10,7 +10,7 @@
 
 #define TCP_HDR_MIN 20u
 #define MSS_DEFAULT 536
-#define SCALE_MAX 14
+#define SCALE_MAX   14
 
 static void take_option(struct tcp_pcb *pcb, const uint8_t *option)
 {
@@ -64,8 +64,8 @@ static void cross(struct gn__conn *conn, const uint8_t *hdr)
 
     take_options(pcb, hdr + TCP_HDR_MIN,
                  (size_t)(hdr[12] >> 4) * 4 - TCP_HDR_MIN);
-    pcb->mss = tcp_eff_send_mss_netif(pcb->mss, &gn__lwip_netif,
-                                      &pcb->remote_ip);
+    pcb->mss =
+        tcp_eff_send_mss_netif(pcb->mss, &gn__lwip_netif, &pcb->remote_ip);
     pcb->rcv_nxt = get32(hdr + 4) + 1;
     pcb->rcv_ann_right_edge = pcb->rcv_nxt;
     pcb->snd_wnd = pcb->snd_wnd_max = (tcpwnd_size_t)(hdr[14] << 8 | hdr[15]);

@@ -16,13 +16,13 @@
 
 #include "netstack/lwip/inner.h"
 
-#define SLOW_NS (GN__SLOW_MS * 1000000ull)
+#define SLOW_NS        (GN__SLOW_MS * 1000000ull)
 #define TICKS_PER_SLOW (SLOW_NS / GN__TICK_NS)
-#define SLOW(ms) ((uint32_t)((ms) / GN__SLOW_MS))
-#define RTO_START SLOW(LWIP_TCP_RTO_TIME)
-#define RTO_MAX 0x7fff
-#define RTT_MAX SLOW(60000)
-#define NO_TICK UINT32_MAX
+#define SLOW(ms)       ((uint32_t)((ms) / GN__SLOW_MS))
+#define RTO_START      SLOW(LWIP_TCP_RTO_TIME)
+#define RTO_MAX        0x7fff
+#define RTT_MAX        SLOW(60000)
+#define NO_TICK        UINT32_MAX
 
 /* Slow ticks between probes of a closed window: lwIP's table, which is its
  * own. Too long a sleep here delays a probe, too short a one costs a call. */
@@ -92,13 +92,14 @@ static uint32_t slow_ticks_left(const struct gn__conn *conn)
     uint32_t in = NO_TICK;
 
     if (retransmits(pcb))
-        sooner(&in, pcb->rtime < pcb->rto
-                        ? (uint32_t)(pcb->rto - pcb->rtime) : 1);
+        sooner(&in,
+               pcb->rtime < pcb->rto ? (uint32_t)(pcb->rto - pcb->rtime) : 1);
     if (pcb->persist_backoff) {
         uint8_t i = LWIP_MIN(pcb->persist_backoff, sizeof(persist_ticks)) - 1;
 
         sooner(&in, pcb->persist_cnt < persist_ticks[i]
-                        ? (uint32_t)(persist_ticks[i] - pcb->persist_cnt) : 1);
+                        ? (uint32_t)(persist_ticks[i] - pcb->persist_cnt)
+                        : 1);
     }
     if (pcb->flags & TF_NAGLEMEMERR)
         sooner(&in, 1); /* something could not be sent for want of memory */

@@ -16,7 +16,7 @@
 #include "netstack/lwip/glue.h"
 #include "tests/lib/wire.h"
 
-#define SECOND 1000000000ull
+#define SECOND    1000000000ull
 #define STEPS_MAX 400u
 
 struct input {
@@ -90,13 +90,12 @@ static void segment(struct hostile *h, struct input *in)
     bool to_listener = which & 4;
     size_t options = (byte(in) % 11) * 4;
     size_t payload = word(in) % 1500;
-    struct gn__ip_build ip = {.src = v6 ? h->wire.end[1].addr6
-                                        : h->wire.end[1].addr,
-                              .dst = v6 ? h->wire.end[0].addr6
-                                        : h->wire.end[0].addr,
-                              .proto = GN__PROTO_TCP,
-                              .ttl = 64,
-                              .payload_len = 20 + options + payload};
+    struct gn__ip_build ip = {
+        .src = v6 ? h->wire.end[1].addr6 : h->wire.end[1].addr,
+        .dst = v6 ? h->wire.end[0].addr6 : h->wire.end[0].addr,
+        .proto = GN__PROTO_TCP,
+        .ttl = 64,
+        .payload_len = 20 + options + payload};
     struct gn__pcb_view view = {.rcv_nxt = 0};
     size_t l4, i;
     uint8_t *hdr;
@@ -109,9 +108,9 @@ static void segment(struct hostile *h, struct input *in)
     put16(hdr + 2, to_listener ? 80 : 4000 + (which & 1));
     put32(hdr + 4, view.rcv_nxt + (uint32_t)((int)byte(in) - 128) *
                                       (uint32_t)(byte(in) + 1));
-    put32(hdr + 8, view.snd_nxt - view.in_flight +
-                       (uint32_t)((int)byte(in) - 64) *
-                           (uint32_t)(byte(in) + 1));
+    put32(hdr + 8,
+          view.snd_nxt - view.in_flight +
+              (uint32_t)((int)byte(in) - 64) * (uint32_t)(byte(in) + 1));
     hdr[12] = (uint8_t)((5 + options / 4) << 4);
     hdr[13] = (uint8_t)byte(in);
     put16(hdr + 14, word(in));
@@ -184,11 +183,10 @@ static void start(struct hostile *h)
     for (i = 0; i < 2; i++) {
         struct gn__endpoint local = {.addr = h->wire.end[0].addr,
                                      .port = (uint16_t)(4000 + i)};
-        struct gn__endpoint remote = {.addr = h->wire.end[1].addr,
-                                      .port = 80};
+        struct gn__endpoint remote = {.addr = h->wire.end[1].addr, .port = 80};
 
-        if (gn__tcp_connect(&h->wire.end[0].stack, &local, &remote, &params,
-                            h, &h->conn[i]))
+        if (gn__tcp_connect(&h->wire.end[0].stack, &local, &remote, &params, h,
+                            &h->conn[i]))
             h->conn[i] = NULL;
     }
 }

@@ -52,9 +52,8 @@ static int setup(void **state)
 {
     static const char *const none[] = {NULL};
     struct fixture *f = test_calloc(1, sizeof(*f));
-    struct gn_namespace_config config = {.size = sizeof(config),
-                                         .name = "router",
-                                         .forwarding = true};
+    struct gn_namespace_config config = {
+        .size = sizeof(config), .name = "router", .forwarding = true};
 
     gn_simnet_setup(&f->sim, none, 1);
     f->west = network(f, "west", west, 9000);
@@ -91,8 +90,9 @@ static struct gn_sock *open_at(struct gn_namespace *ns, const char *text,
     int err;
 
     assert_int_equal(gn_addr_parse(text, &addr, &len), 0);
-    assert_int_equal(gn_sock_open(ns, addr.ss_family,
-                                  SOCK_STREAM | SOCK_NONBLOCK, 0, &sock), 0);
+    assert_int_equal(
+        gn_sock_open(ns, addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0, &sock),
+        0);
     if (listening) {
         assert_int_equal(gn_sock_bind(sock, (struct sockaddr *)&addr, len), 0);
         assert_int_equal(gn_sock_listen(sock, 5), 0);
@@ -203,8 +203,8 @@ static void several_addresses_are_one_guest(void **state)
         client = open_at(f->left, text, false);
         gn_clock_advance(f->sim.clock, GN_MS);
         assert_int_equal(gn_sock_accept(listener, NULL, NULL, 0, &server), 0);
-        assert_int_equal(
-            gn_sock_name(server, (struct sockaddr *)&peer, &len), 0);
+        assert_int_equal(gn_sock_name(server, (struct sockaddr *)&peer, &len),
+                         0);
         assert_int_equal(peer.ss_family, AF_INET6);
         gn_simnet_end(client);
         gn_simnet_end(server);
@@ -220,8 +220,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(segments_fit_the_narrowest_network_ip6,
                                         setup, teardown),
-        cmocka_unit_test_setup_teardown(several_addresses_are_one_guest,
-                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(several_addresses_are_one_guest, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,8 +112,8 @@ bool wire_init_seeded(struct wire *wire, const struct gn_allocator *alloc,
         end->wire = wire;
         end->addr = gn__addr_from_v4(0x0a4d0001 + i);
         end->addr6 = gn__addr_from_v6_bytes(v6);
-        assert_int_equal(gn__stack_init(&end->stack, &wire->net, &ops, end,
-                                        key), 0);
+        assert_int_equal(
+            gn__stack_init(&end->stack, &wire->net, &ops, end, key), 0);
     }
     return true;
 }
@@ -198,8 +198,7 @@ void wire_run(struct wire *wire, uint64_t until_ns)
         first = gn__heap_first(&wire->flying);
         if (first && first->time <= wire->net.now) {
             gn__heap_remove(&wire->flying, first);
-            deliver(wire,
-                    gn__container_of(first, struct gn__packet, event));
+            deliver(wire, gn__container_of(first, struct gn__packet, event));
             continue;
         }
         gn__netstack_timers(&wire->net, 1);
@@ -252,10 +251,11 @@ struct wire_pair wire_connect(struct wire *wire, unsigned from, unsigned to,
 
     gn__tcp_params_default(&params);
     if (!b->listener)
-        assert_int_equal(gn__tcp_listen(&b->stack, &params, 128, b,
-                                        &b->listener), 0);
-    assert_int_equal(gn__tcp_connect(&a->stack, &local, &remote, &params, a,
-                                     &pair.client), 0);
+        assert_int_equal(
+            gn__tcp_listen(&b->stack, &params, 128, b, &b->listener), 0);
+    assert_int_equal(
+        gn__tcp_connect(&a->stack, &local, &remote, &params, a, &pair.client),
+        0);
     assert_true(wire_until(wire, is_connected, pair.client, 60000000000ull));
     assert_true(wire_until(wire, acceptable, b, 60000000000ull));
     pair.server = gn__tcp_accept(b->listener, b);

@@ -36,14 +36,14 @@ struct wire {
     struct gn__rng rng;
     uint64_t delay_ns;
     uint64_t jitter_ns;
-    uint64_t rate_bps;     /* 0: no limit */
-    uint64_t queue_ns;     /* the longest a packet waits for the rate */
+    uint64_t rate_bps; /* 0: no limit */
+    uint64_t queue_ns; /* the longest a packet waits for the rate */
     uint32_t loss_ppm;
     uint32_t mtu;
     uint64_t n_packets;
     uint64_t n_lost;
     uint64_t n_bytes;
-    uint64_t released;     /* bindings given back */
+    uint64_t released; /* bindings given back */
     /** Sees each packet that is sent; true: it is lost. */
     bool (*filter)(struct wire *wire, const struct gn__packet *packet);
     void *filter_arg;

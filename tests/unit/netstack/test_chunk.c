@@ -418,8 +418,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_held_before_the_first_chunk,
                                         setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            free_superblocks_go_back_except_a_few, setup, teardown),
+        cmocka_unit_test_setup_teardown(free_superblocks_go_back_except_a_few,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(an_empty_superblock_is_used_again,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(

@@ -13,7 +13,7 @@
 #include "tests/lib/heap.h"
 #include "tests/lib/wire.h"
 
-#define N 100000u
+#define N      100000u
 #define SECOND 1000000000ull
 
 /* Guests that all have the address 10.0.0.1 and talk to themselves. */
@@ -100,10 +100,12 @@ static void start(struct hermit *hermit, unsigned i)
     gn__tcp_params_default(&params);
     assert_int_equal(gn__stack_init(&hermit->stack, &net, &ops, hermit, key),
                      0);
-    assert_int_equal(gn__tcp_listen(&hermit->stack, &params, 1, hermit,
-                                    &hermit->listener), 0);
+    assert_int_equal(
+        gn__tcp_listen(&hermit->stack, &params, 1, hermit, &hermit->listener),
+        0);
     assert_int_equal(gn__tcp_connect(&hermit->stack, &local, &remote, &params,
-                                     hermit, &hermit->client), 0);
+                                     hermit, &hermit->client),
+                     0);
 }
 
 /* Each sends its own number; whoever sees another's sees another guest. */
@@ -120,8 +122,7 @@ static void hear_number(struct hermit *hermit, uint32_t i)
     struct gn__slice slice;
     uint32_t heard;
 
-    assert_int_equal(gn__tcp_take(hermit->server, 100, false, 0, &slice, 1),
-                     1);
+    assert_int_equal(gn__tcp_take(hermit->server, 100, false, 0, &slice, 1), 1);
     assert_int_equal(slice.len, sizeof(heard));
     memcpy(&heard, slice.data, sizeof(heard));
     gn__chunk_unref(slice.chunk);

@@ -11,8 +11,8 @@
 #include "tests/lib/wire.h"
 
 #define SECOND 1000000000ull
-#define HOUR (3600 * SECOND)
-#define DAY (24 * HOUR)
+#define HOUR   (3600 * SECOND)
+#define DAY    (24 * HOUR)
 
 static int setup(void **state)
 {
@@ -83,7 +83,8 @@ static void closed_port_refuses(void **state)
 
     gn__tcp_params_default(&params);
     assert_int_equal(gn__tcp_connect(&wire->end[0].stack, &local, &remote,
-                                     &params, wire, &conn), 0);
+                                     &params, wire, &conn),
+                     0);
     wire_pass(wire, SECOND / 1000);
     assert_int_equal(gn__tcp_error(conn), -ECONNREFUSED);
     gn__tcp_close(conn);
@@ -113,7 +114,8 @@ static void silent_address_times_out_as_linux(void **state)
     wire->filter = lose_all;
     gn__tcp_params_default(&params);
     assert_int_equal(gn__tcp_connect(&wire->end[0].stack, &local, &remote,
-                                     &params, wire, &conn), 0);
+                                     &params, wire, &conn),
+                     0);
     assert_true(wire_until(wire, failed, conn, HOUR));
     took = wire->net.now - began;
     assert_int_equal(gn__tcp_error(conn), -ETIMEDOUT);
@@ -232,8 +234,8 @@ static void tuple_rests_and_is_used_again(void **state)
         wire_pass(wire, 1000);
         assert_int_equal(wire->end[0].stack.n_conns, 0);
         assert_int_equal(wire->end[1].stack.n_conns, 0);
-        assert_int_equal(wire->end[0].stack.n_resting +
-                             wire->end[1].stack.n_resting, 1);
+        assert_int_equal(
+            wire->end[0].stack.n_resting + wire->end[1].stack.n_resting, 1);
     }
     wire_pass(wire, 2 * SECOND);
     assert_int_equal(wire->end[0].stack.n_resting, 0);
@@ -297,13 +299,15 @@ static void backlog_is_honoured(void **state)
 
     gn__tcp_params_default(&params);
     assert_int_equal(gn__tcp_listen(&wire->end[1].stack, &params, 2, wire,
-                                    &wire->end[1].listener), 0);
+                                    &wire->end[1].listener),
+                     0);
     for (i = 0; i < 5; i++) {
         struct gn__endpoint local = {.addr = wire->end[0].addr,
                                      .port = (uint16_t)(5000 + i)};
 
         assert_int_equal(gn__tcp_connect(&wire->end[0].stack, &local, &remote,
-                                         &params, wire, &conn[i]), 0);
+                                         &params, wire, &conn[i]),
+                         0);
         wire_pass(wire, 1000);
         up += gn__tcp_connected(conn[i]);
     }
@@ -334,7 +338,8 @@ static struct gn__conn *connect_port(struct wire *wire, unsigned from,
 
     gn__tcp_params_default(&params);
     assert_int_equal(gn__tcp_connect(&wire->end[from].stack, &local, &remote,
-                                     &params, wire, &conn), 0);
+                                     &params, wire, &conn),
+                     0);
     return conn;
 }
 
@@ -376,10 +381,8 @@ static void socket_connects_to_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(bytes_arrive_over_ip4, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(bytes_arrive_over_ip6, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(bytes_arrive_over_ip4, setup, teardown),
+        cmocka_unit_test_setup_teardown(bytes_arrive_over_ip6, setup, teardown),
         cmocka_unit_test_setup_teardown(bytes_arrive_in_spite_of_loss, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(closed_port_refuses, setup, teardown),
@@ -387,14 +390,14 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(idle_connection_costs_nothing, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(keepalive_probes_at_its_deadline,
-                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(keepalive_probes_at_its_deadline, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(reset_reaches_the_peer, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(unread_bytes_make_close_reset, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(half_close_lets_the_rest_through,
-                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(half_close_lets_the_rest_through, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(tuple_rests_and_is_used_again, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(closed_windows_fall_silent, setup,
@@ -402,8 +405,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             slow_reader_holds_no_more_than_its_window, setup, teardown),
         cmocka_unit_test_setup_teardown(backlog_is_honoured, setup, teardown),
-        cmocka_unit_test_setup_teardown(simultaneous_open_connects_both,
-                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(simultaneous_open_connects_both, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(socket_connects_to_itself, setup,
                                         teardown),
     };

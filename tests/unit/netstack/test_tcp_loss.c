@@ -11,7 +11,7 @@
 
 #include "tests/lib/wire.h"
 
-#define MS 1000000ull
+#define MS     1000000ull
 #define SECOND 1000000000ull
 #define ROUNDS 5000
 
@@ -121,8 +121,8 @@ static void bulk_fills_the_link(void **state)
         printf("20 ms, 100 Mbit/s, MTU %u: %.1f Mbit/s", mtus[m], clean);
         assert_true(clean >= 90);
         for (l = 0; l < 3; l++)
-            printf(", %.1f at %.1f %% loss",
-                   bulk(losses[l], mtus[m], 8 << 20), losses[l] / 1e4);
+            printf(", %.1f at %.1f %% loss", bulk(losses[l], mtus[m], 8 << 20),
+                   losses[l] / 1e4);
         printf("\n");
     }
 }
