@@ -176,6 +176,16 @@ const struct bench_row bench_round_trip_rows[] = {
      {0, 0},
      BENCH_RATIO_MAX,
      0.65},
+    /* A thread that waits looks for its wake-up before it sleeps, for as long
+     * as that helps and a processor is free: there is nothing to be allowed,
+     * and the two rows differ in what they are held against. */
+    {"tcp_rr_two_threads_spin",
+     "us",
+     "kernel loopback, two threads",
+     measure_two_threads,
+     {0, 0},
+     BENCH_RATIO_MAX,
+     0.15},
     {"tcp_rr_10k_connections",
      "us",
      "10 connections",
