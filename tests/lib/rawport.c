@@ -18,6 +18,7 @@ struct gn_rawport {
     struct gn__packet **tail;
     size_t n_waiting;
     uint64_t n_received;
+    bool trusted;
 };
 
 static void deliver(struct gn__port *port, struct gn__packet *packet)
@@ -103,6 +104,11 @@ void gn_rawport_any_source(struct gn_rawport *raw)
     raw->port.any_source = true;
 }
 
+void gn_rawport_trust(struct gn_rawport *raw)
+{
+    raw->trusted = true;
+}
+
 int gn_rawport_send_via(struct gn_rawport *raw, const char *next_hop,
                         const void *bytes, size_t len)
 {
@@ -114,8 +120,8 @@ int gn_rawport_send_via(struct gn_rawport *raw, const char *next_hop,
     if (next_hop)
         assert_int_equal(gn__addr_parse(next_hop, &hop), 0);
     gn__engine_enter(raw->engine);
-    err = gn__packet_from_bytes(&raw->engine->net.packets, bytes, len, false,
-                                &flaw, &packet);
+    err = gn__packet_from_bytes(&raw->engine->net.packets, bytes, len,
+                                raw->trusted, &flaw, &packet);
     if (!err) {
         if (!next_hop)
             hop = packet->ip.dst;

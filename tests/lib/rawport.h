@@ -34,6 +34,9 @@ void gn_rawport_close(struct gn_rawport *raw);
 /** Sources are not checked from now on: it plays a router. */
 void gn_rawport_any_source(struct gn_rawport *raw);
 
+/** Checksums are not looked at from now on: damage reaches the receivers. */
+void gn_rawport_trust(struct gn_rawport *raw);
+
 /** Send to the packet's destination, or to @next_hop if not NULL. Returns 0,
  *  or -EINVAL if the bytes are no IP packet; the flaw is dropped. */
 int gn_rawport_send(struct gn_rawport *raw, const void *bytes, size_t len);
