@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/parity/side.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- outcomes ---- */
+
+void outcome_add(struct outcome *out, const char *format, ...)
+{
+    size_t at = strlen(out->text);
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(out->text + at, sizeof(out->text) - at, format, args);
+    va_end(args);
+}
+
+void outcome_set(struct outcome *out, long result)
+{
+    const char *name = result < 0 ? strerrorname_np((int)-result) : NULL;
+
+    out->result = result;
+    out->text[0] = '\0';
+    if (name)
+        outcome_add(out, "-%s", name);
+    else
+        outcome_add(out, "%ld", result);
+}
+
+void side_add_events(struct outcome *out, short events)
+{
+    static const struct {
+        short bit;
+        const char *name;
+    } names[] = {{POLLIN, "IN"},         {POLLPRI, "PRI"},
+                 {POLLOUT, "OUT"},       {POLLERR, "ERR"},
+                 {POLLHUP, "HUP"},       {POLLNVAL, "NVAL"},
+                 {POLLRDNORM, "RDNORM"}, {POLLRDBAND, "RDBAND"},
+                 {POLLWRNORM, "WRNORM"}, {POLLWRBAND, "WRBAND"},
+                 {POLLRDHUP, "RDHUP"}};
+    size_t i;
+
+    outcome_add(out, "(");
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (events & names[i].bit)
+            outcome_add(out, " %s", names[i].name);
+    }
+    outcome_add(out, " )");
+}
+
+/* ---- a side ---- */
+
+void side_init(struct side *side, const char *name, struct gn_namespace *ns,
+               enum variant variant)
+{
+    memset(side, 0, sizeof(*side));
+    side->name = name;
+    side->ns = ns;
+    side->variant = variant;
+}
+
+static void put_away(struct slot *slot)
+{
+    gn_sock_close(slot->sock);
+    gn_sock_unref(slot->sock);
+    slot->sock = NULL;
+}
+
+void side_done(struct side *side)
+{
+    unsigned i;
+
+    for (i = 0; i < PARITY_SOCKETS; i++)
+        put_away(&side->slots[i]);
+}
+
+static void note_port(struct slot *slot)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+    uint16_t port;
+
+    if (!slot->sock ||
+        gn_sock_name(slot->sock, (struct sockaddr *)&addr, &len))
+        return;
+    port = ntohs(((struct sockaddr_in *)(void *)&addr)->sin_port);
+    if (port)
+        slot->port = port;
+}
+
+short side_ready(const struct side *side, unsigned sock)
+{
+    struct gn_pollfd fd = {.sock = side->slots[sock].sock,
+                           .events = POLLIN | POLLPRI | POLLOUT | POLLRDNORM |
+                                     POLLRDBAND | POLLWRNORM | POLLWRBAND |
+                                     POLLRDHUP};
+
+    if (!fd.sock || gn_sock_poll(&fd, 1, 0) < 0)
+        return 0;
+    return fd.revents;
+}
+
+/* ---- the calls ---- */
+
+static void do_open(struct side *side, const struct step *step,
+                    struct outcome *out)
+{
+    enum kind kind = kind_resolve(step->kind, side->variant);
+    bool stream = kind == TCP4 || kind == TCP6;
+    int family = kind == TCP4 || kind == UDP4 ? AF_INET : AF_INET6;
+    struct slot *slot = &side->slots[step->sock];
+    struct gn_sock *sock = NULL;
+    int type = (stream ? SOCK_STREAM : SOCK_DGRAM) |
+               (step->blocking ? 0 : SOCK_NONBLOCK);
+
+    outcome_set(out, gn_sock_open(side->ns, family, type, 0, &sock));
+    if (out->result)
+        return;
+    put_away(slot);
+    *slot = (struct slot){.sock = sock, .stream = stream};
+}
+
+static void do_close(struct side *side, const struct step *step,
+                     struct outcome *out)
+{
+    put_away(&side->slots[step->sock]);
+    outcome_set(out, 0);
+}
+
+static void do_bind(struct side *side, const struct step *step,
+                    struct outcome *out)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = side_addr(side, step, &addr);
+
+    outcome_set(out, gn_sock_bind(side->slots[step->sock].sock,
+                                  (struct sockaddr *)&addr, len));
+}
+
+static void do_listen(struct side *side, const struct step *step,
+                      struct outcome *out)
+{
+    outcome_set(out, gn_sock_listen(side->slots[step->sock].sock, step->n));
+}
+
+static void do_connect(struct side *side, const struct step *step,
+                       struct outcome *out)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = side_addr(side, step, &addr);
+
+    outcome_set(out, gn_sock_connect(side->slots[step->sock].sock,
+                                     (struct sockaddr *)&addr, len));
+}
+
+static void do_accept(struct side *side, const struct step *step,
+                      struct outcome *out)
+{
+    struct slot *slot = &side->slots[step->child];
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+    struct gn_sock *sock = NULL;
+
+    outcome_set(out, gn_sock_accept(side->slots[step->sock].sock,
+                                    (struct sockaddr *)&addr, &len,
+                                    step->flags ^ SOCK_NONBLOCK, &sock));
+    if (out->result)
+        return;
+    put_away(slot);
+    *slot = (struct slot){.sock = sock, .stream = true};
+    outcome_add(out, " from ");
+    side_add_addr(side, out, true, &addr, len, sizeof(addr));
+}
+
+static void do_shutdown(struct side *side, const struct step *step,
+                        struct outcome *out)
+{
+    outcome_set(out, gn_sock_shutdown(side->slots[step->sock].sock, step->n));
+}
+
+static void do_name(struct side *side, const struct step *step,
+                    struct outcome *out)
+{
+    struct slot *slot = &side->slots[step->sock];
+    struct sockaddr_storage addr;
+    socklen_t len = (socklen_t)step->len;
+
+    memset(&addr, 0xff, sizeof(addr));
+    outcome_set(out, (step->call == CALL_NAME ? gn_sock_name : gn_sock_peer)(
+                         slot->sock, (struct sockaddr *)&addr, &len));
+    if (out->result)
+        return;
+    outcome_add(out, ", ");
+    side_add_addr(side, out, slot->stream, &addr, len, (socklen_t)step->len);
+}
+
+static void do_nonblock(struct side *side, const struct step *step,
+                        struct outcome *out)
+{
+    struct gn_sock *sock = side->slots[step->sock].sock;
+
+    outcome_set(out, gn_sock_set_nonblock(sock, step->n));
+    outcome_add(out, ", is %d", gn_sock_nonblock(sock));
+}
+
+static void do_available(struct side *side, const struct step *step,
+                         struct outcome *out)
+{
+    const struct slot *slot = &side->slots[step->sock];
+    ssize_t n = gn_sock_available(slot->sock);
+
+    outcome_set(out, slot->filled && n > 0 ? 1 : n);
+}
+
+static void do_unsent(struct side *side, const struct step *step,
+                      struct outcome *out)
+{
+    const struct slot *slot = &side->slots[step->sock];
+    ssize_t n = gn_sock_unsent(slot->sock);
+
+    outcome_set(out, slot->filled && n > 0 ? 1 : n);
+}
+
+static void do_poll(struct side *side, const struct step *step,
+                    struct outcome *out)
+{
+    struct gn_pollfd fd = {.sock = side->slots[step->sock].sock,
+                           .events = (short)step->n};
+
+    outcome_set(out, gn_sock_poll(&fd, 1, 0));
+    side_add_events(out, fd.revents);
+}
+
+typedef void (*doer)(struct side *side, const struct step *step,
+                     struct outcome *out);
+
+static const doer doers[N_CALLS] = {
+    [CALL_OPEN] = do_open,         [CALL_CLOSE] = do_close,
+    [CALL_BIND] = do_bind,         [CALL_LISTEN] = do_listen,
+    [CALL_CONNECT] = do_connect,   [CALL_ACCEPT] = do_accept,
+    [CALL_SEND] = side_send,       [CALL_SENDTO] = side_send,
+    [CALL_SENDMSG] = side_send,    [CALL_RECV] = side_recv,
+    [CALL_RECVFROM] = side_recv,   [CALL_RECVMSG] = side_recv,
+    [CALL_FILL] = side_fill,       [CALL_DRAIN] = side_drain,
+    [CALL_SHUTDOWN] = do_shutdown, [CALL_NAME] = do_name,
+    [CALL_PEER] = do_name,         [CALL_SET] = side_option,
+    [CALL_GET] = side_option,      [CALL_NONBLOCK] = do_nonblock,
+    [CALL_AVAILABLE] = do_available, [CALL_UNSENT] = do_unsent,
+    [CALL_POLL] = do_poll,         [CALL_ODD] = side_odd,
+};
+
+void side_do(struct side *side, const struct step *step, struct outcome *out)
+{
+    struct slot *slot = &side->slots[step->sock];
+
+    outcome_set(out, 0);
+    if (!slot->sock && step->call != CALL_OPEN) {
+        outcome_add(out, ", not open");
+        return;
+    }
+    doers[step->call](side, step, out);
+    note_port(slot);
+    if (step->call == CALL_ACCEPT)
+        note_port(&side->slots[step->child]);
+}

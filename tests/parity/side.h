@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef TESTS_PARITY_SIDE_H
+#define TESTS_PARITY_SIDE_H
+
+/*
+ * One of the two sides a case runs against: sockets of gn_namespace_system(),
+ * or of a guest. A step is done on it and gives an outcome, which is text: two
+ * outcomes are equal when their texts are. What must not count as a difference
+ * is left out of the text, or replaced, and this is all of it:
+ *
+ *   port numbers        Those the side picks itself are named in the order in
+ *                       which they are first seen, TCP and UDP apart: p0, p1.
+ *   bytes of FILL       How much a full stream takes; only how it ended counts,
+ *                       and that DRAIN gets all of it, in order.
+ *   read boundaries     Of a stream that has been filled: a receive says only
+ *                       whether it got anything.
+ *   SO_RCVBUF, _SNDBUF  Once a stream is connected, the kernel changes them as
+ *                       it likes: only their being there. Before, the value,
+ *                       doubled or not, is what was set.
+ *   times               Nothing waits for a time on purpose; what the sides do
+ *                       later than the call that caused it is waited for, see
+ *                       compare.h.
+ */
+#include <guestnet/guestnet.h>
+
+#include "tests/parity/step.h"
+
+#define PORTS_MAX 64
+
+struct outcome {
+    long result;
+    char text[1024];
+};
+
+struct ports {
+    uint16_t seen[PORTS_MAX];
+    unsigned n;
+};
+
+/* What a side knows of one of its sockets. */
+struct slot {
+    struct gn_sock *sock; /* NULL: not open */
+    bool stream;
+    bool filled;
+    uint16_t port;    /* local; also when it is closed */
+    size_t sent;      /* by a stream */
+    size_t received;
+};
+
+struct side {
+    const char *name;
+    struct gn_namespace *ns;
+    enum variant variant;
+    struct slot slots[PARITY_SOCKETS];
+    struct ports ports[2]; /* of UDP, of TCP */
+};
+
+/** A side with nothing open; @ns is borrowed. */
+void side_init(struct side *side, const char *name, struct gn_namespace *ns,
+               enum variant variant);
+/** Close all sockets. */
+void side_done(struct side *side);
+
+void side_do(struct side *side, const struct step *step, struct outcome *out);
+
+/** All poll(2) bits that hold of a socket; 0 if it is not open. */
+short side_ready(const struct side *side, unsigned sock);
+
+/* ---- for the files that make up a side ---- */
+
+/** Append to the outcome's text. */
+void outcome_add(struct outcome *out, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/** Set the result and its text: a number, or the name of the errno. */
+void outcome_set(struct outcome *out, long result);
+
+/** The address of a step; returns its length. */
+socklen_t side_addr(const struct side *side, const struct step *step,
+                    struct sockaddr_storage *out);
+/** Append an address that a call returned in @room bytes. */
+void side_add_addr(struct side *side, struct outcome *out, bool stream,
+                   const struct sockaddr_storage *addr, socklen_t len,
+                   socklen_t room);
+void side_add_events(struct outcome *out, short events);
+
+/* The payload: the byte at an offset of what a socket has ever sent. */
+void side_pattern(unsigned sock, size_t offset, uint8_t *out, size_t n);
+
+void side_send(struct side *side, const struct step *step,
+               struct outcome *out);
+void side_recv(struct side *side, const struct step *step,
+               struct outcome *out);
+void side_fill(struct side *side, const struct step *step,
+               struct outcome *out);
+void side_drain(struct side *side, const struct step *step,
+                struct outcome *out);
+void side_odd(struct side *side, const struct step *step, struct outcome *out);
+void side_option(struct side *side, const struct step *step,
+                 struct outcome *out);
+
+#endif /* TESTS_PARITY_SIDE_H */

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Options, and calls whose arguments make no sense. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "tests/parity/side.h"
+
+/* ---- options ---- */
+
+/* The kernel grows a connected stream's buffers as it likes. */
+static bool is_at_will(const struct slot *slot, const struct step *step)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+
+    return slot->stream && step->level == SOL_SOCKET &&
+           (step->name == SO_RCVBUF || step->name == SO_SNDBUF) &&
+           !gn_sock_peer(slot->sock, (struct sockaddr *)&addr, &len);
+}
+
+static void get(const struct slot *slot, const struct step *step,
+                struct outcome *out)
+{
+    uint8_t value[512];
+    socklen_t len = step->len ? (socklen_t)step->len : sizeof(int), i;
+
+    memset(value, 0xee, sizeof(value));
+    outcome_set(out, gn_sock_getopt(slot->sock, step->level, step->name, value,
+                                    &len));
+    if (out->result || is_at_will(slot, step))
+        return;
+    outcome_add(out, ", %u bytes:", len);
+    if (step->level == IPPROTO_TCP && step->name == TCP_INFO) {
+        outcome_add(out, " state %u", value[0]); /* The rest is measured. */
+        return;
+    }
+    if (len == sizeof(int)) {
+        int number;
+
+        memcpy(&number, value, sizeof(number));
+        outcome_add(out, " %d", number);
+        return;
+    }
+    for (i = 0; i < len && i < 64; i++)
+        outcome_add(out, " %02x", value[i]);
+}
+
+/* SET_LEN with a length of -1 says 0. */
+static socklen_t length_of(const struct step *step)
+{
+    if (step->len < 0)
+        return 0;
+    return step->len ? (socklen_t)step->len : sizeof(int);
+}
+
+void side_option(struct side *side, const struct step *step,
+                 struct outcome *out)
+{
+    const struct slot *slot = &side->slots[step->sock];
+    uint8_t value[64] = {0};
+
+    if (step->call == CALL_GET) {
+        get(slot, step, out);
+        return;
+    }
+    memcpy(value, &step->n, sizeof(step->n));
+    outcome_set(out, gn_sock_setopt(slot->sock, step->level, step->name,
+                                    step->value ? step->value : value,
+                                    length_of(step)));
+}
+
+/* ---- odd calls ---- */
+
+static ssize_t odd_message(struct gn_sock *sock, enum odd which)
+{
+    static struct iovec many[1025];
+    static char byte;
+    struct sockaddr_storage addr;
+    struct msghdr msg = {.msg_iov = many, .msg_iovlen = 1025};
+    size_t i;
+
+    for (i = 0; i < 1025; i++)
+        many[i] = (struct iovec){&byte, 0};
+    switch (which) {
+    case ODD_SENDMSG_IOV_TOO_MANY:
+        return gn_sock_sendmsg(sock, &msg, 0);
+    case ODD_RECVMSG_IOV_TOO_MANY:
+        return gn_sock_recvmsg(sock, &msg, 0);
+    case ODD_SENDMSG_IOV_TOO_LONG:
+        many[0].iov_len = (size_t)SSIZE_MAX + 1;
+        msg.msg_iovlen = 1;
+        return gn_sock_sendmsg(sock, &msg, 0);
+    case ODD_SENDMSG_NAME_WITHOUT_LENGTH:
+        many[0].iov_len = 1;
+        msg.msg_iovlen = 1;
+        msg.msg_name = &addr;
+        return gn_sock_sendmsg(sock, &msg, 0);
+    case ODD_SENDMSG_NO_IOV:
+        msg.msg_iov = NULL;
+        msg.msg_iovlen = 0;
+        return gn_sock_sendmsg(sock, &msg, 0);
+    case ODD_RECVMSG_NO_IOV:
+    default:
+        msg.msg_iov = NULL;
+        msg.msg_iovlen = 0;
+        return gn_sock_recvmsg(sock, &msg, 0);
+    }
+}
+
+static ssize_t odd_length(struct gn_sock *sock, enum odd which)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(CLOSED)};
+    struct sockaddr *addr = (struct sockaddr *)(void *)&in;
+    socklen_t len = (socklen_t)-1;
+    struct gn_sock *child;
+    int value = 0;
+
+    switch (which) {
+    case ODD_ACCEPT_LEN:
+        return gn_sock_accept(sock, addr, &len, 0, &child);
+    case ODD_NAME_LEN:
+        return gn_sock_name(sock, addr, &len);
+    case ODD_PEER_LEN:
+        return gn_sock_peer(sock, addr, &len);
+    case ODD_GETOPT_LEN:
+        return gn_sock_getopt(sock, SOL_SOCKET, SO_TYPE, &value, &len);
+    case ODD_BIND_NEGATIVE:
+        return gn_sock_bind(sock, addr, len);
+    case ODD_CONNECT_NEGATIVE:
+        return gn_sock_connect(sock, addr, len);
+    case ODD_SENDTO_NEGATIVE:
+        return gn_sock_sendto(sock, &value, 1, 0, addr, len);
+    case ODD_RECVFROM_LEN:
+    default:
+        return gn_sock_recvfrom(sock, &value, 1, 0, addr, &len);
+    }
+}
+
+static ssize_t odd_rest(struct gn_sock *sock, enum odd which)
+{
+    struct gn_sock *child;
+    char byte;
+
+    switch (which) {
+    case ODD_BIND_NULL:
+        return gn_sock_bind(sock, NULL, sizeof(struct sockaddr_in));
+    case ODD_CONNECT_NULL:
+        return gn_sock_connect(sock, NULL, sizeof(struct sockaddr_in));
+    case ODD_SEND_NULL:
+        return gn_sock_send(sock, NULL, 1, 0);
+    case ODD_RECV_NULL:
+        return gn_sock_recv(sock, NULL, 1, 0);
+    case ODD_SHUTDOWN_HOW:
+        return gn_sock_shutdown(sock, 3);
+    case ODD_SHUTDOWN_NEGATIVE:
+        return gn_sock_shutdown(sock, -1);
+    case ODD_ACCEPT_FLAGS:
+        return gn_sock_accept(sock, NULL, NULL, 1, &child);
+    case ODD_SETOPT_NULL:
+        return gn_sock_setopt(sock, SOL_SOCKET, SO_REUSEADDR, NULL, 4);
+    case ODD_RECV_LENGTH_HUGE:
+    default:
+        return gn_sock_recv(sock, &byte, SIZE_MAX, MSG_DONTWAIT);
+    }
+}
+
+void side_odd(struct side *side, const struct step *step, struct outcome *out)
+{
+    struct gn_sock *sock = side->slots[step->sock].sock;
+    enum odd which = (enum odd)step->n;
+    ssize_t result;
+
+    switch (which) {
+    case ODD_SENDMSG_IOV_TOO_MANY:
+    case ODD_RECVMSG_IOV_TOO_MANY:
+    case ODD_SENDMSG_IOV_TOO_LONG:
+    case ODD_SENDMSG_NO_IOV:
+    case ODD_RECVMSG_NO_IOV:
+    case ODD_SENDMSG_NAME_WITHOUT_LENGTH:
+        result = odd_message(sock, which);
+        break;
+    case ODD_ACCEPT_LEN:
+    case ODD_NAME_LEN:
+    case ODD_PEER_LEN:
+    case ODD_GETOPT_LEN:
+    case ODD_BIND_NEGATIVE:
+    case ODD_CONNECT_NEGATIVE:
+    case ODD_SENDTO_NEGATIVE:
+    case ODD_RECVFROM_LEN:
+        result = odd_length(sock, which);
+        break;
+    default:
+        result = odd_rest(sock, which);
+        break;
+    }
+    outcome_set(out, result);
+}
