@@ -169,8 +169,7 @@ static void fill(struct mix *mix)
         mix->waits[i].events = fd->events;
         mix->waits[i].fire = fire;
         mix->waits[i].arg = mix;
-        mix->kernel[i + 1] =
-            (struct pollfd){kernel_fd(mix, i), fd->events, 0};
+        mix->kernel[i + 1] = (struct pollfd){kernel_fd(mix, i), fd->events, 0};
     }
 }
 

@@ -423,7 +423,8 @@ int gn__system_fd(struct gn_sock *sock, short events, int *fd)
 
 /* ---- the namespace ---- */
 
-int gn__namespace_system(struct gn_network *net, const struct gn__kernel *kernel,
+int gn__namespace_system(struct gn_network *net,
+                         const struct gn__kernel *kernel,
                          struct gn_namespace **out)
 {
     struct gn_namespace_config config = {.size = sizeof(config)};
