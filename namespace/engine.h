@@ -79,7 +79,7 @@ struct gn__event {
 
 /** A callback that is due on the driving thread; embedded. */
 struct gn__notice {
-    struct gn__list link; /* empty: not queued */
+    struct gn__list link;                   /* empty: not queued */
     void (*run)(struct gn__notice *notice); /* without the lock */
 };
 
@@ -92,9 +92,9 @@ struct gn__waiter {
     struct gn__list link;
     struct gn__parker parker;
     struct gn__waiter *chief; /* NULL: itself */
-    short events;   /* of a socket: what it waits for */
-    bool waking;    /* it has been woken, or is about to be */
-    bool *fired;    /* NULL or set under the lock when it is woken */
+    short events;             /* of a socket: what it waits for */
+    bool waking;              /* it has been woken, or is about to be */
+    bool *fired;              /* NULL or set under the lock when it is woken */
 };
 
 /**
@@ -104,7 +104,7 @@ struct gn__waiter {
  * the same one at once.
  */
 struct gn__late {
-    struct gn__list link; /* in engine->fds; empty: not queued */
+    struct gn__list link;                /* in engine->fds; empty: not queued */
     void (*take)(struct gn__late *late); /* keep it alive until run() ends */
     void (*run)(struct gn__late *late);
 };
@@ -119,24 +119,24 @@ struct gn__engine {
     struct gn__packet *run_head; /* packets due now, in order */
     struct gn__packet **run_tail;
     size_t n_run;
-    struct gn__heap under_way;   /* packets on links, by arrival */
-    struct gn__heap events;      /* struct gn__event */
-    size_t under_way_bytes;      /* memory held by packets on links */
+    struct gn__heap under_way; /* packets on links, by arrival */
+    struct gn__heap events;    /* struct gn__event */
+    size_t under_way_bytes;    /* memory held by packets on links */
     struct gn__gate *free_gates;
     struct gn__list gate_blocks;
-    uint64_t last_generation;    /* of gates; also numbers namespaces */
-    struct gn__list changed;     /* struct gn_sock.changed */
-    struct gn__list notices;     /* struct gn__notice */
-    struct gn__list wakes;       /* struct gn__waiter, after unlocking */
-    struct gn__list fds;         /* struct gn__late */
+    uint64_t last_generation; /* of gates; also numbers namespaces */
+    struct gn__list changed;  /* struct gn_sock.changed */
+    struct gn__list notices;  /* struct gn__notice */
+    struct gn__list wakes;    /* struct gn__waiter, after unlocking */
+    struct gn__list fds;      /* struct gn__late */
     struct gn__list networks;
-    struct gn__table ports;      /* bound ports of all namespaces (sock) */
-    struct gn__waiter *standby;  /* the sleeper that runs deadlines */
-    bool dispatching;            /* a callback is running */
-    _Atomic uint64_t next;       /* the next deadline, at the last leave */
-    _Atomic uint64_t armed;      /* what the driver knows of it; both are
+    struct gn__table ports;     /* bound ports of all namespaces (sock) */
+    struct gn__waiter *standby; /* the sleeper that runs deadlines */
+    bool dispatching;           /* a callback is running */
+    _Atomic uint64_t next;      /* the next deadline, at the last leave */
+    _Atomic uint64_t armed;     /* what the driver knows of it; both are
                                     written under the lock */
-    uint64_t entries;            /* for statistics and tests */
+    uint64_t entries;           /* for statistics and tests */
 };
 
 /* The time of this entry, ns. */

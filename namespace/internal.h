@@ -39,7 +39,7 @@ struct gn__gate {
 
 /** A token bucket: what may be sent of something in a second. */
 struct gn__bucket {
-    uint64_t level;     /* ns worth of time */
+    uint64_t level; /* ns worth of time */
     uint64_t filled_at;
 };
 
@@ -51,36 +51,36 @@ struct gn__port_ops {
 
 /** One direction of a link: its queue's state. */
 struct gn__link_state {
-    uint64_t busy_until;    /* the rate limiter's clock, ns */
-    uint64_t last_arrival;  /* keeps order unless reordering is asked for */
+    uint64_t busy_until;   /* the rate limiter's clock, ns */
+    uint64_t last_arrival; /* keeps order unless reordering is asked for */
     uint64_t queued_bytes;
 };
 
 /** A link: what packets meet between a port and the switch. */
 struct gn__link {
     struct gn_link_config config;
-    bool perfect;                 /* nothing to do: the direct path */
+    bool perfect; /* nothing to do: the direct path */
     struct gn__rng rng;
-    struct gn__link_state up;     /* port to switch */
+    struct gn__link_state up; /* port to switch */
     struct gn__link_state down;
 };
 
 /** Where something is attached to the switch. */
 struct gn__port {
     const struct gn__port_ops *ops;
-    struct gn_network *net;      /* NULL once detached */
-    struct gn__list link;        /* in net->ports */
-    struct gn__gate *gate;       /* NULL: not attached */
-    uint64_t generation;         /* unique in the engine; 0: nobody */
-    uint64_t party;              /* the end of paths it belongs to */
+    struct gn_network *net; /* NULL once detached */
+    struct gn__list link;   /* in net->ports */
+    struct gn__gate *gate;  /* NULL: not attached */
+    uint64_t generation;    /* unique in the engine; 0: nobody */
+    uint64_t party;         /* the end of paths it belongs to */
     uint32_t mtu;
-    bool any_source;             /* a router: sources are not checked */
+    bool any_source; /* a router: sources are not checked */
     struct gn__link wire;
-    struct gn__list addrs;       /* struct gn__port_addr.of_port */
-    struct gn__list groups;      /* struct gn__member.of_port */
+    struct gn__list addrs;  /* struct gn__port_addr.of_port */
+    struct gn__list groups; /* struct gn__member.of_port */
     uint32_t n_groups;
-    struct gn__bucket icmp;      /* errors the switch sends to it */
-    uint64_t slowest_ns;         /* one-way delay of the slowest way met */
+    struct gn__bucket icmp; /* errors the switch sends to it */
+    uint64_t slowest_ns;    /* one-way delay of the slowest way met */
     /* The last next hop, good while the gate's generation is the same. */
     struct gn__addr last_hop;
     struct gn__gate *last_gate;
@@ -94,7 +94,7 @@ struct gn__port_addr {
     struct gn__port *port;
     struct gn__addr addr;
     uint8_t prefix_len;
-    int prefix;                  /* index in net->prefixes; -1: none (fe80) */
+    int prefix; /* index in net->prefixes; -1: none (fe80) */
 };
 
 /** An interface of a namespace: lo or ethN. */
@@ -102,7 +102,7 @@ struct gn__iface {
     struct gn__port port;
     struct gn__list of_ns;
     struct gn_namespace *ns;
-    unsigned index;              /* 1: lo, 2: eth0, ... */
+    unsigned index; /* 1: lo, 2: eth0, ... */
     char name[16];
     uint8_t mac[6];
     bool loopback;
@@ -110,7 +110,7 @@ struct gn__iface {
 };
 
 struct gn__route {
-    struct gn__list link;        /* longest prefix first */
+    struct gn__list link; /* longest prefix first */
     struct gn__prefix prefix;
     struct gn__addr gateway;
     struct gn__iface *iface;
@@ -119,57 +119,57 @@ struct gn__route {
 /** Where a destination is reached from here. */
 struct gn__way {
     struct gn__iface *iface;
-    struct gn__addr source;   /* the source address to use */
+    struct gn__addr source; /* the source address to use */
     struct gn__addr next_hop;
     uint32_t mtu;
-    bool local;               /* one of our own addresses */
+    bool local; /* one of our own addresses */
 };
 
 /** The MTU of the way to a destination, as routers have told. */
 #define GN__N_PMTU 8u
 struct gn__pmtu {
     struct gn__addr dst;
-    uint32_t mtu;                /* 0: a free entry */
+    uint32_t mtu; /* 0: a free entry */
     uint64_t until;
 };
 
 struct gn_namespace {
-    struct gn__engine *engine;   /* a reference */
-    _Atomic uint32_t refs;       /* its own while open, one of each socket */
-    struct gn_network *home;     /* the one it was created in */
+    struct gn__engine *engine; /* a reference */
+    _Atomic uint32_t refs;     /* its own while open, one of each socket */
+    struct gn_network *home;   /* the one it was created in */
     struct gn__list of_net;
     struct gn__table_node by_name;
     char name[64];
-    char key_name[64];           /* in lower case: the key of by_name */
+    char key_name[64];            /* in lower case: the key of by_name */
     char identity[GN__ADDR_TEXT]; /* what its random streams are named by */
-    uint64_t id;                 /* unique in the engine */
+    uint64_t id;                  /* unique in the engine */
     struct gn__stack stack;
     struct gn__rng rng;
-    struct gn__list ifaces;      /* lo first, then by index */
+    struct gn__list ifaces; /* lo first, then by index */
     unsigned last_index;
     struct gn__list routes;
     uint32_t n_routes;
-    struct {                     /* the last answer of gn__ns_route() */
+    struct { /* the last answer of gn__ns_route() */
         bool valid;
         struct gn__addr dst, src;
         struct gn__way way;
     } last_way;
-    struct gn__pmtu *pmtu;       /* GN__N_PMTU entries; NULL: none yet */
-    struct gn__list socks;       /* struct gn_sock.of_ns */
-    struct gn__list sleepers;    /* struct gn__wait, in gn_sleep_ns() */
+    struct gn__pmtu *pmtu;    /* GN__N_PMTU entries; NULL: none yet */
+    struct gn__list socks;    /* struct gn_sock.of_ns */
+    struct gn__list sleepers; /* struct gn__wait, in gn_sleep_ns() */
     struct gn_limits limits;
     struct gn_stats stats;
     uint32_t n_socks;
-    uint32_t n_memberships;      /* of its sockets in groups (sock) */
-    uint32_t port_counter;       /* of RFC 6056 algorithm 3 (sock) */
+    uint32_t n_memberships; /* of its sockets in groups (sock) */
+    uint32_t port_counter;  /* of RFC 6056 algorithm 3 (sock) */
     uint16_t ip_id;
     bool forwarding;
-    bool killed;                 /* calls return -ECANCELED */
-    bool detached;               /* eth0 is gone: -ENETDOWN */
+    bool killed;   /* calls return -ECANCELED */
+    bool detached; /* eth0 is gone: -ENETDOWN */
     bool closing;
     bool is_host;
     const struct gn__kernel *kernel; /* NULL, or its sockets are the kernel's */
-    struct gn__bucket icmp;      /* ICMP errors it sends */
+    struct gn__bucket icmp;          /* ICMP errors it sends */
     struct gn__notice closed;
     gn_close_cb close_cb;
     void *close_arg;
@@ -177,7 +177,7 @@ struct gn_namespace {
 
 struct gn__net_prefix {
     struct gn__prefix prefix;
-    struct gn__pool pool;        /* knows the gateway */
+    struct gn__pool pool; /* knows the gateway */
 };
 
 struct gn_network {
@@ -186,21 +186,21 @@ struct gn_network {
     char name[64];
     struct gn__net_prefix *prefixes;
     size_t n_prefixes;
-    struct gn__table addresses;   /* struct gn__port_addr */
-    struct gn__table names;       /* struct gn_namespace.by_name */
-    struct gn__table paths;       /* struct gn__path, gn_path_set() */
-    struct gn__table groups;      /* struct gn__group: who listens */
-    struct gn__list ports;        /* struct gn__port.link */
-    struct gn__list namespaces;   /* struct gn_namespace.of_net */
-    struct gn__list ended;        /* those that ended with the network */
+    struct gn__table addresses; /* struct gn__port_addr */
+    struct gn__table names;     /* struct gn_namespace.by_name */
+    struct gn__table paths;     /* struct gn__path, gn_path_set() */
+    struct gn__table groups;    /* struct gn__group: who listens */
+    struct gn__list ports;      /* struct gn__port.link */
+    struct gn__list namespaces; /* struct gn_namespace.of_net */
+    struct gn__list ended;      /* those that ended with the network */
     struct gn_namespace *host;
-    uint64_t n_created;           /* namespaces, ever */
+    uint64_t n_created; /* namespaces, ever */
     uint32_t mtu;
     char domain[254];
     struct gn_limits limits;
     struct gn__budget budget;
     struct gn_stats stats;
-    uint64_t key[2];              /* what its random streams derive from */
+    uint64_t key[2]; /* what its random streams derive from */
     gn_log_cb log;
     void *log_arg;
     /** Sees every packet the switch delivers; for captures and digests. */

@@ -34,7 +34,7 @@ extern const struct gn__port_ops gn__iface_ops;
 
 /** What an interface is made from. */
 struct gn__iface_config {
-    struct gn_network *net;       /* NULL: lo */
+    struct gn_network *net; /* NULL: lo */
     uint32_t mtu;
     const char *const *addresses; /* NULL: one from each prefix */
     bool gateways;                /* the gateways' addresses instead */

@@ -110,10 +110,10 @@ bool gn__draw_ppm(struct gn__rng *rng, uint32_t ppm);
 /** One direction between two parties; in net->paths. */
 struct gn__path {
     struct gn__table_node node;
-    uint64_t key[2];        /* the parties: from, to */
+    uint64_t key[2]; /* the parties: from, to */
     struct gn_path_config config;
     struct gn__rng rng;
-    uint64_t last_arrival;  /* keeps order */
+    uint64_t last_arrival; /* keeps order */
     struct gn__packet *held_head;
     struct gn__packet **held_tail;
     unsigned n_held;
@@ -138,13 +138,13 @@ struct gn__member {
     struct gn__list of_port; /* in port->groups */
     struct gn__group *group;
     struct gn__port *port;
-    unsigned count;          /* joins */
+    unsigned count; /* joins */
 };
 
 struct gn__group {
     struct gn__table_node node;
     struct gn__addr addr;
-    struct gn__port port;       /* what packets to it are addressed to */
+    struct gn__port port; /* what packets to it are addressed to */
     struct gn__list members;
     struct gn__packet *current; /* being spread; it is in the engine's queue */
     struct gn__list *cursor;    /* who gets it next */

@@ -20,6 +20,7 @@
 
 #define HELD_MAX (8u * 1024 * 1024)
 #define STEPS    200u
+#define N_SOCKS  6u
 
 enum { VIA_ROUTER = 0x80, TIME_PASSES = 0x40, LEN_MASK = 0x3f };
 
@@ -67,7 +68,7 @@ struct world {
     struct gn_network *far;
     struct gn_namespace *guest, *router;
     struct gn_rawport *raw;
-    struct gn_sock *socks[6];
+    struct gn_sock *socks[N_SOCKS];
 };
 
 static void build(struct world *w)
@@ -95,7 +96,7 @@ static void destroy(struct world *w)
 {
     size_t i;
 
-    for (i = 0; i < sizeof(w->socks) / sizeof(*w->socks); i++)
+    for (i = 0; i < N_SOCKS; i++)
         gn_simnet_end(w->socks[i]);
     gn_rawport_close(w->raw);
     gn_network_close(w->far, NULL, NULL);

@@ -127,7 +127,7 @@ static void a_storm_is_bounded_and_others_go_on(void **state)
 {
     enum { GUESTS = 10000 };
     struct fixture *f = *state;
-    struct gn_sock **socks = test_calloc(GUESTS, sizeof(*socks));
+    struct gn_sock **socks = test_malloc(GUESTS * sizeof(struct gn_sock *));
     struct gn_namespace *ns = NULL;
     struct gn_sock *ping, *pong;
     uint64_t peak, before;
