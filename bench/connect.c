@@ -119,7 +119,7 @@ static int measure_all(const struct bench_run *run, double *out)
 
 static int measure_ends(const struct bench_run *run, double *out)
 {
-    double all, first, last;
+    double all, first = 0, last = 0;
     int err = run_in_a_row(&all, &first, &last);
 
     *out = run->side == BENCH_REFERENCE ? first : last;

@@ -138,8 +138,10 @@ static int measure_pairs(const struct bench_run *run, size_t n_pairs,
         err = carry_for(pairs, n_pairs, run->time_ns / 4, out);
     if (!err)
         err = carry_for(pairs, n_pairs, run->time_ns, out);
-    if (err)
+    if (err) {
+        free(pairs);
         return err;
+    }
     for (size_t i = 0; i < n_pairs; i++) {
         end_close(pairs[i][0]);
         end_close(pairs[i][1]);
