@@ -22,7 +22,7 @@ struct course {
 
 static int connect_once(const struct course *course)
 {
-    struct end client, server;
+    struct end client, server = END_NONE;
     int err = end_open(course->client, SOCK_STREAM, &client);
 
     if (err)
@@ -31,8 +31,7 @@ static int connect_once(const struct course *course)
     if (!err)
         err = end_accept(course->listener, &server);
     end_close(client);
-    if (!err)
-        end_close(server);
+    end_close(server);
     return err;
 }
 
