@@ -130,6 +130,7 @@ void gn__sock_end(struct gn_sock *sock, int error, enum gn__sock_end how)
 void gn__sock_close(struct gn_sock *sock)
 {
     sock->dead = -EBADF;
+    sock->closed = true;
     if (!sock->ended)
         gn__sock_end(sock, -EBADF, GN__END_CLOSE);
     else
@@ -226,10 +227,12 @@ void gn_sock_unref(struct gn_sock *sock)
         return;
     if (atomic_fetch_sub_explicit(&sock->refs, 1, memory_order_acq_rel) != 1)
         return;
-    gn__engine_enter(sock->engine);
-    gn__sock_close(sock);
-    gn__list_del(&sock->changed);
-    gn__engine_leave(sock->engine);
+    if (!sock->closed) {
+        gn__engine_enter(sock->engine);
+        gn__sock_close(sock);
+        gn__list_del(&sock->changed);
+        gn__engine_leave(sock->engine);
+    }
     ns = sock->ns;
     gn__watch_free(sock);
     gn__free(&sock->engine->net.mem, sock, sock->ops->size);

@@ -161,6 +161,7 @@ struct gn_sock {
     _Atomic uint32_t room; /* bytes send would take, a hint */
     int dead;              /* what all calls return; 0: alive */
     bool ended;            /* the backend has let go */
+    bool closed;           /* written by holders of a reference only */
     int family;
     int type;
     int protocol;

@@ -98,14 +98,12 @@ bool gn__port_conflicts(const struct gn_sock *sock, const struct gn__addr *addr,
 
 /* ---- making and giving back ---- */
 
-static struct gn__port_use *use_of(struct gn_namespace *ns, unsigned proto,
-                                   uint16_t port)
+static struct gn__port_use *new_use(struct gn_namespace *ns, unsigned proto,
+                                    uint16_t port)
 {
     struct gn__engine *engine = ns->engine;
-    struct gn__port_use *use = gn__port_find(ns, proto, port);
+    struct gn__port_use *use;
 
-    if (use)
-        return use;
     use = gn__zalloc(&engine->net.mem, sizeof(*use));
     if (!use)
         return NULL;
@@ -120,6 +118,14 @@ static struct gn__port_use *use_of(struct gn_namespace *ns, unsigned proto,
     return use;
 }
 
+static struct gn__port_use *use_of(struct gn_namespace *ns, unsigned proto,
+                                   uint16_t port)
+{
+    struct gn__port_use *use = gn__port_find(ns, proto, port);
+
+    return use ? use : new_use(ns, proto, port);
+}
+
 static void drop_use_if_empty(struct gn__port_use *use)
 {
     struct gn__engine *engine = use->engine;
@@ -130,10 +136,11 @@ static void drop_use_if_empty(struct gn__port_use *use)
     gn__free(&engine->net.mem, use, sizeof(*use));
 }
 
+/* @use NULL: there was no memory for it. */
 static struct gn__binding *make(struct gn_sock *sock,
-                                const struct gn__addr *addr, uint16_t port)
+                                const struct gn__addr *addr,
+                                struct gn__port_use *use)
 {
-    struct gn__port_use *use = use_of(sock->ns, proto_of(sock), port);
     struct gn__binding *b;
 
     if (!use)
@@ -190,7 +197,7 @@ int gn__bind_sock(struct gn_sock *sock, const struct gn__addr *addr,
         return -EADDRINUSE;
     if (port == 0)
         return -EADDRINUSE;
-    b = make(sock, addr, port);
+    b = make(sock, addr, use_of(sock->ns, proto_of(sock), port));
     if (!b)
         return -ENOMEM;
     b->sock = sock;
@@ -271,7 +278,9 @@ struct gn__binding *gn__bind_share(struct gn_sock *sock,
         b = find_shared(use, sock, local, dialled);
     if (b)
         return gn__binding_ref(b);
-    b = make(sock, &local->addr, local->port);
+    if (!use)
+        use = new_use(sock->ns, proto_of(sock), local->port);
+    b = make(sock, &local->addr, use);
     if (!b)
         return NULL;
     b->iface = local->scope;

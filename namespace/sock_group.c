@@ -174,27 +174,31 @@ void gn__sock_hear(struct gn_sock *sock, bool broadcasts)
     }
 }
 
+/* All bits behind the prefix are 1. */
+static bool is_last_of(const struct gn__port_addr *own, uint32_t v4)
+{
+    uint32_t host;
+
+    if (!gn__addr_is_v4(&own->addr) || own->prefix_len >= 31)
+        return false;
+    host = UINT32_MAX >> own->prefix_len;
+    return (v4 & host) == host &&
+           (v4 | host) == (gn__addr_v4(&own->addr) | host);
+}
+
 bool gn__is_broadcast(const struct gn__iface *iface,
                       const struct gn__addr *addr)
 {
     struct gn__list *it;
+    uint32_t v4;
 
     if (!gn__addr_is_v4(addr))
         return false;
-    if (gn__addr_is_broadcast(addr))
+    v4 = gn__addr_v4(addr);
+    if (v4 == INADDR_BROADCAST)
         return true;
     gn__list_foreach (it, &iface->port.addrs) {
-        const struct gn__port_addr *own =
-            gn__container_of(it, struct gn__port_addr, of_port);
-        struct gn__prefix prefix;
-        struct gn__addr last;
-
-        if (!gn__addr_is_v4(&own->addr) || own->prefix_len >= 31)
-            continue;
-        prefix.addr = gn__addr_mask(&own->addr, own->prefix_len);
-        prefix.len = own->prefix_len;
-        last = gn__prefix_last(&prefix);
-        if (gn__addr_equal(&last, addr))
+        if (is_last_of(gn__container_of(it, struct gn__port_addr, of_port), v4))
             return true;
     }
     return false;

@@ -74,7 +74,7 @@ ssize_t gn_sock_sendto(struct gn_sock *sock, const void *data, size_t len,
 
     if (gn__sock_is_system(sock))
         return gn__system_sendto(sock, data, len, flags, addr, addr_len);
-    memset(&io, 0, offsetof(struct gn__io, small));
+    gn__io_clear(&io);
     io.iov.at = &iov;
     io.flags = flags;
     io.to = addr;
@@ -101,7 +101,7 @@ ssize_t gn_sock_sendmsg(struct gn_sock *sock, const struct msghdr *msg,
         return -EFAULT;
     if (gn__sock_is_system(sock))
         return gn__system_sendmsg(sock, msg, flags);
-    memset(&io, 0, offsetof(struct gn__io, small));
+    gn__io_clear(&io);
     io.iov.at = msg->msg_iov;
     io.flags = flags;
     io.to = msg->msg_name;
@@ -224,7 +224,7 @@ ssize_t gn_sock_recvfrom(struct gn_sock *sock, void *data, size_t len,
         return -EINVAL;
     if (gn__sock_is_system(sock))
         return gn__system_recvfrom(sock, data, len, flags, addr, addr_len);
-    memset(&io, 0, offsetof(struct gn__io, small));
+    gn__io_clear(&io);
     io.iov.at = &iov;
     io.flags = flags;
     err = check_recv(sock, &io);
@@ -275,7 +275,7 @@ ssize_t gn_sock_recvmsg(struct gn_sock *sock, struct msghdr *msg, int flags)
         return gn__system_recvmsg(sock, msg, flags);
     if (msg->msg_name && (int)msg->msg_namelen < 0)
         return -EINVAL;
-    memset(&io, 0, offsetof(struct gn__io, small));
+    gn__io_clear(&io);
     io.iov.at = msg->msg_iov;
     io.flags = flags;
     err = check_recv(sock, &io);

@@ -10,6 +10,8 @@
  * then hands those over, a receive takes slices and copies out of them after
  * leaving. What was prepared and not taken stays for the next round.
  */
+#include <stddef.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "base/addr.h"
@@ -59,14 +61,20 @@ struct gn__io {
     bool capped;  /* more was there than slices to take it */
     unsigned n_slices;
     unsigned n_small;
-    struct gn__slice slices[GN__IO_SLICES];
     const struct sockaddr *to;
     socklen_t to_len;
     struct gn__ancillary ancillary;
     size_t length; /* of the datagram received */
     struct gn__endpoint from;
+    struct gn__slice slices[GN__IO_SLICES]; /* Not cleared, from here on. */
     uint8_t small[GN__IO_SMALL];
 };
+
+/** Everything but the memory that is written before it is read. */
+static inline void gn__io_clear(struct gn__io *io)
+{
+    memset(io, 0, offsetof(struct gn__io, slices));
+}
 
 /* ---- sock_iov.c ---- */
 

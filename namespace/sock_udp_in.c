@@ -228,8 +228,7 @@ static struct gn__binding *sender_of(struct gn_namespace *ns,
     return use ? gn__binding_pick(ns, use, score, &local, &remote, 0) : NULL;
 }
 
-bool gn__sock_udp_has_sent(struct gn_namespace *ns,
-                           const struct gn__icmp *icmp)
+bool gn__sock_udp_has_sent(struct gn_namespace *ns, const struct gn__icmp *icmp)
 {
     return sender_of(ns, icmp) != NULL;
 }
