@@ -471,9 +471,8 @@ static void stopping_waits_for_a_running_callback(void **state)
     assert_int_equal(send_text(p->client, "x"), 1);
     wait_calls(&w, 1);
     assert_int_equal(pthread_create(&thread, NULL, let_go, &w), 0);
-    gn_sock_close(p->server);
+    gn_sock_close(p->server); /* It may run again before this gets there. */
     assert_false(w.running);
-    assert_int_equal(w.calls, 1);
     pthread_join(thread, NULL);
 }
 
