@@ -130,11 +130,25 @@ static void group_input(struct gn_namespace *ns, struct gn__iface *iface,
 
 /* ---- for others ---- */
 
+/* Link-local addresses (RFC 4291 section 2.5.6) and broadcasts of another
+ * network (RFC 2644) stay where they are. */
+static bool may_forward(struct gn_namespace *ns,
+                        const struct gn__packet *packet)
+{
+    struct gn__way way;
+
+    if (gn__addr_is_linklocal(&packet->ip.src) ||
+        gn__addr_is_linklocal(&packet->ip.dst))
+        return false;
+    return gn__ns_route(ns, &packet->ip.dst, NULL, 0, &way) ||
+           !way.iface->port.net ||
+           !gn__net_is_broadcast(way.iface->port.net, &packet->ip.dst);
+}
+
 static void forward(struct gn_namespace *ns, struct gn__packet *packet)
 {
-    if (gn__addr_is_linklocal(&packet->ip.src) ||
-        gn__addr_is_linklocal(&packet->ip.dst)) {
-        drop(ns, packet, GN_DROP_DESTINATION); /* RFC 4291 section 2.5.6. */
+    if (!may_forward(ns, packet)) {
+        drop(ns, packet, GN_DROP_DESTINATION);
         return;
     }
     if (packet->ip.ttl <= 1) {
@@ -158,8 +172,6 @@ static bool is_for_all(const struct gn__iface *iface,
 static enum gn_drop flaw_of(const struct gn__iface *iface,
                             const struct gn__packet *packet)
 {
-    if (packet->corrupt)
-        return GN_DROP_CORRUPT;
     if (iface->loopback)
         return GN_DROP_NONE;
     if (gn__addr_is_loopback(&packet->ip.src))
@@ -173,14 +185,18 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
                   struct gn__packet *packet)
 {
     enum gn_drop flaw = flaw_of(iface, packet);
+    bool is_local = gn__ns_is_local(ns, &packet->ip.dst);
+    bool is_ours = is_local || is_for_all(iface, &packet->ip.dst);
 
     ns->stats.packets_in++;
     ns->stats.bytes_in += packet->len;
     if (flaw)
         drop(ns, packet, flaw);
-    else if (gn__ns_is_local(ns, &packet->ip.dst))
+    else if (is_ours && packet->corrupt)
+        drop(ns, packet, GN_DROP_CORRUPT); /* Routers see the IP header only. */
+    else if (is_local)
         local_input(ns, iface, packet);
-    else if (is_for_all(iface, &packet->ip.dst))
+    else if (is_ours)
         group_input(ns, iface, packet);
     else if (ns->forwarding && !iface->loopback)
         forward(ns, packet);

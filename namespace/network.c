@@ -23,6 +23,8 @@
 #define DOMAIN_MAX_LEN 253u
 #define MAX_PREFIXES   16u
 #define BUFFERED_MAX   (1024ull * 1024 * 1024)
+/** Namespaces that end while the lock is held once. */
+#define END_AT_ONCE 32u
 
 int gn__why(char *why, size_t why_len, const char *format, ...)
 {
@@ -381,18 +383,42 @@ const char *gn_network_domain(const struct gn_network *net)
 
 /* ---- closing ---- */
 
-static void end_namespaces(struct gn_network *net)
+/* Whether it has an interface in another network too. */
+static bool is_elsewhere(const struct gn_namespace *ns,
+                         const struct gn_network *net)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->ifaces) {
+        struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
+
+        if (iface->port.net && iface->port.net != net)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Some of them, so that the lock is held for a bounded time; true if there are
+ * more. Those that are left hear nothing of it: they are next. The host's was
+ * created first and ends last.
+ */
+static bool end_namespaces(struct gn_network *net)
 {
     struct gn__list *node;
+    unsigned n;
 
-    /* The host's was created first, and may see the others leave. */
-    while ((node = gn__list_last(&net->namespaces))) {
-        struct gn_namespace *ns =
-            gn__container_of(node, struct gn_namespace, of_net);
+    for (n = 0; n < END_AT_ONCE; n++) {
+        struct gn_namespace *ns;
 
-        gn__ns_end(ns, false);
+        node = gn__list_last(&net->namespaces);
+        if (!node)
+            return false;
+        ns = gn__container_of(node, struct gn_namespace, of_net);
+        gn__ns_end(ns, !is_elsewhere(ns, net));
         gn__list_add_tail(&net->ended, &ns->of_net);
     }
+    return true;
 }
 
 /* Interfaces of namespaces that live elsewhere, and ports of other kinds. */
@@ -458,7 +484,10 @@ void gn_network_close(struct gn_network *net, gn_close_cb callback, void *arg)
     gn__engine_ref(engine);
     gn__engine_enter(engine);
     net->closing = true;
-    end_namespaces(net);
+    while (end_namespaces(net)) {
+        gn__engine_leave(engine);
+        gn__engine_enter(engine);
+    }
     end_ports(net);
     gn__paths_end(net, 0);
     gn__list_del(&net->of_engine);

@@ -167,6 +167,36 @@ static void a_narrow_second_hop_is_learned(void **state)
     gn_network_close(net, NULL, NULL);
 }
 
+static void damage_is_found_at_the_end_of_the_way(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_link_config bad = {.corrupt_ppm = 1000000};
+    struct gn_sock *from = gn_simnet_udp(f->left, "10.1.0.2:1");
+
+    add_routes(f);
+    assert_int_equal(gn_link_set(f->left, NULL, &bad), 0);
+    assert_int_equal(gn_simnet_send(from, "10.2.0.3:1", "x", 1), 1);
+    assert_int_equal(gn_simnet_ns_drops(f->router, GN_DROP_CORRUPT), 0);
+    assert_int_equal(gn_simnet_ns_drops(f->right, GN_DROP_CORRUPT), 1);
+    gn_simnet_end(from);
+}
+
+static void broadcasts_are_not_forwarded(void **state)
+{
+    struct fixture *f = *state;
+    const char *const addrs[] = {"10.1.0.200", NULL};
+    struct gn_rawport *raw = gn_rawport_open(f->sim.net, addrs, 0);
+    struct gn_sock *sock = gn_simnet_udp(f->right, "0.0.0.0:1");
+    struct gn_raw_ip ip = {.src = "10.1.0.200", .dst = "10.2.0.255"};
+    size_t len = gn_raw_udp(&ip, 1, 1, "all", 3, f->out);
+
+    assert_int_equal(gn_rawport_send_via(raw, "10.1.0.3", f->out, len), 0);
+    gn_simnet_expect(sock, NULL);
+    assert_int_equal(gn_simnet_ns_drops(f->router, GN_DROP_DESTINATION), 1);
+    gn_simnet_end(sock);
+    gn_rawport_close(raw);
+}
+
 static void routes_are_checked(void **state)
 {
     struct fixture *f = *state;
@@ -261,6 +291,8 @@ int main(void)
         T(the_hop_limit_runs_out_at_the_router),
         T(the_router_counts_hops),
         T(a_narrow_second_hop_is_learned),
+        T(damage_is_found_at_the_end_of_the_way),
+        T(broadcasts_are_not_forwarded),
         T(routes_are_checked),
         T(the_longest_prefix_wins_and_goes),
         T(routes_go_with_their_interface),
