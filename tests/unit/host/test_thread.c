@@ -17,7 +17,6 @@
 
 #include <cmocka.h>
 
-#include "base/lock.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/simnet.h"
 
@@ -26,8 +25,9 @@ static const char *const prefixes[] = {"10.77.0.0/16", "fd77::/64", NULL};
 struct fixture {
     struct gn_test_heap heap;
     struct gn_network *net;
-    _Atomic uint32_t spot; /* a callback ran */
-    _Atomic int n_closed;
+    pthread_mutex_t lock;
+    pthread_cond_t called;
+    int n_calls; /* callbacks that ran */
 };
 
 static struct gn_network *network(struct fixture *f)
@@ -45,6 +45,8 @@ static int setup(void **state)
     struct fixture *f = test_calloc(1, sizeof(*f));
 
     gn_test_heap_init(&f->heap);
+    assert_int_equal(pthread_mutex_init(&f->lock, NULL), 0);
+    assert_int_equal(pthread_cond_init(&f->called, NULL), 0);
     f->net = network(f);
     *state = f;
     return 0;
@@ -60,18 +62,26 @@ static int teardown(void **state)
     return 0;
 }
 
-static void closed(void *arg)
+static void call(struct fixture *f)
 {
-    struct fixture *f = arg;
-
-    atomic_fetch_add(&f->n_closed, 1);
-    gn__spot_wake(&f->spot);
+    pthread_mutex_lock(&f->lock);
+    f->n_calls++;
+    pthread_cond_signal(&f->called);
+    pthread_mutex_unlock(&f->lock);
 }
 
-static void wait_for_callback(struct fixture *f)
+static void closed(void *arg)
 {
-    assert_true(gn__spot_sleep(&f->spot, GN__SPOT_NEVER));
-    atomic_store(&f->spot, 0);
+    call(arg);
+}
+
+static void wait_for_calls(struct fixture *f, int n)
+{
+    pthread_mutex_lock(&f->lock);
+    while (f->n_calls < n)
+        pthread_cond_wait(&f->called, &f->lock);
+    assert_int_equal(f->n_calls, n);
+    pthread_mutex_unlock(&f->lock);
 }
 
 static void assert_nothing_is_left(struct fixture *f)
@@ -95,7 +105,7 @@ static void closing_with_a_callback_frees_first(void **state)
     struct fixture *f = *state;
 
     gn_network_close(f->net, closed, f);
-    wait_for_callback(f);
+    wait_for_calls(f, 1);
     assert_nothing_is_left(f);
     f->net = network(f);
 }
@@ -108,8 +118,7 @@ static void networks_share_a_thread(void **state)
 
     assert_int_equal(gn_namespace_attach(ns, second, NULL), 0);
     gn_network_close(second, closed, f);
-    wait_for_callback(f);
-    assert_int_equal(atomic_load(&f->n_closed), 1);
+    wait_for_calls(f, 1);
     gn_namespace_close(ns, 0, NULL, NULL);
 }
 
@@ -154,7 +163,7 @@ static void echo_is_readable(struct gn_sock *sock, short revents, void *arg)
 
     (void)revents;
     if (gn_sock_recv(sock, buf, sizeof(buf), 0) > 0)
-        gn__spot_wake(&f->spot);
+        call(f);
 }
 
 static void callbacks_come_from_the_thread(void **state)
@@ -166,7 +175,7 @@ static void callbacks_come_from_the_thread(void **state)
 
     assert_int_equal(gn_sock_watch(to, POLLIN, echo_is_readable, f), 0);
     assert_int_equal(gn_simnet_send(from, "10.77.0.2:2", "x", 1), 1);
-    wait_for_callback(f);
+    wait_for_calls(f, 1);
     gn_simnet_end(from);
     gn_simnet_end(to);
 }
@@ -197,7 +206,7 @@ static void a_callback_may_close_its_network(void **state)
     struct fixture *f = *state;
 
     gn_namespace_close(gn_simnet_guest(f->net, "a"), 0, close_in_callback, f);
-    wait_for_callback(f);
+    wait_for_calls(f, 1);
     wait_until_nothing_is_left(f);
     f->net = network(f);
 }
@@ -220,7 +229,7 @@ static void block_in_callback(struct gn_sock *sock, short revents, void *arg)
         assert_int_equal(gn_sock_recv(sock, &c, 1, 0), 1);
         assert_int_equal(gn_sock_set_nonblock(sock, false), 0);
         blocked->result = (int)gn_sock_recv(sock, &c, 1, 0);
-        gn__spot_wake(&blocked->f->spot);
+        call(blocked->f);
     }
 }
 
@@ -233,7 +242,7 @@ static void a_blocking_call_in_a_callback_is_a_deadlock(void **state)
     assert_int_equal(
         gn_sock_watch(blocked.sock, POLLIN, block_in_callback, &blocked), 0);
     assert_int_equal(gn_simnet_send(blocked.sock, "10.77.0.2:2", "x", 1), 1);
-    wait_for_callback(f);
+    wait_for_calls(f, 1);
     assert_int_equal(gn_sock_watch(blocked.sock, 0, NULL, NULL), 0);
     assert_int_equal(blocked.result, -EDEADLK);
     gn_simnet_end(blocked.sock);
@@ -286,8 +295,7 @@ static void guests_come_and_go_from_many_threads(void **state)
     }
     for (i = 0; i < 8; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-    while (atomic_load(&f->n_closed) < 8 * 30)
-        wait_for_callback(f);
+    wait_for_calls(f, 8 * 30);
 }
 
 static void *open_and_close(void *arg)
@@ -319,8 +327,7 @@ static void networks_come_and_go_from_many_threads(void **state)
     }
     for (i = 0; i < 4; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-    while (atomic_load(&f->n_closed) < 4 * 25)
-        wait_for_callback(f);
+    wait_for_calls(f, 4 * 25);
     f->net = network(f);
 }
 
