@@ -19,8 +19,9 @@
 
 #define SEND_LIMIT_START (256u * 1024)
 /* What is copied rather than referred to: slices under this share of their
- * chunk, once something is waiting already. */
+ * chunk, once so many slices are waiting already. */
 #define SMALL_SHARE 2u
+#define ANY_SLICES  4u
 /* Chunks for small payload, bytes: the first, and those after a full one. */
 #define SMALL_CHUNK_FIRST 480u
 #define SMALL_CHUNK       2000u
@@ -314,6 +315,10 @@ static void conn_fired(struct gn__timer *timer)
         gn__tcp_fail(conn, -ETIMEDOUT);
         return;
     }
+    if (!conn->held_back_len && !gn__netstack_ops.due(conn)) {
+        arm(conn); /* it was armed for something that has been done since */
+        return;
+    }
     gn__conn_enter(conn);
     if (conn->held_back_len &&
         !gn__netstack_ops.write(conn, conn->held_back,
@@ -579,6 +584,19 @@ void gn__tcp_push(struct gn__conn *conn)
 
 /* ---- receiving ---- */
 
+static bool continues(const struct gn__slice *slice, const uint8_t *data)
+{
+    return slice->data + slice->len == data;
+}
+
+/* A few chunks may wait whatever their size; of more, only those of which a
+ * good part is payload. */
+static bool is_small(const struct gn__conn *conn, const struct gn__slice *slice)
+{
+    return conn->rx.n >= ANY_SLICES &&
+           slice->len < gn__chunk_cost(slice->chunk) / SMALL_SHARE;
+}
+
 bool gn__conn_received(struct gn__conn *conn, const struct gn__packet *packet,
                        const uint8_t *data, uint32_t len)
 {
@@ -588,8 +606,10 @@ bool gn__conn_received(struct gn__conn *conn, const struct gn__packet *packet,
 
     if (!in_head)
         slice.chunk = gn__chunk_of(data);
-    if (in_head ||
-        (conn->rx_bytes && len < gn__chunk_cost(slice.chunk) / SMALL_SHARE)) {
+    if (!in_head && last_is(&conn->rx, slice.chunk) &&
+        continues(gn__ring_at(&conn->rx, conn->rx.n - 1), data)) {
+        gn__ring_at(&conn->rx, conn->rx.n - 1)->len += len;
+    } else if (in_head || is_small(conn, &slice)) {
         if (!gn__conn_append(conn, &conn->rx, &conn->rx_room, data, len))
             return false;
     } else {

@@ -65,6 +65,8 @@ struct gn__netstack_ops {
     void (*abandon)(struct gn__conn *conn, bool reset);
     /** When lwIP needs time next, wheel ticks; GN__NEVER. */
     uint64_t (*deadline)(const struct gn__conn *conn);
+    /** Whether it is now; the state need not be in place. */
+    bool (*due)(const struct gn__conn *conn);
     /** That time has come. */
     void (*tick)(struct gn__conn *conn);
     /** Take over conn->params and conn->mtu. */

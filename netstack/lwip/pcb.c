@@ -494,6 +494,7 @@ const struct gn__netstack_ops gn__netstack_ops = {
     .close = op_close,
     .abandon = op_abandon,
     .deadline = gn__pcb_deadline,
+    .due = gn__pcb_due,
     .tick = gn__pcb_tick,
     .apply = op_apply,
     .view = op_view,

@@ -121,16 +121,38 @@ static bool fast_due(const struct tcp_pcb *pcb)
     return pcb->flags & (TF_ACK_DELAY | TF_CLOSEPEND) || pcb->refused_data;
 }
 
+/* An acknowledgement waits between one tick and two for data that it can go
+ * with, about as long as Linux' 40 ms. */
+static uint64_t fast_ticks(const struct tcp_pcb *pcb)
+{
+    return pcb->flags & TF_CLOSEPEND || pcb->refused_data ? 1 : 2;
+}
+
+/* Slow ticks that have passed since the counters were right. */
+static uint32_t slow_ticks_gone(const struct gn__conn *conn)
+{
+    return (uint32_t)(conn->stack->net->now / SLOW_NS) - conn->slow_tick;
+}
+
 uint64_t gn__pcb_deadline(const struct gn__conn *conn)
 {
     uint64_t now = conn->stack->net->now;
     uint32_t in = slow_ticks_left(conn);
+    uint32_t gone = slow_ticks_gone(conn);
 
     if (fast_due(gn__pcb(conn)))
-        return now / GN__TICK_NS + 1;
+        return now / GN__TICK_NS + fast_ticks(gn__pcb(conn));
     if (in == NO_TICK)
         return GN__NEVER;
-    return (now / SLOW_NS + in) * TICKS_PER_SLOW;
+    return (now / SLOW_NS + (in > gone ? in - gone : 0)) * TICKS_PER_SLOW;
+}
+
+bool gn__pcb_due(const struct gn__conn *conn)
+{
+    uint32_t in = slow_ticks_left(conn);
+
+    return fast_due(gn__pcb(conn)) ||
+           (in != NO_TICK && slow_ticks_gone(conn) >= in);
 }
 
 /* TCP_KEEPIDLE and so on count on one probe at a time, see above. */
@@ -203,7 +225,7 @@ static void delayed_ack(struct tcp_pcb *pcb)
 void gn__pcb_tick(struct gn__conn *conn)
 {
     struct gn__stack *stack = conn->stack;
-    struct tcp_pcb *pcb = gn__pcb(conn);
+    struct tcp_pcb *pcb;
     uint32_t before = conn->slow_tick;
     uint32_t in = slow_ticks_left(conn);
 
