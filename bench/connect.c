@@ -22,7 +22,7 @@ struct course {
 
 static int connect_once(const struct course *course)
 {
-    struct end client, server = END_NONE;
+    struct end client = END_NONE, server = END_NONE;
     int err = end_open(course->client, SOCK_STREAM, &client);
 
     if (err)
@@ -109,7 +109,7 @@ static int run_in_a_row(double *all, double *first, double *last)
 
 static int measure_all(const struct bench_run *run, double *out)
 {
-    double first, last;
+    double first = 0, last = 0;
 
     if (run->side == BENCH_REFERENCE)
         return measure_kernel(run, out);
@@ -118,7 +118,7 @@ static int measure_all(const struct bench_run *run, double *out)
 
 static int measure_ends(const struct bench_run *run, double *out)
 {
-    double all, first = 0, last = 0;
+    double all = 0, first = 0, last = 0;
     int err = run_in_a_row(&all, &first, &last);
 
     *out = run->side == BENCH_REFERENCE ? first : last;

@@ -139,7 +139,7 @@ static int measure_pairs(const struct bench_run *run, size_t n_pairs,
     if (!err)
         err = carry_for(pairs, n_pairs, run->time_ns, out);
     if (err) {
-        free(pairs);
+        free((void *)pairs);
         return err;
     }
     for (size_t i = 0; i < n_pairs; i++) {
