@@ -153,7 +153,7 @@ static void a_hundred_thousand_share_nothing(void **state)
         deliver_all();
     deliver_all();
     printf("%u guests, each with a connection: %llu bytes each\n", N,
-           (unsigned long long)(heap.live_bytes / N + sizeof(*all)));
+           (unsigned long long)heap.live_bytes / N + sizeof(*all));
     /* All are idle now: nothing is due, ever. */
     net.now += SECOND;
     while (gn__netstack_timers(&net, 1000))
