@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "base/config.h"
 #include "host/thread.h"
 #include "namespace/namespace.h"
 #include "sim/sim.h"
@@ -66,7 +67,7 @@ int gn_network_create(const struct gn_network_config *config,
 
     if (!config)
         config = &defaults;
-    if (!out || config->size != sizeof(*config))
+    if (!out || !gn__config_is_known(config, config->size, sizeof(*config)))
         return -EINVAL; /* Not even `why` may be believed. */
     switch (config->drive) {
     case GN_DRIVE_THREAD:

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/config.h"
 #include "base/text.h"
 #include "ipam/ipam.h"
 
@@ -17,20 +18,18 @@ struct gn_pool {
 static int check_config(const struct gn_pool_config *config, char *why,
                         size_t why_len)
 {
-    if (config->size < sizeof(*config))
+    if (config->size < sizeof(*config) || config->size > GN__CONFIG_MAX)
         return gn__text_refuse(why, why_len,
                                "the configuration's size is %zu: set it to "
                                "sizeof(struct gn_pool_config), %zu",
                                config->size, sizeof(*config));
-    for (size_t i = sizeof(*config); i < config->size; i++) {
-        if (((const unsigned char *)config)[i])
-            return gn__text_refuse(
-                why, why_len,
-                "the configuration has settings that this version "
-                "of the library does not know: its size is %zu, "
-                "known are %zu bytes",
-                config->size, sizeof(*config));
-    }
+    if (!gn__config_is_known(config, config->size, sizeof(*config)))
+        return gn__text_refuse(
+            why, why_len,
+            "the configuration has settings that this version "
+            "of the library does not know: its size is %zu, "
+            "known are %zu bytes",
+            config->size, sizeof(*config));
     if (config->flags & ~(uint64_t)GN_POOL_NO_GATEWAY)
         return gn__text_refuse(why, why_len,
                                "the configuration has unknown flags: known is "

@@ -19,6 +19,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "base/config.h"
 #include "namespace/switch.h"
 
 #define PPM           1000000u
@@ -39,9 +40,9 @@ static bool is_perfect(const struct gn_link_config *c)
 
 static bool is_valid(const struct gn_link_config *c)
 {
-    return (!c->size || c->size == sizeof(*c)) && c->loss_ppm <= PPM &&
-           c->reorder_ppm <= PPM && c->duplicate_ppm <= PPM &&
-           c->corrupt_ppm <= PPM;
+    return (!c->size || gn__config_is_known(c, c->size, sizeof(*c))) &&
+           c->loss_ppm <= PPM && c->reorder_ppm <= PPM &&
+           c->duplicate_ppm <= PPM && c->corrupt_ppm <= PPM;
 }
 
 void gn__link_init(struct gn__link *link, const uint64_t key[2],

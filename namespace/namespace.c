@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/config.h"
 #include "namespace/lifecycle.h"
 #include "namespace/switch.h"
 
@@ -260,9 +261,8 @@ undo_alloc:
 static int check_config(const struct gn_network *net,
                         const struct gn_namespace_config *config)
 {
-    if (config->size != sizeof(*config))
-        return gn__why(config->why, config->why_len,
-                       "size: not that of struct gn_namespace_config");
+    if (!gn__config_is_known(config, config->size, sizeof(*config)))
+        return -EINVAL; /* Not even `why` may be believed. */
     if (config->host || config->resolver)
         return -ENOTSUP;
     if (config->name &&
@@ -360,9 +360,8 @@ static int check_attach(const struct gn_network *net,
     uint32_t least = GN_MTU_MIN4;
     size_t i;
 
-    if (config->size != sizeof(*config))
-        return gn__why(config->why, config->why_len,
-                       "size: not that of struct gn_attach_config");
+    if (!gn__config_is_known(config, config->size, sizeof(*config)))
+        return -EINVAL;
     if (!net->n_prefixes)
         return gn__why(config->why, config->why_len,
                        "network \"%s\" has no prefixes", net->name);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/config.h"
 #include "namespace/lifecycle.h"
 #include "namespace/switch.h"
 
@@ -35,6 +36,11 @@ int gn__why(char *why, size_t why_len, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(why, why_len, format, args);
     va_end(args);
+    /* It quotes the caller's text, and is one line whatever that is. */
+    for (; *why; why++) {
+        if (*why < ' ' || *why > '~')
+            *why = '?';
+    }
     return -EINVAL;
 }
 
@@ -104,9 +110,8 @@ static int check_config(const struct gn_network_config *config)
 {
     int err;
 
-    if (config->size != sizeof(*config))
-        return gn__why(config->why, config->why_len,
-                       "size: not that of struct gn_network_config");
+    if (!gn__config_is_known(config, config->size, sizeof(*config)))
+        return -EINVAL; /* Not even `why` may be believed. */
     if (config->loop || config->resolver)
         return -ENOTSUP;
     err = check_name(config);

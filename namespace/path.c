@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/config.h"
 #include "namespace/switch.h"
 
 struct gn__path *gn__path_of(const struct gn_network *net,
@@ -180,7 +181,8 @@ int gn_path_set(struct gn_network *net, struct gn_namespace *from,
     int err;
 
     if (!net || !from || !to ||
-        (config && ((config->size && config->size != sizeof(*config)) ||
+        (config && ((config->size && !gn__config_is_known(config, config->size,
+                                                          sizeof(*config))) ||
                     config->loss_ppm > 1000000)))
         return -EINVAL;
     gn__engine_enter(net->engine);

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/config.h"
 #include "base/lock.h"
 #include "base/rng.h"
 #include "namespace/namespace.h"
@@ -165,7 +166,7 @@ int gn_clock_create(const struct gn_clock_config *config, struct gn_clock **out)
 
     if (!config)
         config = &defaults;
-    if (!out || config->size != sizeof(*config))
+    if (!out || !gn__config_is_known(config, config->size, sizeof(*config)))
         return -EINVAL;
     gn__mem_init(&mem, config->alloc);
     clock = gn__zalloc(&mem, sizeof(*clock));

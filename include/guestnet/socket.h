@@ -75,7 +75,7 @@ GN_API GN_WARN_UNUSED int gn_sock_open(struct gn_namespace *ns, int family,
 /**
  * Bind, bind(2). Ports below 1024 need no privilege.
  *
- *   -EINVAL         Bound already, or the address is too short.
+ *   -EINVAL         Bound already, or the address is too short or too long.
  *   -EAFNOSUPPORT   Not of the socket's family.
  *   -EADDRNOTAVAIL  Not an address of the namespace.
  *   -EADDRINUSE     Taken, or with port 0: no port is free.
@@ -140,7 +140,7 @@ GN_API GN_WARN_UNUSED int gn_sock_accept(struct gn_sock *sock,
  *   -EPIPE         Not connected, or shut down for sending.
  *   -ECONNRESET, -ETIMEDOUT, ...  Why the connection ended; said once.
  *   -EDESTADDRREQ  A datagram without destination.
- *   -EMSGSIZE      A datagram too long (65,507 bytes; 65,527 for IPv6), or
+ *   -EMSGSIZE      A datagram too long (65,507 bytes; 65,487 for IPv6), or
  *                  more than GN_IOV_MAX elements.
  *   -EINVAL        A length above SSIZE_MAX.
  *   -EACCES        A broadcast without SO_BROADCAST.
