@@ -207,7 +207,6 @@ int gn__group_join(struct gn__port *port, const struct gn__addr *addr)
     member->count = 1;
     gn__list_add_tail(&group->members, &member->of_group);
     gn__list_add_tail(&port->groups, &member->of_port);
-    port->n_groups++;
     return 0;
 }
 
@@ -220,7 +219,6 @@ static void member_free(struct gn__member *member)
         group->cursor = member->of_group.next;
     gn__list_del(&member->of_group);
     gn__list_del(&member->of_port);
-    member->port->n_groups--;
     gn__free(&net->engine->net.mem, member, sizeof(*member));
     if (gn__list_empty(&group->members))
         group_free(net, group);

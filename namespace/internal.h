@@ -78,7 +78,6 @@ struct gn__port {
     struct gn__link wire;
     struct gn__list addrs;  /* struct gn__port_addr.of_port */
     struct gn__list groups; /* struct gn__member.of_port */
-    uint32_t n_groups;
     struct gn__bucket icmp; /* errors the switch sends to it */
     uint64_t slowest_ns;    /* one-way delay of the slowest way met */
     /* The last next hop, good while the gate's generation is the same. */

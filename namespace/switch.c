@@ -431,10 +431,13 @@ static void leave_switch(struct gn_network *net, struct gn__port *to,
 }
 
 /* The slowest way either of them has met: for how long connections rest. */
-static void note_slowness(struct gn__port *from, struct gn__port *to)
+static void note_slowness(struct gn__port *from, struct gn__port *to,
+                          const struct gn__path *path)
 {
     uint64_t slow = gn__link_slowness(&to->wire);
 
+    if (path)
+        slow += path->config.latency_us * 1000ull;
     if (from)
         slow += gn__link_slowness(&from->wire);
     if (slow > to->slowest_ns)
@@ -486,11 +489,11 @@ void gn__switch_pass(struct gn_network *net, struct gn__packet *packet)
         cut_or_reject(net, packet, to);
         return;
     }
-    if (to->wire.perfect && (!from || from->wire.perfect)) {
+    if (!path && to->wire.perfect && (!from || from->wire.perfect)) {
         leave_switch(net, to, packet, 0);
         return;
     }
-    note_slowness(from, to);
+    note_slowness(from, to, path);
     if (to->wire.perfect)
         leave_switch(net, to, packet, 0);
     else

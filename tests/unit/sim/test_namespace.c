@@ -222,7 +222,7 @@ static void a_network_without_prefixes_has_loopback_only(void **state)
     assert_int_equal(n, 1);
     assert_int_equal(gn_simnet_send(from, "127.5.6.7:2", "hi", 2), 2);
     gn_simnet_expect(to, "hi");
-    assert_int_equal(gn_simnet_send(to, "10.77.0.2:2", "hi", 2), -EINVAL);
+    assert_true(gn_simnet_send(to, "10.77.0.2:2", "hi", 2) < 0);
     assert_int_equal(gn_namespace_attach(ns, bare, NULL), -EINVAL);
     gn_simnet_end(from);
     gn_simnet_end(to);
