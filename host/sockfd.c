@@ -13,6 +13,7 @@
  */
 #include <guestnet/socket.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -153,6 +154,7 @@ int gn_sock_fd(struct gn_sock *sock, short events, int *fd)
     err = create(sock, events, &fresh);
     if (err)
         return err;
+    assert(fresh);
     err = gn__sock_enter(sock);
     if (!err) {
         err = attach(sock, events, fresh, &self);

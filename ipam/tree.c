@@ -50,6 +50,7 @@ static size_t node_size(unsigned cap)
 
 static unsigned slot_of(gn__u128 offset, unsigned level)
 {
+    assert(level < MAX_LEVELS);
     return (unsigned)(offset >> (SLOT_BITS * level)) & 63;
 }
 

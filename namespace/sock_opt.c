@@ -75,9 +75,11 @@ static int read_int(const struct gn__option *option, const void *value,
     }
     if (!(option->on & GN__OPT_SHORT))
         return -EINVAL;
-    byte = 0;
-    memcpy(&byte, value, len > 0 ? 1 : 0);
-    *out = byte;
+    *out = 0;
+    if (len > 0) {
+        memcpy(&byte, value, 1);
+        *out = byte;
+    }
     return 0;
 }
 
