@@ -73,7 +73,8 @@ static int read_int(const struct gn__option *option, const void *value,
         memcpy(out, value, sizeof(*out));
         return 0;
     }
-    if (!(option->on & GN__OPT_SHORT))
+    if (!(option->on & GN__OPT_SHORT) ||
+        (len == 0 && option->on & GN__OPT_FULL))
         return -EINVAL;
     *out = 0;
     if (len > 0) {
@@ -145,14 +146,24 @@ static int get_number(struct gn_sock *sock, const struct gn__option *option,
     return 0;
 }
 
+/* An IPv4 socket says of a level that it does not have something else than of
+ * an option, when it is read: do_ip_getsockopt(). */
+static int unknown(const struct gn_sock *sock, int level)
+{
+    int own = sock->type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
+
+    if (sock->family == AF_INET && level != SOL_SOCKET && level != IPPROTO_IP &&
+        level != own)
+        return -EOPNOTSUPP;
+    return -ENOPROTOOPT;
+}
+
 static int get(struct gn_sock *sock, const struct gn__option *option,
                void *value, socklen_t *len)
 {
     uint8_t byte;
     int number, err;
 
-    if (!option)
-        return -ENOPROTOOPT;
     if (option->get)
         return option->get(sock, value, len);
     err = get_number(sock, option, &number);
@@ -171,6 +182,7 @@ static int get(struct gn_sock *sock, const struct gn__option *option,
 int gn_sock_getopt(struct gn_sock *sock, int level, int name, void *value,
                    socklen_t *len)
 {
+    const struct gn__option *option;
     int err;
 
     if (!len || (!value && *len > 0))
@@ -182,7 +194,8 @@ int gn_sock_getopt(struct gn_sock *sock, int level, int name, void *value,
     err = gn__sock_enter(sock);
     if (err)
         return err;
-    err = get(sock, find(sock, level, name), value, len);
+    option = find(sock, level, name);
+    err = option ? get(sock, option, value, len) : unknown(sock, level);
     gn__sock_touch(sock); /* SO_ERROR is taken by reading it. */
     gn__sock_leave(sock);
     return err;

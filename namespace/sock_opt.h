@@ -16,6 +16,7 @@
 #define GN__OPT_V6     (1u << 2)
 /* ... and how its value comes. */
 #define GN__OPT_SHORT (1u << 3) /* one byte serves as well, ip(7) */
+#define GN__OPT_FULL  (1u << 4) /* ... but none does not */
 
 struct gn__option {
     int level;

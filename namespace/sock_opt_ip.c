@@ -26,10 +26,20 @@ static int get_ttl(struct gn_sock *sock, int *value)
     return 0;
 }
 
+/* What SO_PRIORITY becomes by the type of service: rt_tos2priority(). */
+static int priority_of(uint8_t tos)
+{
+    static const int by_tos[] = {0, 2, 6, 4};
+
+    return by_tos[(tos & 0x1e) >> 3];
+}
+
 static int set_tos(struct gn_sock *sock, int value)
 {
     if (sock->type == SOCK_STREAM)
         value = (value & ~ECN_MASK) | (sock->opt.tcp.tos & ECN_MASK);
+    if (sock->opt.tcp.tos != (uint8_t)value)
+        sock->opt.priority = priority_of((uint8_t)value);
     sock->opt.tcp.tos = (uint8_t)value;
     return 0;
 }
@@ -80,6 +90,18 @@ static int set_mcast_ttl(struct gn_sock *sock, int value)
 static int get_mcast_ttl(struct gn_sock *sock, int *value)
 {
     *value = sock->opt.mcast_ttl;
+    return 0;
+}
+
+static int set_mcast_loop(struct gn_sock *sock, int value)
+{
+    sock->opt.mcast_loop = value != 0;
+    return 0;
+}
+
+static int get_mcast_loop(struct gn_sock *sock, int *value)
+{
+    *value = sock->opt.mcast_loop;
     return 0;
 }
 
@@ -138,6 +160,8 @@ static int join_or_leave(struct gn_sock *sock, const void *value, socklen_t len,
     if (err)
         return err;
     group = gn__addr_from_v4_bytes(&request.imr_multiaddr);
+    if (sock->type == SOCK_STREAM)
+        return -EPROTO;
     if (!gn__addr_is_multicast(&group))
         return -EINVAL;
     err = iface_named(sock, &request, &iface);
@@ -171,7 +195,7 @@ static int set_mcast_if(struct gn_sock *sock, const void *value, socklen_t len)
         memcpy(&request, value, sizeof(request));
     err = iface_named(sock, &request, &iface);
     if (err)
-        return request.imr_ifindex ? err : -EADDRNOTAVAIL;
+        return -EADDRNOTAVAIL;
     sock->opt.mcast_iface = iface;
     sock->opt.mcast_source = gn__addr_from_v4_bytes(&request.imr_address);
     return 0;
@@ -194,13 +218,19 @@ static int get_mcast_if(struct gn_sock *sock, void *value, socklen_t *len)
     {                                                                   \
         IPPROTO_IP, name, GN__OPT_SHORT, .set_int = set, .get_int = get \
     }
+/* One whose value may not be empty. */
+#define FULL(name, set, get)                                            \
+    {                                                                   \
+        IPPROTO_IP, name, GN__OPT_SHORT | GN__OPT_FULL, .set_int = set, \
+                                                        .get_int = get  \
+    }
 #define RAW(name, setter, getter)                      \
     {                                                  \
         IPPROTO_IP, name, .set = setter, .get = getter \
     }
 
 static const struct gn__option table[] = {
-    INT(IP_TTL, set_ttl, get_ttl),
+    FULL(IP_TTL, set_ttl, get_ttl),
     INT(IP_TOS, set_tos, get_tos),
     INT(IP_MTU_DISCOVER, set_pmtu, get_pmtu),
     INT(IP_MTU, NULL, get_mtu),
@@ -208,9 +238,9 @@ static const struct gn__option table[] = {
     FLAG(IP_RECVTTL, recv_ttl),
     FLAG(IP_RECVTOS, recv_tos),
     FLAG(IP_RECVERR, recv_err),
-    INT(IP_MULTICAST_TTL, set_mcast_ttl, get_mcast_ttl),
-    FLAG(IP_MULTICAST_LOOP, mcast_loop),
-    INT(IP_MULTICAST_ALL, set_mcast_all, get_mcast_all),
+    FULL(IP_MULTICAST_TTL, set_mcast_ttl, get_mcast_ttl),
+    FULL(IP_MULTICAST_LOOP, set_mcast_loop, get_mcast_loop),
+    FULL(IP_MULTICAST_ALL, set_mcast_all, get_mcast_all),
     RAW(IP_MULTICAST_IF, set_mcast_if, get_mcast_if),
     RAW(IP_ADD_MEMBERSHIP, join, NULL),
     RAW(IP_DROP_MEMBERSHIP, leave, NULL),

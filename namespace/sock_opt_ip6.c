@@ -42,7 +42,11 @@ static int set_tclass(struct gn_sock *sock, int value)
 {
     if (value < -1 || value > 255)
         return -EINVAL;
-    sock->opt.tclass6 = value == -1 ? 0 : (uint8_t)value;
+    if (value == -1)
+        value = 0;
+    if (sock->type == SOCK_STREAM) /* TCP keeps two bits, RFC 3168. */
+        value = (value & ~3) | (sock->opt.tclass6 & 3);
+    sock->opt.tclass6 = (uint8_t)value;
     return 0;
 }
 

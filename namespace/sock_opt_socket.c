@@ -10,11 +10,11 @@
 #include "namespace/sock_tcp.h"
 
 /* net.core.{r,w}mem_max, and Linux' least values. */
-#define BUFFER_MAX 212992
+#define BUFFER_MAX (4 << 20)
 #define SNDBUF_MIN 4608u
 #define RCVBUF_MIN 2304u
 /* Half of net.ipv4.tcp_rmem's largest. */
-#define LOWAT_MAX 3145728
+#define LOWAT_MAX (16 << 20)
 
 /* ---- read only ---- */
 

@@ -98,8 +98,9 @@ static int get_mss(struct gn_sock *sock, int *value)
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
     struct tcp_info info;
 
-    *value = MSS_DEFAULT;
-    if (!tcp->conn)
+    *value =
+        sock->opt.tcp.max_segment ? sock->opt.tcp.max_segment : MSS_DEFAULT;
+    if (!tcp->conn || tcp->over)
         return 0;
     gn__tcp_info(tcp->conn, &info);
     if (info.tcpi_snd_mss)
@@ -109,15 +110,39 @@ static int get_mss(struct gn_sock *sock, int *value)
 
 /* ---- TCP_DEFER_ACCEPT: seconds, as so many retries take ---- */
 
+/* The first time-out and the longest, in seconds. */
+#define RETRY_FIRST 1
+#define RETRY_MOST  120
+
+static int next_retry(int seconds)
+{
+    return seconds * 2 < RETRY_MOST ? seconds * 2 : RETRY_MOST;
+}
+
+/* What so many seconds come to, in whole retries that wait twice as long each
+ * time: secs_to_retrans() and back. */
+static int round_to_retries(int seconds)
+{
+    int wait = RETRY_FIRST, all = RETRY_FIRST, n = 1;
+
+    while (seconds > all && n < 255) {
+        wait = next_retry(wait);
+        all += wait;
+        n++;
+    }
+    return all;
+}
+
 static int set_defer(struct gn_sock *sock, int value)
 {
     sock->opt.tcp.accept_on_data = value > 0;
+    sock->opt.defer_s = value > 0 ? round_to_retries(value) : 0;
     return 0;
 }
 
 static int get_defer(struct gn_sock *sock, int *value)
 {
-    *value = sock->opt.tcp.accept_on_data;
+    *value = sock->opt.defer_s;
     return 0;
 }
 

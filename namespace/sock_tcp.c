@@ -46,6 +46,27 @@ static int error_of(const struct gn__tcp_sock *tcp)
     return err;
 }
 
+/* What arrives for a socket that is shut down both ways resets it, RFC 1122
+ * section 4.2.2.13, as nobody would ever read it. */
+static bool gets_unwanted(const struct gn__tcp_sock *tcp)
+{
+    enum gn__tcp_state state;
+
+    if (tcp->sock.shut != GN__SHUT_BOTH || tcp->fin ||
+        gn__tcp_readable(tcp->conn) <= tcp->unread)
+        return false;
+    state = gn__tcp_state(tcp->conn);
+    return state == GN__TCP_FIN_WAIT1 || state == GN__TCP_FIN_WAIT2;
+}
+
+static void reset_unwanted(struct gn__tcp_sock *tcp)
+{
+    gn__tcp_abort(tcp->conn);
+    tcp->conn = NULL;
+    tcp->over = true;
+    tcp->sock.err = -ECONNRESET;
+}
+
 void gn__tcp_look(struct gn__tcp_sock *tcp)
 {
     int err;
@@ -55,6 +76,10 @@ void gn__tcp_look(struct gn__tcp_sock *tcp)
     if (!tcp->fin && gn__tcp_eof(tcp->conn)) {
         tcp->fin = true;
         tcp->sock.shut |= GN__SHUT_RECV;
+    }
+    if (gets_unwanted(tcp)) {
+        reset_unwanted(tcp);
+        return;
     }
     err = error_of(tcp);
     if (!err && gn__tcp_state_of(tcp) != GN__TCP_CLOSE)
@@ -285,6 +310,7 @@ static int shut(struct gn_sock *sock, unsigned how)
         break;
     }
     sock->shut |= (uint8_t)how;
+    tcp->unread = gn__tcp_readable(tcp->conn);
     return 0;
 }
 

@@ -29,6 +29,7 @@ struct gn__tcp_sock {
     enum gn__tcp_phase phase;
     bool over;
     bool fin;
+    size_t unread; /* when it was shut down last */
     uint32_t backlog;
     struct gn__addr bound; /* what bind() said, for after disconnecting */
 };
