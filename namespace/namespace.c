@@ -349,8 +349,10 @@ static int attach(struct gn_namespace *ns,
     if (err)
         return err;
     err = gn__iface_identify(iface);
-    if (err)
+    if (err) {
         gn__iface_remove(iface);
+        ns->last_index--; /* The next one has its number. */
+    }
     return err;
 }
 
