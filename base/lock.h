@@ -21,11 +21,11 @@
 
 struct gn__lock {
     _Atomic uint32_t held;
-    _Atomic uint32_t preferred;       /* how many wait as preferred */
-    _Atomic uint32_t sleepers[2];     /* asleep, or about to be; [1] preferred */
-    _Atomic uint32_t turn[2];         /* counts wake-ups; slept on */
+    _Atomic uint32_t preferred;   /* how many wait as preferred */
+    _Atomic uint32_t sleepers[2]; /* asleep, or about to be; [1] preferred */
+    _Atomic uint32_t turn[2];     /* counts wake-ups; slept on */
     struct gn__lock_watch watch;
-    uint64_t held_since;              /* ns; 0: not watched */
+    uint64_t held_since; /* ns; 0: not watched */
 };
 
 void gn__lock_take(struct gn__lock *lock, bool preferred);
