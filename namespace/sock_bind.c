@@ -289,6 +289,24 @@ struct gn__binding *gn__bind_share(struct gn_sock *sock,
     return b;
 }
 
+struct gn__binding *gn__bind_reshare(struct gn_sock *sock,
+                                     struct gn__binding *held)
+{
+    const struct gn__sock_opt *opt = &sock->opt;
+    struct gn__endpoint local = {.addr = held->addr, .scope = held->iface};
+    struct gn__binding *b;
+
+    if (held->sock || (held->reuse_addr == opt->reuse_addr &&
+                       held->reuse_port == opt->reuse_port))
+        return held;
+    local.port = held->use->key.port;
+    b = gn__bind_share(sock, &local, held->dialled);
+    if (!b)
+        return held;
+    gn__binding_unref(held);
+    return b;
+}
+
 /* ---- who a packet is for ---- */
 
 unsigned gn__binding_score(const struct gn__binding *b,

@@ -96,6 +96,10 @@ struct gn__binding *gn__bind_share(struct gn_sock *sock,
 struct gn__binding *gn__binding_ref(struct gn__binding *binding);
 void gn__binding_unref(struct gn__binding *binding);
 
+/** The options of a connection's socket have changed: the binding to hold
+ *  instead of @held, a shared one; @held itself without memory. */
+struct gn__binding *gn__bind_reshare(struct gn_sock *sock,
+                                     struct gn__binding *held);
 /** May packets to @addr reach a socket that is bound so? */
 bool gn__binding_covers(const struct gn__binding *binding,
                         const struct gn__addr *addr);

@@ -88,6 +88,7 @@ static int open_conn(struct gn__tcp_sock *tcp, const struct gn__endpoint *local,
     if (err)
         return err;
     gn__tcp_bind(conn, binding);
+    tcp->held = binding;
     if (tcp->conn)
         gn__tcp_close(tcp->conn); /* What is left of an earlier one. */
     tcp->conn = conn;

@@ -69,6 +69,7 @@ static void hold_port(struct gn_sock *sock, struct gn_sock *child,
     if (!b) /* No memory: then by the listener's binding. */
         b = gn__binding_ref(sock->binding);
     gn__tcp_bind(conn, b);
+    gn__tcp_of(child)->held = b;
 }
 
 static void adopt(struct gn_sock *sock, struct gn_sock *child,

@@ -155,13 +155,14 @@ static int join_or_leave(struct gn_sock *sock, const void *value, socklen_t len,
     struct ip_mreqn request;
     struct gn__addr group;
     unsigned iface;
-    int err = read_request(value, len, &request);
+    int err;
 
+    if (sock->type == SOCK_STREAM)
+        return -EPROTO;
+    err = read_request(value, len, &request);
     if (err)
         return err;
     group = gn__addr_from_v4_bytes(&request.imr_multiaddr);
-    if (sock->type == SOCK_STREAM)
-        return -EPROTO;
     if (!gn__addr_is_multicast(&group))
         return -EINVAL;
     err = iface_named(sock, &request, &iface);

@@ -401,10 +401,14 @@ static void options(struct gn_sock *sock)
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
     struct gn__tcp_params params = gn__tcp_params_of(sock, &sock->remote.addr);
 
+    gn__tcp_look(tcp); /* With the connection its binding is gone. */
     if (tcp->listener)
         gn__tcp_listener_set(tcp->listener, tcp->backlog, &params);
-    if (tcp->conn && !tcp->over)
-        gn__tcp_set(tcp->conn, &params);
+    if (!tcp->conn || tcp->over)
+        return;
+    gn__tcp_set(tcp->conn, &params);
+    tcp->held = gn__bind_reshare(sock, tcp->held);
+    gn__tcp_bind(tcp->conn, tcp->held);
 }
 
 static void end(struct gn_sock *sock, enum gn__sock_end how)

@@ -25,6 +25,7 @@ enum gn__tcp_phase {
 struct gn__tcp_sock {
     struct gn_sock sock; /* first */
     struct gn__conn *conn;
+    struct gn__binding *held; /* by conn: its local port */
     struct gn__listener *listener;
     enum gn__tcp_phase phase;
     bool over;
