@@ -262,6 +262,35 @@ static void storm_to_ten_thousand_leaves_others_their_turn(void **state)
     free(guests);
 }
 
+/* Who listens may leave, and who shouts, while packets are being spread. */
+static void guests_may_leave_in_a_storm(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace *guests[500];
+    struct gn_sock *ears[500], *from[10];
+    unsigned i, j;
+
+    begin(f, NULL);
+    for (i = 0; i < 500; i++) {
+        guests[i] = arena_guest(&f->arena, NULL, NULL);
+        ears[i] = arena_bound(guests[i], SOCK_DGRAM, "0.0.0.0:99");
+    }
+    for (i = 0; i < 10; i++)
+        from[i] = shouter(guests[i]);
+    for (i = 0; i < 500; i++) {
+        for (j = 0; j < 10; j++) /* Fails, of those that have left. */
+            (void)arena_sendto(from[j], "255.255.255.255:99", "hey", 3);
+        gn_namespace_close(guests[i * 7 % 500], i % 2 ? GN_CLOSE_SILENT : 0,
+                           NULL, NULL);
+        gn_clock_step(f->arena.clock);
+    }
+    arena_pass(&f->arena, 0, 1000);
+    for (i = 0; i < 500; i++)
+        arena_drop(ears[i]);
+    for (i = 0; i < 10; i++)
+        arena_drop(from[i]);
+}
+
 /* ---- fragments ---- */
 
 static void send_piece(struct fixture *f, bool v6, uint32_t id, unsigned offset,
@@ -425,6 +454,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             storm_to_ten_thousand_leaves_others_their_turn, setup, teardown),
+        cmocka_unit_test_setup_teardown(guests_may_leave_in_a_storm, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(
             ip4_fragments_never_completed_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(

@@ -315,6 +315,32 @@ static void close_ends_endless_answers(void **state)
                 gn_clock_now_ns(f->arena.clock));
 }
 
+/* ---- forged segments ---- */
+
+/* RFC 5961: what ends a connection must have the exact number. */
+static void forged_segments_end_nothing(void **state)
+{
+    static const uint8_t flags[] = {FOE_RST, FOE_RST | FOE_ACK,
+                                    FOE_SYN, FOE_SYN | FOE_ACK,
+                                    FOE_FIN, FOE_FIN | FOE_SYN | FOE_RST};
+    struct fixture *f = *state;
+    struct foe_conn conn;
+    struct gn_sock *sock = accept_foe(f, &conn);
+    uint32_t i;
+    char byte;
+
+    for (i = 1; i < 20000; i++)
+        foe_push(&conn, flags[i % 6], i % 2 ? i * 6 : i * 200000u, NULL, 0);
+    assert_int_equal(gn_sock_recv(sock, &byte, 1, 0), -EAGAIN);
+    assert_int_equal(arena_error(sock), 0);
+    foe_push(&conn, FOE_ACK, 0, "x", 1);
+    assert_int_equal(gn_sock_recv(sock, &byte, 1, 0), 1);
+    conn.seq++;
+    foe_push(&conn, FOE_RST, 0, NULL, 0);
+    assert_int_equal(gn_sock_recv(sock, &byte, 1, 0), -ECONNRESET);
+    arena_drop(sock);
+}
+
 /* ---- readers that do not read ---- */
 
 static void slow_reader_holds_no_more_than_its_buffer(void **state)
@@ -393,6 +419,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             who_answers_every_echo_takes_a_share_only, setup, teardown),
         cmocka_unit_test_setup_teardown(close_ends_endless_answers, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(forged_segments_end_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(
             slow_reader_holds_no_more_than_its_buffer, setup, teardown),
