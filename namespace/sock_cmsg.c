@@ -117,7 +117,7 @@ static void put(struct msghdr *msg, size_t *used, int level, int type,
 {
     struct cmsghdr cmsg = {CMSG_LEN(len), level, type};
     size_t room = *used < msg->msg_controllen ? msg->msg_controllen - *used : 0;
-    char *at = (char *)msg->msg_control + *used;
+    char *at;
 
     if (!msg->msg_control || room < sizeof(cmsg)) {
         msg->msg_flags |= MSG_CTRUNC;
@@ -148,6 +148,7 @@ static void put_info(struct msghdr *msg, size_t *used,
     info.ipi_ifindex = (int)what->iface;
     memcpy(&info.ipi_spec_dst, &v4, sizeof(v4));
     memcpy(&info.ipi_addr, &v4, sizeof(v4));
+    at = (char *)msg->msg_control + *used;
     put(msg, used, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 }
 
