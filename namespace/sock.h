@@ -143,40 +143,42 @@ struct gn__sock_opt {
     int defer_s;     /* TCP_DEFER_ACCEPT, as it is shown */
     uint32_t rcvbuf; /* as getsockopt() shows it: doubled */
     uint32_t sndbuf;
-    uint32_t rcvlowat;
     uint64_t recv_timeout_ns; /* 0: for ever */
     uint64_t send_timeout_ns;
+    uint32_t rcvlowat; /* last: each receive looks at it */
 };
 
+/* What a send or receive touches stands together at the end, where what the
+ * backend adds follows: with thousands of sockets that is what counts. */
 struct gn_sock {
-    const struct gn__sock_ops *ops;
-    struct gn__engine *engine;
     struct gn_namespace *ns; /* a reference, also when dead */
     struct gn__list of_ns;
+    struct gn__list groups; /* struct membership, sock_group.c */
+    struct gn__endpoint local;
+    struct gn__endpoint remote;
+    struct gn__binding *binding; /* holds the port; NULL: none */
+    int family;
+    int protocol;
+    unsigned bound_if; /* by a link-local scope; 0: none */
+    bool hears;        /* broadcasts, see gn__sock_hear() */
+    bool addr_locked;  /* bind() said which address */
+    bool port_locked;  /* bind() said which port */
+    struct gn__sock_opt opt;
+    const struct gn__sock_ops *ops;
+    struct gn__engine *engine;
     struct gn__list changed; /* of the engine: to be settled */
     struct gn__list waits;   /* struct gn__wait */
     struct gn__list fds;     /* struct gn__sock_fd */
     struct gn__watch *watch; /* NULL: never watched */
-    struct gn__list groups;  /* struct membership, sock_group.c */
     _Atomic uint32_t refs;
     _Atomic uint32_t room; /* bytes send would take, a hint */
-    int dead;              /* what all calls return; 0: alive */
-    bool ended;            /* the backend has let go */
-    bool closed;           /* written by holders of a reference only */
-    int family;
     int type;
-    int protocol;
-    int err;           /* SO_ERROR, negative; said once */
-    unsigned bound_if; /* by a link-local scope; 0: none */
+    int dead; /* what all calls return; 0: alive */
+    int err;  /* SO_ERROR, negative; said once */
     uint8_t shut;
+    bool ended;  /* the backend has let go */
+    bool closed; /* written by holders of a reference only */
     _Atomic bool nonblock;
-    bool hears;       /* broadcasts, see gn__sock_hear() */
-    bool addr_locked; /* bind() said which address */
-    bool port_locked; /* bind() said which port */
-    struct gn__endpoint local;
-    struct gn__endpoint remote;
-    struct gn__binding *binding; /* holds the port; NULL: none */
-    struct gn__sock_opt opt;
 };
 
 extern const struct gn__sock_ops gn__sock_tcp;
