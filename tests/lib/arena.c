@@ -279,6 +279,7 @@ void arena_end(struct arena *arena)
 {
     size_t i;
 
+    arena_pass(arena, SECOND, 1000000);
     arena_others_work(arena);
     for (i = 0; i < 2; i++) {
         arena_drop(arena->stream[i]);
