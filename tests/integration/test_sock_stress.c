@@ -287,11 +287,170 @@ static void many_threads_on_one_socket(void **state)
     gn_network_close(net, NULL, NULL);
 }
 
+/* ---- watches, descriptors and polls beside sends, closes and kills ---- */
+
+#define N_WATCHED 8u
+#define N_LOOKS   300u
+
+struct zoo {
+    struct gn_network *net;
+    struct gn_namespace *ns[2];
+    pthread_mutex_t lock; /* of socks */
+    struct gn_sock *socks[N_WATCHED];
+    struct gn_test_seed seed;
+    _Atomic unsigned calls;
+    _Atomic unsigned replaced;
+};
+
+struct keeper {
+    struct zoo *zoo;
+    struct gn_test_seed random;
+};
+
+static void on_ready(struct gn_sock *sock, short revents, void *arg)
+{
+    struct zoo *zoo = arg;
+    char byte;
+
+    atomic_fetch_add(&zoo->calls, 1);
+    if (revents & POLLIN)
+        (void)!gn_sock_recv(sock, &byte, 1, MSG_DONTWAIT);
+    if (revents & (POLLERR | POLLHUP))
+        (void)gn_sock_watch(sock, 0, NULL, NULL);
+}
+
+static struct gn_sock *zoo_open(struct zoo *zoo, unsigned i)
+{
+    struct gn_sock *sock;
+    char address[32];
+
+    if (gn_sock_open(zoo->ns[i % 2], AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0,
+                     &sock))
+        return NULL;
+    (void)snprintf(address, sizeof(address), "10.77.0.%u:%u", 2 + i % 2,
+                   7000 + i);
+    (void)!bind_to(sock, address);
+    return sock;
+}
+
+/* A reference to one of them, which others may be closing. */
+static struct gn_sock *zoo_pick(struct keeper *k, unsigned *at)
+{
+    struct gn_sock *sock;
+
+    *at = (unsigned)gn_test_random_below(&k->random, N_WATCHED);
+    pthread_mutex_lock(&k->zoo->lock);
+    sock = gn_sock_ref(k->zoo->socks[*at]);
+    pthread_mutex_unlock(&k->zoo->lock);
+    return sock;
+}
+
+static void zoo_replace(struct zoo *zoo, unsigned at, struct gn_sock *old)
+{
+    struct gn_sock *fresh;
+
+    gn_sock_close(old);
+    fresh = zoo_open(zoo, at);
+    pthread_mutex_lock(&zoo->lock);
+    if (zoo->socks[at] == old) {
+        zoo->socks[at] = fresh;
+        fresh = old;
+        atomic_fetch_add(&zoo->replaced, 1);
+    }
+    pthread_mutex_unlock(&zoo->lock);
+    gn_sock_unref(fresh);
+}
+
+static void look(struct keeper *k, struct gn_sock *sock, unsigned at)
+{
+    struct gn_pollfd fds[2] = {{.sock = sock, .events = POLLIN},
+                               {.fd = -1, .events = POLLIN}};
+    char address[32];
+    int fd;
+
+    switch (gn_test_random_below(&k->random, 8)) {
+    case 0:
+        zoo_replace(k->zoo, at, sock);
+        break;
+    case 1:
+        (void)gn_sock_watch(sock, POLLIN, on_ready, k->zoo);
+        break;
+    case 2:
+        (void)gn_sock_watch(sock, 0, NULL, NULL);
+        break;
+    case 3:
+        if (gn_sock_fd(sock, POLLIN, &fd) == 0)
+            fds[1].fd = fd; /* It may be closed at any moment. */
+        (void)!gn_sock_poll(fds, 2, 0);
+        break;
+    case 4:
+        (void)!gn_sock_poll(fds, 1, 1);
+        break;
+    default:
+        (void)snprintf(address, sizeof(address), "10.77.0.%u:%u", 2 + at % 2,
+                       7000 + at);
+        (void)!send_text_to(sock, "x", address);
+        break;
+    }
+}
+
+static void *keeper_main(void *arg)
+{
+    struct keeper *k = arg;
+    struct gn_sock *sock;
+    unsigned i, at;
+
+    for (i = 0; i < N_LOOKS; i++) {
+        sock = zoo_pick(k, &at);
+        if (sock)
+            look(k, sock, at);
+        gn_sock_unref(sock);
+    }
+    return NULL;
+}
+
+static void watches_and_descriptors_beside_closes(void **state)
+{
+    static const char *const prefixes[] = {"10.77.0.0/24", NULL};
+    struct gn_network_config config = {.size = sizeof(config),
+                                       .prefixes = prefixes};
+    static struct zoo zoo;
+    static struct keeper keepers[8];
+    pthread_t threads[8];
+    unsigned i;
+
+    (void)state;
+    gn_test_seed_init(&zoo.seed);
+    pthread_mutex_init(&zoo.lock, NULL);
+    assert_int_equal(gn_network_create(&config, &zoo.net), 0);
+    for (i = 0; i < 2; i++)
+        assert_int_equal(gn_namespace_create(zoo.net, NULL, &zoo.ns[i]), 0);
+    for (i = 0; i < N_WATCHED; i++)
+        zoo.socks[i] = zoo_open(&zoo, i);
+    for (i = 0; i < 8; i++) {
+        keepers[i].zoo = &zoo;
+        keepers[i].random.state = gn_test_random(&zoo.seed);
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, keeper_main, &keepers[i]), 0);
+    }
+    for (i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    gn_namespace_kill(zoo.ns[0]);
+    for (; i < 8; i++)
+        pthread_join(threads[i], NULL);
+    print_message("%u callbacks, %u sockets replaced\n", zoo.calls,
+                  zoo.replaced);
+    for (i = 0; i < N_WATCHED; i++)
+        gn_sock_unref(zoo.socks[i]);
+    gn_network_close(zoo.net, NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_threads_on_many_namespaces),
         cmocka_unit_test(many_threads_on_one_socket),
+        cmocka_unit_test(watches_and_descriptors_beside_closes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
