@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -259,6 +260,52 @@ static void ipv6_carries_a_stream(void **state)
     pass_ms(f, 1);
     expect_text(server, "six");
     assert_string_equal(peer_of(client), "[fd77::3]:80");
+    drop(server);
+    drop(client);
+    drop(listener);
+}
+
+static void link_local(struct gn_namespace *ns, unsigned port, unsigned iface,
+                       char *out, size_t cap)
+{
+    struct gn_interface eth0;
+    char text[GN_ADDR_TEXT_MAX];
+    size_t i;
+
+    assert_int_equal(gn_namespace_interface_by_name(ns, "eth0", &eth0), 0);
+    for (i = 0; i < eth0.n_addrs; i++) {
+        const struct gn_ip *ip = &eth0.addrs[i].ip;
+
+        if (ip->family != AF_INET6 || ip->bytes[0] != 0xfe)
+            continue;
+        assert_int_equal(gn_ip_format(ip, text, sizeof(text)), 0);
+        if (iface)
+            (void)snprintf(out, cap, "[%s%%%u]:%u", text, iface, port);
+        else
+            (void)snprintf(out, cap, "[%s]:%u", text, port);
+        return;
+    }
+    fail();
+}
+
+static void link_local_needs_its_interface(void **state)
+{
+    struct socks *f = *state;
+    struct gn_sock *listener = listen_at(f->b, "[::]:80");
+    struct gn_sock *client = open6(f->a, SOCK_STREAM), *server;
+    char address[GN_ADDR_TEXT_MAX];
+
+    link_local(f->b, 80, 0, address, sizeof(address));
+    assert_int_equal(connect_to(client, address), -EINVAL);
+    link_local(f->b, 80, 2, address, sizeof(address));
+    assert_int_equal(connect_to(client, address), -EINPROGRESS);
+    pass_ms(f, 1);
+    server = accept_one(listener);
+    assert_non_null(server);
+    assert_int_equal(send_text(server, "near"), 4);
+    pass_ms(f, 1);
+    expect_text(client, "near");
+    assert_string_equal(peer_of(client), address);
     drop(server);
     drop(client);
     drop(listener);
@@ -816,6 +863,7 @@ int main(void)
         CASE(dual_stack_listener_shows_ipv4_as_mapped),
         CASE(v6only_listener_refuses_ipv4),
         CASE(ipv6_carries_a_stream),
+        CASE(link_local_needs_its_interface),
         CASE(accept_says_why_not),
         CASE(backlog_is_honoured),
         CASE(accepted_after_reset_tells_on_first_use),
