@@ -73,6 +73,14 @@ static int choose_port(struct gn_sock *sock, struct gn__endpoint *local,
     return *out ? 0 : -ENOMEM;
 }
 
+static void count_refusal(struct gn_namespace *ns)
+{
+    if (ns->stack.n_conns >= ns->stack.max_conns)
+        ns->stats.connections_refused++;
+    else
+        ns->stats.buffers_refused++;
+}
+
 static int open_conn(struct gn__tcp_sock *tcp, const struct gn__endpoint *local,
                      const struct gn__endpoint *remote,
                      struct gn__binding *binding)
@@ -84,7 +92,7 @@ static int open_conn(struct gn__tcp_sock *tcp, const struct gn__endpoint *local,
         gn__tcp_connect(&sock->ns->stack, local, remote, &params, sock, &conn);
 
     if (err == -ENOBUFS)
-        sock->ns->stats.connections_refused++;
+        count_refusal(sock->ns);
     if (err)
         return err;
     gn__tcp_bind(conn, binding);
