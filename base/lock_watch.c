@@ -89,6 +89,8 @@ void gn_lock_stats(struct gn_lock_stats *out)
 {
     const struct gn__lock_watch *watch = &gn__lock_process()->watch;
 
+    if (!out)
+        return;
     memset(out, 0, sizeof(*out));
     out->waits = atomic_load(&watch->waits.n);
     out->wait_p50_ns = gn__histogram_percentile(&watch->waits, 50);

@@ -118,8 +118,10 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 {
     struct gn__conn *conn = arg;
 
-    (void)pcb;
     (void)err;
+    /* lwIP goes on timing the SYN until the first data is acknowledged, and
+     * would take a pause before that for a round trip. */
+    pcb->rttest = 0;
     gn__pcb_set_window(conn);
     established(conn);
     (void)gn__conn_established(conn);

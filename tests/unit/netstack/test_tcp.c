@@ -144,6 +144,34 @@ static void idle_connection_costs_nothing(void **state)
     gn__tcp_close(pair.server);
 }
 
+static bool lose_first(struct wire *wire, const struct gn__packet *packet)
+{
+    (void)packet;
+    wire->filter = NULL;
+    return true;
+}
+
+/* A pause between the handshake and the first bytes is no round trip: what is
+ * lost afterwards is repeated soon. */
+static void pause_before_data_is_no_round_trip(void **state)
+{
+    struct wire *wire = *state;
+    struct wire_pair pair = wire_connect(wire, 0, 1, 40000, false);
+    uint64_t sent = 0, got = 0;
+
+    wire_pass(wire, 60 * SECOND);
+    assert_int_equal(wire_send(pair.client, &sent, 100), 100);
+    wire_pass(wire, SECOND);
+    assert_int_equal(wire_recv(pair.server, &got, 200), 100);
+    wire->filter = lose_first;
+    assert_int_equal(wire_send(pair.client, &sent, 100), 100);
+    wire_pass(wire, SECOND);
+    assert_null(wire->filter);
+    assert_int_equal(wire_recv(pair.server, &got, 200), 100);
+    gn__tcp_close(pair.client);
+    gn__tcp_close(pair.server);
+}
+
 static void keepalive_probes_at_its_deadline(void **state)
 {
     struct wire *wire = *state;
@@ -392,6 +420,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(idle_connection_costs_nothing, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(pause_before_data_is_no_round_trip,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(keepalive_probes_at_its_deadline, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(reset_reaches_the_peer, setup,
