@@ -10,6 +10,9 @@
 #include "namespace/internal.h"
 #include "namespace/sock.h"
 
+/** Bytes drawn under one lock. */
+#define RANDOM_AT_ONCE 4096u
+
 uint64_t gn_now_ns(struct gn_namespace *ns)
 {
     return ns ? ns->engine->driver->now(ns->engine->driver_self) : 0;
@@ -57,11 +60,18 @@ int gn_sleep_ns(struct gn_namespace *ns, uint64_t ns_to_sleep)
     return err;
 }
 
+/* A little at a time, so that asking for much does not hold the lock. */
 void gn_random(struct gn_namespace *ns, void *out, size_t len)
 {
+    uint8_t *at = out;
+    size_t n;
+
     if (!ns || !out)
         return;
-    gn__engine_enter(ns->engine);
-    gn__rng_fill(&ns->rng, out, len);
-    gn__engine_leave(ns->engine);
+    for (; len > 0; at += n, len -= n) {
+        n = len < RANDOM_AT_ONCE ? len : RANDOM_AT_ONCE;
+        gn__engine_enter(ns->engine);
+        gn__rng_fill(&ns->rng, at, n);
+        gn__engine_leave(ns->engine);
+    }
 }
