@@ -265,6 +265,7 @@ static int recv_some(struct gn_sock *sock, struct gn__io *io)
                                    io->slices, GN__IO_SLICES);
     io->capped = io->n_slices == GN__IO_SLICES;
     if (io->n_slices > 0) {
+        tcp->unread = gn__tcp_readable(tcp->conn);
         gn__sock_touch(sock);
         return 0;
     }

@@ -30,8 +30,8 @@ struct gn__tcp_sock {
     enum gn__tcp_phase phase;
     bool over;
     bool fin;
-    size_t unread; /* when it was shut down last */
     uint32_t backlog;
+    size_t unread; /* of what came before it was shut both ways */
     struct gn__addr bound; /* what bind() said, for after disconnecting */
 };
 
