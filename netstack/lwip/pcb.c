@@ -122,6 +122,8 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
     /* lwIP goes on timing the SYN until the first data is acknowledged, and
      * would take a pause before that for a round trip. */
     pcb->rttest = 0;
+    /* What a lost SYN had to wait says nothing about data, RFC 6298 (5.7). */
+    pcb->rto = LWIP_TCP_RTO_TIME / TCP_SLOW_INTERVAL;
     gn__pcb_set_window(conn);
     established(conn);
     (void)gn__conn_established(conn);

@@ -172,6 +172,38 @@ static void pause_before_data_is_no_round_trip(void **state)
     gn__tcp_close(pair.server);
 }
 
+/* Neither is the time that lost SYNs took. */
+static void lost_syns_do_not_slow_the_data(void **state)
+{
+    struct wire *wire = *state;
+    struct gn__endpoint local = {.addr = wire->end[0].addr, .port = 4000};
+    struct gn__endpoint remote = {.addr = wire->end[1].addr, .port = 80};
+    struct gn__tcp_params params;
+    struct gn__conn *client, *server;
+    uint64_t sent = 0, got = 0;
+
+    gn__tcp_params_default(&params);
+    assert_int_equal(gn__tcp_listen(&wire->end[1].stack, &params, 1, wire,
+                                    &wire->end[1].listener),
+                     0);
+    wire->filter = lose_all;
+    assert_int_equal(gn__tcp_connect(&wire->end[0].stack, &local, &remote,
+                                     &params, wire, &client),
+                     0);
+    wire_pass(wire, 20 * SECOND);
+    wire->filter = NULL;
+    wire_pass(wire, 20 * SECOND);
+    assert_true(gn__tcp_connected(client));
+    server = gn__tcp_accept(wire->end[1].listener, wire);
+    assert_non_null(server);
+    wire->filter = lose_first;
+    assert_int_equal(wire_send(client, &sent, 100), 100);
+    wire_pass(wire, 2 * SECOND);
+    assert_int_equal(wire_recv(server, &got, 200), 100);
+    gn__tcp_close(client);
+    gn__tcp_close(server);
+}
+
 static void keepalive_probes_at_its_deadline(void **state)
 {
     struct wire *wire = *state;
@@ -422,6 +454,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(pause_before_data_is_no_round_trip,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(lost_syns_do_not_slow_the_data, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(keepalive_probes_at_its_deadline, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(reset_reaches_the_peer, setup,
