@@ -25,6 +25,8 @@
 #define MAX_ROUTES   1024u
 #define PMTU_KEPT_NS (600ull * 1000000000ull)
 
+static const struct gn__addr loopback4 = {
+    {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
 static const struct gn__addr loopback6 = {{[15] = 1}};
 
 /* ---- own addresses ---- */
@@ -139,9 +141,10 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 static uint32_t receiver_mtu(const struct gn__iface *iface,
                              const struct gn__addr *hop)
 {
-    struct gn__table_node *node =
-        gn__table_find(&iface->port.net->addresses, hop, sizeof(*hop));
+    struct gn__table_node *node = NULL;
 
+    if (iface->port.net)
+        node = gn__table_find(&iface->port.net->addresses, hop, sizeof(*hop));
     if (!node)
         return UINT32_MAX;
     return gn__container_of(node, struct gn__port_addr, node)->port->mtu;
@@ -204,7 +207,7 @@ static struct gn__iface *scoped_iface(struct gn_namespace *ns,
     if (scope)
         return gn__ns_iface_by_index(ns, scope);
     iface = src ? gn__ns_iface_of(ns, src) : NULL;
-    if (iface && !iface->loopback)
+    if (iface)
         return iface;
     gn__list_foreach (it, &ns->ifaces) {
         iface = gn__container_of(it, struct gn__iface, of_ns);
@@ -261,8 +264,6 @@ static int unreachable(const struct gn_namespace *ns)
 static int way_home(struct gn_namespace *ns, const struct gn__addr *dst,
                     const struct gn__addr *src, struct gn__way *out)
 {
-    struct gn__addr loopback4 = gn__addr_from_v4(0x7f000001);
-
     out->iface = first_iface(ns);
     if (!out->iface)
         return -ENETUNREACH;
@@ -278,6 +279,12 @@ static int way_home(struct gn_namespace *ns, const struct gn__addr *dst,
     return 0;
 }
 
+/* Groups of IPv4 can be sent to over lo, by who says so. */
+static bool may_loop(const struct gn__addr *dst)
+{
+    return gn__addr_is_v4(dst) && gn__addr_is_multicast(dst);
+}
+
 static int pick_iface(struct gn_namespace *ns, const struct gn__addr *dst,
                       const struct gn__addr *src, uint32_t scope,
                       struct gn__way *out)
@@ -290,7 +297,9 @@ static int pick_iface(struct gn_namespace *ns, const struct gn__addr *dst,
     if (is_linklocal6(dst) || gn__addr_is_multicast(dst) ||
         gn__addr_is_broadcast(dst)) {
         out->iface = scoped_iface(ns, src, scope);
-        return out->iface && !out->iface->loopback ? 0 : unreachable(ns);
+        return out->iface && (!out->iface->loopback || may_loop(dst))
+                   ? 0
+                   : unreachable(ns);
     }
     len = on_link(ns, dst, prefer, &out->iface);
     route = by_route(ns, dst);
@@ -312,15 +321,19 @@ static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,
     memset(out, 0, sizeof(*out));
     if (src && !gn__ns_is_local(ns, src))
         return -EADDRNOTAVAIL;
+    if (src && gn__addr_is_v4(src) != gn__addr_is_v4(dst))
+        return gn__addr_is_v4(src) ? -EAFNOSUPPORT : -ENETUNREACH;
     if (gn__addr_is_any(dst))
         return -ENETUNREACH;
     if (gn__ns_is_local(ns, dst))
         return way_home(ns, dst, src, out);
-    if (src && gn__addr_is_loopback(src))
-        return -EINVAL; /* As Linux: a loopback source stays at home. */
     err = pick_iface(ns, dst, src, scope, out);
     if (err)
         return err;
+    if (src && gn__addr_is_loopback(src) && !out->iface->loopback)
+        return -EINVAL; /* As Linux: a loopback source stays at home. */
+    if (!source && out->iface->loopback)
+        source = &loopback4; /* may_loop() */
     if (!source)
         source = choose_source(out->iface, dst, &out->next_hop);
     if (!source)

@@ -15,6 +15,7 @@
 
 #include "namespace/internal.h"
 #include "namespace/sock_bind.h"
+#include "namespace/sock_msg.h"
 #include "namespace/sock_system.h"
 
 int gn__sock_enter(struct gn_sock *sock)
@@ -268,7 +269,7 @@ int gn_sock_bind(struct gn_sock *sock, const struct sockaddr *addr,
     err = gn__sock_enter(sock);
     if (err)
         return err;
-    err = sock->ops->bind(sock, addr, len);
+    err = gn__addr_len_ok(len) ? sock->ops->bind(sock, addr, len) : -EINVAL;
     gn__sock_leave(sock);
     return err;
 }

@@ -101,6 +101,8 @@ int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
         return err;
     }
     sock->addr_locked = !gn__addr_is_any(&want.addr);
+    if (!gn__addr_is_v4(&want.addr) && sock->addr_locked)
+        sock->opt.v6only = true; /* It can have no IPv4 peer any more. */
     sock->port_locked = want.port != 0;
     return 0;
 }
@@ -132,9 +134,18 @@ int gn__dest_parse(const struct gn_sock *sock, const struct sockaddr *addr,
         return 0;
     if (out->scope == 0)
         out->scope = sock->bound_if;
-    if (sock->bound_if && sock->bound_if != out->scope)
-        return -EINVAL;
-    return out->scope || gn__addr_is_multicast(&out->addr) ? 0 : -EINVAL;
+    return sock->bound_if && sock->bound_if != out->scope ? -EINVAL : 0;
+}
+
+int gn__dest_connect(const struct gn_sock *sock, const struct sockaddr *addr,
+                     socklen_t len, struct gn__endpoint *out)
+{
+    int err = gn__dest_parse(sock, addr, len, out);
+
+    if (err || !gn__addr_needs_scope(&out->addr) || out->scope ||
+        gn__addr_is_multicast(&out->addr))
+        return err;
+    return -EINVAL;
 }
 
 struct gn__addr gn__source_of(const struct gn_sock *sock)

@@ -67,15 +67,18 @@ GN_WARN_UNUSED int gn__bind_call(struct gn_sock *sock,
                                  const struct sockaddr *addr, socklen_t len,
                                  bool busy);
 /**
- * Read the address of a destination, for connect(2) and sendto(2): "any" is
- * the own loopback, a link-local one needs its interface (@sock's own if it
- * has one).
+ * Read the address of a destination, for sendto(2): "any" is the own loopback,
+ * a link-local one is of @sock's own interface if it has one.
  *
  *   -EINVAL, -EAFNOSUPPORT, -ENETUNREACH (IPv4 for a V6ONLY socket)
  */
 GN_WARN_UNUSED int gn__dest_parse(const struct gn_sock *sock,
                                   const struct sockaddr *addr, socklen_t len,
                                   struct gn__endpoint *out);
+/** The same for connect(2): a link-local one needs an interface. */
+GN_WARN_UNUSED int gn__dest_connect(const struct gn_sock *sock,
+                                    const struct sockaddr *addr, socklen_t len,
+                                    struct gn__endpoint *out);
 /** The address to send from as far as bind(2) has said; any: not at all. */
 struct gn__addr gn__source_of(const struct gn_sock *sock);
 /** Begin to listen: does another socket listen there? -EADDRINUSE. */
@@ -93,13 +96,13 @@ void gn__bind_narrow(struct gn_sock *sock, const struct gn__addr *addr);
 struct gn__binding *gn__bind_share(struct gn_sock *sock,
                                    const struct gn__endpoint *local,
                                    bool dialled);
-struct gn__binding *gn__binding_ref(struct gn__binding *binding);
-void gn__binding_unref(struct gn__binding *binding);
-
 /** The options of a connection's socket have changed: the binding to hold
  *  instead of @held, a shared one; @held itself without memory. */
 struct gn__binding *gn__bind_reshare(struct gn_sock *sock,
                                      struct gn__binding *held);
+struct gn__binding *gn__binding_ref(struct gn__binding *binding);
+void gn__binding_unref(struct gn__binding *binding);
+
 /** May packets to @addr reach a socket that is bound so? */
 bool gn__binding_covers(const struct gn__binding *binding,
                         const struct gn__addr *addr);

@@ -40,8 +40,10 @@ int gn_sock_connect(struct gn_sock *sock, const struct sockaddr *addr,
     if (err)
         return err;
     blocks = gn__sock_blocks(sock, 0);
-    if (blocks && sock->type == SOCK_STREAM &&
-        gn__engine_is_driving(sock->engine))
+    if (!gn__addr_len_ok(len))
+        err = -EINVAL;
+    else if (blocks && sock->type == SOCK_STREAM &&
+             gn__engine_is_driving(sock->engine))
         err = -EDEADLK; /* Before anything is sent. */
     else
         err = sock->ops->connect(sock, addr, len);

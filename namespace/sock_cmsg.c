@@ -87,26 +87,51 @@ static const struct cmsghdr *next(const struct msghdr *msg, size_t *at)
     return (const void *)((const char *)msg->msg_control + *at);
 }
 
-int gn__cmsg_read(const struct msghdr *msg, struct gn__ancillary *out)
+int gn__cmsg_check(const struct msghdr *msg)
+{
+    const struct cmsghdr *cmsg;
+    size_t at = 0;
+
+    if (!msg->msg_control)
+        return -EFAULT;
+    while ((cmsg = next(msg, &at))) {
+        if (cmsg->cmsg_len < sizeof(*cmsg) ||
+            cmsg->cmsg_len > msg->msg_controllen - at ||
+            cmsg->cmsg_level == SOL_SOCKET)
+            return -EINVAL;
+        at += CMSG_ALIGN(cmsg->cmsg_len);
+    }
+    return 0;
+}
+
+/* ip_cmsg_send(): from an IPv6 socket IPV6_PKTINFO serves, too. */
+static int read_to_v4(const struct cmsghdr *cmsg, bool v6,
+                      struct gn__ancillary *out)
+{
+    if (cmsg->cmsg_level == IPPROTO_IP)
+        return read_ip(cmsg, out);
+    if (v6 && cmsg->cmsg_level == IPPROTO_IPV6 &&
+        cmsg->cmsg_type == IPV6_PKTINFO)
+        return read_ip6(cmsg, out);
+    return 0;
+}
+
+int gn__cmsg_read(const struct msghdr *msg, bool to_v4, bool v6,
+                  struct gn__ancillary *out)
 {
     const struct cmsghdr *cmsg;
     size_t at = 0;
     int err = 0;
 
-    if (msg->msg_controllen > 0 && !msg->msg_control)
-        return -EFAULT;
     while (!err && (cmsg = next(msg, &at))) {
-        if (cmsg->cmsg_len < sizeof(*cmsg) ||
-            cmsg->cmsg_len > msg->msg_controllen - at)
-            return -EINVAL;
-        if (cmsg->cmsg_level == IPPROTO_IP)
-            err = read_ip(cmsg, out);
+        if (to_v4)
+            err = read_to_v4(cmsg, v6, out);
         else if (cmsg->cmsg_level == IPPROTO_IPV6)
             err = read_ip6(cmsg, out);
-        else if (cmsg->cmsg_level == SOL_SOCKET)
-            err = -EINVAL;
         at += CMSG_ALIGN(cmsg->cmsg_len);
     }
+    if (!err && out->has_local && gn__addr_is_v4(&out->local) != to_v4)
+        err = -EINVAL;
     return err;
 }
 
@@ -123,6 +148,7 @@ static void put(struct msghdr *msg, size_t *used, int level, int type,
         msg->msg_flags |= MSG_CTRUNC;
         return;
     }
+    at = (char *)msg->msg_control + *used;
     if (room < cmsg.cmsg_len) {
         msg->msg_flags |= MSG_CTRUNC;
         cmsg.cmsg_len = room;
@@ -148,7 +174,6 @@ static void put_info(struct msghdr *msg, size_t *used,
     info.ipi_ifindex = (int)what->iface;
     memcpy(&info.ipi_spec_dst, &v4, sizeof(v4));
     memcpy(&info.ipi_addr, &v4, sizeof(v4));
-    at = (char *)msg->msg_control + *used;
     put(msg, used, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 }
 

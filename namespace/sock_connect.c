@@ -109,7 +109,7 @@ static int begin(struct gn__tcp_sock *tcp, const struct sockaddr *addr,
     struct gn_sock *sock = &tcp->sock;
     struct gn__endpoint local, remote;
     struct gn__binding *binding;
-    int err = gn__dest_parse(sock, addr, len, &remote);
+    int err = gn__dest_connect(sock, addr, len, &remote);
 
     if (!err)
         err = choose_way(tcp, &local, &remote);

@@ -78,6 +78,7 @@ static void adopt(struct gn_sock *sock, struct gn_sock *child,
     struct gn__tcp_sock *tcp = gn__tcp_of(child);
 
     child->opt = sock->opt;
+    child->opt.priority = 0; /* All but this is inherited. */
     child->local = *gn__tcp_local(conn);
     child->remote = *gn__tcp_remote(conn);
     child->bound_if = child->remote.scope;

@@ -56,8 +56,10 @@ static ssize_t send_all(struct gn_sock *sock, struct gn__io *io)
 
 static int check_send(const struct gn_sock *sock, const struct gn__io *io)
 {
-    if (!sock || (io->to_len > 0 && !io->to))
+    if (!sock)
         return -EFAULT;
+    if (!gn__addr_len_ok(io->to_len))
+        return -EINVAL;
     if (io->flags & (MSG_OOB | MSG_FASTOPEN))
         return -EOPNOTSUPP;
     return 0;
@@ -104,13 +106,19 @@ ssize_t gn_sock_sendmsg(struct gn_sock *sock, const struct msghdr *msg,
     gn__io_clear(&io);
     io.iov.at = msg->msg_iov;
     io.flags = flags;
-    io.to = msg->msg_name;
-    io.to_len = msg->msg_name ? msg->msg_namelen : 0;
+    if (msg->msg_name && msg->msg_namelen != 0) {
+        io.to = msg->msg_name;
+        io.to_len = msg->msg_namelen;
+    }
+    if (io.to_len > sizeof(struct sockaddr_storage) && (int)io.to_len > 0)
+        io.to_len = sizeof(struct sockaddr_storage); /* Linux cuts this one. */
+    if (msg->msg_controllen > 0)
+        io.control = msg;
     err = check_send(sock, &io);
     if (!err)
         err = gn__iov_check(msg->msg_iov, msg->msg_iovlen, &io.total);
-    if (!err && sock->type == SOCK_DGRAM)
-        err = gn__cmsg_read(msg, &io.ancillary);
+    if (!err && io.control)
+        err = gn__cmsg_check(msg);
     return err ? err : send_all(sock, &io);
 }
 
@@ -194,7 +202,7 @@ static int check_recv(const struct gn_sock *sock, const struct gn__io *io)
 {
     if (!sock)
         return -EFAULT;
-    if (io->flags & MSG_OOB)
+    if (io->flags & MSG_OOB && sock->type == SOCK_STREAM)
         return -EOPNOTSUPP;
     if (io->flags & MSG_ERRQUEUE)
         return -EAGAIN;

@@ -61,8 +61,9 @@ struct gn__io {
     bool capped;  /* more was there than slices to take it */
     unsigned n_slices;
     unsigned n_small;
-    const struct sockaddr *to;
+    const struct sockaddr *to; /* NULL: none was given */
     socklen_t to_len;
+    const struct msghdr *control; /* what sendmsg() says beside; NULL: nothing */
     struct gn__ancillary ancillary;
     size_t length; /* of the datagram received */
     struct gn__endpoint from;
@@ -91,12 +92,22 @@ const void *gn__iov_peek(const struct gn__iov *iov, void *room, size_t n);
 
 /* ---- sock_cmsg.c ---- */
 
-/** Read what sendmsg() was given: 0 or -EINVAL. */
-GN_WARN_UNUSED int gn__cmsg_read(const struct msghdr *msg,
+/** Are control messages well-formed, and none of SOL_SOCKET? 0, -EINVAL or
+ *  -EFAULT. */
+GN_WARN_UNUSED int gn__cmsg_check(const struct msghdr *msg);
+/** Read checked ones of a datagram to a destination of this version. @v6: on an
+ *  IPv6 socket. Those of other levels mean nothing; 0 or -EINVAL. */
+GN_WARN_UNUSED int gn__cmsg_read(const struct msghdr *msg, bool to_v4, bool v6,
                                  struct gn__ancillary *out);
 /** Write what the receiver wants; sets msg_controllen, and MSG_CTRUNC in
  *  msg_flags where there was no room. */
 void gn__cmsg_write(struct msghdr *msg, const struct gn__ancillary *what);
+
+/** A longer address, or a negative length, is -EINVAL in every call. */
+static inline bool gn__addr_len_ok(socklen_t len)
+{
+    return len <= sizeof(struct sockaddr_storage);
+}
 
 /** Is a call with these flags on this socket to wait? */
 static inline bool gn__sock_blocks(const struct gn_sock *sock, int flags)

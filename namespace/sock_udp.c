@@ -58,23 +58,27 @@ int gn__udp_autobind(struct gn__udp_sock *udp)
 
 /* ---- where to ---- */
 
+/* A destination of the other version: udpv6_sendmsg() hands it on. */
+static int read_dest_v4(const struct gn_sock *sock, const struct gn__io *io,
+                        struct gn__endpoint *to)
+{
+    int err = gn__endpoint_from_sockaddr(io->to, io->to_len, AF_INET, to);
+
+    return !err && sock->opt.v6only ? -ENETUNREACH : err;
+}
+
 static int read_dest(struct gn_sock *sock, const struct gn__io *io,
                      struct gn__endpoint *to)
 {
-    struct gn_sock *as = sock;
+    struct sockaddr_in sin;
     int err;
 
     if (io->to_len < sizeof(io->to->sa_family))
         return -EINVAL;
-    if (sock->family == AF_INET6 && io->to->sa_family == AF_INET) {
-        /* Linux lets an IPv6 socket be given an IPv4 address here. */
-        err = gn__endpoint_from_sockaddr(io->to, io->to_len, AF_INET, to);
-        return !err && as->opt.v6only ? -ENETUNREACH : err;
-    }
+    if (sock->family == AF_INET6 && io->to->sa_family == AF_INET)
+        return read_dest_v4(sock, io, to);
     if (sock->family == AF_INET && io->to->sa_family == AF_UNSPEC &&
-        io->to_len >= sizeof(struct sockaddr_in)) {
-        struct sockaddr_in sin;
-
+        io->to_len >= sizeof(sin)) {
         memcpy(&sin, io->to, sizeof(sin));
         sin.sin_family = AF_INET;
         return gn__dest_parse(sock, (const struct sockaddr *)&sin, sizeof(sin),
@@ -84,19 +88,39 @@ static int read_dest(struct gn_sock *sock, const struct gn__io *io,
     return err == -EAFNOSUPPORT && sock->family == AF_INET6 ? -EINVAL : err;
 }
 
+/* IPv6 takes AF_UNSPEC for no address at all. */
+static bool has_dest(const struct gn_sock *sock, const struct gn__io *io)
+{
+    return io->to &&
+           !(sock->family == AF_INET6 &&
+             io->to_len >= sizeof(io->to->sa_family) &&
+             io->to->sa_family == AF_UNSPEC);
+}
+
 static int choose_dest(struct gn_sock *sock, const struct gn__io *io,
                        struct gn__endpoint *to)
 {
     int err = 0;
 
-    if (io->to_len > 0) {
+    if (has_dest(sock, io)) {
         err = read_dest(sock, io, to);
         return err ? err : to->port == 0 ? -EINVAL : 0;
     }
     if (!gn__udp_of(sock)->connected)
         return -EDESTADDRREQ;
     *to = sock->remote;
+    if (to->port == 0 && sock->family == AF_INET6 && gn__addr_is_v4(&to->addr))
+        return -EINVAL; /* IPv4's check, which IPv4 itself does not get to. */
     return 0;
+}
+
+static int read_control(const struct gn_sock *sock, struct gn__io *io,
+                        const struct gn__endpoint *to)
+{
+    if (!io->control)
+        return 0;
+    return gn__cmsg_read(io->control, gn__addr_is_v4(&to->addr),
+                         sock->family == AF_INET6, &io->ancillary);
 }
 
 /* ---- by which way ---- */
@@ -140,9 +164,8 @@ static int find_way(struct gn_sock *sock, const struct gn__io *io,
     int err;
 
     err = gn__ns_route(sock->ns, &plan->to.addr, &source, index, &plan->way);
-    if (err == -EADDRNOTAVAIL && !io->ancillary.has_local &&
-        gn__addr_is_loopback(&source))
-        return -EINVAL; /* From loopback to the outside, as Linux. */
+    if (err == -EADDRNOTAVAIL && io->ancillary.has_local)
+        return gn__addr_is_v4(&source) ? -ENETUNREACH : -EINVAL;
     if (err)
         return err;
     plan->over_iface = gn__addr_is_multicast(&plan->to.addr);
@@ -289,6 +312,8 @@ int gn__udp_send(struct gn_sock *sock, struct gn__io *io)
 
     if (!err)
         err = choose_dest(sock, io, &plan.to);
+    if (!err)
+        err = read_control(sock, io, &plan.to);
     if (!err)
         err = find_way(sock, io, &plan);
     if (err)

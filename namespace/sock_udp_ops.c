@@ -93,12 +93,21 @@ static int route_to(struct gn_sock *sock, const struct gn__endpoint *remote,
         iface = gn__addr_is_v4(&remote->addr) ? sock->opt.mcast_iface
                                               : sock->opt.mcast_iface6;
     err = gn__ns_route(sock->ns, &remote->addr, &source, iface, way);
-    if (err == -EADDRNOTAVAIL && gn__addr_is_loopback(&source))
-        return -EINVAL;
     if (!err && !way->local && !sock->opt.broadcast &&
         gn__is_broadcast(way->iface, &remote->addr))
         return -EACCES;
     return err;
+}
+
+/* An IPv6 socket takes an IPv4 address, too: ip6_datagram_connect(). */
+static int parse_peer(const struct gn_sock *sock, const struct sockaddr *addr,
+                      socklen_t len, struct gn__endpoint *out)
+{
+    if (sock->family != AF_INET6 || addr->sa_family != AF_INET)
+        return gn__dest_connect(sock, addr, len, out);
+    if (sock->opt.v6only)
+        return -EAFNOSUPPORT;
+    return gn__endpoint_from_sockaddr(addr, len, AF_INET, out);
 }
 
 static int connect_to(struct gn_sock *sock, const struct sockaddr *addr,
@@ -115,7 +124,7 @@ static int connect_to(struct gn_sock *sock, const struct sockaddr *addr,
         return disconnect(udp);
     err = gn__udp_autobind(udp);
     if (!err)
-        err = gn__dest_parse(sock, addr, len, &remote);
+        err = parse_peer(sock, addr, len, &remote);
     if (!err)
         err = route_to(sock, &remote, &way);
     if (err)
