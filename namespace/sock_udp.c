@@ -305,10 +305,123 @@ static int transmit(struct gn_sock *sock, struct gn__io *io,
     return 0;
 }
 
+/* ---- MSG_MORE: one datagram of several sends ---- */
+
+struct gn__udp_cork {
+    struct gn__chunk *chunk;
+    size_t len;
+    struct gn__endpoint to; /* by the first of them, as on Linux */
+    struct gn__ancillary ancillary;
+};
+
+static struct gn__budget *budget_of(struct gn__udp_sock *udp)
+{
+    return &udp->sock.ns->stack.budget;
+}
+
+void gn__udp_uncork(struct gn__udp_sock *udp)
+{
+    struct gn__udp_cork *cork = udp->cork;
+
+    if (!cork)
+        return;
+    gn__budget_give(budget_of(udp), gn__chunk_cost(cork->chunk));
+    gn__chunk_unref(cork->chunk);
+    gn__free(&udp->sock.engine->net.mem, cork, sizeof(*cork));
+    udp->cork = NULL;
+}
+
+static int cork(struct gn__udp_sock *udp, const struct gn__io *io,
+                const struct gn__endpoint *to)
+{
+    struct gn__engine *engine = udp->sock.engine;
+    struct gn__udp_cork *made = gn__zalloc(&engine->net.mem, sizeof(*made));
+
+    if (!made)
+        return -ENOBUFS;
+    made->to = *to;
+    made->ancillary = io->ancillary;
+    made->chunk = gn__chunk_alloc(engine->net.chunks, GN__CHUNK_MAX);
+    if (!made->chunk)
+        goto undo_alloc;
+    if (!gn__budget_take(budget_of(udp), gn__chunk_cost(made->chunk)))
+        goto undo_chunk;
+    udp->cork = made;
+    return 0;
+
+undo_chunk:
+    gn__chunk_unref(made->chunk);
+undo_alloc:
+    gn__free(&engine->net.mem, made, sizeof(*made));
+    return -ENOBUFS;
+}
+
+static int gather(struct gn__udp_cork *cork, struct gn__io *io)
+{
+    size_t most = gn__addr_is_v4(&cork->to.addr) ? GN__UDP_MAX4 : GN__UDP_MAX6;
+    uint8_t *at = gn__chunk_data(cork->chunk) + cork->len;
+
+    if (io->total > most - cork->len)
+        return -EMSGSIZE;
+    if (io->n_slices > 0)
+        memcpy(at, io->slices[0].data, io->total);
+    else
+        gn__iov_read(&io->iov, at, io->total);
+    cork->len += io->total;
+    io->done = io->total;
+    return 0;
+}
+
+static int send_gathered(struct gn__udp_sock *udp)
+{
+    struct gn__udp_cork *cork = udp->cork;
+    struct plan plan = {.to = cork->to};
+    struct gn__io io;
+    int err;
+
+    gn__io_clear(&io);
+    io.ancillary = cork->ancillary;
+    io.total = cork->len;
+    err = find_way(&udp->sock, &io, &plan);
+    if (err)
+        return err;
+    fill_plan(&udp->sock, &io, &plan);
+    err = check_size(&io, &plan);
+    if (err)
+        return err;
+    if (cork->len > 0) {
+        gn__chunk_ref(cork->chunk);
+        io.slices[io.n_slices++] =
+            (struct gn__slice){cork->chunk, gn__chunk_data(cork->chunk),
+                               (uint32_t)cork->len};
+    }
+    err = transmit(&udp->sock, &io, &plan);
+    if (io.n_slices > 0)
+        gn__chunk_unref(cork->chunk); /* It was not taken. */
+    return err;
+}
+
+static int send_corked(struct gn__udp_sock *udp, struct gn__io *io)
+{
+    int err = gather(udp->cork, io);
+
+    if (!err && io->flags & MSG_MORE)
+        return 0;
+    if (!err)
+        err = send_gathered(udp);
+    gn__udp_uncork(udp);
+    return err;
+}
+
 int gn__udp_send(struct gn_sock *sock, struct gn__io *io)
 {
+    struct gn__udp_sock *udp = gn__udp_of(sock);
     struct plan plan;
-    int err = gn__udp_autobind(gn__udp_of(sock));
+    int err;
+
+    if (udp->cork)
+        return send_corked(udp, io);
+    err = gn__udp_autobind(udp);
 
     if (!err)
         err = choose_dest(sock, io, &plan.to);
@@ -324,5 +437,9 @@ int gn__udp_send(struct gn_sock *sock, struct gn__io *io)
         err = gn__sock_take_error(sock);
     if (!err && sock->shut & GN__SHUT_SEND)
         err = -EPIPE;
+    if (!err && io->flags & MSG_MORE) {
+        err = cork(udp, io, &plan.to);
+        return err ? err : send_corked(udp, io);
+    }
     return err ? err : transmit(sock, io, &plan);
 }

@@ -14,12 +14,15 @@
 #define GN__UDP_MAX4 65507u
 #define GN__UDP_MAX6 65487u
 
+struct gn__udp_cork;
+
 struct gn__udp_sock {
     struct gn_sock sock; /* first */
     bool connected;
     struct gn__packet *head;
     struct gn__packet **tail;
     size_t held; /* bytes of memory, charged to the namespace too */
+    struct gn__udp_cork *cork; /* MSG_MORE: what has been given so far */
 };
 
 static inline struct gn__udp_sock *gn__udp_of(struct gn_sock *sock)
@@ -32,6 +35,9 @@ int gn__udp_prepare(struct gn_sock *sock, struct gn__io *io);
 int gn__udp_send(struct gn_sock *sock, struct gn__io *io);
 /** A port of its own, if it has none: -EAGAIN, as Linux says. */
 int gn__udp_autobind(struct gn__udp_sock *udp);
+
+/** Forget what MSG_MORE has gathered. */
+void gn__udp_uncork(struct gn__udp_sock *udp);
 
 /* ---- sock_udp_in.c ---- */
 int gn__udp_recv(struct gn_sock *sock, struct gn__io *io);

@@ -21,6 +21,7 @@ static void end(struct gn_sock *sock, enum gn__sock_end how)
 {
     (void)how;
     gn__udp_flush(gn__udp_of(sock));
+    gn__udp_uncork(gn__udp_of(sock));
 }
 
 /* Who is bound to everything, or to a broadcast address, hears broadcasts. */

@@ -321,6 +321,34 @@ static void reuseport_spreads_by_sender(void **state)
     assert_int_equal(all, 64);
 }
 
+static void several_sends_make_one_datagram(void **state)
+{
+    struct socks *f = *state;
+    struct gn_sock *a = open4(f->a, SOCK_DGRAM);
+    struct gn_sock *b = bound(f->b, "10.77.0.3:53");
+    static char big[65507];
+    struct gn_stats stats;
+
+    assert_int_equal(connect_to(a, "10.77.0.3:53"), 0);
+    assert_int_equal(gn_sock_send(a, "one", 3, MSG_MORE), 3);
+    assert_int_equal(gn_sock_send(a, "two", 3, MSG_MORE), 3);
+    pass_ms(f, 1);
+    assert_int_equal(ready(b), POLLOUT);
+    assert_int_equal(gn_sock_send(a, "three", 5, 0), 5);
+    pass_ms(f, 1);
+    expect_text(b, "onetwothree");
+    assert_int_equal(gn_sock_send(a, "x", 1, MSG_MORE), 1);
+    assert_int_equal(gn_sock_send(a, big, sizeof(big), 0), -EMSGSIZE);
+    assert_int_equal(gn_sock_send(a, "alone", 5, 0), 5);
+    pass_ms(f, 1);
+    expect_text(b, "alone");
+    assert_int_equal(gn_sock_send(a, "never", 5, MSG_MORE), 5);
+    drop(a);
+    gn_namespace_stats(f->a, &stats);
+    assert_int_equal(stats.buffered, 0);
+    drop(b);
+}
+
 static void full_queue_drops_by_name(void **state)
 {
     struct socks *f = *state;
@@ -467,6 +495,7 @@ int main(void)
         CASE(ipv6_multicast_reaches_members),
         CASE(the_newest_of_those_that_reuse_is_meant),
         CASE(reuseport_spreads_by_sender),
+        CASE(several_sends_make_one_datagram),
         CASE(full_queue_drops_by_name),
         CASE(shutdown_of_datagrams),
         CASE(control_messages_tell_and_choose_addresses),
