@@ -63,7 +63,8 @@ struct gn__io {
     unsigned n_small;
     const struct sockaddr *to; /* NULL: none was given */
     socklen_t to_len;
-    const struct msghdr *control; /* what sendmsg() says beside; NULL: nothing */
+    const struct msghdr
+        *control; /* what sendmsg() says beside; NULL: nothing */
     struct gn__ancillary ancillary;
     size_t length; /* of the datagram received */
     struct gn__endpoint from;

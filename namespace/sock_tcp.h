@@ -31,7 +31,7 @@ struct gn__tcp_sock {
     bool over;
     bool fin;
     uint32_t backlog;
-    size_t unread; /* of what came before it was shut both ways */
+    size_t unread;         /* of what came before it was shut both ways */
     struct gn__addr bound; /* what bind() said, for after disconnecting */
 };
 
