@@ -152,6 +152,8 @@ static int try_recv(struct gn_sock *sock, struct gn__io *io, uint64_t *deadline)
         if (!*deadline)
             *deadline = gn__sock_deadline(sock, sock->opt.recv_timeout_ns);
         err = gn__sock_wait(sock, recv_events(sock), *deadline);
+        if (err == -EAGAIN && io->total == 0 && sock->type == SOCK_STREAM)
+            return 0; /* Linux waits, and has got all it was asked for. */
         if (err)
             return err;
     }

@@ -273,7 +273,7 @@ static bool read_segment(struct gn__packet *packet, struct gn__segment *out)
     out->len = packet->len - (uint32_t)(l4 + hdr_len);
     if (!(out->flags & GN__FLAG_SYN))
         memset(hdr + TCP_HDR_LEN, 1, hdr_len - TCP_HDR_LEN);
-    return out->len <= UINT16_MAX - 1 && out->remote.port != 0;
+    return out->len <= UINT16_MAX - 1;
 }
 
 /* No memory for more: what the segment acknowledges is still heard, for that

@@ -4,10 +4,10 @@
 #include "tests/parity/cases.h"
 
 /* Socket 0 listens, 1 is connected to it, 2 was accepted. */
-#define CONNECTED                                                    \
+#define CONNECTED                                                   \
     OPEN(0, TCP), BIND(0, LO, NO_PORT), LISTEN(0, 5), OPEN(1, TCP), \
         CONNECT(1, LO, PORT_OF(0)), ACCEPT(0, 2)
-#define RESET(s)                                                       \
+#define RESET(s) \
     SET_VALUE(s, SOL_SOCKET, SO_LINGER, (struct linger){1, 0}), CLOSE(s)
 
 static const struct parity_case cases[] = {
@@ -37,11 +37,10 @@ static const struct parity_case cases[] = {
     CASE("close for reading with data there", CONNECTED, SEND(2, 5),
          SHUT(1, SHUT_RD), AVAILABLE(1), RECV(1, 3), RECV(1, 9), RECV(1, 9)),
     CASE("close for reading, peek", CONNECTED, SHUT(1, SHUT_RD), SEND(2, 5),
-         RECV_FLAGS(1, 5, MSG_PEEK), RECV_FLAGS(1, 9, MSG_WAITALL),
-         RECV(1, 9)),
+         RECV_FLAGS(1, 5, MSG_PEEK), RECV_FLAGS(1, 9, MSG_WAITALL), RECV(1, 9)),
     CASE("close both ways", CONNECTED, SHUT(1, SHUT_RDWR), SEND(1, 1),
-         RECV(1, 1), RECV(2, 1), SEND(2, 3), RECV(1, 9), RECV(2, 1),
-         SEND(2, 3), PEER(1), PEER(2)),
+         RECV(1, 1), RECV(2, 1), SEND(2, 3), RECV(1, 9), RECV(2, 1), SEND(2, 3),
+         PEER(1), PEER(2)),
     CASE("both close for writing at once", CONNECTED, SHUT(1, SHUT_WR),
          SHUT(2, SHUT_WR), RECV(1, 1), RECV(2, 1), SEND(1, 1), SEND(2, 1),
          PEER(1), PEER(2), NAME(1), NAME(2), SHUT(1, SHUT_RD),
@@ -49,15 +48,14 @@ static const struct parity_case cases[] = {
          CONNECT(1, LO, PORT_OF(0)), CONNECT(2, LO, PORT_OF(0))),
     CASE("an ended stream connects again", CONNECTED, SHUT(1, SHUT_WR),
          SHUT(2, SHUT_WR), RECV(1, 1), CONNECT(2, LO, PORT_OF(0)),
-         CONNECT(1, UNSPEC, NO_PORT), CONNECT(1, LO, PORT_OF(0)),
-         ACCEPT(0, 3)),
+         CONNECT(1, UNSPEC, NO_PORT), CONNECT(1, LO, PORT_OF(0)), ACCEPT(0, 3)),
 
     CASE("the peer closes", CONNECTED, CLOSE(2), RECV(1, 5), RECV(1, 5),
          PEER(1), SEND(1, 5), RECV(1, 5), SEND(1, 5), PEER(1),
          GET(1, SOL_SOCKET, SO_ERROR)),
     CASE("the peer closes, we send and look", CONNECTED, CLOSE(2), SEND(1, 5),
-         GET(1, SOL_SOCKET, SO_ERROR), GET(1, SOL_SOCKET, SO_ERROR),
-         SEND(1, 5), RECV(1, 5), NAME(1), PEER(1)),
+         GET(1, SOL_SOCKET, SO_ERROR), GET(1, SOL_SOCKET, SO_ERROR), SEND(1, 5),
+         RECV(1, 5), NAME(1), PEER(1)),
     CASE("the peer closes, we send and receive", CONNECTED, CLOSE(2),
          SEND(1, 5), RECV(1, 5), RECV(1, 5), SEND(1, 5)),
     CASE("the peer closes, we send twice", CONNECTED, CLOSE(2), SEND(1, 5),
@@ -87,8 +85,8 @@ static const struct parity_case cases[] = {
     CASE("reset", CONNECTED, RESET(2), RECV(1, 5), RECV(1, 5), SEND(1, 5),
          PEER(1), NAME(1), GET(1, SOL_SOCKET, SO_ERROR)),
     CASE("reset, said by SO_ERROR", CONNECTED, RESET(2),
-         GET(1, SOL_SOCKET, SO_ERROR), GET(1, SOL_SOCKET, SO_ERROR),
-         RECV(1, 5), SEND(1, 5)),
+         GET(1, SOL_SOCKET, SO_ERROR), GET(1, SOL_SOCKET, SO_ERROR), RECV(1, 5),
+         SEND(1, 5)),
     CASE("reset, said by send", CONNECTED, RESET(2), SEND(1, 5), SEND(1, 5),
          RECV(1, 5)),
     CASE("reset with data to be read", CONNECTED, SEND(2, 5), RESET(2),
@@ -104,8 +102,7 @@ static const struct parity_case cases[] = {
          SHUT(1, SHUT_WR), RESET(2), RECV(1, 5), GET(1, SOL_SOCKET, SO_ERROR)),
     CASE("reset, then connect again", CONNECTED, RESET(2),
          CONNECT(1, LO, PORT_OF(0)), CONNECT(1, LO, PORT_OF(0)),
-         CONNECT(1, UNSPEC, NO_PORT), CONNECT(1, LO, PORT_OF(0)),
-         ACCEPT(0, 3)),
+         CONNECT(1, UNSPEC, NO_PORT), CONNECT(1, LO, PORT_OF(0)), ACCEPT(0, 3)),
     CASE("reset, then bind and listen", CONNECTED, RESET(2),
          BIND(1, LO, NO_PORT), LISTEN(1, 5), GET(1, SOL_SOCKET, SO_ERROR),
          BIND(1, LO, NO_PORT), LISTEN(1, 5)),
@@ -133,5 +130,4 @@ static const struct parity_case cases[] = {
          ACCEPT(0, 5)),
 };
 
-const struct case_table cases_close = {cases,
-                                       sizeof(cases) / sizeof(cases[0])};
+const struct case_table cases_close = {cases, sizeof(cases) / sizeof(cases[0])};

@@ -4,7 +4,7 @@
 #include "tests/parity/cases.h"
 
 /* Socket 0 listens, 1 is connected to it, 2 was accepted. */
-#define CONNECTED                                                    \
+#define CONNECTED                                                   \
     OPEN(0, TCP), BIND(0, LO, NO_PORT), LISTEN(0, 5), OPEN(1, TCP), \
         CONNECT(1, LO, PORT_OF(0)), ACCEPT(0, 2)
 
@@ -53,17 +53,15 @@ static const struct parity_case cases[] = {
     CASE("no route, then connected", OPEN(0, TCP), BIND(0, LO, NO_PORT),
          LISTEN(0, 5), OPEN(1, TCP), CONNECT(1, FOREIGN, CLOSED),
          CONNECT(1, LO, PORT_OF(0)), ACCEPT(0, 2)),
-    CASE("no route from a loopback address", OPEN(0, TCP),
-         BIND(0, LO, NO_PORT), CONNECT(0, FOREIGN, CLOSED), OPEN(1, UDP),
-         BIND(1, LO, NO_PORT), CONNECT(1, FOREIGN, CLOSED),
-         SENDTO(1, 3, FOREIGN, CLOSED)),
+    CASE("no route from a loopback address", OPEN(0, TCP), BIND(0, LO, NO_PORT),
+         CONNECT(0, FOREIGN, CLOSED), OPEN(1, UDP), BIND(1, LO, NO_PORT),
+         CONNECT(1, FOREIGN, CLOSED), SENDTO(1, 3, FOREIGN, CLOSED)),
     CASE("a group cannot be connected to", OPEN(0, TCP),
          CONNECT(0, GROUP, CLOSED), NAME(0)),
     CASE("the broadcast address cannot be connected to", OPEN(0, TCP4),
          CONNECT(0, BROADCAST4, CLOSED), NAME(0)),
     CASE("link-local without scope", OPEN(0, TCP6), CONNECT(0, LINK6, CLOSED),
-         OPEN(1, UDP6), CONNECT(1, LINK6, CLOSED),
-         SENDTO(1, 3, LINK6, CLOSED)),
+         OPEN(1, UDP6), CONNECT(1, LINK6, CLOSED), SENDTO(1, 3, LINK6, CLOSED)),
     CASE("any is this host", OPEN(0, TCP), BIND(0, ANY, NO_PORT), LISTEN(0, 5),
          OPEN(1, TCP), CONNECT(1, ANY, PORT_OF(0)), NAME(1), PEER(1),
          ACCEPT(0, 2), NAME(2), PEER(2)),
@@ -114,19 +112,18 @@ static const struct parity_case cases[] = {
          BIND(2, LO6, NO_PORT), CONNECT(2, MAPPED_LO, CLOSED), OPEN(3, UDP6),
          BIND(3, MAPPED_LO, NO_PORT), CONNECT(3, LO6, CLOSED)),
     CASE("IPv4 to a listener of IPv6", OPEN(0, TCP6), BIND(0, ANY6, NO_PORT),
-         LISTEN(0, 5), OPEN(1, TCP4), CONNECT(1, LO4, PORT_OF(0)),
-         ACCEPT(0, 2), NAME(2), PEER(2), SEND(2, 4), RECV(1, 9)),
+         LISTEN(0, 5), OPEN(1, TCP4), CONNECT(1, LO4, PORT_OF(0)), ACCEPT(0, 2),
+         NAME(2), PEER(2), SEND(2, 4), RECV(1, 9)),
     CASE("arguments that make no sense", OPEN(0, TCP), ODD(0, ODD_CONNECT_NULL),
          ODD(0, ODD_CONNECT_NEGATIVE), ODD(0, ODD_PEER_LEN), CONNECTED,
-         ODD(1, ODD_PEER_LEN), PEER_LEN(1, 0), PEER_LEN(1, 3),
-         PEER_LEN(1, 16)),
+         ODD(1, ODD_PEER_LEN), PEER_LEN(1, 0), PEER_LEN(1, 3), PEER_LEN(1, 16)),
 
     /* AF_UNSPEC */
     CASE("AF_UNSPEC on a new stream", OPEN(0, TCP), CONNECT(0, UNSPEC, NO_PORT),
          CONNECT(0, UNSPEC_SHORT, NO_PORT), NAME(0)),
     CASE("AF_UNSPEC ends a connection", CONNECTED, CONNECT(1, UNSPEC, NO_PORT),
-         NAME(1), PEER(1), GET(1, SOL_SOCKET, SO_ERROR), RECV(2, 5),
-         SEND(2, 5), CONNECT(1, LO, PORT_OF(0)), ACCEPT(0, 3), NAME(1)),
+         NAME(1), PEER(1), GET(1, SOL_SOCKET, SO_ERROR), RECV(2, 5), SEND(2, 5),
+         CONNECT(1, LO, PORT_OF(0)), ACCEPT(0, 3), NAME(1)),
     CASE("AF_UNSPEC ends an attempt", OPEN(0, TCP), CONNECT(0, LO, CLOSED),
          CONNECT(0, UNSPEC, NO_PORT), NAME(0), GET(0, SOL_SOCKET, SO_ERROR)),
     CASE("AF_UNSPEC ends listening", OPEN(0, TCP), BIND(0, LO, NO_PORT),

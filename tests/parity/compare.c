@@ -180,6 +180,31 @@ static bool do_two(struct pair *pair, size_t at, const struct step *two,
 
 /* ---- readiness ---- */
 
+/* What can be read of it. */
+static bool same_readable(struct pair *pair, size_t at,
+                          const struct step *after, unsigned sock, bool *ended)
+{
+    int64_t until = now_ms() + pair->patience_ms;
+    char step[80], what[sizeof(pair->out->what)], text[2][32];
+    ssize_t kernel, guest;
+
+    for (;;) {
+        kernel = side_readable(&pair->kernel, sock);
+        guest = side_readable(&pair->guest, sock);
+        if (kernel == guest)
+            return true;
+        if (now_ms() >= until)
+            break;
+        wait_for(&pair->guest, sock, 0);
+    }
+    step_format(after, step, sizeof(step));
+    (void)snprintf(what, sizeof(what), "bytes to read of %u after %s", sock,
+                   step);
+    (void)snprintf(text[0], sizeof(text[0]), "%zd", kernel);
+    (void)snprintf(text[1], sizeof(text[1]), "%zd", guest);
+    return differ(pair, at, what, text[0], text[1], ended);
+}
+
 static bool same_readiness(struct pair *pair, size_t at,
                            const struct step *after, unsigned sock, bool *ended)
 {
@@ -215,7 +240,8 @@ static bool all_ready(struct pair *pair, size_t at, const struct step *after,
 
     for (i = 0; i < PARITY_SOCKETS && !*ended; i++) {
         if (pair->kernel.slots[i].sock && pair->guest.slots[i].sock &&
-            !same_readiness(pair, at, after, i, ended))
+            (!same_readiness(pair, at, after, i, ended) ||
+             (!*ended && !same_readable(pair, at, after, i, ended))))
             return false;
     }
     return true;
@@ -247,8 +273,7 @@ bool world_compare(struct world *world, const struct step *steps,
                    enum variant variant, int patience_ms,
                    struct difference *out)
 {
-    struct pair pair = {
-        .world = world, .patience_ms = patience_ms, .out = out};
+    struct pair pair = {.world = world, .patience_ms = patience_ms, .out = out};
     struct gn_namespace *guest;
     bool same;
 

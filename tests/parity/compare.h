@@ -16,7 +16,7 @@
 struct world {
     struct gn_network *net;
     struct gn_namespace *system;
-    bool own_net;  /* the kernel's side is in a network namespace of its own */
+    bool own_net; /* the kernel's side is in a network namespace of its own */
     bool has_ipv6;
     unsigned long compared; /* outcomes and readinesses that were */
     unsigned long calls;    /* outcomes alone */
@@ -31,8 +31,8 @@ const char *world_lacks(const struct world *world, const struct step *steps,
                         enum variant variant);
 
 struct difference {
-    size_t step;      /* its number */
-    char what[160];   /* the step, or whose readiness after it */
+    size_t step;    /* its number */
+    char what[160]; /* the step, or whose readiness after it */
     char kernel[1024];
     char guest[1024];
 };

@@ -35,12 +35,11 @@ void side_add_events(struct outcome *out, short events)
     static const struct {
         short bit;
         const char *name;
-    } names[] = {{POLLIN, "IN"},         {POLLPRI, "PRI"},
-                 {POLLOUT, "OUT"},       {POLLERR, "ERR"},
-                 {POLLHUP, "HUP"},       {POLLNVAL, "NVAL"},
-                 {POLLRDNORM, "RDNORM"}, {POLLRDBAND, "RDBAND"},
-                 {POLLWRNORM, "WRNORM"}, {POLLWRBAND, "WRBAND"},
-                 {POLLRDHUP, "RDHUP"}};
+    } names[] = {
+        {POLLIN, "IN"},         {POLLPRI, "PRI"},       {POLLOUT, "OUT"},
+        {POLLERR, "ERR"},       {POLLHUP, "HUP"},       {POLLNVAL, "NVAL"},
+        {POLLRDNORM, "RDNORM"}, {POLLRDBAND, "RDBAND"}, {POLLWRNORM, "WRNORM"},
+        {POLLWRBAND, "WRBAND"}, {POLLRDHUP, "RDHUP"}};
     size_t i;
 
     outcome_add(out, "(");
@@ -83,8 +82,7 @@ static void note_port(struct slot *slot)
     socklen_t len = sizeof(addr);
     uint16_t port;
 
-    if (!slot->sock ||
-        gn_sock_name(slot->sock, (struct sockaddr *)&addr, &len))
+    if (!slot->sock || gn_sock_name(slot->sock, (struct sockaddr *)&addr, &len))
         return;
     port = ntohs(((struct sockaddr_in *)(void *)&addr)->sin_port);
     if (port)
@@ -101,6 +99,13 @@ short side_ready(const struct side *side, unsigned sock)
     if (!fd.sock || gn_sock_poll(&fd, 1, 0) < 0)
         return 0;
     return fd.revents;
+}
+
+ssize_t side_readable(const struct side *side, unsigned sock)
+{
+    if (!side->slots[sock].sock || side->filled)
+        return -1;
+    return gn_sock_available(side->slots[sock].sock);
 }
 
 /* ---- the calls ---- */
@@ -212,7 +217,7 @@ static void do_available(struct side *side, const struct step *step,
     const struct slot *slot = &side->slots[step->sock];
     ssize_t n = gn_sock_available(slot->sock);
 
-    outcome_set(out, slot->filled && n > 0 ? 1 : n);
+    outcome_set(out, side->filled && slot->stream && n > 0 ? 1 : n);
 }
 
 static void do_unsent(struct side *side, const struct step *step,
@@ -221,7 +226,7 @@ static void do_unsent(struct side *side, const struct step *step,
     const struct slot *slot = &side->slots[step->sock];
     ssize_t n = gn_sock_unsent(slot->sock);
 
-    outcome_set(out, slot->filled && n > 0 ? 1 : n);
+    outcome_set(out, side->filled && slot->stream && n > 0 ? 1 : n);
 }
 
 static void do_poll(struct side *side, const struct step *step,
@@ -238,18 +243,18 @@ typedef void (*doer)(struct side *side, const struct step *step,
                      struct outcome *out);
 
 static const doer doers[N_CALLS] = {
-    [CALL_OPEN] = do_open,         [CALL_CLOSE] = do_close,
-    [CALL_BIND] = do_bind,         [CALL_LISTEN] = do_listen,
-    [CALL_CONNECT] = do_connect,   [CALL_ACCEPT] = do_accept,
-    [CALL_SEND] = side_send,       [CALL_SENDTO] = side_send,
-    [CALL_SENDMSG] = side_send,    [CALL_RECV] = side_recv,
-    [CALL_RECVFROM] = side_recv,   [CALL_RECVMSG] = side_recv,
-    [CALL_FILL] = side_fill,       [CALL_DRAIN] = side_drain,
-    [CALL_SHUTDOWN] = do_shutdown, [CALL_NAME] = do_name,
-    [CALL_PEER] = do_name,         [CALL_SET] = side_option,
-    [CALL_GET] = side_option,      [CALL_NONBLOCK] = do_nonblock,
+    [CALL_OPEN] = do_open,           [CALL_CLOSE] = do_close,
+    [CALL_BIND] = do_bind,           [CALL_LISTEN] = do_listen,
+    [CALL_CONNECT] = do_connect,     [CALL_ACCEPT] = do_accept,
+    [CALL_SEND] = side_send,         [CALL_SENDTO] = side_send,
+    [CALL_SENDMSG] = side_send,      [CALL_RECV] = side_recv,
+    [CALL_RECVFROM] = side_recv,     [CALL_RECVMSG] = side_recv,
+    [CALL_FILL] = side_fill,         [CALL_DRAIN] = side_drain,
+    [CALL_SHUTDOWN] = do_shutdown,   [CALL_NAME] = do_name,
+    [CALL_PEER] = do_name,           [CALL_SET] = side_option,
+    [CALL_GET] = side_option,        [CALL_NONBLOCK] = do_nonblock,
     [CALL_AVAILABLE] = do_available, [CALL_UNSENT] = do_unsent,
-    [CALL_POLL] = do_poll,         [CALL_ODD] = side_odd,
+    [CALL_POLL] = do_poll,           [CALL_ODD] = side_odd,
 };
 
 void side_do(struct side *side, const struct step *step, struct outcome *out)

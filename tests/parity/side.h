@@ -10,13 +10,14 @@
  *
  *   port numbers        Those the side picks itself are named in the order in
  *                       which they are first seen, TCP and UDP apart: p0, p1.
- *   bytes of FILL       How much a full stream takes; only how it ended counts,
- *                       and that DRAIN gets all of it, in order.
- *   read boundaries     Of a stream that has been filled: a receive says only
- *                       whether it got anything.
- *   SO_RCVBUF, _SNDBUF  Once a stream is connected, the kernel changes them as
- *                       it likes: only their being there. Before, the value,
- *                       doubled or not, is what was set.
+ *   bytes of FILL       How much a full stream takes, then and by later sends;
+ *                       only how it ended counts, and that DRAIN gets all of
+ *                       it, in order.
+ *   read boundaries     After a FILL a receive of a stream says only whether it
+ *                       got anything. Before, both sides are waited for until
+ *                       the same number of bytes can be read (compare.h).
+ *   SO_RCVBUF, _SNDBUF  Of a connected stream, which the kernel changes as it
+ *                       likes. Both sides double what is set.
  *   times               Nothing waits for a time on purpose; what the sides do
  *                       later than the call that caused it is waited for, see
  *                       compare.h.
@@ -41,9 +42,9 @@ struct ports {
 struct slot {
     struct gn_sock *sock; /* NULL: not open */
     bool stream;
-    bool filled;
-    uint16_t port;    /* local; also when it is closed */
-    size_t sent;      /* by a stream */
+    bool full;     /* a FILL has been done */
+    uint16_t port; /* local; also when it is closed */
+    size_t sent;   /* by a stream */
     size_t received;
 };
 
@@ -51,6 +52,7 @@ struct side {
     const char *name;
     struct gn_namespace *ns;
     enum variant variant;
+    bool filled; /* a FILL has been done */
     struct slot slots[PARITY_SOCKETS];
     struct ports ports[2]; /* of UDP, of TCP */
 };
@@ -65,6 +67,9 @@ void side_do(struct side *side, const struct step *step, struct outcome *out);
 
 /** All poll(2) bits that hold of a socket; 0 if it is not open. */
 short side_ready(const struct side *side, unsigned sock);
+
+/** FIONREAD of a socket; below 0 if it has none to compare. */
+ssize_t side_readable(const struct side *side, unsigned sock);
 
 /* ---- for the files that make up a side ---- */
 
@@ -86,12 +91,9 @@ void side_add_events(struct outcome *out, short events);
 /* The payload: the byte at an offset of what a socket has ever sent. */
 void side_pattern(unsigned sock, size_t offset, uint8_t *out, size_t n);
 
-void side_send(struct side *side, const struct step *step,
-               struct outcome *out);
-void side_recv(struct side *side, const struct step *step,
-               struct outcome *out);
-void side_fill(struct side *side, const struct step *step,
-               struct outcome *out);
+void side_send(struct side *side, const struct step *step, struct outcome *out);
+void side_recv(struct side *side, const struct step *step, struct outcome *out);
+void side_fill(struct side *side, const struct step *step, struct outcome *out);
 void side_drain(struct side *side, const struct step *step,
                 struct outcome *out);
 void side_odd(struct side *side, const struct step *step, struct outcome *out);

@@ -90,7 +90,8 @@ void side_add_addr(struct side *side, struct outcome *out, bool stream,
                    const struct sockaddr_storage *addr, socklen_t len,
                    socklen_t room)
 {
-    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)addr;
+    const struct sockaddr_in *in =
+        (const struct sockaddr_in *)(const void *)addr;
     const struct sockaddr_in6 *in6 =
         (const struct sockaddr_in6 *)(const void *)addr;
     char text[INET6_ADDRSTRLEN];

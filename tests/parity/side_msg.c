@@ -117,19 +117,18 @@ static void add_control(struct outcome *out, const struct cmsghdr *cmsg)
 
     if (cmsg->cmsg_level == IPPROTO_IP && cmsg->cmsg_type == IP_PKTINFO) {
         memcpy(&info, CMSG_DATA(cmsg), sizeof(info));
-        outcome_add(out, ", to %s by %d, answer from %s",
-                    inet_ntop(AF_INET, &info.ipi_addr, text[0],
-                              sizeof(text[0])),
-                    info.ipi_ifindex,
-                    inet_ntop(AF_INET, &info.ipi_spec_dst, text[1],
-                              sizeof(text[1])));
+        outcome_add(
+            out, ", to %s by %d, answer from %s",
+            inet_ntop(AF_INET, &info.ipi_addr, text[0], sizeof(text[0])),
+            info.ipi_ifindex,
+            inet_ntop(AF_INET, &info.ipi_spec_dst, text[1], sizeof(text[1])));
     } else if (cmsg->cmsg_level == IPPROTO_IPV6 &&
                cmsg->cmsg_type == IPV6_PKTINFO) {
         memcpy(&info6, CMSG_DATA(cmsg), sizeof(info6));
-        outcome_add(out, ", to %s by %u",
-                    inet_ntop(AF_INET6, &info6.ipi6_addr, text[0],
-                              sizeof(text[0])),
-                    info6.ipi6_ifindex);
+        outcome_add(
+            out, ", to %s by %u",
+            inet_ntop(AF_INET6, &info6.ipi6_addr, text[0], sizeof(text[0])),
+            info6.ipi6_ifindex);
     } else {
         outcome_add(out, ", control %d/%d of %zu is %d", cmsg->cmsg_level,
                     cmsg->cmsg_type, (size_t)cmsg->cmsg_len, int_of(cmsg));
@@ -180,6 +179,8 @@ void side_send(struct side *side, const struct step *step, struct outcome *out)
     if (done > 0 && slot->stream)
         slot->sent += (size_t)done;
     outcome_set(out, done);
+    if (slot->full && (done > 0 || done == -EAGAIN))
+        (void)snprintf(out->text, sizeof(out->text), "some or -EAGAIN");
 }
 
 /* ---- receive ---- */
@@ -203,8 +204,8 @@ static void add_payload(struct side *side, const struct step *step,
 
     if (slot->stream && !(step->flags & MSG_PEEK))
         slot->received += n;
-    if (slot->filled) {
-        outcome_set(out, 1);
+    if (side->filled && slot->stream) {
+        outcome_set(out, n > 0);
         return;
     }
     if (n > (size_t)step->n)
@@ -264,9 +265,8 @@ void side_recv(struct side *side, const struct step *step, struct outcome *out)
     if (step->call == CALL_RECV)
         outcome_set(out, gn_sock_recv(slot->sock, data, n, step->flags));
     else
-        outcome_set(out,
-                    gn_sock_recvfrom(slot->sock, data, n, step->flags,
-                                     (struct sockaddr *)&addr, &len));
+        outcome_set(out, gn_sock_recvfrom(slot->sock, data, n, step->flags,
+                                          (struct sockaddr *)&addr, &len));
     if (out->result < 0)
         return;
     add_payload(side, step, out, data);
@@ -280,6 +280,14 @@ void side_recv(struct side *side, const struct step *step, struct outcome *out)
 
 /* More than any socket buffers here; a side that never says no would hang. */
 #define FILL_MAX (64u << 20)
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 void side_fill(struct side *side, const struct step *step, struct outcome *out)
 {
@@ -297,17 +305,10 @@ void side_fill(struct side *side, const struct step *step, struct outcome *out)
             break;
         slot->sent += (size_t)n;
     }
-    slot->filled = slot->filled || slot->sent > begin;
+    slot->full = true;
+    side->filled = true;
     outcome_set(out, n);
     outcome_add(out, slot->sent > begin ? " after some" : " at once");
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Wait for more; false: that took too long. */

@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-const char *const variant_names[N_VARIANTS] = {
-    [V4] = "IPv4", [V6] = "IPv6", [V4_IN_V6] = "IPv4 through IPv6"};
+const char *const variant_names[N_VARIANTS] =
+    {[V4] = "IPv4", [V6] = "IPv6", [V4_IN_V6] = "IPv4 through IPv6"};
 
 static const char *const kind_names[N_KINDS] = {
     [TCP] = "TCP",   [UDP] = "UDP",   [TCP4] = "TCP4",
@@ -14,23 +14,23 @@ static const char *const kind_names[N_KINDS] = {
 
 #define NAMED(h) [h] = #h
 static const char *const host_names[N_HOSTS] = {
-    NAMED(LO),           NAMED(LO_OTHER),     NAMED(ANY),
-    NAMED(FOREIGN),      NAMED(GROUP),        NAMED(LO4),
-    NAMED(LO4_OTHER),    NAMED(ANY4),         NAMED(FOREIGN4),
-    NAMED(GROUP4),       NAMED(BROADCAST4),   NAMED(LO6),
-    NAMED(ANY6),         NAMED(FOREIGN6),     NAMED(GROUP6),
-    NAMED(LINK6),        NAMED(MAPPED_LO),    NAMED(MAPPED_OTHER),
-    NAMED(MAPPED_ANY),   NAMED(MAPPED_GROUP), NAMED(MAPPED_FOREIGN),
-    NAMED(UNSPEC),       NAMED(UNSPEC6),      NAMED(UNSPEC_SHORT),
-    NAMED(UNSPEC_LO4),   NAMED(UNIX),         NAMED(SHORT4),
-    NAMED(SHORT6),       NAMED(SHORTER6),     NAMED(LONG4),
-    NAMED(TOO_LONG),     NAMED(ONE_BYTE),     NAMED(EMPTY)};
+    NAMED(LO),         NAMED(LO_OTHER),     NAMED(ANY),
+    NAMED(FOREIGN),    NAMED(GROUP),        NAMED(LO4),
+    NAMED(LO4_OTHER),  NAMED(ANY4),         NAMED(FOREIGN4),
+    NAMED(GROUP4),     NAMED(BROADCAST4),   NAMED(LO6),
+    NAMED(ANY6),       NAMED(FOREIGN6),     NAMED(GROUP6),
+    NAMED(LINK6),      NAMED(MAPPED_LO),    NAMED(MAPPED_OTHER),
+    NAMED(MAPPED_ANY), NAMED(MAPPED_GROUP), NAMED(MAPPED_FOREIGN),
+    NAMED(UNSPEC),     NAMED(UNSPEC6),      NAMED(UNSPEC_SHORT),
+    NAMED(UNSPEC_LO4), NAMED(UNIX),         NAMED(SHORT4),
+    NAMED(SHORT6),     NAMED(SHORTER6),     NAMED(LONG4),
+    NAMED(TOO_LONG),   NAMED(ONE_BYTE),     NAMED(EMPTY)};
 
 static const char *const control_names[N_CONTROLS] = {
-    NAMED(PLAIN),          NAMED(WITH_PKTINFO),  NAMED(WITH_PKTINFO_BAD),
-    NAMED(WITH_TTL),       NAMED(WITH_TTL_BAD),  NAMED(WITH_TOS),
-    NAMED(WITH_PKTINFO6),  NAMED(WITH_HOPS6),    NAMED(WITH_HOPS6_BAD),
-    NAMED(WITH_TCLASS6),   NAMED(WITH_UNKNOWN),  NAMED(WITH_SHORT),
+    NAMED(PLAIN),          NAMED(WITH_PKTINFO), NAMED(WITH_PKTINFO_BAD),
+    NAMED(WITH_TTL),       NAMED(WITH_TTL_BAD), NAMED(WITH_TOS),
+    NAMED(WITH_PKTINFO6),  NAMED(WITH_HOPS6),   NAMED(WITH_HOPS6_BAD),
+    NAMED(WITH_TCLASS6),   NAMED(WITH_UNKNOWN), NAMED(WITH_SHORT),
     NAMED(WITH_TRUNCATED),
 };
 
@@ -57,12 +57,14 @@ static const char *const odd_names[N_ODDS] = {
     NAMED(ODD_CONNECT_NEGATIVE),
     NAMED(ODD_SENDTO_NEGATIVE),
     NAMED(ODD_RECVFROM_LEN),
-    NAMED(ODD_RECV_LENGTH_HUGE),
 };
 
 /* ---- options ---- */
 
-#define OPTION(l, o) {l, o, #l ", " #o}
+#define OPTION(l, o)     \
+    {                    \
+        l, o, #l ", " #o \
+    }
 static const struct {
     int level;
     int name;
@@ -307,12 +309,15 @@ static void format_get(const struct step *step, const struct parts *parts,
 static void format_rest(const struct step *step, const struct parts *parts,
                         char *out, size_t cap)
 {
-    static const char *const names[N_CALLS] = {
-        [CALL_LISTEN] = "LISTEN",       [CALL_SHUTDOWN] = "SHUT",
-        [CALL_NONBLOCK] = "NONBLOCK",   [CALL_AVAILABLE] = "AVAILABLE",
-        [CALL_UNSENT] = "UNSENT",       [CALL_POLL] = "POLL",
-        [CALL_MEANWHILE] = "MEANWHILE", [CALL_ODD] = "ODD",
-        [CALL_END] = "END"};
+    static const char *const names[N_CALLS] = {[CALL_LISTEN] = "LISTEN",
+                                               [CALL_SHUTDOWN] = "SHUT",
+                                               [CALL_NONBLOCK] = "NONBLOCK",
+                                               [CALL_AVAILABLE] = "AVAILABLE",
+                                               [CALL_UNSENT] = "UNSENT",
+                                               [CALL_POLL] = "POLL",
+                                               [CALL_MEANWHILE] = "MEANWHILE",
+                                               [CALL_ODD] = "ODD",
+                                               [CALL_END] = "END"};
     const char *name = names[step->call];
 
     (void)parts;
@@ -333,14 +338,14 @@ typedef void (*formatter)(const struct step *step, const struct parts *parts,
 static formatter formatter_of(int call)
 {
     static const formatter special[N_CALLS] = {
-        [CALL_OPEN] = format_open,       [CALL_CLOSE] = format_close,
-        [CALL_BIND] = format_bind,       [CALL_CONNECT] = format_bind,
-        [CALL_ACCEPT] = format_accept,   [CALL_SEND] = format_send,
-        [CALL_SENDTO] = format_send,     [CALL_SENDMSG] = format_send,
-        [CALL_RECV] = format_recv,       [CALL_RECVFROM] = format_recv,
-        [CALL_RECVMSG] = format_recv,    [CALL_FILL] = format_stream,
-        [CALL_DRAIN] = format_stream,    [CALL_NAME] = format_name,
-        [CALL_PEER] = format_name,       [CALL_SET] = format_set,
+        [CALL_OPEN] = format_open,     [CALL_CLOSE] = format_close,
+        [CALL_BIND] = format_bind,     [CALL_CONNECT] = format_bind,
+        [CALL_ACCEPT] = format_accept, [CALL_SEND] = format_send,
+        [CALL_SENDTO] = format_send,   [CALL_SENDMSG] = format_send,
+        [CALL_RECV] = format_recv,     [CALL_RECVFROM] = format_recv,
+        [CALL_RECVMSG] = format_recv,  [CALL_FILL] = format_stream,
+        [CALL_DRAIN] = format_stream,  [CALL_NAME] = format_name,
+        [CALL_PEER] = format_name,     [CALL_SET] = format_set,
         [CALL_GET] = format_get};
 
     return special[call] ? special[call] : format_rest;
