@@ -43,7 +43,7 @@ struct gn__thread {
     struct gn__engine *engine;
     uint32_t n_shares; /* under the list's lock */
     _Atomic bool ending;
-    bool busy; /* its last entry left work over; only it looks */
+    bool busy;             /* its last entry left work over; only it looks */
     _Atomic uint32_t spot; /* where it sleeps */
     unsigned n_processors;
     _Atomic uint32_t n_spinning;
