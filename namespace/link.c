@@ -22,10 +22,11 @@
 #include "base/config.h"
 #include "namespace/switch.h"
 
-#define PPM           1000000u
-#define QUEUE_DEFAULT (256u * 1024)
-#define NS_PER_S      1000000000ull
-#define NS_PER_US     1000ull
+#define PPM         1000000u
+#define QUEUE_LEAST (256u * 1024)
+#define QUEUE_MS    100u
+#define NS_PER_S    1000000000ull
+#define NS_PER_US   1000ull
 
 bool gn__draw_ppm(struct gn__rng *rng, uint32_t ppm)
 {
@@ -70,9 +71,15 @@ int gn__link_configure(struct gn__link *link,
     return 0;
 }
 
+/* Room for what a sender has too much in flight when it finds out: 100 ms at
+ * the rate, as routers have. Less, and slow start alone overruns it. */
 static uint64_t queue_bytes(const struct gn_link_config *c)
 {
-    return c->queue_bytes ? c->queue_bytes : QUEUE_DEFAULT;
+    uint64_t at_rate = c->rate_bps / (8 * 1000) * QUEUE_MS;
+
+    if (c->queue_bytes)
+        return c->queue_bytes;
+    return at_rate > QUEUE_LEAST ? at_rate : QUEUE_LEAST;
 }
 
 uint64_t gn__link_slowness(const struct gn__link *link)

@@ -35,7 +35,8 @@ struct gn_link_config {
     uint32_t jitter_us;     /* give or take up to this much, evenly spread. */
     uint64_t rate_bps;      /* Bits a second; 0: unlimited. */
     uint64_t queue_bytes;   /* What waits for its turn under a rate; more is
-                               dropped. 0: 256 KiB. */
+                               dropped. 0: what 100 ms at the
+                               rate are, and no less than 256 KiB. */
     uint32_t loss_ppm;      /* Of a million packets, so many are lost, */
     uint32_t reorder_ppm;   /* overtake those before them, */
     uint32_t duplicate_ppm; /* arrive twice, */
