@@ -59,6 +59,9 @@ static inline void gn__routes_changed(struct gn_namespace *ns)
 {
     ns->last_way.valid = false;
 }
+/** What a round trip to @dst takes by the links' latencies as they are set
+ *  now, as far as the next hop, ns. */
+uint64_t gn__ns_round_trip(struct gn_namespace *ns, const struct gn__addr *dst);
 /** A router says that packets to @dst may have @mtu bytes. */
 void gn__ns_learn_mtu(struct gn_namespace *ns, const struct gn__addr *dst,
                       uint32_t mtu);

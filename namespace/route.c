@@ -138,16 +138,24 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-static uint32_t receiver_mtu(const struct gn__iface *iface,
-                             const struct gn__addr *hop)
+/* Who has the next hop; NULL: nobody, or it is our own loopback. */
+static const struct gn__port *receiver(const struct gn__iface *iface,
+                                       const struct gn__addr *hop)
 {
     struct gn__table_node *node = NULL;
 
     if (iface->port.net)
         node = gn__table_find(&iface->port.net->addresses, hop, sizeof(*hop));
-    if (!node)
-        return UINT32_MAX;
-    return gn__container_of(node, struct gn__port_addr, node)->port->mtu;
+    return node ? gn__container_of(node, struct gn__port_addr, node)->port
+                : NULL;
+}
+
+static uint32_t receiver_mtu(const struct gn__iface *iface,
+                             const struct gn__addr *hop)
+{
+    const struct gn__port *to = receiver(iface, hop);
+
+    return to ? to->mtu : UINT32_MAX;
 }
 
 /* ---- the way to a destination ---- */
@@ -322,7 +330,7 @@ static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,
     if (src && !gn__ns_is_local(ns, src))
         return -EADDRNOTAVAIL;
     if (src && gn__addr_is_v4(src) != gn__addr_is_v4(dst))
-        return gn__addr_is_v4(src) ? -EAFNOSUPPORT : -ENETUNREACH;
+        return -ENETUNREACH;
     if (gn__addr_is_any(dst))
         return -ENETUNREACH;
     if (gn__ns_is_local(ns, dst))
@@ -352,6 +360,8 @@ int gn__ns_route(struct gn_namespace *ns, const struct gn__addr *dst,
     static const struct gn__addr none;
     int err;
 
+    if (src && gn__addr_is_v4(src) && !gn__addr_is_v4(dst))
+        return -EAFNOSUPPORT; /* Also from any address of IPv4. */
     if (src && gn__addr_is_any(src))
         src = NULL;
     if (ns->last_way.valid && !scope &&
@@ -368,6 +378,31 @@ int gn__ns_route(struct gn_namespace *ns, const struct gn__addr *dst,
     ns->last_way.way = *out;
     ns->last_way.valid = true;
     return 0;
+}
+
+static uint64_t path_us(const struct gn_network *net,
+                        const struct gn__port *from, const struct gn__port *to)
+{
+    const struct gn__path *path = gn__path_of(net, from, to);
+
+    return path ? path->config.latency_us : 0;
+}
+
+uint64_t gn__ns_round_trip(struct gn_namespace *ns, const struct gn__addr *dst)
+{
+    const struct gn__port *from, *to;
+    struct gn__way way;
+    uint64_t us;
+
+    if (gn__ns_route(ns, dst, NULL, 0, &way) || way.local)
+        return 0;
+    from = &way.iface->port;
+    us = 2ull * from->wire.config.latency_us;
+    to = receiver(way.iface, &way.next_hop);
+    if (to)
+        us += 2ull * to->wire.config.latency_us + path_us(from->net, from, to) +
+              path_us(from->net, to, from);
+    return us * 1000;
 }
 
 /* ---- the table ---- */

@@ -53,6 +53,12 @@ static uint64_t stack_time_wait(struct gn__stack *stack)
     return rest;
 }
 
+static uint64_t stack_round_trip(struct gn__stack *stack,
+                                 const struct gn__addr *remote)
+{
+    return gn__ns_round_trip(stack->owner, remote);
+}
+
 static void stack_changed(struct gn__stack *stack, void *owner)
 {
     (void)stack;
@@ -84,6 +90,7 @@ const struct gn__stack_ops gn__ns_stack_ops = {
     .mtu = stack_mtu,
     .listener = stack_listener,
     .time_wait_ns = stack_time_wait,
+    .round_trip_ns = stack_round_trip,
     .changed = stack_changed,
     .released = stack_released,
     .dropped = stack_dropped,

@@ -92,6 +92,10 @@ struct gn__stack_ops {
                                      const struct gn__endpoint *remote);
     /** How long a 4-tuple must rest, ns: twice the slowest way met. */
     uint64_t (*time_wait_ns)(struct gn__stack *stack);
+    /** The delay there and back that links are known to have now, ns: for
+     *  connections older than the delay. */
+    uint64_t (*round_trip_ns)(struct gn__stack *stack,
+                              const struct gn__addr *remote);
     /** Readiness of the connection or listener @owner belongs to changed. */
     void (*changed)(struct gn__stack *stack, void *owner);
     /** A tuple is gone for good, TIME_WAIT included: its binding (not NULL)
@@ -283,6 +287,8 @@ void gn__tcp_abort(struct gn__conn *conn);
 void gn__tcp_vanish(struct gn__conn *conn);
 /** End it with @error as seen by the owner, e.g. -ENETDOWN; no packet. */
 void gn__tcp_fail(struct gn__conn *conn, int error);
+/** End it with RST and -ECONNRESET; what has arrived can still be taken. */
+void gn__tcp_reset(struct gn__conn *conn);
 
 /** Change options of a live connection. */
 void gn__tcp_set(struct gn__conn *conn, const struct gn__tcp_params *params);

@@ -33,12 +33,21 @@ void gn__window_begin(struct gn__conn *conn)
     conn->window = window < GN__WINDOW_MAX ? window : GN__WINDOW_MAX;
 }
 
+/* The handshake's round trip; more if links have been slowed since. */
+static uint64_t round_trip(struct gn__conn *conn)
+{
+    struct gn__stack *stack = conn->stack;
+    uint64_t known = stack->ops->round_trip_ns(stack, &conn->remote.addr);
+
+    return known > conn->rtt_ns ? known : conn->rtt_ns;
+}
+
 static bool may_grow(const struct gn__conn *conn)
 {
     const struct gn__budget *budget = &conn->stack->budget;
 
-    return !conn->params.recv_buffer && conn->rtt_ns >= DELAY_MIN_NS &&
-           conn->window < GN__WINDOW_MAX && conn->rx_bytes < conn->window / 2 &&
+    return !conn->params.recv_buffer && conn->window < GN__WINDOW_MAX &&
+           conn->rx_bytes < conn->window / 2 &&
            budget->held < budget->limit / 2;
 }
 
@@ -47,10 +56,12 @@ void gn__window_arrived(struct gn__conn *conn, uint32_t rcv_nxt)
     uint64_t now = conn->stack->net->now;
     uint64_t took = now - conn->window_at;
     uint32_t more = conn->window;
+    uint64_t rtt;
 
     if (gn__seq_before(rcv_nxt, conn->window_seq))
         return;
-    if (took < conn->rtt_ns * 5 / 8 && may_grow(conn)) {
+    rtt = round_trip(conn);
+    if (rtt >= DELAY_MIN_NS && took < rtt * 5 / 8 && may_grow(conn)) {
         if (more > GN__WINDOW_MAX - conn->window)
             more = GN__WINDOW_MAX - conn->window;
         conn->window += more;

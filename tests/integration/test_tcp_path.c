@@ -18,11 +18,15 @@
 #include <cmocka.h>
 
 #include <guestnet/addr.h>
+#include <guestnet/link.h>
 #include <guestnet/stats.h>
 
 #include "tests/lib/simnet.h"
 
-#define BYTES (2u << 20)
+#define PERIOD 65521u
+#define PIECE  65536u
+#define SOME   (2u << 20)
+#define MANY   (64u << 20)
 
 static const char *const west[] = {"10.1.0.0/24", "fd01::/64", NULL};
 static const char *const east[] = {"10.2.0.0/24", "fd02::/64", NULL};
@@ -103,44 +107,49 @@ static struct gn_sock *open_at(struct gn_namespace *ns, const char *text,
     return sock;
 }
 
-static uint8_t pattern(size_t i)
+/* What is sent repeats after PERIOD bytes, which no chunk or segment has. */
+static const uint8_t *stream_at(size_t pos)
 {
-    return (uint8_t)(i * 31 + i / 251);
+    static uint8_t stream[PERIOD + PIECE];
+    static bool filled;
+    size_t i;
+
+    for (i = 0; !filled && i < sizeof(stream); i++)
+        stream[i] = (uint8_t)(i % PERIOD * 31 + i % PERIOD / 251);
+    filled = true;
+    return stream + pos % PERIOD;
 }
 
-static size_t push(struct gn_sock *sock, size_t sent)
+static size_t push(struct gn_sock *sock, size_t sent, size_t bytes)
 {
-    static uint8_t buf[65536];
-    size_t n = BYTES - sent < sizeof(buf) ? BYTES - sent : sizeof(buf), i;
-    ssize_t res;
+    size_t n = bytes - sent < PIECE ? bytes - sent : PIECE;
+    ssize_t res = gn_sock_send(sock, stream_at(sent), n, 0);
 
-    for (i = 0; i < n; i++)
-        buf[i] = pattern(sent + i);
-    res = gn_sock_send(sock, buf, n, 0);
     assert_true(res >= 0 || res == -EAGAIN);
     return res < 0 ? 0 : (size_t)res;
 }
 
 static size_t pull(struct gn_sock *sock, size_t got)
 {
-    static uint8_t buf[65536];
-    ssize_t res = gn_sock_recv(sock, buf, sizeof(buf), 0), i;
+    static uint8_t buf[PIECE];
+    ssize_t res = gn_sock_recv(sock, buf, sizeof(buf), 0);
 
     assert_true(res > 0 || res == -EAGAIN);
-    for (i = 0; i < res; i++)
-        assert_int_equal(buf[i], pattern(got + (size_t)i));
-    return res < 0 ? 0 : (size_t)res;
+    if (res < 0)
+        return 0;
+    assert_memory_equal(buf, stream_at(got), (size_t)res);
+    return (size_t)res;
 }
 
 /* Returns how long it took, ns. */
 static uint64_t transfer(struct fixture *f, struct gn_sock *from,
-                         struct gn_sock *to)
+                         struct gn_sock *to, size_t bytes)
 {
     uint64_t began = gn_clock_now_ns(f->sim.clock);
     size_t sent = 0, got = 0;
 
-    while (got < BYTES) {
-        size_t n = sent < BYTES ? push(from, sent) : 0;
+    while (got < bytes) {
+        size_t n = sent < bytes ? push(from, sent, bytes) : 0;
         size_t m = pull(to, got);
 
         sent += n;
@@ -160,8 +169,8 @@ static void transfers_both_ways(struct fixture *f, const char *address)
 
     while (gn_sock_accept(listener, NULL, NULL, SOCK_NONBLOCK, &server))
         assert_true(gn_clock_step(f->sim.clock));
-    took = transfer(f, client, server);
-    took += transfer(f, server, client);
+    took = transfer(f, client, server, SOME);
+    took += transfer(f, server, client, SOME);
     /* Learned, not waited for: no time-out after time-out. */
     assert_true(took < 3000 * GN_MS);
     gn_simnet_end(client);
@@ -177,6 +186,42 @@ static void segments_fit_the_narrowest_network_ip4(void **state)
 static void segments_fit_the_narrowest_network_ip6(void **state)
 {
     transfers_both_ways(*state, "[fd02::3]:80");
+}
+
+/* 20 ms and 100 Mbit/s with the queue that a link has by itself: at least 90 %
+ * of it is payload. */
+static void a_long_link_is_filled(struct fixture *f, uint32_t mtu)
+{
+    static const char *const prefixes[] = {"10.3.0.0/24", NULL};
+    struct gn_link_config slow = {.latency_us = 20000, .rate_bps = 100000000};
+    struct gn_network *net = network(f, "line", prefixes, mtu);
+    struct gn_namespace *near = gn_simnet_guest(net, "near");
+    struct gn_namespace *far = gn_simnet_guest(net, "far");
+    struct gn_sock *listener = open_at(far, "10.3.0.3:80", true);
+    struct gn_sock *client = open_at(near, "10.3.0.3:80", false);
+    struct gn_sock *server;
+    double rate;
+
+    assert_int_equal(gn_link_set(near, "eth0", &slow), 0);
+    while (gn_sock_accept(listener, NULL, NULL, SOCK_NONBLOCK, &server))
+        assert_true(gn_clock_step(f->sim.clock));
+    rate = MANY * 8.0 * 1000 / (double)transfer(f, client, server, MANY);
+    printf("20 ms, 100 Mbit/s, MTU %u: %.1f Mbit/s\n", mtu, rate);
+    assert_true(rate >= 90);
+    gn_simnet_end(client);
+    gn_simnet_end(server);
+    gn_simnet_end(listener);
+    gn_network_close(net, NULL, NULL);
+}
+
+static void a_long_link_is_filled_by_large_packets(void **state)
+{
+    a_long_link_is_filled(*state, 0);
+}
+
+static void a_long_link_is_filled_by_small_packets(void **state)
+{
+    a_long_link_is_filled(*state, 1500);
 }
 
 /* A namespace may have several addresses, and a listener hears on all. */
@@ -219,6 +264,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(segments_fit_the_narrowest_network_ip4,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(segments_fit_the_narrowest_network_ip6,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_link_is_filled_by_large_packets,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_link_is_filled_by_small_packets,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(several_addresses_are_one_guest, setup,
                                         teardown),

@@ -67,6 +67,13 @@ static uint64_t time_wait(struct gn__stack *stack)
     return 2 * end_of(stack)->wire->delay_ns;
 }
 
+static uint64_t round_trip(struct gn__stack *stack,
+                           const struct gn__addr *remote)
+{
+    (void)remote;
+    return 2 * end_of(stack)->wire->delay_ns;
+}
+
 static void changed(struct gn__stack *stack, void *owner)
 {
     (void)owner;
@@ -88,6 +95,7 @@ static const struct gn__stack_ops ops = {.output = output,
                                          .mtu = mtu,
                                          .listener = listener,
                                          .time_wait_ns = time_wait,
+                                         .round_trip_ns = round_trip,
                                          .changed = changed,
                                          .released = released,
                                          .dropped = dropped};

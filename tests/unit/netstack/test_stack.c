@@ -58,6 +58,14 @@ static uint64_t time_wait(struct gn__stack *stack)
     return 0;
 }
 
+static uint64_t round_trip(struct gn__stack *stack,
+                           const struct gn__addr *remote)
+{
+    (void)stack;
+    (void)remote;
+    return 0;
+}
+
 static void changed(struct gn__stack *stack, void *owner)
 {
     (void)stack;
@@ -74,6 +82,7 @@ static const struct gn__stack_ops ops = {.output = output,
                                          .mtu = mtu,
                                          .listener = listener,
                                          .time_wait_ns = time_wait,
+                                         .round_trip_ns = round_trip,
                                          .changed = changed,
                                          .released = released};
 
