@@ -15,8 +15,10 @@
 #include "netstack/lwip/inner.h"
 
 /* Less than this is no honest MSS: a byte of payload would cost hundreds. */
-#define MSS_MIN  64
-#define MSS_ROOM 40u
+#define MSS_MIN 64
+/* The first retransmission time, slow ticks: at least, and of a round trip. */
+#define RTO_FIRST_MIN (200 / GN__SLOW_MS)
+#define RTT_FIRST_MAX (60000 / GN__SLOW_MS)
 
 /* The listener whose SYN is looked at, and the connection it became. */
 GN__SHARED static struct gn__listener *syn_listener = (void *)1;
@@ -104,10 +106,30 @@ void gn__pcb_set_window(struct gn__conn *conn)
         conn->window = pcb->rcv_wnd;
 }
 
+/* RFC 6298 (2.2) with the SYN's round trip, in lwIP's scaled fields, and not
+ * below Linux' 200 ms. One that had to be repeated says nothing (5.7). lwIP
+ * would time the SYN until the first data is acknowledged, and take a pause
+ * before that for a round trip. */
+static void begin_rto(struct gn__conn *conn)
+{
+    struct tcp_pcb *pcb = gn__pcb(conn);
+    uint64_t ms = (conn->stack->net->now - conn->opened_at) / 1000000;
+    uint32_t ticks = (uint32_t)LWIP_MIN(ms / GN__SLOW_MS, RTT_FIRST_MAX);
+
+    pcb->rttest = 0;
+    pcb->rto = LWIP_TCP_RTO_TIME / TCP_SLOW_INTERVAL;
+    if (pcb->nrtx)
+        return;
+    pcb->sa = (s16_t)(ticks << 3);
+    pcb->sv = (s16_t)LWIP_MAX(ticks << 1, RTO_FIRST_MIN);
+    pcb->rto = (s16_t)((pcb->sa >> 3) + pcb->sv);
+}
+
 static void established(struct gn__conn *conn)
 {
     struct tcp_pcb *pcb = gn__pcb(conn);
 
+    begin_rto(conn);
     conn->window_seq = pcb->rcv_nxt + conn->window / 2;
     conn->tx_first = conn->tx_una = conn->tx_end = pcb->snd_lbb;
     if (pcb->mss < MSS_MIN)
@@ -118,12 +140,8 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 {
     struct gn__conn *conn = arg;
 
+    (void)pcb;
     (void)err;
-    /* lwIP goes on timing the SYN until the first data is acknowledged, and
-     * would take a pause before that for a round trip. */
-    pcb->rttest = 0;
-    /* What a lost SYN had to wait says nothing about data, RFC 6298 (5.7). */
-    pcb->rto = LWIP_TCP_RTO_TIME / TCP_SLOW_INTERVAL;
     gn__pcb_set_window(conn);
     established(conn);
     (void)gn__conn_established(conn);

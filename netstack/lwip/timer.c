@@ -207,6 +207,8 @@ static void slow_timer(struct gn__conn *conn)
     pcb->last_timer = (u8_t)stack->timer_count++;
     tcp_ticks--;
     tcp_slowtmr();
+    if (conn->pcb && !conn->connected && gn__pcb(conn)->nrtx != nrtx)
+        conn->opened_at = stack->net->now; /* the handshake's round trip */
     syn_back_off(conn, nrtx);
 }
 

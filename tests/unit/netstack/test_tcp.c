@@ -194,6 +194,7 @@ static void lost_syns_do_not_slow_the_data(void **state)
     wire->filter = NULL;
     wire_pass(wire, 20 * SECOND);
     assert_true(gn__tcp_connected(client));
+    assert_true(client->rtt_ns < SECOND / 100);
     server = gn__tcp_accept(wire->end[1].listener, wire);
     assert_non_null(server);
     wire->filter = lose_first;
