@@ -129,6 +129,8 @@ void gn__ns_output_on(struct gn_namespace *ns, struct gn__iface *iface,
     count_out(ns, packet);
     if (iface->loopback)
         gn__ns_loop(ns, iface, packet);
+    else if (packet->ip.ttl == 0)
+        drop(ns, packet, GN_DROP_TTL); /* RFC 1112: not beyond this host. */
     else if (packet->len > iface->port.mtu)
         send_cut(ns, &sending, packet, iface->port.mtu);
     else

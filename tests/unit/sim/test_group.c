@@ -103,6 +103,32 @@ static void groups_reach_their_members(void **state)
     gn_simnet_end(other);
 }
 
+/* RFC 1112 section 6.1: with a TTL of 0 a datagram stays on its host. */
+static void groups_with_no_ttl_stay_at_home(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace *from = gn_simnet_guest(f->sim.net, "from");
+    struct gn_namespace *to = gn_simnet_guest(f->sim.net, "to");
+    struct gn_sock *sender = gn_simnet_udp(from, "0.0.0.0:1");
+    struct gn_sock *member = gn_simnet_udp(to, "0.0.0.0:1000");
+    struct ip_mreqn join = {.imr_multiaddr.s_addr = htonl(0xe1020304)};
+    int ttl = 0;
+
+    assert_int_equal(gn_sock_setopt(member, IPPROTO_IP, IP_ADD_MEMBERSHIP,
+                                    &join, sizeof(join)),
+                     0);
+    assert_int_equal(gn_simnet_send(sender, "225.2.3.4:1000", "one", 3), 3);
+    gn_simnet_expect(member, "one");
+    assert_int_equal(
+        gn_sock_setopt(sender, IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof(ttl)),
+        0);
+    assert_int_equal(gn_simnet_send(sender, "225.2.3.4:1000", "none", 4), 4);
+    gn_simnet_expect(member, NULL);
+    assert_int_equal(gn_simnet_ns_drops(from, GN_DROP_TTL), 1);
+    gn_simnet_end(sender);
+    gn_simnet_end(member);
+}
+
 static void ipv6_groups_reach_their_members(void **state)
 {
     struct fixture *f = *state;
@@ -201,6 +227,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(broadcasts_reach_who_listens),
         T(groups_reach_their_members),
+        T(groups_with_no_ttl_stay_at_home),
         T(ipv6_groups_reach_their_members),
         T(a_storm_is_bounded_and_others_go_on),
         T(members_may_leave_while_a_packet_is_spread),
