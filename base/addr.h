@@ -58,13 +58,6 @@ static inline bool gn__addr_equal(const struct gn__addr *a,
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
-/** Order by version (IPv4 has no fixed place in it) and bytes, as memcmp(). */
-static inline int gn__addr_compare(const struct gn__addr *a,
-                                   const struct gn__addr *b)
-{
-    return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
-}
-
 /** The IPv4 address of this number, in host order: 0x7f000001 is 127.0.0.1. */
 struct gn__addr gn__addr_from_v4(uint32_t v4);
 
