@@ -293,7 +293,7 @@ static void link_local_needs_its_interface(void **state)
     struct socks *f = *state;
     struct gn_sock *listener = listen_at(f->b, "[::]:80");
     struct gn_sock *client = open6(f->a, SOCK_STREAM), *server;
-    char address[GN_ADDR_TEXT_MAX];
+    char address[GN_ADDR_TEXT_MAX + 16];
 
     link_local(f->b, 80, 0, address, sizeof(address));
     assert_int_equal(connect_to(client, address), -EINVAL);
