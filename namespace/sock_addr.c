@@ -92,6 +92,7 @@ int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
 {
     unsigned bound_if = sock->bound_if;
     struct gn__endpoint want;
+    bool v4_of_v6;
     int err = check_bind(sock, addr, len, busy, &want);
 
     if (!err)
@@ -100,21 +101,23 @@ int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
         sock->bound_if = bound_if;
         return err;
     }
-    sock->addr_locked = !gn__addr_is_any(&want.addr);
-    if (!gn__addr_is_v4(&want.addr) && sock->addr_locked)
+    v4_of_v6 = sock->family == AF_INET6 && gn__addr_is_v4(&want.addr);
+    sock->addr_locked = v4_of_v6 || !gn__addr_is_any(&want.addr);
+    if (sock->addr_locked && !gn__addr_is_v4(&want.addr))
         sock->opt.v6only = true; /* It can have no IPv4 peer any more. */
     sock->port_locked = want.port != 0;
     return 0;
 }
 
-/* "Any" is the own host: the address bound to, or a loopback address. */
+/* "Any" is the own host: of IPv4 the address bound to, else loopback. That of
+ * IPv6 stands for IPv4's loopback if the socket is bound to IPv4. */
 static struct gn__addr own_host(const struct gn_sock *sock, bool v4)
 {
     const struct gn__addr *local = &sock->local.addr;
 
     if (!v4 && !gn__addr_is_v4(local))
         return gn__addr_from_v6_bytes(&in6addr_loopback);
-    if (gn__addr_is_v4(local) && gn__ns_is_local(sock->ns, local))
+    if (v4 && gn__addr_is_v4(local) && gn__ns_is_local(sock->ns, local))
         return *local;
     return gn__addr_from_v4(INADDR_LOOPBACK);
 }
@@ -148,12 +151,21 @@ int gn__dest_connect(const struct gn_sock *sock, const struct sockaddr *addr,
     return -EINVAL;
 }
 
+struct gn__addr gn__source_to(const struct gn_sock *sock,
+                              const struct gn__addr *dst)
+{
+    struct gn__addr source = gn__source_of(sock);
+
+    if (gn__addr_is_v4(dst) && !gn__addr_is_v4(&source) && !sock->addr_locked)
+        return gn__addr_any(AF_INET6);
+    return source;
+}
+
 struct gn__addr gn__source_of(const struct gn_sock *sock)
 {
     const struct gn__addr *addr = &sock->local.addr;
 
-    if (gn__addr_is_any(addr) || gn__addr_is_multicast(addr) ||
-        gn__addr_is_broadcast(addr))
-        return gn__addr_any(sock->family);
+    if (gn__addr_is_multicast(addr) || gn__addr_is_broadcast(addr))
+        return gn__addr_any(gn__addr_family(addr));
     return *addr;
 }

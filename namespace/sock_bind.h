@@ -81,6 +81,10 @@ GN_WARN_UNUSED int gn__dest_connect(const struct gn_sock *sock,
                                     struct gn__endpoint *out);
 /** The address to send from as far as bind(2) has said; any: not at all. */
 struct gn__addr gn__source_of(const struct gn_sock *sock);
+/** The same of datagrams to @dst: an IPv6 address that connect(2) has chosen
+ *  is none for IPv4. */
+struct gn__addr gn__source_to(const struct gn_sock *sock,
+                              const struct gn__addr *dst);
 /** Begin to listen: does another socket listen there? -EADDRINUSE. */
 GN_WARN_UNUSED int gn__bind_listen(struct gn_sock *sock);
 void gn__bind_unlisten(struct gn_sock *sock);

@@ -130,6 +130,7 @@ static int begin(struct gn__tcp_sock *tcp, const struct sockaddr *addr,
     sock->err = 0;
     tcp->over = false;
     tcp->fin = false;
+    tcp->refused = false;
     tcp->phase = GN__PHASE_CONNECTING;
     return -EINPROGRESS;
 }
@@ -163,7 +164,7 @@ void gn__tcp_disconnect(struct gn__tcp_sock *tcp)
     if (tcp->listener)
         gn__tcp_sock_unlisten(tcp, false);
     forget_conn(tcp, state);
-    if (!sock->port_locked)
+    if (!sock->port_locked && state != GN__TCP_CLOSE)
         gn__bind_release(sock);
     if (!sock->addr_locked)
         sock->local.addr = gn__addr_any(sock->family);

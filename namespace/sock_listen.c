@@ -100,7 +100,7 @@ int gn__tcp_sock_accept(struct gn_sock *sock, struct gn_sock **out)
 
     if (!tcp->listener)
         return -EINVAL;
-    if (sock->err)
+    if (sock->err == -ENETDOWN) /* Others are not accept(2)'s to say. */
         return gn__sock_take_error(sock);
     if (!gn__tcp_acceptable(tcp->listener))
         return -EAGAIN;

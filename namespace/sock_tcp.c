@@ -59,12 +59,12 @@ static bool gets_unwanted(const struct gn__tcp_sock *tcp)
     return state == GN__TCP_FIN_WAIT1 || state == GN__TCP_FIN_WAIT2;
 }
 
-static void reset_unwanted(struct gn__tcp_sock *tcp)
+/* What can be read: not what a connection was reset for. */
+static size_t readable(const struct gn__tcp_sock *tcp)
 {
-    gn__tcp_abort(tcp->conn);
-    tcp->conn = NULL;
-    tcp->over = true;
-    tcp->sock.err = -ECONNRESET;
+    size_t n = tcp->conn ? gn__tcp_readable(tcp->conn) : 0;
+
+    return tcp->refused && n > tcp->unread ? tcp->unread : n;
 }
 
 void gn__tcp_look(struct gn__tcp_sock *tcp)
@@ -78,8 +78,8 @@ void gn__tcp_look(struct gn__tcp_sock *tcp)
         tcp->sock.shut |= GN__SHUT_RECV;
     }
     if (gets_unwanted(tcp)) {
-        reset_unwanted(tcp);
-        return;
+        tcp->refused = true;
+        gn__tcp_reset(tcp->conn);
     }
     err = error_of(tcp);
     if (!err && gn__tcp_state_of(tcp) != GN__TCP_CLOSE)
@@ -87,6 +87,14 @@ void gn__tcp_look(struct gn__tcp_sock *tcp)
     tcp->over = true;
     tcp->sock.err = err;
     tcp->sock.shut = GN__SHUT_BOTH;
+    if (!tcp->sock.port_locked)
+        gn__bind_release(&tcp->sock); /* tcp_set_state(): bind() is free. */
+}
+
+static void arrived(struct gn_sock *sock)
+{
+    if (sock->shut == GN__SHUT_BOTH)
+        gn__tcp_look(gn__tcp_of(sock));
 }
 
 static bool opening(enum gn__tcp_state state)
@@ -250,26 +258,40 @@ static int nothing(struct gn__tcp_sock *tcp, struct gn__io *io)
     return -EAGAIN;
 }
 
+static void take(struct gn__tcp_sock *tcp, struct gn__io *io, size_t max)
+{
+    bool peek = io->flags & MSG_PEEK;
+    size_t held = readable(tcp), skip = peek ? io->done : 0;
+    size_t before = tcp->conn ? gn__tcp_readable(tcp->conn) : 0, left;
+
+    if (skip > held)
+        skip = held;
+    if (max > held - skip)
+        max = held - skip;
+    if (max > 0)
+        io->n_slices = (unsigned)gn__tcp_take(tcp->conn, max, peek, skip,
+                                              io->slices, GN__IO_SLICES);
+    if (peek)
+        return;
+    left = tcp->conn ? gn__tcp_readable(tcp->conn) : 0;
+    tcp->unread = tcp->refused ? tcp->unread - (before - left) : left;
+}
+
 static int recv_some(struct gn_sock *sock, struct gn__io *io)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
-    bool peek = io->flags & MSG_PEEK;
     size_t max = io->total - io->done;
 
     gn__tcp_look(tcp);
     if (tcp->listener)
         return -ENOTCONN;
-    if (tcp->conn && max > 0)
-        io->n_slices =
-            (unsigned)gn__tcp_take(tcp->conn, max, peek, peek ? io->done : 0,
-                                   io->slices, GN__IO_SLICES);
+    take(tcp, io, max);
     io->capped = io->n_slices == GN__IO_SLICES;
     if (io->n_slices > 0) {
-        tcp->unread = gn__tcp_readable(tcp->conn);
         gn__sock_touch(sock);
         return 0;
     }
-    if (max == 0 && tcp->conn && gn__tcp_readable(tcp->conn) > 0) {
+    if (max == 0 && readable(tcp) > 0) {
         io->stop = true;
         return 0;
     }
@@ -342,7 +364,7 @@ static short ready(struct gn_sock *sock)
     if (sock->shut & GN__SHUT_RECV)
         mask |= POLLIN | POLLRDNORM | POLLRDHUP;
     if (!opening(state)) {
-        if (tcp->conn && gn__tcp_readable(tcp->conn) >= sock->opt.rcvlowat)
+        if (tcp->conn && readable(tcp) >= sock->opt.rcvlowat)
             mask |= POLLIN | POLLRDNORM;
         mask |= ready_to_send(tcp);
     }
@@ -372,7 +394,7 @@ static ssize_t available(struct gn_sock *sock)
 
     if (tcp->listener)
         return -EINVAL;
-    return tcp->conn ? (ssize_t)gn__tcp_readable(tcp->conn) : 0;
+    return (ssize_t)readable(tcp);
 }
 
 static ssize_t unsent(struct gn_sock *sock)
@@ -492,6 +514,7 @@ const struct gn__sock_ops gn__sock_tcp = {
     .peer = peer,
     .available = available,
     .unsent = unsent,
+    .arrived = arrived,
     .ready = ready,
     .options = options,
     .iface_gone = iface_gone,

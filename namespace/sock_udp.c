@@ -62,21 +62,22 @@ int gn__udp_autobind(struct gn__udp_sock *udp)
 static int read_dest_v4(const struct gn_sock *sock, const struct gn__io *io,
                         struct gn__endpoint *to)
 {
-    int err = gn__endpoint_from_sockaddr(io->to, io->to_len, AF_INET, to);
-
-    return !err && sock->opt.v6only ? -ENETUNREACH : err;
+    if (sock->opt.v6only)
+        return -ENETUNREACH;
+    return gn__endpoint_from_sockaddr(io->to, io->to_len, AF_INET, to);
 }
 
 static int read_dest(struct gn_sock *sock, const struct gn__io *io,
                      struct gn__endpoint *to)
 {
     struct sockaddr_in sin;
-    int err;
 
     if (io->to_len < sizeof(io->to->sa_family))
         return -EINVAL;
     if (sock->family == AF_INET6 && io->to->sa_family == AF_INET)
         return read_dest_v4(sock, io, to);
+    if (sock->family == AF_INET6 && io->to->sa_family != AF_INET6)
+        return -EINVAL;
     if (sock->family == AF_INET && io->to->sa_family == AF_UNSPEC &&
         io->to_len >= sizeof(sin)) {
         memcpy(&sin, io->to, sizeof(sin));
@@ -84,17 +85,15 @@ static int read_dest(struct gn_sock *sock, const struct gn__io *io,
         return gn__dest_parse(sock, (const struct sockaddr *)&sin, sizeof(sin),
                               to);
     }
-    err = gn__dest_parse(sock, io->to, io->to_len, to);
-    return err == -EAFNOSUPPORT && sock->family == AF_INET6 ? -EINVAL : err;
+    return gn__dest_parse(sock, io->to, io->to_len, to);
 }
 
 /* IPv6 takes AF_UNSPEC for no address at all. */
 static bool has_dest(const struct gn_sock *sock, const struct gn__io *io)
 {
-    return io->to &&
-           !(sock->family == AF_INET6 &&
-             io->to_len >= sizeof(io->to->sa_family) &&
-             io->to->sa_family == AF_UNSPEC);
+    return io->to && !(sock->family == AF_INET6 &&
+                       io->to_len >= sizeof(io->to->sa_family) &&
+                       io->to->sa_family == AF_UNSPEC);
 }
 
 static int choose_dest(struct gn_sock *sock, const struct gn__io *io,
@@ -109,6 +108,8 @@ static int choose_dest(struct gn_sock *sock, const struct gn__io *io,
     if (!gn__udp_of(sock)->connected)
         return -EDESTADDRREQ;
     *to = sock->remote;
+    if (io->to && gn__addr_is_v4(&to->addr))
+        return -ENETUNREACH; /* AF_UNSPEC: Linux stays with IPv6. */
     if (to->port == 0 && sock->family == AF_INET6 && gn__addr_is_v4(&to->addr))
         return -EINVAL; /* IPv4's check, which IPv4 itself does not get to. */
     return 0;
@@ -146,7 +147,7 @@ static struct gn__addr wanted_source(const struct gn_sock *sock,
                                      const struct gn__io *io,
                                      const struct gn__endpoint *to)
 {
-    struct gn__addr source = gn__source_of(sock);
+    struct gn__addr source = gn__source_to(sock, &to->addr);
 
     if (io->ancillary.has_local)
         return io->ancillary.local;
@@ -391,9 +392,8 @@ static int send_gathered(struct gn__udp_sock *udp)
         return err;
     if (cork->len > 0) {
         gn__chunk_ref(cork->chunk);
-        io.slices[io.n_slices++] =
-            (struct gn__slice){cork->chunk, gn__chunk_data(cork->chunk),
-                               (uint32_t)cork->len};
+        io.slices[io.n_slices++] = (struct gn__slice){
+            cork->chunk, gn__chunk_data(cork->chunk), (uint32_t)cork->len};
     }
     err = transmit(&udp->sock, &io, &plan);
     if (io.n_slices > 0)

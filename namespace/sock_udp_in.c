@@ -106,7 +106,7 @@ static bool from_peer(const struct gn__udp_sock *udp,
 {
     const struct gn__endpoint *peer = &udp->sock.remote;
 
-    return peer->port == remote->port &&
+    return (!peer->port || peer->port == remote->port) &&
            gn__addr_equal(&peer->addr, &remote->addr) &&
            (!peer->scope || !remote->scope || peer->scope == remote->scope);
 }

@@ -86,7 +86,7 @@ static int disconnect(struct gn__udp_sock *udp)
 static int route_to(struct gn_sock *sock, const struct gn__endpoint *remote,
                     struct gn__way *way)
 {
-    struct gn__addr source = gn__source_of(sock);
+    struct gn__addr source = gn__source_to(sock, &remote->addr);
     unsigned iface = remote->scope;
     int err;
 

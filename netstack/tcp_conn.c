@@ -758,16 +758,26 @@ void gn__tcp_close(struct gn__conn *conn)
     gn__conn_settle(conn);
 }
 
-void gn__tcp_fail(struct gn__conn *conn, int error)
+static void fail(struct gn__conn *conn, int error, bool reset)
 {
     if (conn->pcb) {
         gn__conn_enter(conn);
-        gn__netstack_ops.abandon(conn, false);
+        gn__netstack_ops.abandon(conn, reset);
     }
     if (!conn->error)
         conn->error = error;
     conn->woken = true;
     gn__conn_settle(conn);
+}
+
+void gn__tcp_fail(struct gn__conn *conn, int error)
+{
+    fail(conn, error, false);
+}
+
+void gn__tcp_reset(struct gn__conn *conn)
+{
+    fail(conn, -ECONNRESET, true);
 }
 
 void gn__tcp_set(struct gn__conn *conn, const struct gn__tcp_params *params)
