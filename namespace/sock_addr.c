@@ -99,6 +99,8 @@ int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
         err = gn__bind_sock(sock, &want.addr, want.port);
     if (err) {
         sock->bound_if = bound_if;
+        if (err == -EADDRINUSE) /* Linux has overwritten it by then. */
+            sock->local.addr = gn__addr_any(sock->family);
         return err;
     }
     v4_of_v6 = sock->family == AF_INET6 && gn__addr_is_v4(&want.addr);

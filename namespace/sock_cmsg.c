@@ -92,8 +92,6 @@ int gn__cmsg_check(const struct msghdr *msg)
     const struct cmsghdr *cmsg;
     size_t at = 0;
 
-    if (!msg->msg_control)
-        return -EFAULT;
     while ((cmsg = next(msg, &at))) {
         if (cmsg->cmsg_len < sizeof(*cmsg) ||
             cmsg->cmsg_len > msg->msg_controllen - at ||

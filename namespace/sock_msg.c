@@ -112,13 +112,13 @@ ssize_t gn_sock_sendmsg(struct gn_sock *sock, const struct msghdr *msg,
     }
     if (io.to_len > sizeof(struct sockaddr_storage) && (int)io.to_len > 0)
         io.to_len = sizeof(struct sockaddr_storage); /* Linux cuts this one. */
+    if (msg->msg_controllen > 0 && !msg->msg_control)
+        return -EFAULT;
     if (msg->msg_controllen > 0)
         io.control = msg;
     err = check_send(sock, &io);
     if (!err)
         err = gn__iov_check(msg->msg_iov, msg->msg_iovlen, &io.total);
-    if (!err && io.control)
-        err = gn__cmsg_check(msg);
     return err ? err : send_all(sock, &io);
 }
 

@@ -93,8 +93,7 @@ const void *gn__iov_peek(const struct gn__iov *iov, void *room, size_t n);
 
 /* ---- sock_cmsg.c ---- */
 
-/** Are control messages well-formed, and none of SOL_SOCKET? 0, -EINVAL or
- *  -EFAULT. */
+/** Are control messages well-formed, and none of SOL_SOCKET? 0 or -EINVAL. */
 GN_WARN_UNUSED int gn__cmsg_check(const struct msghdr *msg);
 /** Read checked ones of a datagram to a destination of this version. @v6: on an
  *  IPv6 socket. Those of other levels mean nothing; 0 or -EINVAL. */

@@ -7,12 +7,22 @@
 #include "namespace/internal.h"
 #include "namespace/sock_bind.h"
 #include "namespace/sock_opt.h"
+#include "namespace/sock_tcp.h"
 
 #define HOPS_DEFAULT 64
 
+/* Does it have a port? An ended connection only shows the one it had. */
+static bool has_port(struct gn_sock *sock)
+{
+    if (sock->type != SOCK_STREAM)
+        return sock->binding != NULL;
+    gn__tcp_look(gn__tcp_of(sock));
+    return sock->binding || gn__tcp_state_of(gn__tcp_of(sock)) != GN__TCP_CLOSE;
+}
+
 static int set_v6only(struct gn_sock *sock, int value)
 {
-    if (sock->binding || sock->local.port)
+    if (has_port(sock))
         return -EINVAL;
     sock->opt.v6only = value != 0;
     return 0;

@@ -50,13 +50,10 @@ static int error_of(const struct gn__tcp_sock *tcp)
  * section 4.2.2.13, as nobody would ever read it. */
 static bool gets_unwanted(const struct gn__tcp_sock *tcp)
 {
-    enum gn__tcp_state state;
-
-    if (tcp->sock.shut != GN__SHUT_BOTH || tcp->fin ||
-        gn__tcp_readable(tcp->conn) <= tcp->unread)
-        return false;
-    state = gn__tcp_state(tcp->conn);
-    return state == GN__TCP_FIN_WAIT1 || state == GN__TCP_FIN_WAIT2;
+    /* In any later state, too, if a FIN came with it. */
+    return tcp->sock.shut == GN__SHUT_BOTH && !tcp->fin &&
+           gn__tcp_state(tcp->conn) != GN__TCP_ESTABLISHED &&
+           gn__tcp_readable(tcp->conn) > tcp->unread;
 }
 
 /* What can be read: not what a connection was reset for. */
@@ -73,13 +70,13 @@ void gn__tcp_look(struct gn__tcp_sock *tcp)
 
     if (!tcp->conn || tcp->over)
         return;
-    if (!tcp->fin && gn__tcp_eof(tcp->conn)) {
-        tcp->fin = true;
-        tcp->sock.shut |= GN__SHUT_RECV;
-    }
     if (gets_unwanted(tcp)) {
         tcp->refused = true;
         gn__tcp_reset(tcp->conn);
+    }
+    if (!tcp->fin && gn__tcp_eof(tcp->conn)) {
+        tcp->fin = !tcp->refused;
+        tcp->sock.shut |= GN__SHUT_RECV;
     }
     err = error_of(tcp);
     if (!err && gn__tcp_state_of(tcp) != GN__TCP_CLOSE)
@@ -217,6 +214,8 @@ static int send_some(struct gn_sock *sock, struct gn__io *io)
 
     gn__tcp_look(tcp);
     err = may_send(tcp, io);
+    if (!err && io->control)
+        err = gn__cmsg_check(io->control);
     if (err || io->total == 0)
         return err;
     if (io->n_slices == 0 && io->total - io->done <= GN__IO_SMALL)

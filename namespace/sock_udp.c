@@ -118,8 +118,13 @@ static int choose_dest(struct gn_sock *sock, const struct gn__io *io,
 static int read_control(const struct gn_sock *sock, struct gn__io *io,
                         const struct gn__endpoint *to)
 {
+    int err;
+
     if (!io->control)
         return 0;
+    err = gn__cmsg_check(io->control);
+    if (err)
+        return err;
     return gn__cmsg_read(io->control, gn__addr_is_v4(&to->addr),
                          sock->family == AF_INET6, &io->ancillary);
 }
@@ -401,10 +406,27 @@ static int send_gathered(struct gn__udp_sock *udp)
     return err;
 }
 
+/* The first destination counts; but IPv6 looks at later ones, too, and cannot
+ * change over to IPv4. */
+static int check_corked(struct gn__udp_sock *udp, const struct gn__io *io)
+{
+    struct gn__endpoint to;
+    int err;
+
+    if (udp->sock.family == AF_INET || !has_dest(&udp->sock, io) ||
+        gn__addr_is_v4(&udp->cork->to.addr))
+        return 0;
+    err = read_dest(&udp->sock, io, &to);
+    return !err && gn__addr_is_v4(&to.addr) ? -EINVAL : err;
+}
+
 static int send_corked(struct gn__udp_sock *udp, struct gn__io *io)
 {
-    int err = gather(udp->cork, io);
+    int err = check_corked(udp, io);
 
+    if (err)
+        return err;
+    err = gather(udp->cork, io);
     if (!err && io->flags & MSG_MORE)
         return 0;
     if (!err)

@@ -11,6 +11,8 @@ static const struct parity_case cases[] = {
          SENDTO(1, 5, LO4, PORT_OF(0)), RECVMSG(0, 9, 0),
          SENDTO(1, 5, LO4_OTHER, PORT_OF(0)), RECVMSG(0, 9, MSG_PEEK),
          RECVMSG(0, 9, 0)),
+    CASE("IP_PKTINFO set when one waits", TWO4, SENDTO(1, 5, LO4, PORT_OF(0)),
+         SET(0, IPPROTO_IP, IP_PKTINFO, 1), RECVMSG(0, 9, 0)),
     CASE("IP_RECVTTL and IP_RECVTOS", TWO4, SET(0, IPPROTO_IP, IP_RECVTTL, 1),
          SET(0, IPPROTO_IP, IP_RECVTOS, 1), SET(1, IPPROTO_IP, IP_TTL, 17),
          SET(1, IPPROTO_IP, IP_TOS, 0x28), SENDTO(1, 5, LO4, PORT_OF(0)),

@@ -25,6 +25,10 @@ struct world {
 /** Returns 0 or a negative errno. Single-threaded so far. */
 int world_open(struct world *world);
 void world_close(struct world *world);
+/** Give the kernel's side a fresh network namespace, if it has one of its own:
+ *  ports that rest in the old one (TIME_WAIT) are in nobody's way then. Only
+ *  for sockets that the calling thread opens. */
+void world_refresh(struct world *world);
 
 /** Why the kernel's side cannot do these steps here; NULL: it can. */
 const char *world_lacks(const struct world *world, const struct step *steps,

@@ -10,6 +10,8 @@ const struct wanted_difference wanted_differences[] = {
      "lwIP keeps no urgent pointer."},
     {"65,487", "SENDTO(*)", "65*", "-EMSGSIZE", WANTED_STOP,
      "An IP packet here has at most 65,535 bytes with its header."},
+    {"IP_PKTINFO", "RECVMSG*", "*by 0*", "*by 1*", WANTED_GO_ON,
+     "A waiting datagram is the packet it came in; nothing is prepared."},
     {"SIOCOUTQ", "UNSENT(*)", "[1-9]*", "0", WANTED_GO_ON,
      "What was queued is freed with the connection."},
     {"options not in the table",

@@ -8,7 +8,8 @@
  *
  * Sockets do not block, and rows have no steps that need a network namespace of
  * its own, so that this runs anywhere. A row counts as different only if it is
- * so again when repeated: the machine's other users share its ports.
+ * so again when repeated: a port that the kernel picks may still rest from an
+ * earlier row (TIME_WAIT), and then cannot be bound to.
  *
  * GN_TEST_STEPS in the environment is how many steps to run.
  */
@@ -31,6 +32,8 @@
 /* How long a difference in time may take: when found, when shrinking. */
 #define PATIENCE_MS   2000
 #define IMPATIENCE_MS 300
+/* Rows after which the kernel's side is refreshed. */
+#define ROWS_FRESH 50
 
 struct row {
     struct step steps[ROW_MAX + 1]; /* ends with CALL_END */
@@ -48,6 +51,7 @@ struct maker {
     unsigned n_streams; /* of them; the first ones */
     unsigned dialled;   /* bits: what has been connected, or accepted */
     unsigned shut;      /* bits: what has been shut down */
+    bool mixes;         /* datagrams of both versions; then no AF_UNSPEC */
 };
 
 static unsigned pick(struct maker *maker, unsigned n)
@@ -68,18 +72,20 @@ static struct step make_open(struct maker *maker, uint8_t sock)
     return (struct step)OPEN(sock, stream ? TCP : UDP);
 }
 
-/* Of the row's version; datagrams mix them. (Linux' streams do not get over
- * connecting to the other version.) */
+/* Of the row's version; datagrams may mix them. (Linux' streams do not get over
+ * connecting to the other version, and its datagrams not over AF_UNSPEC.) */
 static enum host any_host(struct maker *maker, uint8_t sock)
 {
     static const enum host neutral[] = {LO,       LO,     LO,    LO,
-                                        LO_OTHER, UNSPEC, SHORT4};
+                                        LO_OTHER, SHORT4, UNSPEC};
     static const enum host mixed[] = {ANY, LO6, MAPPED_ANY, MAPPED_LO};
     bool stream = sock < maker->n_streams || sock >= maker->n_socks;
+    bool mixes = maker->mixes && !stream;
+    unsigned n = sizeof(neutral) / sizeof(neutral[0]);
 
-    if (!stream && pick(maker, 3) == 0)
+    if (mixes && pick(maker, 3) == 0)
         return mixed[pick(maker, sizeof(mixed) / sizeof(mixed[0]))];
-    return neutral[pick(maker, sizeof(neutral) / sizeof(neutral[0]))];
+    return neutral[pick(maker, mixes ? n - 1 : n)];
 }
 
 static int any_port(struct maker *maker)
@@ -124,6 +130,11 @@ static struct step make_accept(struct maker *maker)
     return (struct step)ACCEPT(any_sock(maker), child);
 }
 
+static enum control any_control(struct maker *maker)
+{
+    return (enum control)pick(maker, pick(maker, 2) ? N_CONTROLS : 1);
+}
+
 static int any_length(struct maker *maker)
 {
     static const int lengths[] = {0, 1, 2, 5, 10, 100, 1000, 1400, 3000, 20000};
@@ -139,9 +150,10 @@ static struct step make_send(struct maker *maker)
     if (pick(maker, 4) == 0)
         return (struct step)SENDTO(sock, n, any_host(maker, sock),
                                    any_port(maker));
-    if (pick(maker, 8) == 0)
-        return (struct step)SENDMSG(sock, n, LO, any_port(maker), PLAIN);
-    return (struct step)SEND(sock, n);
+    if (pick(maker, 6) == 0)
+        return (struct step)SENDMSG(sock, n, LO, any_port(maker),
+                                    any_control(maker));
+    return (struct step)SEND_FLAGS(sock, n, pick(maker, 20) ? 0 : MSG_MORE);
 }
 
 static struct step make_recv(struct maker *maker)
@@ -186,11 +198,22 @@ static struct step make_option(struct maker *maker)
         int level;
         int name;
         int most;
-    } options[] = {{SOL_SOCKET, SO_REUSEADDR, 1}, {SOL_SOCKET, SO_REUSEPORT, 1},
-                   {SOL_SOCKET, SO_RCVLOWAT, 20}, {SOL_SOCKET, SO_KEEPALIVE, 1},
-                   {IPPROTO_TCP, TCP_NODELAY, 1}, {IPPROTO_TCP, TCP_CORK, 1},
-                   {SOL_SOCKET, SO_BROADCAST, 1}, {IPPROTO_IP, IP_PKTINFO, 1},
-                   {IPPROTO_IP, IP_RECVTTL, 1}};
+    } options[] = {{SOL_SOCKET, SO_REUSEADDR, 1},
+                   {SOL_SOCKET, SO_REUSEPORT, 1},
+                   {SOL_SOCKET, SO_RCVLOWAT, 20},
+                   {SOL_SOCKET, SO_KEEPALIVE, 1},
+                   {IPPROTO_TCP, TCP_NODELAY, 1},
+                   {IPPROTO_TCP, TCP_CORK, 1},
+                   {SOL_SOCKET, SO_BROADCAST, 1},
+                   {IPPROTO_IP, IP_PKTINFO, 1},
+                   {IPPROTO_IP, IP_RECVTTL, 1},
+                   {IPPROTO_IP, IP_TTL, 70},
+                   {IPPROTO_IP, IP_TOS, 255},
+                   {IPPROTO_IPV6, IPV6_V6ONLY, 1},
+                   {IPPROTO_IPV6, IPV6_RECVPKTINFO, 1},
+                   {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1},
+                   {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 70},
+                   {IPPROTO_IP, IP_RECVERR, 1}};
     unsigned i = pick(maker, sizeof(options) / sizeof(options[0]));
     uint8_t sock = any_sock(maker);
     int value = (int)pick(maker, (unsigned)options[i].most + 1);
@@ -266,6 +289,7 @@ static void make_row(struct gn_test_seed *seed, struct row *row)
     row->variant = (enum variant)pick(&maker, world.has_ipv6 ? N_VARIANTS : 1);
     maker.n_socks = 2 + pick(&maker, 3);
     maker.n_streams = pick(&maker, maker.n_socks + 1);
+    maker.mixes = pick(&maker, 3) == 0;
     for (i = 0; i < maker.n_socks; i++)
         row->steps[row->n++] = make_open(&maker, (uint8_t)i);
     if (maker.n_streams >= 2 && maker.n_socks == 2 && pick(&maker, 4) > 0)
@@ -341,16 +365,18 @@ static size_t steps_wanted(void)
 
 static bool try_row(struct row *row, uint64_t seed, unsigned *chance)
 {
-    struct difference difference;
+    struct difference difference, again;
 
     if (!differs(row, PATIENCE_MS, &difference))
         return true;
-    if (!differs(row, PATIENCE_MS, &difference)) {
+    if (!differs(row, PATIENCE_MS, &again)) {
+        print_message("once: %s\n    kernel: %s\n    guest:  %s\n",
+                      difference.what, difference.kernel, difference.guest);
         (*chance)++;
         return true;
     }
-    shrink(row, &difference);
-    print_row(row, seed, &difference);
+    shrink(row, &again);
+    print_row(row, seed, &again);
     return false;
 }
 
@@ -368,6 +394,8 @@ static void guests_do_as_the_kernel_does(void **state)
     while (done < wanted && different < 3) {
         uint64_t before = seed.state;
 
+        if (rows % ROWS_FRESH == 0)
+            world_refresh(&world);
         make_row(&seed, &row);
         done += row.n;
         rows++;

@@ -67,6 +67,12 @@ int world_open(struct world *world)
     return err;
 }
 
+void world_refresh(struct world *world)
+{
+    if (world->own_net && !unshare(CLONE_NEWNET))
+        world->own_net = raise_loopback();
+}
+
 void world_close(struct world *world)
 {
     gn_namespace_close(world->system, 0, NULL, NULL);
