@@ -73,8 +73,6 @@ static const struct parity_case cases[] = {
          ACCEPT(0, 2), CONNECT(1, LO, PORT_OF(0)), PEER(1)),
     CASE("accept while it is shut", OPEN_BLOCKING(0, TCP), BIND(0, LO, NO_PORT),
          LISTEN(0, 5), MEANWHILE, ACCEPT(0, 2), SHUT(0, SHUT_RD)),
-    CASE("send while the peer drains", CONNECTED, FILL(1), MEANWHILE,
-         SEND(1, 60000), DRAIN(2, 1), DRAIN(2, 1)),
     CASE("send while the peer resets", CONNECTED, FILL(1),
          SET_VALUE(2, SOL_SOCKET, SO_LINGER, (struct linger){1, 0}), MEANWHILE,
          SEND(1, 10), CLOSE(2)),
