@@ -70,7 +70,7 @@ struct gn__listener {
 struct gn__conn {
     struct gn__tuple tuple;  /* first */
     struct gn__list all;     /* of the stack */
-    struct gn__list queued;  /* of the listener */
+    struct gn__list queued;  /* of the listener; orphans: of the stack */
     struct gn__list opening; /* of the stack, while half open */
     struct gn__stack *stack;
     struct gn__endpoint local;

@@ -138,6 +138,7 @@ int gn__stack_init(struct gn__stack *stack, struct gn__netstack *net,
     stack->id = ++net->next_stack_id;
     gn__list_init(&stack->conns);
     gn__list_init(&stack->half);
+    gn__list_init(&stack->orphans);
     gn__list_init(&stack->resting);
     memcpy(stack->isn_key, isn_key, sizeof(stack->isn_key));
     stack->budget.limit = SIZE_MAX;
@@ -306,6 +307,8 @@ static void conn_input(struct gn__conn *conn, const struct gn__segment *segment,
         gn__packet_free(packet);
         return;
     }
+    if (segment->len > 0 && gn__budget_full(&stack->budget))
+        gn__stack_shed(stack, conn);
     if (segment->len > 0 && gn__budget_full(&stack->budget)) {
         gn__tcp_dropped(stack, GN__TCP_DROP_MEMORY);
         drop_payload(packet, segment);

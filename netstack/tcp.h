@@ -137,6 +137,7 @@ struct gn__stack {
     struct gn__tuple *hot;   /* looked up last; NULL */
     struct gn__list conns;   /* struct gn__conn.all */
     struct gn__list half;    /* struct gn__conn.opening, oldest first */
+    struct gn__list orphans; /* struct gn__conn.queued: closed, oldest first */
     struct gn__list resting; /* TIME_WAIT, oldest first */
     uint64_t isn_key[2];
     struct gn__budget budget; /* bytes buffered */

@@ -482,6 +482,8 @@ static int may_send(struct gn__conn *conn)
     if (!conn->connected || !gn__tcp_space(conn))
         return -EAGAIN;
     if (gn__budget_tight(budget_of(conn)))
+        gn__stack_shed(conn->stack, conn);
+    if (gn__budget_tight(budget_of(conn)))
         return -ENOBUFS;
     return 0;
 }
@@ -752,6 +754,7 @@ void gn__tcp_close(struct gn__conn *conn)
     let_go(conn);
     conn->fin_sent = true;
     if (conn->pcb) {
+        gn__list_add_tail(&conn->stack->orphans, &conn->queued);
         gn__conn_enter(conn);
         gn__netstack_ops.close(conn);
     }

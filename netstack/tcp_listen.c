@@ -12,6 +12,8 @@
 /* Handshakes under way per listener, at least and at most. */
 #define HALF_OPEN_MIN 128u
 #define HALF_OPEN_MAX 4096u
+/* Connections that one call for memory ends. */
+#define SHED_AT_ONCE 8u
 
 int gn__tcp_listen(struct gn__stack *stack, const struct gn__tcp_params *params,
                    uint32_t backlog, void *owner, struct gn__listener **out)
@@ -67,6 +69,25 @@ static void push_out(struct gn__conn *conn)
     gn__tcp_vanish(conn);
 }
 
+/* As Linux's tcp_max_orphans: a peer that never reads what is left for it, and
+ * says so for ever, could keep what its victim has closed for ever. */
+static bool push_orphan_out(struct gn__stack *stack,
+                            const struct gn__conn *spared,
+                            enum gn__tcp_drop why)
+{
+    struct gn__list *oldest = gn__list_first(&stack->orphans);
+    struct gn__conn *conn;
+
+    if (!oldest)
+        return false;
+    conn = gn__container_of(oldest, struct gn__conn, queued);
+    if (conn == spared)
+        return false;
+    gn__tcp_dropped(stack, why);
+    gn__tcp_abort(conn);
+    return true;
+}
+
 bool gn__stack_make_room(struct gn__stack *stack)
 {
     struct gn__list *oldest = gn__list_first(&stack->half);
@@ -74,9 +95,19 @@ bool gn__stack_make_room(struct gn__stack *stack)
     if (stack->n_conns < stack->max_conns)
         return true;
     if (!oldest)
-        return false;
+        return push_orphan_out(stack, NULL, GN__TCP_DROP_CONNECTIONS);
     push_out(gn__container_of(oldest, struct gn__conn, opening));
     return true;
+}
+
+void gn__stack_shed(struct gn__stack *stack, const struct gn__conn *spared)
+{
+    const struct gn__budget *budget = &stack->budget;
+    unsigned left = SHED_AT_ONCE;
+
+    while (left-- && budget->held >= budget->limit - budget->limit / 4 &&
+           push_orphan_out(stack, spared, GN__TCP_DROP_MEMORY))
+        continue;
 }
 
 bool gn__listener_make_room(struct gn__listener *listener)

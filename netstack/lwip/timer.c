@@ -20,7 +20,7 @@
 #define TICKS_PER_SLOW (SLOW_NS / GN__TICK_NS)
 #define SLOW(ms)       ((uint32_t)((ms) / GN__SLOW_MS))
 #define RTO_START      SLOW(LWIP_TCP_RTO_TIME)
-#define RTO_MAX        0x7fff
+#define RTO_MAX        SLOW(120000) /* Linux's, and far below lwIP's */
 #define RTT_MAX        SLOW(60000)
 #define NO_TICK        UINT32_MAX
 
@@ -36,6 +36,14 @@ static bool retransmits(const struct tcp_pcb *pcb)
     return pcb->rtime >= 0 && !pcb->persist_backoff;
 }
 
+/* A peer that takes its time over one acknowledgement would else be waited for
+ * for hours, for it is doubled with each retransmission. */
+static void cap_rto(struct tcp_pcb *pcb)
+{
+    if (pcb->rto > (s16_t)RTO_MAX)
+        pcb->rto = (s16_t)RTO_MAX;
+}
+
 void gn__pcb_sync(struct gn__conn *conn)
 {
     struct tcp_pcb *pcb = gn__pcb(conn);
@@ -43,6 +51,7 @@ void gn__pcb_sync(struct gn__conn *conn)
     uint32_t room;
 
     conn->slow_tick = tcp_ticks;
+    cap_rto(pcb);
     if (!delta)
         return;
     /* A sample is 16 bits to lwIP: one that waited behind a closed window for
@@ -53,7 +62,7 @@ void gn__pcb_sync(struct gn__conn *conn)
         room = UINT8_MAX - pcb->persist_cnt;
         pcb->persist_cnt += (u8_t)(delta < room ? delta : room);
     } else if (pcb->rtime >= 0) {
-        room = (uint32_t)(RTO_MAX - pcb->rtime);
+        room = pcb->rtime < (s16_t)RTO_MAX ? RTO_MAX - (uint32_t)pcb->rtime : 0;
         pcb->rtime = (s16_t)(pcb->rtime + (s16_t)LWIP_MIN(delta, room));
     }
 }
@@ -210,6 +219,8 @@ static void slow_timer(struct gn__conn *conn)
     if (conn->pcb && !conn->connected && gn__pcb(conn)->nrtx != nrtx)
         conn->opened_at = stack->net->now; /* the handshake's round trip */
     syn_back_off(conn, nrtx);
+    if (conn->pcb)
+        cap_rto(gn__pcb(conn));
 }
 
 /* lwIP's fast timer takes an acknowledgement for sent when Nagle's algorithm

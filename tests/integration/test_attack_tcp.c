@@ -403,6 +403,110 @@ static void sender_holds_no_more_than_its_buffer(void **state)
     arena_drop(sock);
 }
 
+/* ---- peers that let nothing end ---- */
+
+/* Its window is closed, and it says so to whoever asks. */
+static void keep_closed(struct foe *foe, const struct gn__packet *packet)
+{
+    struct foe_segment answer = {
+        .src = packet->ip.dst, .dst = packet->ip.src, .flags = FOE_ACK};
+    struct foe_view view;
+    uint8_t bytes[128];
+
+    if (!foe_view(packet, &view) || view.flags & (FOE_SYN | FOE_RST))
+        return;
+    answer.src_port = view.dst_port;
+    answer.dst_port = view.src_port;
+    answer.seq = 1001;
+    answer.ack = view.seq;
+    foe_reply(foe, bytes, foe_tcp(&answer, bytes));
+}
+
+/* A server says something and closes; the foe never takes it. */
+static void leave_one(struct fixture *f, struct gn_sock *listener,
+                      const struct gn__addr *to, uint16_t from, size_t len)
+{
+    static const char data[100000];
+    struct gn_sock *sock;
+    struct foe_conn conn;
+
+    assert_true(foe_connect(&conn, &f->foe, from, to, 8080));
+    sock = arena_accept(listener);
+    assert_non_null(sock);
+    conn.window = 0;
+    foe_push(&conn, FOE_ACK, 0, NULL, 0);
+    (void)gn_sock_send(sock, data, len, 0);
+    arena_drop(sock);
+}
+
+static void what_is_closed_makes_room(void **state)
+{
+    const struct gn_limits limits = {.max_connections = 30};
+    struct fixture *f = *state;
+    struct gn_namespace *ns = arena_guest(&f->arena, "10.77.2.1", &limits);
+    struct gn_sock *listener = arena_listener(ns, "10.77.2.1:8080", 16);
+    struct gn__addr to = foe_addr("10.77.2.1");
+    struct gn_sock *client, *server;
+    uint16_t i;
+
+    f->foe.receive = keep_closed;
+    for (i = 0; i < 100; i++)
+        leave_one(f, listener, &to, (uint16_t)(5000 + i), 100);
+    assert_int_equal(arena_stats(ns).connections, 30);
+    assert_int_equal(arena_drops(ns, GN_DROP_CONNECTIONS), 70);
+    client = arena_open(f->client, SOCK_STREAM, "10.77.2.1:8080");
+    server = arena_join(&f->arena, client, listener, "10.77.2.1:8080");
+    arena_drop(client);
+    arena_drop(server);
+    arena_drop(listener);
+    arena_pass(&f->arena, HOUR, 200000);
+    assert_int_equal(arena_stats(ns).connections, 0);
+    f->foe.receive = NULL;
+}
+
+static void memory_of_what_is_closed_is_had_back(void **state)
+{
+    const struct gn_limits limits = {.max_buffered = 1024 * 1024};
+    struct fixture *f = *state;
+    struct gn_namespace *ns = arena_guest(&f->arena, "10.77.2.1", &limits);
+    struct gn_sock *listener = arena_listener(ns, "10.77.2.1:8080", 16);
+    struct gn__addr to = foe_addr("10.77.2.1");
+    struct gn_sock *client, *server;
+    uint16_t i;
+
+    f->foe.receive = keep_closed;
+    client = arena_open(f->client, SOCK_STREAM, "10.77.2.1:8080");
+    server = arena_join(&f->arena, client, listener, "10.77.2.1:8080");
+    for (i = 0; i < 100; i++) {
+        leave_one(f, listener, &to, (uint16_t)(5000 + i), 100000);
+        assert_true(arena_stats(ns).buffered < limits.max_buffered);
+    }
+    assert_int_equal(gn_sock_send(server, "hello", 5, 0), 5);
+    assert_true(arena_drops(ns, GN_DROP_MEMORY) > 0);
+    arena_drop(client);
+    arena_drop(server);
+    arena_drop(listener);
+    f->foe.receive = NULL;
+}
+
+/* One slow acknowledgement, and then silence: given up as soon as others. */
+static void slow_round_trip_is_not_waited_for_for_hours(void **state)
+{
+    struct fixture *f = *state;
+    struct foe_conn conn;
+    struct gn_sock *sock = accept_foe(f, &conn);
+
+    assert_int_equal(gn_sock_send(sock, "x", 1, 0), 1);
+    arena_pass(&f->arena, 100 * MS, 100);
+    conn.ack++;
+    arena_pass(&f->arena, 50 * SECOND, 1000);
+    foe_push(&conn, FOE_ACK, 0, NULL, 0);
+    assert_int_equal(gn_sock_send(sock, "y", 1, 0), 1);
+    arena_pass(&f->arena, HOUR / 2, 1000);
+    assert_int_equal(arena_error(sock), ETIMEDOUT);
+    arena_drop(sock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +532,12 @@ int main(void)
             sender_that_ignores_the_window_gains_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(sender_holds_no_more_than_its_buffer,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_closed_makes_room, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(memory_of_what_is_closed_is_had_back,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            slow_round_trip_is_not_waited_for_for_hours, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
