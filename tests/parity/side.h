@@ -42,7 +42,7 @@ struct ports {
 struct slot {
     struct gn_sock *sock; /* NULL: not open */
     bool stream;
-    bool full;     /* a FILL has been done */
+    bool full;             /* a FILL has been done */
     _Atomic uint16_t port; /* local; also when it is closed */
     _Atomic size_t sent;   /* by a stream */
     size_t received;
@@ -64,6 +64,8 @@ void side_init(struct side *side, const char *name, struct gn_namespace *ns,
 void side_done(struct side *side);
 
 void side_do(struct side *side, const struct step *step, struct outcome *out);
+/** Take down what the step has changed; after it, by one thread. */
+void side_note(struct side *side, const struct step *step);
 
 /** All poll(2) bits that hold of a socket; 0 if it is not open. */
 short side_ready(const struct side *side, unsigned sock);
