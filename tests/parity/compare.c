@@ -132,6 +132,8 @@ static bool do_one(struct pair *pair, size_t at, const struct step *step,
     side_do(&pair->kernel, step, &kernel);
     side_do(&pair->guest, step, &guest);
     try_again(pair, step, &kernel, &guest);
+    side_note(&pair->kernel, step);
+    side_note(&pair->guest, step);
     return same_outcome(pair, at, step, &kernel, &guest, ended);
 }
 
@@ -163,6 +165,8 @@ static int do_both(struct side *side, const struct step *two,
     side_do(side, &two[1], second);
     (void)pthread_join(thread, NULL);
     *first = errand.outcome;
+    side_note(side, &two[0]);
+    side_note(side, &two[1]);
     return 0;
 }
 

@@ -259,15 +259,16 @@ static const doer doers[N_CALLS] = {
 
 void side_do(struct side *side, const struct step *step, struct outcome *out)
 {
-    struct slot *slot = &side->slots[step->sock];
-
     outcome_set(out, 0);
-    if (!slot->sock && step->call != CALL_OPEN) {
+    if (side->slots[step->sock].sock || step->call == CALL_OPEN)
+        doers[step->call](side, step, out);
+    else
         outcome_add(out, ", not open");
-        return;
-    }
-    doers[step->call](side, step, out);
-    note_port(slot);
+}
+
+void side_note(struct side *side, const struct step *step)
+{
+    note_port(&side->slots[step->sock]);
     if (step->call == CALL_ACCEPT)
         note_port(&side->slots[step->child]);
 }

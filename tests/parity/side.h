@@ -42,9 +42,9 @@ struct ports {
 struct slot {
     struct gn_sock *sock; /* NULL: not open */
     bool stream;
-    bool full;             /* a FILL has been done */
-    _Atomic uint16_t port; /* local; also when it is closed */
-    _Atomic size_t sent;   /* by a stream */
+    bool full;     /* a FILL has been done */
+    uint16_t port; /* local; also when it is closed */
+    size_t sent;   /* by a stream */
     size_t received;
 };
 
