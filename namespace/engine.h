@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "base/heap.h"
+#include "base/io.h"
 #include "base/list.h"
 #include "base/rng.h"
 #include "netstack/netstack.h"
@@ -68,6 +69,13 @@ struct gn__driver_ops {
     void (*gone)(void *self, void (*done)(void *arg), void *arg);
     /** The engine is gone with its last reference; free self. Any thread. */
     void (*released)(void *self);
+    /** Kernel descriptors, on the driving thread, without the lock. NULL: the
+     *  driver has none. Errors are those of gn__io_watch(). */
+    int (*watch)(void *self, struct gn__io_watch *watch, int fd, short events);
+    void (*unwatch)(void *self, struct gn__io_watch *watch);
+    /** Keep the loop running (+1), or no longer (-1). Driving thread. NULL:
+     *  nothing to keep. */
+    void (*hold)(void *self, int n);
 };
 
 /** A timer of nanosecond precision; embedded. */

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_BASE_IO_H
+#define GN_BASE_IO_H
+
+/*
+ * What code outside the engine may use of the thread that drives it: kernel
+ * descriptors, timers, and calls on a later turn. Relays, published ports,
+ * resolvers and whatever else talks to the kernel are written against this,
+ * and so run under every driver that has descriptors; a virtual clock has
+ * timers and turns only.
+ *
+ * Each network has one (gn__network_io()). All of it is for the driving thread,
+ * without the engine's lock, and so are the functions that it calls. Nothing is
+ * called from inside the call that asked for it.
+ *
+ * When the network closes, every gn__io_end runs, newest first, on the driving
+ * thread; after it returned its owner has no watch, timer or task left.
+ */
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/mem.h"
+
+struct gn__io;
+
+/** Beside POLLIN and POLLOUT: tell of changes only (EPOLLET). Who gets told
+ *  goes on until -EAGAIN. Saves a system call each time interest changes. */
+#define GN__IO_EDGE 0x4000
+
+/** A kernel descriptor; embedded. Zero: not watched. */
+struct gn__io_watch {
+    /** @revents  POLLIN, POLLOUT, POLLERR, POLLHUP, POLLRDHUP. May unwatch any
+     *  watch, also its own, and free it then. */
+    void (*ready)(struct gn__io_watch *watch, short revents);
+    int fd;
+    short events;  /* what is asked for; 0: nothing */
+    uint32_t slot; /* the driver's own */
+};
+
+/** A timer; embedded. Zero: not started. */
+struct gn__io_timer {
+    struct gn__heap_node node;
+    void (*fire)(struct gn__io_timer *timer);
+    bool started;
+};
+
+/** A call on a later turn; embedded. Zero: not waiting. */
+struct gn__io_task {
+    struct gn__list link;
+    void (*run)(struct gn__io_task *task);
+};
+
+/** Told when the network closes; embedded. */
+struct gn__io_end {
+    struct gn__list link;
+    void (*run)(struct gn__io_end *end);
+};
+
+/** What stands behind it (host/io.c). */
+struct gn__io_ops {
+    uint64_t (*now)(struct gn__io *io);
+    /** The first timer or task changed. */
+    void (*rearm)(struct gn__io *io);
+    int (*watch)(struct gn__io *io, struct gn__io_watch *watch, int fd,
+                 short events);
+    void (*unwatch)(struct gn__io *io, struct gn__io_watch *watch);
+    void (*hold)(struct gn__io *io, int n);
+};
+
+struct gn__io {
+    const struct gn__io_ops *ops;
+    const struct gn__mem *mem;
+    struct gn__heap timers;
+    struct gn__list tasks;
+    struct gn__list ends;
+};
+
+void gn__io_init(struct gn__io *io, const struct gn__io_ops *ops,
+                 const struct gn__mem *mem);
+
+/** The driver's time, ns. */
+uint64_t gn__io_now(struct gn__io *io);
+
+/**
+ * Watch @fd, or change what is asked for (the same fd). watch->ready is set.
+ *
+ *   -ENOTSUP  The driver has no descriptors (a virtual clock).
+ *   -EPERM    The descriptor cannot be polled: a regular file.
+ *   -ENOMEM, -ENOSPC
+ */
+GN_WARN_UNUSED int gn__io_watch(struct gn__io *io, struct gn__io_watch *watch,
+                                int fd, short events);
+/** Stop; before the descriptor is closed. Does nothing if not watched. */
+void gn__io_unwatch(struct gn__io *io, struct gn__io_watch *watch);
+
+/** Start, or start again; timer->fire is set. @when: ns of gn__io_now(). */
+void gn__io_start(struct gn__io *io, struct gn__io_timer *timer, uint64_t when);
+void gn__io_stop(struct gn__io *io, struct gn__io_timer *timer);
+
+/** Run task->run on a later turn; waiting already, it stays where it is. */
+void gn__io_defer(struct gn__io *io, struct gn__io_task *task);
+void gn__io_cancel(struct gn__io *io, struct gn__io_task *task);
+
+void gn__io_at_end(struct gn__io *io, struct gn__io_end *end);
+void gn__io_forget_end(struct gn__io_end *end);
+
+/** Something is going on that ought to keep uv_run() alive; release when it is
+ *  over. They nest. */
+void gn__io_hold(struct gn__io *io);
+void gn__io_release(struct gn__io *io);
+
+/** For host/io.c: run what is due, at most @max; true if more is. */
+bool gn__io_run(struct gn__io *io, unsigned max);
+/** For host/io.c: when the next is due, ns; UINT64_MAX. 0: now. */
+uint64_t gn__io_deadline(const struct gn__io *io);
+/** For host/io.c: run the ends. */
+void gn__io_done(struct gn__io *io);
+
+#endif /* GN_BASE_IO_H */
