@@ -31,7 +31,7 @@
 
 struct gn__binding;
 struct gn__iface;
-struct gn__io;
+struct gn__xfer;
 struct gn__watch;
 
 /** Longest backlog, net.core.somaxconn. */
@@ -93,9 +93,9 @@ struct gn__sock_ops {
     int (*connected)(struct gn_sock *sock);
     int (*accept)(struct gn_sock *sock, struct gn_sock **out);
     /** Without the lock: copy what will be sent. */
-    int (*prepare)(struct gn_sock *sock, struct gn__io *io);
-    int (*send)(struct gn_sock *sock, struct gn__io *io);
-    int (*recv)(struct gn_sock *sock, struct gn__io *io);
+    int (*prepare)(struct gn_sock *sock, struct gn__xfer *io);
+    int (*send)(struct gn_sock *sock, struct gn__xfer *io);
+    int (*recv)(struct gn_sock *sock, struct gn__xfer *io);
     int (*shutdown)(struct gn_sock *sock, unsigned shut);
     /** -ENOTCONN: there is no peer to be shown. */
     int (*peer)(struct gn_sock *sock);

@@ -20,8 +20,8 @@ int gn__iov_check(const struct iovec *iov, size_t n, size_t *total)
             return -EINVAL;
         if (iov[i].iov_len > 0 && !iov[i].iov_base)
             return -EFAULT;
-        if (iov[i].iov_len > GN__IO_MAX - sum)
-            sum = GN__IO_MAX;
+        if (iov[i].iov_len > GN__XFER_MAX - sum)
+            sum = GN__XFER_MAX;
         else
             sum += iov[i].iov_len;
     }

@@ -18,7 +18,8 @@
 /* ---- sending ---- */
 
 /* Inside the engine: one round, waiting for room if that is asked for. */
-static int try_send(struct gn_sock *sock, struct gn__io *io, uint64_t *deadline)
+static int try_send(struct gn_sock *sock, struct gn__xfer *io,
+                    uint64_t *deadline)
 {
     int err;
 
@@ -34,7 +35,7 @@ static int try_send(struct gn_sock *sock, struct gn__io *io, uint64_t *deadline)
     }
 }
 
-static ssize_t send_all(struct gn_sock *sock, struct gn__io *io)
+static ssize_t send_all(struct gn_sock *sock, struct gn__xfer *io)
 {
     uint64_t deadline = 0;
     int err;
@@ -54,7 +55,7 @@ static ssize_t send_all(struct gn_sock *sock, struct gn__io *io)
     return io->done > 0 ? (ssize_t)io->done : err;
 }
 
-static int check_send(const struct gn_sock *sock, const struct gn__io *io)
+static int check_send(const struct gn_sock *sock, const struct gn__xfer *io)
 {
     if (!sock)
         return -EFAULT;
@@ -71,12 +72,12 @@ ssize_t gn_sock_sendto(struct gn_sock *sock, const void *data, size_t len,
 {
     /* Sending only reads what iov_base points to. */
     struct iovec iov = {(void *)(uintptr_t)data, len};
-    struct gn__io io;
+    struct gn__xfer io;
     int err;
 
     if (gn__sock_is_system(sock))
         return gn__system_sendto(sock, data, len, flags, addr, addr_len);
-    gn__io_clear(&io);
+    gn__xfer_clear(&io);
     io.iov.at = &iov;
     io.flags = flags;
     io.to = addr;
@@ -96,14 +97,14 @@ ssize_t gn_sock_send(struct gn_sock *sock, const void *data, size_t len,
 ssize_t gn_sock_sendmsg(struct gn_sock *sock, const struct msghdr *msg,
                         int flags)
 {
-    struct gn__io io;
+    struct gn__xfer io;
     int err;
 
     if (!msg)
         return -EFAULT;
     if (gn__sock_is_system(sock))
         return gn__system_sendmsg(sock, msg, flags);
-    gn__io_clear(&io);
+    gn__xfer_clear(&io);
     io.iov.at = msg->msg_iov;
     io.flags = flags;
     if (msg->msg_name && msg->msg_namelen != 0) {
@@ -130,7 +131,7 @@ static short recv_events(const struct gn_sock *sock)
     return sock->opt.rcvlowat > 1 ? GN__WAIT_ANY : POLLIN;
 }
 
-static size_t recv_target(const struct gn_sock *sock, const struct gn__io *io)
+static size_t recv_target(const struct gn_sock *sock, const struct gn__xfer *io)
 {
     size_t least = sock->opt.rcvlowat;
 
@@ -140,7 +141,8 @@ static size_t recv_target(const struct gn_sock *sock, const struct gn__io *io)
 }
 
 /* Inside the engine: one round, waiting for something if that is asked for. */
-static int try_recv(struct gn_sock *sock, struct gn__io *io, uint64_t *deadline)
+static int try_recv(struct gn_sock *sock, struct gn__xfer *io,
+                    uint64_t *deadline)
 {
     int err;
 
@@ -159,7 +161,7 @@ static int try_recv(struct gn_sock *sock, struct gn__io *io, uint64_t *deadline)
     }
 }
 
-static void deliver(struct gn_sock *sock, struct gn__io *io)
+static void deliver(struct gn_sock *sock, struct gn__xfer *io)
 {
     bool discard = io->flags & MSG_TRUNC && sock->type == SOCK_STREAM;
     unsigned i;
@@ -176,13 +178,13 @@ static void deliver(struct gn_sock *sock, struct gn__io *io)
     io->n_small = 0;
 }
 
-static bool satisfied(size_t target, const struct gn__io *io)
+static bool satisfied(size_t target, const struct gn__xfer *io)
 {
     return io->stop || io->done >= io->total ||
            (io->done >= target && !io->capped);
 }
 
-static ssize_t recv_all(struct gn_sock *sock, struct gn__io *io)
+static ssize_t recv_all(struct gn_sock *sock, struct gn__xfer *io)
 {
     uint64_t deadline = 0;
     size_t target;
@@ -200,7 +202,7 @@ static ssize_t recv_all(struct gn_sock *sock, struct gn__io *io)
     return io->done > 0 || !err ? (ssize_t)io->done : err;
 }
 
-static int check_recv(const struct gn_sock *sock, const struct gn__io *io)
+static int check_recv(const struct gn_sock *sock, const struct gn__xfer *io)
 {
     if (!sock)
         return -EFAULT;
@@ -212,8 +214,8 @@ static int check_recv(const struct gn_sock *sock, const struct gn__io *io)
 }
 
 /* What a call on a datagram socket returns: with MSG_TRUNC its true length. */
-static ssize_t recv_result(const struct gn_sock *sock, const struct gn__io *io,
-                           ssize_t n)
+static ssize_t recv_result(const struct gn_sock *sock,
+                           const struct gn__xfer *io, ssize_t n)
 {
     if (n >= 0 && sock->type == SOCK_DGRAM && io->flags & MSG_TRUNC)
         return (ssize_t)io->length;
@@ -224,7 +226,7 @@ ssize_t gn_sock_recvfrom(struct gn_sock *sock, void *data, size_t len,
                          int flags, struct sockaddr *addr, socklen_t *addr_len)
 {
     struct iovec iov = {data, len};
-    struct gn__io io;
+    struct gn__xfer io;
     ssize_t n;
     int err;
 
@@ -234,7 +236,7 @@ ssize_t gn_sock_recvfrom(struct gn_sock *sock, void *data, size_t len,
         return -EINVAL;
     if (gn__sock_is_system(sock))
         return gn__system_recvfrom(sock, data, len, flags, addr, addr_len);
-    gn__io_clear(&io);
+    gn__xfer_clear(&io);
     io.iov.at = &iov;
     io.flags = flags;
     err = check_recv(sock, &io);
@@ -257,7 +259,7 @@ ssize_t gn_sock_recv(struct gn_sock *sock, void *data, size_t len, int flags)
     return gn_sock_recvfrom(sock, data, len, flags, NULL, NULL);
 }
 
-static void finish_msg(const struct gn_sock *sock, const struct gn__io *io,
+static void finish_msg(const struct gn_sock *sock, const struct gn__xfer *io,
                        struct msghdr *msg)
 {
     msg->msg_flags = 0;
@@ -275,7 +277,7 @@ static void finish_msg(const struct gn_sock *sock, const struct gn__io *io,
 
 ssize_t gn_sock_recvmsg(struct gn_sock *sock, struct msghdr *msg, int flags)
 {
-    struct gn__io io;
+    struct gn__xfer io;
     ssize_t n;
     int err;
 
@@ -285,7 +287,7 @@ ssize_t gn_sock_recvmsg(struct gn_sock *sock, struct msghdr *msg, int flags)
         return gn__system_recvmsg(sock, msg, flags);
     if (msg->msg_name && (int)msg->msg_namelen < 0)
         return -EINVAL;
-    gn__io_clear(&io);
+    gn__xfer_clear(&io);
     io.iov.at = msg->msg_iov;
     io.flags = flags;
     err = check_recv(sock, &io);

@@ -18,13 +18,13 @@
 #include "namespace/sock.h"
 
 /** Slices that one round handles. */
-#define GN__IO_SLICES 16u
+#define GN__XFER_SLICES 16u
 /** Up to so many bytes a stream copies under the lock: cheaper than a chunk. */
-#define GN__IO_SMALL 1024u
+#define GN__XFER_SMALL 1024u
 /** A datagram's payload up to this size travels in the packet's head. */
-#define GN__IO_INLINE 128u
+#define GN__XFER_INLINE 128u
 /** The most that one call moves, MAX_RW_COUNT of Linux. */
-#define GN__IO_MAX 0x7ffff000u
+#define GN__XFER_MAX 0x7ffff000u
 
 /** Where one stands in an iovec. */
 struct gn__iov {
@@ -52,7 +52,7 @@ struct gn__ancillary {
     uint8_t tos;
 };
 
-struct gn__io {
+struct gn__xfer {
     struct gn__iov iov;
     size_t total; /* bytes in the iovec */
     size_t done;  /* bytes taken, or delivered */
@@ -68,14 +68,14 @@ struct gn__io {
     struct gn__ancillary ancillary;
     size_t length; /* of the datagram received */
     struct gn__endpoint from;
-    struct gn__slice slices[GN__IO_SLICES]; /* Not cleared, from here on. */
-    uint8_t small[GN__IO_SMALL];
+    struct gn__slice slices[GN__XFER_SLICES]; /* Not cleared, from here on. */
+    uint8_t small[GN__XFER_SMALL];
 };
 
 /** Everything but the memory that is written before it is read. */
-static inline void gn__io_clear(struct gn__io *io)
+static inline void gn__xfer_clear(struct gn__xfer *io)
 {
-    memset(io, 0, offsetof(struct gn__io, slices));
+    memset(io, 0, offsetof(struct gn__xfer, slices));
 }
 
 /* ---- sock_iov.c ---- */

@@ -104,12 +104,12 @@ static bool opening(enum gn__tcp_state state)
 /* Copy what will be sent into chunks. A caller that does not block copies no
  * more than there seems to be room for; one that does fills a chunk anyway,
  * and holds it until there is. */
-static int prepare(struct gn_sock *sock, struct gn__io *io)
+static int prepare(struct gn_sock *sock, struct gn__xfer *io)
 {
     size_t left = io->total - io->done;
     size_t room = atomic_load_explicit(&sock->room, memory_order_relaxed);
 
-    if (left <= GN__IO_SMALL)
+    if (left <= GN__XFER_SMALL)
         return 0;
     if (gn__sock_blocks(sock, io->flags) && room < GN__CHUNK_MAX)
         room = GN__CHUNK_MAX;
@@ -132,7 +132,7 @@ static int prepare(struct gn_sock *sock, struct gn__io *io)
 }
 
 /* Hand over the first slice, or as much of it as there is room for. */
-static int send_slice(struct gn__tcp_sock *tcp, struct gn__io *io, bool more)
+static int send_slice(struct gn__tcp_sock *tcp, struct gn__xfer *io, bool more)
 {
     struct gn__slice *slice = &io->slices[0];
     struct gn__slice part = *slice;
@@ -164,7 +164,7 @@ static int send_slice(struct gn__tcp_sock *tcp, struct gn__io *io, bool more)
     return 0;
 }
 
-static int send_small(struct gn__tcp_sock *tcp, struct gn__io *io, bool more)
+static int send_small(struct gn__tcp_sock *tcp, struct gn__xfer *io, bool more)
 {
     size_t left = io->total - io->done;
     const void *data;
@@ -182,7 +182,7 @@ static int send_small(struct gn__tcp_sock *tcp, struct gn__io *io, bool more)
 }
 
 /* May this socket send? What a call says that may not is said once. */
-static int may_send(struct gn__tcp_sock *tcp, const struct gn__io *io)
+static int may_send(struct gn__tcp_sock *tcp, const struct gn__xfer *io)
 {
     struct gn_sock *sock = &tcp->sock;
     enum gn__tcp_state state = gn__tcp_state_of(tcp);
@@ -205,7 +205,7 @@ static void note_room(struct gn__tcp_sock *tcp)
                           memory_order_relaxed);
 }
 
-static int send_some(struct gn_sock *sock, struct gn__io *io)
+static int send_some(struct gn_sock *sock, struct gn__xfer *io)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
     bool more = io->flags & MSG_MORE;
@@ -218,7 +218,7 @@ static int send_some(struct gn_sock *sock, struct gn__io *io)
         err = gn__cmsg_check(io->control);
     if (err || io->total == 0)
         return err;
-    if (io->n_slices == 0 && io->total - io->done <= GN__IO_SMALL)
+    if (io->n_slices == 0 && io->total - io->done <= GN__XFER_SMALL)
         err = send_small(tcp, io, more);
     else if (io->n_slices == 0)
         err = gn__tcp_space(tcp->conn) > 0 ? 0 : -EAGAIN; /* Prepare anew. */
@@ -237,7 +237,7 @@ static int send_some(struct gn_sock *sock, struct gn__io *io)
 /* ---- receive ---- */
 
 /* What a receive says that finds nothing: tcp_recvmsg_locked(). */
-static int nothing(struct gn__tcp_sock *tcp, struct gn__io *io)
+static int nothing(struct gn__tcp_sock *tcp, struct gn__xfer *io)
 {
     struct gn_sock *sock = &tcp->sock;
     enum gn__tcp_state state = gn__tcp_state_of(tcp);
@@ -257,7 +257,7 @@ static int nothing(struct gn__tcp_sock *tcp, struct gn__io *io)
     return -EAGAIN;
 }
 
-static void take(struct gn__tcp_sock *tcp, struct gn__io *io, size_t max)
+static void take(struct gn__tcp_sock *tcp, struct gn__xfer *io, size_t max)
 {
     bool peek = io->flags & MSG_PEEK;
     size_t held = readable(tcp), skip = peek ? io->done : 0;
@@ -269,14 +269,14 @@ static void take(struct gn__tcp_sock *tcp, struct gn__io *io, size_t max)
         max = held - skip;
     if (max > 0)
         io->n_slices = (unsigned)gn__tcp_take(tcp->conn, max, peek, skip,
-                                              io->slices, GN__IO_SLICES);
+                                              io->slices, GN__XFER_SLICES);
     if (peek)
         return;
     left = tcp->conn ? gn__tcp_readable(tcp->conn) : 0;
     tcp->unread = tcp->refused ? tcp->unread - (before - left) : left;
 }
 
-static int recv_some(struct gn_sock *sock, struct gn__io *io)
+static int recv_some(struct gn_sock *sock, struct gn__xfer *io)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
     size_t max = io->total - io->done;
@@ -285,7 +285,7 @@ static int recv_some(struct gn_sock *sock, struct gn__io *io)
     if (tcp->listener)
         return -ENOTCONN;
     take(tcp, io, max);
-    io->capped = io->n_slices == GN__IO_SLICES;
+    io->capped = io->n_slices == GN__XFER_SLICES;
     if (io->n_slices > 0) {
         gn__sock_touch(sock);
         return 0;

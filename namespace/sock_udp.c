@@ -27,13 +27,13 @@ struct plan {
     bool loop;       /* multicast: own sockets hear it too */
 };
 
-int gn__udp_prepare(struct gn_sock *sock, struct gn__io *io)
+int gn__udp_prepare(struct gn_sock *sock, struct gn__xfer *io)
 {
     struct gn__chunk *chunk;
 
     if (io->total > UINT16_MAX)
         return -EMSGSIZE;
-    if (io->total <= GN__IO_INLINE)
+    if (io->total <= GN__XFER_INLINE)
         return 0;
     chunk = gn__chunk_alloc(sock->engine->net.chunks, io->total);
     if (!chunk)
@@ -59,7 +59,7 @@ int gn__udp_autobind(struct gn__udp_sock *udp)
 /* ---- where to ---- */
 
 /* A destination of the other version: udpv6_sendmsg() hands it on. */
-static int read_dest_v4(const struct gn_sock *sock, const struct gn__io *io,
+static int read_dest_v4(const struct gn_sock *sock, const struct gn__xfer *io,
                         struct gn__endpoint *to)
 {
     if (sock->opt.v6only)
@@ -67,7 +67,7 @@ static int read_dest_v4(const struct gn_sock *sock, const struct gn__io *io,
     return gn__endpoint_from_sockaddr(io->to, io->to_len, AF_INET, to);
 }
 
-static int read_dest(struct gn_sock *sock, const struct gn__io *io,
+static int read_dest(struct gn_sock *sock, const struct gn__xfer *io,
                      struct gn__endpoint *to)
 {
     struct sockaddr_in sin;
@@ -89,14 +89,14 @@ static int read_dest(struct gn_sock *sock, const struct gn__io *io,
 }
 
 /* IPv6 takes AF_UNSPEC for no address at all. */
-static bool has_dest(const struct gn_sock *sock, const struct gn__io *io)
+static bool has_dest(const struct gn_sock *sock, const struct gn__xfer *io)
 {
     return io->to && !(sock->family == AF_INET6 &&
                        io->to_len >= sizeof(io->to->sa_family) &&
                        io->to->sa_family == AF_UNSPEC);
 }
 
-static int choose_dest(struct gn_sock *sock, const struct gn__io *io,
+static int choose_dest(struct gn_sock *sock, const struct gn__xfer *io,
                        struct gn__endpoint *to)
 {
     int err = 0;
@@ -115,7 +115,7 @@ static int choose_dest(struct gn_sock *sock, const struct gn__io *io,
     return 0;
 }
 
-static int read_control(const struct gn_sock *sock, struct gn__io *io,
+static int read_control(const struct gn_sock *sock, struct gn__xfer *io,
                         const struct gn__endpoint *to)
 {
     int err;
@@ -132,7 +132,7 @@ static int read_control(const struct gn_sock *sock, struct gn__io *io,
 /* ---- by which way ---- */
 
 static unsigned wanted_iface(const struct gn_sock *sock,
-                             const struct gn__io *io,
+                             const struct gn__xfer *io,
                              const struct gn__endpoint *to)
 {
     bool v4 = gn__addr_is_v4(&to->addr);
@@ -149,7 +149,7 @@ static unsigned wanted_iface(const struct gn_sock *sock,
 }
 
 static struct gn__addr wanted_source(const struct gn_sock *sock,
-                                     const struct gn__io *io,
+                                     const struct gn__xfer *io,
                                      const struct gn__endpoint *to)
 {
     struct gn__addr source = gn__source_to(sock, &to->addr);
@@ -162,7 +162,7 @@ static struct gn__addr wanted_source(const struct gn_sock *sock,
     return source;
 }
 
-static int find_way(struct gn_sock *sock, const struct gn__io *io,
+static int find_way(struct gn_sock *sock, const struct gn__xfer *io,
                     struct plan *plan)
 {
     struct gn__addr source = wanted_source(sock, io, &plan->to);
@@ -183,7 +183,7 @@ static int find_way(struct gn_sock *sock, const struct gn__io *io,
     return 0;
 }
 
-static void fill_plan(const struct gn_sock *sock, const struct gn__io *io,
+static void fill_plan(const struct gn_sock *sock, const struct gn__xfer *io,
                       struct plan *plan)
 {
     const struct gn__sock_opt *opt = &sock->opt;
@@ -204,7 +204,7 @@ static void fill_plan(const struct gn_sock *sock, const struct gn__io *io,
     plan->dont_fragment = (v4 ? opt->pmtu : opt->pmtu6) >= 2; /* DO, PROBE */
 }
 
-static int check_size(const struct gn__io *io, const struct plan *plan)
+static int check_size(const struct gn__xfer *io, const struct plan *plan)
 {
     bool v4 = gn__addr_is_v4(&plan->to.addr);
     size_t headers = (v4 ? GN__IP4_HDR_LEN : GN__IP6_HDR_LEN) + GN__UDP_HDR_LEN;
@@ -260,7 +260,7 @@ static void write_headers(struct gn_sock *sock, struct gn__packet *packet,
     };
 }
 
-static int add_payload(struct gn__packet *packet, struct gn__io *io)
+static int add_payload(struct gn__packet *packet, struct gn__xfer *io)
 {
     int err;
 
@@ -289,7 +289,7 @@ static void loop_back(struct gn_sock *sock, const struct plan *plan,
         gn__packet_free(copy);
 }
 
-static int transmit(struct gn_sock *sock, struct gn__io *io,
+static int transmit(struct gn_sock *sock, struct gn__xfer *io,
                     const struct plan *plan)
 {
     struct gn__packet *packet = gn__packet_alloc(&sock->engine->net.packets);
@@ -337,7 +337,7 @@ void gn__udp_uncork(struct gn__udp_sock *udp)
     udp->cork = NULL;
 }
 
-static int cork(struct gn__udp_sock *udp, const struct gn__io *io,
+static int cork(struct gn__udp_sock *udp, const struct gn__xfer *io,
                 const struct gn__endpoint *to)
 {
     struct gn__engine *engine = udp->sock.engine;
@@ -362,7 +362,7 @@ undo_alloc:
     return -ENOBUFS;
 }
 
-static int gather(struct gn__udp_cork *cork, struct gn__io *io)
+static int gather(struct gn__udp_cork *cork, struct gn__xfer *io)
 {
     size_t most = gn__addr_is_v4(&cork->to.addr) ? GN__UDP_MAX4 : GN__UDP_MAX6;
     uint8_t *at = gn__chunk_data(cork->chunk) + cork->len;
@@ -382,10 +382,10 @@ static int send_gathered(struct gn__udp_sock *udp)
 {
     struct gn__udp_cork *cork = udp->cork;
     struct plan plan = {.to = cork->to};
-    struct gn__io io;
+    struct gn__xfer io;
     int err;
 
-    gn__io_clear(&io);
+    gn__xfer_clear(&io);
     io.ancillary = cork->ancillary;
     io.total = cork->len;
     err = find_way(&udp->sock, &io, &plan);
@@ -408,7 +408,7 @@ static int send_gathered(struct gn__udp_sock *udp)
 
 /* The first destination counts; but IPv6 looks at later ones, too, and cannot
  * change over to IPv4. */
-static int check_corked(struct gn__udp_sock *udp, const struct gn__io *io)
+static int check_corked(struct gn__udp_sock *udp, const struct gn__xfer *io)
 {
     struct gn__endpoint to;
     int err;
@@ -420,7 +420,7 @@ static int check_corked(struct gn__udp_sock *udp, const struct gn__io *io)
     return !err && gn__addr_is_v4(&to.addr) ? -EINVAL : err;
 }
 
-static int send_corked(struct gn__udp_sock *udp, struct gn__io *io)
+static int send_corked(struct gn__udp_sock *udp, struct gn__xfer *io)
 {
     int err = check_corked(udp, io);
 
@@ -435,7 +435,7 @@ static int send_corked(struct gn__udp_sock *udp, struct gn__io *io)
     return err;
 }
 
-int gn__udp_send(struct gn_sock *sock, struct gn__io *io)
+int gn__udp_send(struct gn_sock *sock, struct gn__xfer *io)
 {
     struct gn__udp_sock *udp = gn__udp_of(sock);
     struct plan plan;

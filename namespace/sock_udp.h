@@ -31,8 +31,8 @@ static inline struct gn__udp_sock *gn__udp_of(struct gn_sock *sock)
 }
 
 /* ---- sock_udp.c ---- */
-int gn__udp_prepare(struct gn_sock *sock, struct gn__io *io);
-int gn__udp_send(struct gn_sock *sock, struct gn__io *io);
+int gn__udp_prepare(struct gn_sock *sock, struct gn__xfer *io);
+int gn__udp_send(struct gn_sock *sock, struct gn__xfer *io);
 /** A port of its own, if it has none: -EAGAIN, as Linux says. */
 int gn__udp_autobind(struct gn__udp_sock *udp);
 
@@ -40,7 +40,7 @@ int gn__udp_autobind(struct gn__udp_sock *udp);
 void gn__udp_uncork(struct gn__udp_sock *udp);
 
 /* ---- sock_udp_in.c ---- */
-int gn__udp_recv(struct gn_sock *sock, struct gn__io *io);
+int gn__udp_recv(struct gn_sock *sock, struct gn__xfer *io);
 /** Payload bytes of the first datagram; -1: there is none. */
 ssize_t gn__udp_first(const struct gn__udp_sock *udp);
 void gn__udp_flush(struct gn__udp_sock *udp);

@@ -262,7 +262,7 @@ static unsigned wants(const struct gn__sock_opt *opt)
            (opt->recv_tclass6 ? GN__WANT_TCLASS6 : 0);
 }
 
-static void describe(const struct gn__packet *packet, struct gn__io *io)
+static void describe(const struct gn__packet *packet, struct gn__xfer *io)
 {
     unsigned iface = (unsigned)packet->to_generation;
 
@@ -279,7 +279,7 @@ static void describe(const struct gn__packet *packet, struct gn__io *io)
 }
 
 /* Up to io->total bytes: what is in the head by copy, slices by reference. */
-static void take_payload(struct gn__packet *packet, struct gn__io *io)
+static void take_payload(struct gn__packet *packet, struct gn__xfer *io)
 {
     size_t at = payload_at(packet);
     size_t left = io->length < io->total ? io->length : io->total;
@@ -302,7 +302,7 @@ static void take_payload(struct gn__packet *packet, struct gn__io *io)
     }
 }
 
-int gn__udp_recv(struct gn_sock *sock, struct gn__io *io)
+int gn__udp_recv(struct gn_sock *sock, struct gn__xfer *io)
 {
     struct gn__udp_sock *udp = gn__udp_of(sock);
     struct gn__packet *packet = udp->head;
