@@ -26,12 +26,18 @@
  * options, shutdown, links and captures work as between guests, and frame ports
  * get the same service.
  *
+ * Each guest that talks to the outside has a stack of its own at the gateway,
+ * so that what one of them does to it (connections, memory, fragments) costs
+ * the others nothing, and what is left of a guest that is gone never meets the
+ * next owner of its address.
+ *
  * The operations run on the driving thread without the lock, as notices, and
  * all functions here are called there.
  */
 #include "namespace/engine.h"
 #include "namespace/sock.h"
 
+struct gn__port;
 struct gn_network;
 struct gn__outside;
 struct gn__outside_dial;
@@ -57,12 +63,25 @@ struct gn__outside_ops {
     void (*bound)(struct gn__outside *outside, struct gn__outside_port *port);
     /** That is over: forget @port. */
     void (*unbound)(struct gn__outside *outside, struct gn__outside_port *port);
+    /** One that was set by gn__ns_set_outside() or gn__port_set_outside() is
+     *  gone: the last call for it. NULL: nobody wants to know. */
+    void (*released)(struct gn__outside *outside);
 };
 
-/** Embedded in its owner's struct, which outlives the namespaces that use it. */
+/** Embedded in its owner's struct, which outlives the namespaces and ports that
+ *  use it: until the last ops->released(). */
 struct gn__outside {
     const struct gn__outside_ops *ops;
 };
+
+/**
+ * Let a new guest reach the outside by @outside, once, before it is used.
+ * Under the engine's lock. -ENOMEM; -EADDRNOTAVAIL: it is in no network.
+ */
+GN_WARN_UNUSED int gn__ns_set_outside(struct gn_namespace *ns,
+                                      struct gn__outside *outside);
+GN_WARN_UNUSED int gn__port_set_outside(struct gn__port *port,
+                                        struct gn__outside *outside);
 
 /** Who dials whom. user: the ops' own. */
 struct gn__outside_dial {
@@ -77,19 +96,23 @@ struct gn__outside_port {
     struct gn_namespace *ns;
     int type;
     struct gn__endpoint local; /* any address: all of the namespace's */
+    bool v6only;               /* local is ::, and IPv4 is not meant */
     void *user;
 };
 
 /** Let it be connected. @out: a non-blocking socket in the host's namespace,
  *  owned by the caller, that becomes writable when the guest has answered.
- *  Consumes the dial, also when it fails: -ENOMEM, -ECANCELED, ... */
+ *  Consumes the dial, also when it fails: -ENOMEM, -ENOBUFS (the guest has as
+ *  many connections as it may), -ECANCELED (the guest gave up; there will be no
+ *  ops->cancel() any more). */
 GN_WARN_UNUSED int gn__outside_accept(struct gn__outside_dial *dial,
                                       struct gn_sock **out);
 /** End it with a negative errno; -ETIMEDOUT: the guest hears nothing, and times
  *  out by itself. Consumes the dial. */
 void gn__outside_refuse(struct gn__outside_dial *dial, int error);
 
-/** Datagrams between one endpoint outside and one of a guest. */
+/** Datagrams between one endpoint outside and one of a guest. The calls come on
+ *  the driving thread; none after gn__outside_flow_close(). */
 struct gn__outside_flow_ops {
     /** From the guest; borrowed for the call. */
     void (*received)(struct gn__outside_flow *flow, const void *data,
@@ -99,18 +122,33 @@ struct gn__outside_flow_ops {
     void (*failed)(struct gn__outside_flow *flow, int error, void *user);
 };
 
+/** Let it be a flow, and hear what waited. Consumes the dial, also when it
+ *  fails: -ENOMEM, -ECANCELED. @out: gn__outside_flow_close(). */
 GN_WARN_UNUSED int gn__outside_accept_flow(
     struct gn__outside_dial *dial, const struct gn__outside_flow_ops *ops,
     void *user, struct gn__outside_flow **out);
-/** From an endpoint outside to one of a guest in @net. -EADDRINUSE: there is
- *  one; -EADDRNOTAVAIL: @outside cannot be played, see gn__outside_may_be(). */
+/**
+ * From an endpoint outside to one of a guest in @net.
+ *
+ *   -EADDRINUSE     There is one.
+ *   -EADDRNOTAVAIL  @outside cannot be played, see gn__outside_may_be(), or is
+ *                   of the other family.
+ *   -EHOSTUNREACH   No guest has the address.
+ *   -ENOBUFS        There are limits.max_flows to that guest.
+ *   -ENOMEM, -ECANCELED (the network is closing)
+ */
 GN_WARN_UNUSED int gn__outside_flow_open(struct gn_network *net,
                                          const struct gn__endpoint *outside,
                                          const struct gn__endpoint *guest,
                                          const struct gn__outside_flow_ops *ops,
                                          void *user,
                                          struct gn__outside_flow **out);
-/** Send to the guest; cut by nothing, dropped as any packet may be. */
+/**
+ * Send to the guest; cut by nothing, dropped as any packet may be.
+ *
+ *   -EMSGSIZE  More than 65507 bytes, of IPv6 65487.
+ *   -ECANCELED  The guest is gone.   -ENOBUFS
+ */
 int gn__outside_flow_send(struct gn__outside_flow *flow, const void *data,
                           size_t len);
 /** The outside said that nobody hears there: tell the guest by ICMP. */
@@ -126,7 +164,9 @@ bool gn__outside_may_be(struct gn_network *net, const struct gn__addr *addr);
  * the host's namespace, owned by the caller.
  *
  *   -EADDRNOTAVAIL  @outside cannot be played, or the 4-tuple is in use.
- *   -ENOMEM, -ENOBUFS, -EHOSTUNREACH
+ *   -EHOSTUNREACH   No guest has the address.
+ *   -ENOBUFS        The guest has limits.max_connections by the gateway.
+ *   -ENOMEM, -ECANCELED (the network is closing)
  */
 GN_WARN_UNUSED int gn__outside_connect(struct gn_network *net,
                                        const struct gn__endpoint *outside,
