@@ -11,6 +11,7 @@
  *     sock_msg.c      send and receive: checks, the blocking loops, copying
  *     sock_poll.c     readiness: waiting, settling, polling
  *     sock_watch.c    the subscription
+ *     sock_stream.c   streams by reference, for relays
  *     sock_bind.c     who has which port;  sock_port.c picks one
  *     sock_opt*.c     options
  *     sock_tcp.c, sock_connect.c, sock_listen.c    streams

@@ -131,13 +131,11 @@ static int prepare(struct gn_sock *sock, struct gn__xfer *io)
     return 0;
 }
 
-/* Hand over the first slice, or as much of it as there is room for. */
-static int send_slice(struct gn__tcp_sock *tcp, struct gn__xfer *io, bool more)
+int gn__tcp_sock_push(struct gn__tcp_sock *tcp, struct gn__slice *slice,
+                      bool more)
 {
-    struct gn__slice *slice = &io->slices[0];
     struct gn__slice part = *slice;
     size_t room = gn__tcp_space(tcp->conn);
-    unsigned i;
     int err;
 
     if (room == 0)
@@ -146,18 +144,30 @@ static int send_slice(struct gn__tcp_sock *tcp, struct gn__xfer *io, bool more)
         part.len = (uint32_t)room;
         gn__chunk_ref(part.chunk);
     }
-    err = gn__tcp_send(tcp->conn, &part, more || io->n_slices > 1);
+    err = gn__tcp_send(tcp->conn, &part, more);
     if (err) {
         if (part.len < slice->len)
             gn__chunk_unref(part.chunk);
         return err;
     }
-    io->done += part.len;
-    if (part.len < slice->len) {
-        slice->data += part.len;
-        slice->len -= part.len;
+    slice->data += part.len;
+    slice->len -= part.len;
+    return 0;
+}
+
+/* Hand over the first slice, or as much of it as there is room for. */
+static int send_slice(struct gn__tcp_sock *tcp, struct gn__xfer *io, bool more)
+{
+    struct gn__slice *slice = &io->slices[0];
+    uint32_t len = slice->len;
+    unsigned i;
+    int err = gn__tcp_sock_push(tcp, slice, more || io->n_slices > 1);
+
+    if (err)
+        return err;
+    io->done += len - slice->len;
+    if (slice->len > 0)
         return 0;
-    }
     io->n_slices--;
     for (i = 0; i < io->n_slices; i++)
         io->slices[i] = io->slices[i + 1];

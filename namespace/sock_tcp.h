@@ -48,6 +48,11 @@ void gn__tcp_look(struct gn__tcp_sock *tcp);
 /** The state as Linux has it: CLOSE also for what rests in TIME_WAIT. */
 enum gn__tcp_state gn__tcp_state_of(const struct gn__tcp_sock *tcp);
 
+/** Hand over a slice, or as much of it as there is room for: what is left of
+ *  it has a length, and its reference. Errors are those of gn__tcp_send(). */
+GN_WARN_UNUSED int gn__tcp_sock_push(struct gn__tcp_sock *tcp,
+                                     struct gn__slice *slice, bool more);
+
 /** The options of a connection to (or, listening, of this family as) @remote:
  *  the hop limit and class of its version. */
 struct gn__tcp_params gn__tcp_params_of(const struct gn_sock *sock,

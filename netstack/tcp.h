@@ -274,6 +274,9 @@ void gn__tcp_push(struct gn__conn *conn);
 size_t gn__tcp_take(struct gn__conn *conn, size_t max, bool peek, size_t skip,
                     struct gn__slice *out, size_t cap);
 
+/** Throw away the first @n of the bytes that wait: after a peek. */
+void gn__tcp_skip(struct gn__conn *conn, size_t n);
+
 /** Send FIN behind what is queued. -ENOTCONN if not yet connected. */
 GN_WARN_UNUSED int gn__tcp_shutdown(struct gn__conn *conn);
 

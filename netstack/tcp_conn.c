@@ -653,6 +653,19 @@ static uint32_t window_edge(const struct gn__conn *conn)
     return half < two_segments ? half : two_segments;
 }
 
+void gn__tcp_skip(struct gn__conn *conn, size_t n)
+{
+    consume(conn, n);
+    if (!conn->rx.n)
+        conn->rx_room = 0;
+    if (conn->pcb &&
+        gn__netstack_ops.opened(conn, (uint32_t)n, window_edge(conn))) {
+        gn__conn_enter(conn);
+        gn__netstack_ops.ack_now(conn);
+        gn__conn_settle(conn);
+    }
+}
+
 size_t gn__tcp_take(struct gn__conn *conn, size_t max, bool peek, size_t skip,
                     struct gn__slice *out, size_t cap)
 {
@@ -675,17 +688,8 @@ size_t gn__tcp_take(struct gn__conn *conn, size_t max, bool peek, size_t skip,
         taken += slice.len;
         out[n++] = slice;
     }
-    if (peek || !taken)
-        return n;
-    consume(conn, taken);
-    if (!conn->rx.n)
-        conn->rx_room = 0;
-    if (conn->pcb &&
-        gn__netstack_ops.opened(conn, (uint32_t)taken, window_edge(conn))) {
-        gn__conn_enter(conn);
-        gn__netstack_ops.ack_now(conn);
-        gn__conn_settle(conn);
-    }
+    if (!peek && taken)
+        gn__tcp_skip(conn, taken);
     return n;
 }
 
