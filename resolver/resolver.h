@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_RESOLVER_RESOLVER_H
+#define GN_RESOLVER_RESOLVER_H
+
+/*
+ * A lookup as resolvers and those who start one know it, and what else host/
+ * needs of this folder.
+ *
+ *     init --(start)--> asked --(answered)--> answered --> ended() --(done)
+ *                         |
+ *                         +--(cancel)--> init
+ *
+ * gn__lookup_start() hands the question to a resolver. Whenever that answers
+ * (inside its operation, later, or from another thread), ended() runs exactly
+ * once on the driving thread and never inside gn_lookup_done_*(), so that a
+ * resolver is not entered anew from its own answer. ended() may run inside
+ * gn__lookup_start(), when the resolver's operation has returned.
+ *
+ * A resolver that asks others (chain, fault) starts lookups of its own, which
+ * are made from the one it was given: same driver, memory and namespace.
+ *
+ * What a resolver may use of the driver is gn__lookup_io(): descriptors, timers
+ * and turns of the network that looks up. What it keeps for a network (sockets,
+ * say) it keeps by that pointer, and ends with gn__io_at_end(). By the time an
+ * end runs, no lookup of that network is with a resolver any more.
+ */
+#include <guestnet/resolver.h>
+
+#include <stdatomic.h>
+
+#include "base/addr.h"
+#include "base/io.h"
+#include "base/mem.h"
+
+/** The longest name, RFC 1035, without the dot at the end; and of a label. */
+#define GN__NAME_MAX  253u
+#define GN__LABEL_MAX 63u
+/** Addresses of one answer; those behind are left out. */
+#define GN__ANSWERS_MAX 64u
+/** The longest DNS message. */
+#define GN__MESSAGE_MAX 65535u
+
+struct gn_resolver {
+    const struct gn_resolver_ops *ops;
+    void *self;
+    struct gn__mem mem; /* where this struct comes from */
+};
+
+/** gn_resolver_create() with an allocator; ops and self as there. */
+GN_WARN_UNUSED int gn__resolver_create(const struct gn__mem *mem,
+                                       const struct gn_resolver_ops *ops,
+                                       void *self, struct gn_resolver **out);
+
+/* ---- lookups ---- */
+
+enum gn__lookup_kind {
+    GN__LOOKUP_IP = 0,
+    GN__LOOKUP_PORT,
+    GN__LOOKUP_ADDR,
+    GN__LOOKUP_QUERY
+};
+
+/** What is asked. Text is borrowed until the lookup has ended. */
+struct gn__question {
+    enum gn__lookup_kind kind;
+    const char *network;         /* IP: "ip", ...; PORT: "tcp", "udp" */
+    const char *name;            /* IP, QUERY: the host; PORT: the service */
+    const struct sockaddr *addr; /* ADDR */
+    uint16_t type;               /* QUERY */
+};
+
+/** What came back; memory is the lookup's. */
+struct gn__result {
+    int status;
+    struct gn_answer *answers; /* IP */
+    size_t n;
+    uint16_t port;  /* PORT */
+    char *name;     /* IP: canonical, may be NULL; ADDR */
+    uint32_t ttl_s; /* ADDR */
+    void *message;  /* QUERY */
+    size_t len;
+};
+
+/** Where a lookup lives. */
+struct gn__lookup_home {
+    struct gn__io *io;
+    const struct gn__mem *mem;
+    struct gn_namespace *ns; /* who asks; only passed on */
+    uint64_t key[2];         /* for what is random about it */
+    /**
+     * A lookup was answered by a thread that does not drive: call
+     * gn__lookup_arrived() on the one that does, soon. Any thread.
+     */
+    void (*post)(struct gn__lookup_home *home);
+    bool (*is_driving)(struct gn__lookup_home *home);
+    _Atomic(struct gn_lookup *) posted; /* by next_posted */
+};
+
+struct gn_lookup {
+    struct gn__lookup_home *home;
+    struct gn__question question;
+    struct gn__result result;
+    struct gn_resolver *resolver; /* who is asked; NULL: nobody */
+    void *user;                   /* the resolver's */
+    void (*ended)(struct gn_lookup *lookup);
+    struct gn__io_task task;
+    struct gn_lookup *next_posted;
+    _Atomic bool answered; /* the result is written */
+    bool starting;         /* inside the resolver's operation */
+};
+
+/** Resets everything; the caller sets ended. */
+void gn__lookup_init(struct gn_lookup *lookup, struct gn__lookup_home *home,
+                     const struct gn__question *question);
+/** Ask @resolver; from ended() too, which makes it ask again. */
+void gn__lookup_start(struct gn_lookup *lookup, struct gn_resolver *resolver);
+/** Let nobody answer it any more; ended() does not run. Frees the result, as
+ *  gn__lookup_done() does. Does nothing twice. */
+void gn__lookup_cancel(struct gn_lookup *lookup);
+/** After ended(): free the result. */
+void gn__lookup_done(struct gn_lookup *lookup);
+/** Answer @to by the result of @from, which has ended; @from is done then. */
+void gn__lookup_pass(struct gn_lookup *from, struct gn_lookup *to);
+/** On the driving thread: run ended() of what was posted. */
+void gn__lookup_arrived(struct gn__lookup_home *home);
+/** Answer with an error, whatever kind it is. */
+void gn__lookup_fail(struct gn_lookup *lookup, int status);
+
+/** For resolvers. */
+static inline struct gn__io *gn__lookup_io(const struct gn_lookup *lookup)
+{
+    return lookup->home->io;
+}
+static inline const struct gn__mem *gn__lookup_mem(
+    const struct gn_lookup *lookup)
+{
+    return lookup->home->mem;
+}
+
+/* ---- names ---- */
+
+/** Can @name be looked up: 1 to 253 bytes (a dot at the end does not count),
+ *  labels of 1 to 63, letters, digits, '-', '_' and bytes above 127? */
+bool gn__host_is_valid(const char *name);
+/** "ip", "ip4", "ip6" as AF_UNSPEC, AF_INET, AF_INET6; -1: no such. */
+int gn__ip_network(const char *network);
+/** Does @name match @pattern, "a.b" or "*.a.b" (any labels before), or "*"?
+ *  Without regard to case and a dot at the end. */
+bool gn__host_matches(const char *pattern, const char *name);
+bool gn__host_equal(const char *a, const char *b);
+
+/* ---- services: services.c ---- */
+
+/** The usual ones, by name without regard to case; 0: unknown.
+ *  @network: "tcp", "udp". */
+uint16_t gn__service_port(const char *network, const char *service);
+/** The other way; NULL: unknown. */
+const char *gn__service_name(const char *network, uint16_t port);
+
+/* ---- the order of answers: sort.c ---- */
+
+/** Where a destination would be reached from, as RFC 6724 asks. */
+struct gn__sort_source {
+    bool usable;
+    struct gn__addr addr;
+};
+
+/**
+ * Put answers in the order of RFC 6724 section 6, equal ones as they were.
+ *
+ * @source  Of the answer at the same place: what would be its source address.
+ */
+void gn__answers_sort(struct gn_answer *answers,
+                      struct gn__sort_source *sources, size_t n);
+
+#endif /* GN_RESOLVER_RESOLVER_H */
