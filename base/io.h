@@ -36,8 +36,8 @@ struct gn__io_watch {
      *  watch, also its own, and free it then. */
     void (*ready)(struct gn__io_watch *watch, short revents);
     int fd;
-    short events;  /* what is asked for; 0: nothing */
-    uint32_t slot; /* the driver's own */
+    short events;  /* what is asked for; 0: nothing, not even POLLHUP */
+    uint32_t slot; /* the driver's own; 0: not watched */
 };
 
 /** A timer; embedded. Zero: not started. */
@@ -53,7 +53,7 @@ struct gn__io_task {
     void (*run)(struct gn__io_task *task);
 };
 
-/** Told when the network closes; embedded. */
+/** Told when the network closes; embedded. Zero: it asked for nothing. */
 struct gn__io_end {
     struct gn__list link;
     void (*run)(struct gn__io_end *end);
@@ -68,6 +68,8 @@ struct gn__io_ops {
                  short events);
     void (*unwatch)(struct gn__io *io, struct gn__io_watch *watch);
     void (*hold)(struct gn__io *io, int n);
+    /** The ends have run; let go of @io. */
+    void (*done)(struct gn__io *io);
 };
 
 struct gn__io {
@@ -76,6 +78,7 @@ struct gn__io {
     struct gn__heap timers;
     struct gn__list tasks;
     struct gn__list ends;
+    bool running; /* in gn__io_run(): whoever called it rearms */
 };
 
 void gn__io_init(struct gn__io *io, const struct gn__io_ops *ops,
@@ -89,7 +92,8 @@ uint64_t gn__io_now(struct gn__io *io);
  *
  *   -ENOTSUP  The driver has no descriptors (a virtual clock).
  *   -EPERM    The descriptor cannot be polled: a regular file.
- *   -ENOMEM, -ENOSPC
+ *   -EEXIST   Another watch has the descriptor.
+ *   -EBADF, -ENOMEM, -ENOSPC
  */
 GN_WARN_UNUSED int gn__io_watch(struct gn__io *io, struct gn__io_watch *watch,
                                 int fd, short events);
@@ -116,7 +120,7 @@ void gn__io_release(struct gn__io *io);
 bool gn__io_run(struct gn__io *io, unsigned max);
 /** For host/io.c: when the next is due, ns; UINT64_MAX. 0: now. */
 uint64_t gn__io_deadline(const struct gn__io *io);
-/** For host/io.c: run the ends. */
+/** For who closes the network: run the ends, then ops->done. */
 void gn__io_done(struct gn__io *io);
 
 #endif /* GN_BASE_IO_H */

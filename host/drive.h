@@ -15,11 +15,9 @@
 #include "base/io.h"
 #include "namespace/namespace.h"
 
-/** The network's descriptors, timers and turns. */
+/** The network's descriptors, timers and turns, made when first asked for. On
+ *  the driving thread. NULL: no memory, or the network is closing. */
 struct gn__io *gn__network_io(struct gn_network *net);
-
-/** The network a namespace was created in; its io is the namespace's. */
-struct gn_network *gn__namespace_network(struct gn_namespace *ns);
 
 /**
  * Run @call on the driving thread of @net and return what it returned. Another

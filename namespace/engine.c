@@ -328,16 +328,19 @@ static void run_lates(struct gn__engine *engine, struct gn__late **lates,
     }
 }
 
-/* Whether the driver must be told of @next, and remember what it will know. */
+/*
+ * Whether the driver must be told of @next, and remember what it will know. On
+ * its own thread it looks before it sleeps, but it need not be awake there: its
+ * thread may be in code of a loop that others share, or in none of a loop.
+ */
 static bool arm_driver(struct gn__engine *engine, uint64_t next)
 {
-    bool driving = gn__engine_is_driving(engine);
+    uint64_t armed = atomic_load_explicit(&engine->armed, memory_order_relaxed);
 
-    if (!driving &&
-        next >= atomic_load_explicit(&engine->armed, memory_order_relaxed))
+    if (next >= armed && !gn__engine_is_driving(engine))
         return false;
     atomic_store_explicit(&engine->armed, next, memory_order_relaxed);
-    return !driving;
+    return next < armed;
 }
 
 void gn__engine_leave(struct gn__engine *engine)

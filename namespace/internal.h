@@ -206,6 +206,9 @@ struct gn_network {
     void (*tap)(struct gn_network *net, const struct gn__port *from,
                 const struct gn__packet *packet, void *arg);
     void *tap_arg;
+    struct gn__io *io;      /* NULL: nobody asked for it yet */
+    struct gn__list calls;  /* struct gn__call, on their way */
+    struct gn__notice ends; /* the first step of closing */
     struct gn__notice closed;
     gn_close_cb close_cb;
     void *close_arg;

@@ -480,6 +480,16 @@ void gn__ns_unref(struct gn_namespace *ns)
     gn__engine_unref(engine);
 }
 
+struct gn_network *gn__namespace_network(struct gn_namespace *ns)
+{
+    struct gn_network *net;
+
+    gn__engine_enter(ns->engine);
+    net = ns->home;
+    gn__engine_leave(ns->engine);
+    return net;
+}
+
 static void report_closed(struct gn__notice *notice)
 {
     struct gn_namespace *ns =

@@ -28,6 +28,34 @@ GN_WARN_UNUSED int gn__network_create(struct gn__engine *engine,
 /** The engine a network is on. */
 struct gn__engine *gn__network_engine(const struct gn_network *net);
 
+/** The network a namespace was created in; its io is the namespace's. NULL: it
+ *  has ended. */
+struct gn_network *gn__namespace_network(struct gn_namespace *ns);
+
+/**
+ * The descriptors, timers and turns that end with the network. On the driving
+ * thread; NULL as long as none were set. set: @io is consumed, gn__io_done();
+ * -ECANCELED: the network is closing, and @io is still the caller's.
+ */
+struct gn__io *gn__network_get_io(const struct gn_network *net);
+GN_WARN_UNUSED int gn__network_set_io(struct gn_network *net,
+                                      struct gn__io *io);
+
+/** A call that is carried to the driving thread; embedded. */
+struct gn__call {
+    struct gn__list of_net;
+    struct gn__notice notice;
+    struct gn_network *net;
+    /** @status  0, or -ECANCELED: the network has closed. Its last touch. */
+    void (*run)(struct gn__call *call, int status);
+};
+/** Have call->run called once on the driving thread, on a later turn. Any
+ *  thread. -ECANCELED: the network is closing; it is not called. */
+GN_WARN_UNUSED int gn__network_call(struct gn_network *net,
+                                    struct gn__call *call);
+/** Is the network closing? Any thread. */
+bool gn__network_is_closing(struct gn_network *net);
+
 /** Write one line for the caller's `why`, if there is one. Returns -EINVAL. */
 int gn__why(char *why, size_t why_len, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

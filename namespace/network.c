@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The life of a network. It is made in one go and closed in two steps: at
- * once, under the lock, all that lives in it ends; then, from the driving
- * thread and behind the callbacks of what ended with it, its memory goes, its
- * driver is told, and whoever closed it.
+ * The life of a network. It is made in one go and closed in two steps, both
+ * from the driving thread. First what talks to the kernel ends, without the
+ * lock, then under it all that lives in the network; and behind the callbacks
+ * of what ended so its memory goes, its driver is told, and whoever closed it.
+ * Calls that are still on their way to the driving thread are cancelled.
  *
  * The random key of a network follows from its engine's, or from its own seed,
  * and its name. Networks of one name are told apart by their order.
@@ -286,7 +287,7 @@ static void init_simple(struct gn_network *net,
     gn__list_init(&net->ports);
     gn__list_init(&net->namespaces);
     gn__list_init(&net->ended);
-    gn__list_init(&net->closed.link);
+    gn__list_init(&net->calls);
     net->mtu = config->mtu ? config->mtu : GN_MTU_DEFAULT;
     (void)snprintf(net->domain, sizeof(net->domain), "%s",
                    config->domain ? config->domain : "guest.internal");
@@ -445,7 +446,104 @@ static void end_ports(struct gn_network *net)
     }
 }
 
-/* On the driving thread, or for it, without the lock. */
+/* ---- calls that are carried to the driving thread ---- */
+
+static void run_call(struct gn__notice *notice)
+{
+    struct gn__call *call = gn__container_of(notice, struct gn__call, notice);
+    struct gn__engine *engine = call->net->engine;
+
+    gn__engine_enter(engine);
+    gn__list_del(&call->of_net);
+    gn__engine_leave(engine);
+    call->run(call, 0);
+}
+
+int gn__network_call(struct gn_network *net, struct gn__call *call)
+{
+    struct gn__engine *engine = net->engine;
+    int err = 0;
+
+    call->net = net;
+    memset(&call->notice, 0, sizeof(call->notice));
+    call->notice.run = run_call;
+    gn__list_init(&call->of_net);
+    gn__engine_ref(engine);
+    gn__engine_enter(engine);
+    if (net->closing) {
+        err = -ECANCELED;
+    } else {
+        gn__list_add_tail(&net->calls, &call->of_net);
+        gn__notice_queue(engine, &call->notice);
+    }
+    gn__engine_leave(engine);
+    gn__engine_unref(engine);
+    return err;
+}
+
+bool gn__network_is_closing(struct gn_network *net)
+{
+    bool closing;
+
+    gn__engine_enter(net->engine);
+    closing = net->closing;
+    gn__engine_leave(net->engine);
+    return closing;
+}
+
+/* The one that has waited longest, off both its lists; or NULL. */
+static struct gn__call *take_call(struct gn_network *net)
+{
+    struct gn__engine *engine = net->engine;
+    struct gn__call *call = NULL;
+    struct gn__list *node;
+
+    gn__engine_enter(engine);
+    node = gn__list_pop(&net->calls);
+    if (node) {
+        call = gn__container_of(node, struct gn__call, of_net);
+        gn__notice_cancel(engine, &call->notice);
+    }
+    gn__engine_leave(engine);
+    return call;
+}
+
+static void cancel_calls(struct gn_network *net)
+{
+    struct gn__call *call;
+
+    while ((call = take_call(net)))
+        call->run(call, -ECANCELED);
+}
+
+/* ---- its descriptors, timers and turns ---- */
+
+struct gn__io *gn__network_get_io(const struct gn_network *net)
+{
+    return net->io;
+}
+
+int gn__network_set_io(struct gn_network *net, struct gn__io *io)
+{
+    if (gn__network_is_closing(net))
+        return -ECANCELED;
+    net->io = io;
+    return 0;
+}
+
+static void end_io(struct gn_network *net)
+{
+    struct gn__io *io = net->io;
+
+    if (!io)
+        return;
+    gn__io_done(io);
+    net->io = NULL;
+}
+
+/* ---- the two steps ---- */
+
+/* Without the lock, as all of the rest. */
 static void report_closed(struct gn_network *net)
 {
     struct gn__engine *engine = net->engine;
@@ -470,43 +568,77 @@ static void notice_closed(struct gn__notice *notice)
     report_closed(gn__container_of(notice, struct gn_network, closed));
 }
 
+/* Some of what lives in it; true if there is more. @next is queued then, and
+ * @last when there is not; both may be NULL. */
+static bool end_some(struct gn_network *net, struct gn__notice *next,
+                     struct gn__notice *last)
+{
+    struct gn__engine *engine = net->engine;
+    bool more;
+
+    gn__engine_enter(engine);
+    more = end_namespaces(net);
+    if (!more) {
+        end_ports(net);
+        gn__paths_end(net, 0);
+        gn__list_del(&net->of_engine);
+    }
+    if (more && next)
+        gn__notice_queue(engine, next);
+    if (!more && last)
+        gn__notice_queue(engine, last);
+    gn__engine_leave(engine);
+    return more;
+}
+
+static void notice_ends(struct gn__notice *notice)
+{
+    struct gn_network *net = gn__container_of(notice, struct gn_network, ends);
+
+    cancel_calls(net);
+    end_io(net);
+    (void)end_some(net, notice, &net->closed); /* It asks for more itself. */
+}
+
 static void ignore(void *arg)
 {
     (void)arg;
+}
+
+/* Both steps at once, for the driving thread, which cannot wait. */
+static void close_now(struct gn_network *net)
+{
+    cancel_calls(net);
+    end_io(net);
+    while (end_some(net, NULL, NULL))
+        continue;
+    report_closed(net);
 }
 
 void gn_network_close(struct gn_network *net, gn_close_cb callback, void *arg)
 {
     struct gn__engine *engine;
     struct gn__closing closing;
-    bool driving;
+    bool now;
 
     if (!net)
         return;
     engine = net->engine;
-    driving = gn__engine_is_driving(engine);
+    now = !callback && gn__engine_is_driving(engine);
     gn__closing_init_wait(&closing, engine);
     gn__engine_ref(engine);
     gn__engine_enter(engine);
     net->closing = true;
-    while (end_namespaces(net)) {
-        gn__engine_leave(engine);
-        gn__engine_enter(engine);
-    }
-    end_ports(net);
-    gn__paths_end(net, 0);
-    gn__list_del(&net->of_engine);
-    net->close_cb = callback ? callback : driving ? ignore : closing.callback;
+    net->close_cb = callback ? callback : now ? ignore : closing.callback;
     net->close_arg = callback ? arg : closing.arg;
+    net->ends.run = notice_ends;
     net->closed.run = notice_closed;
-    if (callback || !driving)
-        gn__notice_queue(engine, &net->closed);
+    if (!now)
+        gn__notice_queue(engine, &net->ends);
     gn__engine_leave(engine);
+    if (now)
+        close_now(net);
     gn__engine_unref(engine);
-    if (callback)
-        return;
-    if (driving)
-        report_closed(net);
-    else
+    if (!callback && !now)
         gn__closing_wait(&closing);
 }

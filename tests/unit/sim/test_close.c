@@ -211,10 +211,10 @@ static void closing_a_network_ends_its_guests(void **state)
     gn_namespace_close(gone, 0, ns_closed, f);
     gn_network_close(net, net_closed, f);
     assert_int_equal(f->order, 0);
-    assert_int_equal(gn_simnet_send(sock, "10.77.0.3:1", "x", 1), -ECANCELED);
     gn_clock_advance(f->sim.clock, 0);
     assert_int_equal(f->ns_closed, 1);
     assert_int_equal(f->net_closed, 2);
+    assert_int_equal(gn_simnet_send(sock, "10.77.0.3:1", "x", 1), -ECANCELED);
     gn_simnet_end(sock);
 }
 
