@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * A relay works in turns, each caused by the descriptor (an edge: it became
+ * readable or writable), by the socket (its hook), by a timer or by itself. A
+ * turn goes round until neither end has anything to do for the other:
+ *
+ *     1. read from the descriptor, as much as the socket has room for;
+ *     2. one round with the engine: what was read is sent, what the kernel has
+ *        taken of the slices before is let go, the next slices are shown;
+ *     3. write those.
+ *
+ * System calls run without the engine's lock, and an idle direction costs none.
+ * After a few rounds the turn is given up and goes on later, so that thousands
+ * of relays get their share.
+ *
+ * Readiness of the descriptor is remembered in two flags, that an edge sets and
+ * -EAGAIN clears. For the socket the round itself arms the hook for what was
+ * missing.
+ */
+#include "host/relay.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "namespace/sock_stream.h"
+
+/** Rounds of one turn. */
+#define ROUNDS 4u
+/** The first read, bytes; each one that is filled makes the next larger. */
+#define READ_FIRST 2048u
+/** Shown to the kernel at once, bytes. */
+#define WRITE_MAX (256u * 1024)
+/** Until memory is looked for again, ns. */
+#define RETRY_NS 10000000u
+
+struct gn__relay {
+    struct gn__io *io;
+    struct gn_sock *sock;
+    struct gn__io_watch watch;
+    struct gn__stream_hook hook;
+    struct gn__io_task again;
+    struct gn__io_timer retry;
+    struct gn__io_end end;
+    gn__relay_cb ended;
+    void *arg;
+    struct gn__slice held; /* read, and not yet taken; len 0: nothing */
+    size_t room;           /* of the socket, as of the last round */
+    size_t passed;         /* written, and not yet let go */
+    uint32_t read_size;
+    bool ask;      /* the socket has, or may have, something to tell */
+    bool readable; /* the descriptor, as far as is known */
+    bool writable;
+    bool failed;    /* it has reported an error, which a call will say */
+    bool read_end;  /* its end of file has been read */
+    bool shut;      /* ... and passed on */
+    bool write_end; /* the socket's FIN has been passed on */
+};
+
+size_t gn__relay_size(void)
+{
+    return sizeof(struct gn__relay);
+}
+
+/* ---- ending ---- */
+
+static void close_fd(int fd, bool reset)
+{
+    struct linger now = {.l_onoff = 1};
+
+    if (reset)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    close(fd);
+}
+
+static void drop_ends(struct gn_sock *sock, int fd, bool reset)
+{
+    if (reset)
+        gn__stream_abort(sock);
+    else
+        gn_sock_close(sock);
+    gn_sock_unref(sock);
+    close_fd(fd, reset);
+}
+
+static void let_go(struct gn__relay *relay, bool reset)
+{
+    struct gn__io *io = relay->io;
+    int fd = relay->watch.fd;
+
+    gn__io_unwatch(io, &relay->watch);
+    gn__io_cancel(io, &relay->again);
+    gn__io_stop(io, &relay->retry);
+    gn__io_forget_end(&relay->end);
+    gn__stream_hook_done(&relay->hook);
+    if (relay->held.len)
+        gn__chunk_unref(relay->held.chunk);
+    drop_ends(relay->sock, fd, reset);
+    gn__free(io->mem, relay, sizeof(*relay));
+    gn__io_release(io);
+}
+
+static void finish(struct gn__relay *relay, int status)
+{
+    gn__relay_cb ended = relay->ended;
+    void *arg = relay->arg;
+
+    let_go(relay, status != 0);
+    if (ended)
+        ended(status, arg);
+}
+
+void gn__relay_abort(struct gn__relay *relay)
+{
+    let_go(relay, true);
+}
+
+static void network_closes(struct gn__io_end *end)
+{
+    finish(gn__container_of(end, struct gn__relay, end), -ECANCELED);
+}
+
+/* ---- from the descriptor ---- */
+
+static bool may_read(const struct gn__relay *relay)
+{
+    return relay->readable && !relay->read_end && !relay->held.len &&
+           relay->room;
+}
+
+/* A full chunk makes the next larger by a class, a nearly empty one smaller. */
+static void adapt(struct gn__relay *relay, size_t n, size_t asked)
+{
+    if (n == asked && relay->read_size < GN__RELAY_READ)
+        relay->read_size =
+            asked < GN__RELAY_READ / 2 ? (uint32_t)(asked * 3) : GN__RELAY_READ;
+    else if (n < asked / 8 && relay->read_size > READ_FIRST)
+        relay->read_size /= 4;
+}
+
+/* Returns 0, also if there was nothing, or the error that ends it. */
+static int take_read(struct gn__relay *relay, struct gn__chunk *chunk,
+                     size_t asked)
+{
+    ssize_t n =
+        recv(relay->watch.fd, gn__chunk_data(chunk), asked, MSG_DONTWAIT);
+
+    if (n > 0) {
+        adapt(relay, (size_t)n, asked);
+        relay->held.chunk = chunk;
+        relay->held.data = gn__chunk_data(chunk);
+        relay->held.len = (uint32_t)n;
+        return 0;
+    }
+    gn__chunk_unref(chunk);
+    if (n == 0) {
+        relay->read_end = true;
+        relay->ask = true;
+        return 0;
+    }
+    if (errno == EAGAIN)
+        relay->readable = false;
+    return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
+static void wait_for_memory(struct gn__relay *relay)
+{
+    gn__io_start(relay->io, &relay->retry, gn__io_now(relay->io) + RETRY_NS);
+}
+
+static int read_some(struct gn__relay *relay)
+{
+    struct gn__chunk *chunk;
+    size_t size = relay->read_size;
+
+    chunk = gn__chunk_alloc(relay->sock->engine->net.chunks, size);
+    if (!chunk) {
+        wait_for_memory(relay);
+        return 0;
+    }
+    size = gn__chunk_room(chunk);
+    return take_read(relay, chunk, size < relay->room ? size : relay->room);
+}
+
+/* ---- to the descriptor ---- */
+
+/* Write what was shown; what is not taken stays where it is. */
+static int write_slices(struct gn__relay *relay,
+                        const struct gn__stream_round *round)
+{
+    struct iovec iov[GN__ROUND_RECV];
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = round->n_recv};
+    size_t total = 0;
+    ssize_t n;
+    unsigned i;
+
+    for (i = 0; i < round->n_recv; i++) {
+        iov[i].iov_base = (void *)(uintptr_t)round->recv[i].data;
+        iov[i].iov_len = round->recv[i].len;
+        total += round->recv[i].len;
+    }
+    n = sendmsg(relay->watch.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        return -errno;
+    if (n < 0 ? errno == EAGAIN : (size_t)n < total)
+        relay->writable = false;
+    relay->passed = n > 0 ? (size_t)n : 0;
+    return 0;
+}
+
+static int write_some(struct gn__relay *relay,
+                      const struct gn__stream_round *round)
+{
+    int err = write_slices(relay, round);
+    unsigned i;
+
+    for (i = 0; i < round->n_recv; i++)
+        gn__chunk_unref(round->recv[i].chunk);
+    return err;
+}
+
+static int pass_fin(struct gn__relay *relay)
+{
+    relay->write_end = true;
+    return shutdown(relay->watch.fd, SHUT_WR) && errno != ENOTCONN ? -errno : 0;
+}
+
+/* ---- turns ---- */
+
+static bool has_news(const struct gn__relay *relay)
+{
+    return relay->ask || relay->passed || (relay->held.len && relay->room);
+}
+
+static int ask_engine(struct gn__relay *relay, struct gn__stream_round *round)
+{
+    int err;
+
+    round->n_send = relay->held.len > 0;
+    round->send[0] = relay->held;
+    round->fin = relay->read_end;
+    round->passed = relay->passed;
+    round->max = relay->writable && !relay->write_end ? WRITE_MAX : 0;
+    round->wants_room = relay->held.len || (relay->readable && !relay->shut);
+    relay->passed = 0;
+    relay->ask = false;
+    err = gn__stream_round(&relay->hook, round);
+    relay->held.len = 0;
+    if (round->n_send)
+        relay->held = round->send[0];
+    if (err)
+        return err;
+    relay->room = round->room;
+    relay->shut = round->shut;
+    if (round->stalled)
+        wait_for_memory(relay);
+    if (round->n_recv)
+        return write_some(relay, round);
+    return round->eof && !relay->write_end ? pass_fin(relay) : 0;
+}
+
+/* One round; false: there was nothing to do. */
+static bool go_round(struct gn__relay *relay, int *err)
+{
+    struct gn__stream_round round;
+    bool reads = may_read(relay);
+
+    *err = reads ? read_some(relay) : 0;
+    if (*err || !has_news(relay))
+        return reads;
+    *err = ask_engine(relay, &round);
+    return true;
+}
+
+static bool is_over(const struct gn__relay *relay)
+{
+    return relay->shut && relay->write_end && !relay->passed;
+}
+
+static void take_turn(struct gn__relay *relay)
+{
+    unsigned rounds = ROUNDS;
+    bool more;
+    int err;
+
+    do {
+        more = go_round(relay, &err);
+        if (!err && is_over(relay)) {
+            finish(relay, 0);
+            return;
+        }
+    } while (!err && more && --rounds);
+    /* An error that no call has said: the socket takes no more, so none was
+     * made; it will be lost whenever that changes. */
+    if (!err && !more && relay->failed)
+        err = -ECONNRESET;
+    if (err)
+        finish(relay, err);
+    else if (more)
+        gn__io_defer(relay->io, &relay->again);
+}
+
+static void fd_ready(struct gn__io_watch *watch, short revents)
+{
+    struct gn__relay *relay = gn__container_of(watch, struct gn__relay, watch);
+
+    if (revents & (POLLIN | POLLRDHUP | POLLHUP | POLLERR))
+        relay->readable = true;
+    if (revents & (POLLOUT | POLLHUP | POLLERR) && !relay->writable) {
+        relay->writable = true;
+        relay->ask = true;
+    }
+    if (revents & POLLERR)
+        relay->failed = true;
+    take_turn(relay);
+}
+
+static void sock_ready(struct gn__notice *notice)
+{
+    struct gn__stream_hook *hook =
+        gn__container_of(notice, struct gn__stream_hook, notice);
+
+    struct gn__relay *relay = gn__container_of(hook, struct gn__relay, hook);
+
+    relay->ask = true;
+    take_turn(relay);
+}
+
+static void go_on(struct gn__io_task *task)
+{
+    take_turn(gn__container_of(task, struct gn__relay, again));
+}
+
+static void try_again(struct gn__io_timer *timer)
+{
+    struct gn__relay *relay = gn__container_of(timer, struct gn__relay, retry);
+
+    relay->ask = true;
+    take_turn(relay);
+}
+
+/* ---- starting ---- */
+
+/* A relay passes on what there is, so neither end shall wait for more. */
+static void set_options(const struct gn__relay_config *config)
+{
+    int on = 1;
+
+    (void)gn_sock_setopt(config->sock, IPPROTO_TCP, TCP_NODELAY, &on,
+                         sizeof(on));
+    (void)setsockopt(config->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static struct gn__relay *create(const struct gn__relay_config *config)
+{
+    struct gn__relay *relay = gn__zalloc(config->io->mem, sizeof(*relay));
+
+    if (!relay)
+        return NULL;
+    relay->io = config->io;
+    relay->sock = config->sock;
+    relay->ended = config->ended;
+    relay->arg = config->arg;
+    relay->read_size = READ_FIRST;
+    relay->ask = true;
+    set_options(config);
+    relay->watch.ready = fd_ready;
+    relay->again.run = go_on;
+    relay->retry.fire = try_again;
+    relay->end.run = network_closes;
+    gn__stream_hook_init(&relay->hook, relay->sock, sock_ready);
+    return relay;
+}
+
+int gn__relay_start(const struct gn__relay_config *config,
+                    struct gn__relay **out)
+{
+    struct gn__relay *relay = create(config);
+    int err = -ENOMEM;
+
+    if (!relay)
+        goto undo_ends;
+    err = gn__io_watch(config->io, &relay->watch, config->fd,
+                       POLLIN | POLLOUT | POLLRDHUP | GN__IO_EDGE);
+    if (err)
+        goto undo_relay;
+    gn__io_hold(config->io);
+    gn__io_at_end(config->io, &relay->end);
+    gn__io_defer(config->io, &relay->again);
+    *out = relay;
+    return 0;
+
+undo_relay:
+    gn__free(config->io->mem, relay, sizeof(*relay));
+undo_ends:
+    drop_ends(config->sock, config->fd, true);
+    return err;
+}
