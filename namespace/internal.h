@@ -22,6 +22,7 @@
 
 #include "ipam/ipam.h"
 #include "namespace/engine.h"
+#include "namespace/names.h"
 
 struct gn__kernel;
 struct gn__port;
@@ -154,6 +155,7 @@ struct gn_namespace {
         struct gn__way way;
     } last_way;
     struct gn__pmtu *pmtu;    /* GN__N_PMTU entries; NULL: none yet */
+    struct gn__names *names;  /* it has been told; NULL: no way outside */
     struct gn__list socks;    /* struct gn_sock.of_ns */
     struct gn__list sleepers; /* struct gn__wait, in gn_sleep_ns() */
     struct gn_limits limits;

@@ -223,6 +223,27 @@ static struct gn_namespace *ns_alloc(struct gn_network *net,
     return ns;
 }
 
+static int init_names(struct gn_namespace *ns)
+{
+    uint64_t key[2];
+
+    ns->names = gn__zalloc(&ns->engine->net.mem, sizeof(*ns->names));
+    if (!ns->names)
+        return -ENOMEM;
+    gn__rng_fill(&ns->rng, key, sizeof(key));
+    gn__names_init(ns->names, &ns->engine->net.mem, key);
+    return 0;
+}
+
+static void end_names(struct gn_namespace *ns)
+{
+    if (!ns->names)
+        return;
+    gn__names_done(ns->names);
+    gn__free(&ns->engine->net.mem, ns->names, sizeof(*ns->names));
+    ns->names = NULL;
+}
+
 int gn__ns_create(struct gn_network *net,
                   const struct gn_namespace_config *config, bool host,
                   struct gn_namespace **out)
@@ -242,13 +263,19 @@ int gn__ns_create(struct gn_network *net,
     if (err)
         goto undo_ifaces;
     gn__rng_init(&ns->rng, net->key, ns->identity, strlen(ns->identity));
+    if (config->host)
+        err = init_names(ns);
+    if (err)
+        goto undo_names;
     err = init_stack(ns);
     if (err)
-        goto undo_ifaces;
+        goto undo_names;
     gn__list_add_tail(&net->namespaces, &ns->of_net);
     *out = ns;
     return 0;
 
+undo_names:
+    end_names(ns);
 undo_ifaces:
     remove_ifaces(ns);
     give_name(ns);
@@ -263,7 +290,7 @@ static int check_config(const struct gn_network *net,
 {
     if (!gn__config_is_known(config, config->size, sizeof(*config)))
         return -EINVAL; /* Not even `why` may be believed. */
-    if (config->host || config->resolver)
+    if (config->resolver)
         return -ENOTSUP;
     if (config->name &&
         !gn__label_is_valid(config->name, strnlen(config->name, LABEL_MAX + 1)))
@@ -462,6 +489,7 @@ void gn__ns_end(struct gn_namespace *ns, bool silent)
         gn__free(&ns->engine->net.mem, ns->pmtu,
                  GN__N_PMTU * sizeof(*ns->pmtu));
     ns->pmtu = NULL;
+    end_names(ns);
     ns->home = NULL;
 }
 

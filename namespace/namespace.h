@@ -11,6 +11,7 @@
 #include <guestnet/network.h>
 
 #include "namespace/engine.h"
+#include "namespace/names.h"
 #include "namespace/outside.h"
 #include "namespace/sock.h"
 #include "namespace/sock_system.h"

@@ -83,6 +83,11 @@ GN_WARN_UNUSED int gn__ns_set_outside(struct gn_namespace *ns,
 GN_WARN_UNUSED int gn__port_set_outside(struct gn__port *port,
                                         struct gn__outside *outside);
 
+/** What a namespace is given as its host: its way outside. */
+struct gn_host {
+    struct gn__outside *outside;
+};
+
 /** Who dials whom. user: the ops' own. */
 struct gn__outside_dial {
     struct gn_namespace *ns; /* the guest's; NULL: a frame port */

@@ -42,7 +42,9 @@ struct gn_namespace_config {
     const char *const *addresses; /* NULL-ended, one or more of the network's
                                      prefixes; NULL: the lowest free address
                                      of each. */
-    const struct gn_host *host;   /* Not there yet: must be NULL. */
+    const struct gn_host *host;   /* Its way outside, egress.h; borrowed as long
+                                     as the namespace. NULL: none, the outside
+                                     is -ENETUNREACH. */
     struct gn_resolver *resolver; /* Not there yet: must be NULL. */
     struct gn_limits limits;      /* Zero fields: the network's. */
     bool forwarding;              /* Pass on packets that are for others. */

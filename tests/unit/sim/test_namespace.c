@@ -296,7 +296,7 @@ static void bad_arguments_are_refused(void **state)
     struct fixture *f = *state;
     struct gn_namespace_config size = {.size = 8};
     struct gn_namespace_config hooks = {
-        .size = sizeof(hooks), .host = (const struct gn_host *)(void *)f};
+        .size = sizeof(hooks), .resolver = (struct gn_resolver *)(void *)f};
     struct gn_namespace *ns;
     char name[8];
 
