@@ -3,7 +3,7 @@
 # Where lwIP's and c-ares' sources are. script/setup puts both into a cache
 # folder; a folder given by hand (-DGUESTNET_LWIP_DIR, -DGUESTNET_CARES_DIR)
 # goes before it, and a c-ares installed on the machine serves when it is new
-# enough. Nothing is downloaded from here.
+# enough. libuv is the machine's. Nothing is downloaded from here.
 
 set(GUESTNET_LWIP_DIR "" CACHE PATH "Source of lwIP, with our patches applied")
 set(GUESTNET_CARES_DIR "" CACHE PATH "Source or install prefix of c-ares")
@@ -82,5 +82,22 @@ function(find_cares)
     message(STATUS "c-ares ${version}: ${dir}")
 endfunction()
 
+function(find_libuv)
+    find_package(PkgConfig REQUIRED)
+    pkg_check_modules(GN_LIBUV QUIET IMPORTED_TARGET GLOBAL
+        libuv>=${GN_LIBUV_LEAST})
+    if(NOT GN_LIBUV_FOUND)
+        message(FATAL_ERROR "libuv ${GN_LIBUV_LEAST} or newer is missing "
+            "(pkg-config does not know libuv): run script/setup, install "
+            "libuv1-dev, or name the folder of its libuv.pc in "
+            "PKG_CONFIG_PATH")
+    endif()
+    set(GN_LIBUV_VERSION "${GN_LIBUV_VERSION}" PARENT_SCOPE)
+    message(STATUS "libuv ${GN_LIBUV_VERSION}")
+endfunction()
+
+set(GN_LIBUV_LEAST 1.44)
+
 find_lwip()
 find_cares()
+find_libuv()

@@ -50,6 +50,13 @@ function(gn_add_folder name)
     endif()
 endfunction()
 
+# gn_folder_uses(NAME LIBRARY...) lets the folder include the libraries' headers;
+# what is made of the folder links them.
+function(gn_folder_uses name)
+    target_link_libraries(gn_${name} PRIVATE ${ARGN})
+    set_property(GLOBAL APPEND PROPERTY GN_LIBRARIES_${name} ${ARGN})
+endfunction()
+
 # gn_link_folders(TARGET FOLDER...) puts the folders' objects into a target.
 function(gn_link_folders target)
     foreach(folder IN LISTS ARGN)
@@ -59,6 +66,8 @@ function(gn_link_folders target)
         if(needs)
             add_dependencies(${target} ${needs})
         endif()
+        get_property(libraries GLOBAL PROPERTY GN_LIBRARIES_${folder})
+        target_link_libraries(${target} PRIVATE ${libraries})
     endforeach()
 endfunction()
 

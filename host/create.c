@@ -10,22 +10,30 @@
 #include <errno.h>
 
 #include "base/config.h"
-#include "host/thread.h"
+#include "host/loop.h"
 #include "namespace/namespace.h"
 #include "sim/sim.h"
 
-static int create_threaded(const struct gn_network_config *config,
-                           struct gn_network **out)
+static int create_on_loop(const struct gn_network_config *config,
+                          struct gn_network **out)
 {
-    struct gn__thread *thread;
+    struct gn_network *net;
+    struct gn__loop *loop;
     int err;
 
-    err = gn__thread_take(config->alloc, &thread);
+    err = gn__loop_take(config, &loop);
     if (err)
         return err;
-    err = gn__network_create(gn__thread_engine(thread), config, out);
+    err = gn__network_create(gn__loop_engine(loop), config, &net);
+    if (err) {
+        gn__loop_give(loop);
+        return err;
+    }
+    err = gn__loop_start(loop);
     if (err)
-        gn__thread_give(thread);
+        gn_network_close(net, NULL, NULL); /* This is its driving thread. */
+    else
+        *out = net;
     return err;
 }
 
@@ -60,27 +68,36 @@ static int create_virtual(const struct gn_network_config *config,
     return err;
 }
 
+static int check_drive(const struct gn_network_config *config)
+{
+    char *why = config->why;
+
+    if ((unsigned)config->drive >= GN_N_DRIVES)
+        return gn__why(why, config->why_len, "drive: no such one");
+    if (config->clock && config->drive != GN_DRIVE_VIRTUAL)
+        return gn__why(why, config->why_len,
+                       "clock: only with GN_DRIVE_VIRTUAL");
+    if (config->loop && config->drive != GN_DRIVE_LOOP)
+        return gn__why(why, config->why_len, "loop: only with GN_DRIVE_LOOP");
+    if (!config->loop && config->drive == GN_DRIVE_LOOP)
+        return gn__why(why, config->why_len,
+                       "loop: GN_DRIVE_LOOP needs a libuv loop");
+    return 0;
+}
+
 int gn_network_create(const struct gn_network_config *config,
                       struct gn_network **out)
 {
     static const struct gn_network_config defaults = {.size = sizeof(defaults)};
+    int err;
 
     if (!config)
         config = &defaults;
     if (!out || !gn__config_is_known(config, config->size, sizeof(*config)))
         return -EINVAL; /* Not even `why` may be believed. */
-    switch (config->drive) {
-    case GN_DRIVE_THREAD:
-        if (config->clock)
-            return gn__why(config->why, config->why_len,
-                           "clock: only with GN_DRIVE_VIRTUAL");
-        return create_threaded(config, out);
-    case GN_DRIVE_VIRTUAL:
-        return create_virtual(config, out);
-    case GN_DRIVE_LOOP:
-    case GN_DRIVE_CALLER:
-        return -ENOTSUP;
-    default:
-        return gn__why(config->why, config->why_len, "drive: no such one");
-    }
+    err = check_drive(config);
+    if (err)
+        return err;
+    return config->drive == GN_DRIVE_VIRTUAL ? create_virtual(config, out)
+                                             : create_on_loop(config, out);
 }

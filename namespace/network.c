@@ -113,7 +113,7 @@ static int check_config(const struct gn_network_config *config)
 
     if (!gn__config_is_known(config, config->size, sizeof(*config)))
         return -EINVAL; /* Not even `why` may be believed. */
-    if (config->loop || config->resolver)
+    if (config->resolver)
         return -ENOTSUP;
     err = check_name(config);
     return err ? err : check_domain(config);

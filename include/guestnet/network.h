@@ -132,6 +132,47 @@ GN_API GN_WARN_UNUSED int gn_network_create(
 GN_API void gn_network_close(struct gn_network *net, gn_close_cb callback,
                              void *arg);
 
+/** How long gn_network_run() goes on. */
+enum gn_run_mode {
+    GN_RUN_DEFAULT = 0, /* As long as the network has listeners, connections or
+                          requests of the host's, or work that is due. */
+    GN_RUN_ONCE,        /* Wait until there is work, and do it. */
+    GN_RUN_NOWAIT,      /* Do what is due now. */
+    GN_N_RUN_MODES
+};
+
+/**
+ * GN_DRIVE_CALLER: a descriptor for epoll, poll or a GLib source. While the
+ * network has work to do it is readable or gn_network_timeout_ms() is 0, until
+ * gn_network_run() has done it. Never read it.
+ *
+ * Returns the descriptor, which belongs to the network, or:
+ *   -ENOTSUP  Another drive.
+ *   -EINVAL   @net is NULL.
+ */
+GN_API int gn_network_fd(struct gn_network *net);
+
+/**
+ * GN_DRIVE_CALLER: how long to wait for gn_network_fd() at most, in ms; -1: for
+ * ever. To be asked each time before waiting.
+ *
+ * Returns -ENOTSUP or -EINVAL as gn_network_fd().
+ */
+GN_API int gn_network_timeout_ms(struct gn_network *net);
+
+/**
+ * GN_DRIVE_CALLER: move packets, run timers and callbacks. The calling thread
+ * is the driving thread from now on. A callback may close the network; it is
+ * gone then when this returns.
+ *
+ * Returns 1 while there are listeners, connections or requests of the host's or
+ * work is left over, 0 when not or when the network is gone, or:
+ *   -EDEADLK  From a callback of the network.
+ *   -ENOTSUP  Another drive.
+ *   -EINVAL   No such mode, or @net is NULL.
+ */
+GN_API int gn_network_run(struct gn_network *net, enum gn_run_mode mode);
+
 /**
  * The host's own namespace, at the gateway's address of each prefix. It lives
  * as long as the network; closing, killing or detaching it does nothing.

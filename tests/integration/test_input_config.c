@@ -143,8 +143,7 @@ static const struct bad_network bad_networks[] = {
     {.mtu = 65536, .why = "65535"},
     {.mtu = UINT32_MAX, .why = "65535"},
     {.prefixes = {"fd77::/64"}, .mtu = 1279, .why = "1280"},
-    {.drive = GN_DRIVE_LOOP, .err = -ENOTSUP},
-    {.drive = GN_DRIVE_CALLER, .err = -ENOTSUP},
+    {.drive = GN_DRIVE_LOOP, .why = "clock"},
     {.drive = GN_N_DRIVES, .why = "drive"},
     {.drive = (enum gn_drive) - 1, .why = "drive"},
 };
@@ -446,7 +445,7 @@ static void hooks_that_are_not_there_are_refused(void **state)
     assert_int_equal(gn_namespace_create(arena->net, &config, &ns), -ENOTSUP);
     assert_null(ns);
     network.clock = arena->clock;
-    assert_int_equal(gn_network_create(&network, &net), -ENOTSUP);
+    assert_int_equal(gn_network_create(&network, &net), -EINVAL);
     network.loop = NULL;
     network.resolver = (struct gn_resolver *)arena;
     assert_int_equal(gn_network_create(&network, &net), -ENOTSUP);

@@ -45,6 +45,10 @@ while IFS= read -r line; do
 done < <(grep -rE --include='*.[ch]' '^ *# *include ["<]lwip/' . |
     grep -vE '^\./(netstack/lwip|tests/lwip|build)/')
 while IFS= read -r line; do
+    complain "only host/loop.c includes libuv: $line"
+done < <(grep -rE --include='*.[ch]' '^ *# *include [<"]uv[./]' . |
+    grep -vE '^\./(host/loop\.c:|tests/|examples/|bench/|build/)')
+while IFS= read -r line; do
     complain "only <guestnet/...> there: $line"
 done < <(grep -rE --include='*.[ch]' '^ *# *include "' cli bench examples |
     grep -vE '^([a-z]+)/[^:]*: *# *include "(\1/|[^/"]+")')

@@ -423,9 +423,13 @@ static void the_drive_is_checked(void **state)
     config.why_len = sizeof(why);
     assert_int_equal(gn_network_create(&config, NULL), -EINVAL);
     config.drive = GN_DRIVE_LOOP;
-    assert_int_equal(gn_network_create(&config, &net), -ENOTSUP);
+    assert_int_equal(gn_network_create(&config, &net), -EINVAL);
+    assert_string_equal(why, "loop: GN_DRIVE_LOOP needs a libuv loop");
     config.drive = GN_DRIVE_CALLER;
-    assert_int_equal(gn_network_create(&config, &net), -ENOTSUP);
+    config.loop = (struct uv_loop_s *)why;
+    assert_int_equal(gn_network_create(&config, &net), -EINVAL);
+    assert_string_equal(why, "loop: only with GN_DRIVE_LOOP");
+    config.loop = NULL;
     config.drive = (enum gn_drive)9;
     assert_int_equal(gn_network_create(&config, &net), -EINVAL);
     assert_string_equal(why, "drive: no such one");

@@ -1,0 +1,704 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The loop has to look at one descriptor of ours, the poll set's. In it are all
+ * watched descriptors, a timerfd for the engine's next deadline, which knows
+ * nanoseconds where libuv's timers know milliseconds, and an eventfd by which
+ * other threads wake the loop. Both of the latter tell of edges only and are
+ * never read.
+ *
+ * What happens in one round of the loop:
+ *
+ *   poll      watches that are ready are called
+ *   check     the turn: if the engine is due, what is due runs, then some
+ *             callbacks; then we rest
+ *   idle      active while the engine is due again at once: the loop does not
+ *             sleep, and looks at descriptors between two turns
+ *   prepare   the thread that runs the loop is the driving thread from now on
+ *
+ * To rest is to leave everything in such a state that the loop, or whoever
+ * polls its descriptor, gets up in time: `state` says RESTING, then the
+ * deadline is read, then the timer set. Whoever moves the deadline earlier has
+ * done so before it exchanges `state`: either it finds RESTING and wakes the
+ * loop, or the deadline is read after it has been moved. While we are at work
+ * that exchange is all there is to a kick. It is cheaper to be at rest for no
+ * reason than to be late: the timer is left alone when the deadline moves
+ * later, and then comes once in vain.
+ *
+ *     none --(first share)--> driving --(last share)--> ending --> none
+ *
+ * Networks with the same allocator share the thread, those on one loop of the
+ * caller's its driver. The list of drivers has a lock of its own, never taken
+ * with the engine's. A driver leaves the list before it ends, so who comes
+ * meanwhile starts another. Its last act is to tell the one who closed the last
+ * network, after its handles have been closed and everything been freed. Only
+ * the eventfd stays until the last socket is gone, because threads that hold
+ * one may still kick.
+ */
+#include "host/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/lock.h"
+#include "host/pollset.h"
+#include "host/realtime.h"
+
+#define NS_PER_S 1000000000ull
+
+/** Callbacks that run before packets and timers have their turn again. */
+#define DISPATCH_AT_ONCE 16u
+
+enum state {
+    RESTING = 0, /* The timer is set; a kick must wake the loop. */
+    AT_WORK,     /* We look at the deadline before we rest. */
+    KICKED,      /* The same, or the loop has been woken. */
+};
+
+struct gn__loop {
+    struct gn__realtime rt; /* first: the driver's self is one */
+    struct gn__loop *next;  /* in the list of those that are shared */
+    enum gn_drive drive;
+    struct gn_allocator alloc;
+    bool own_alloc; /* alloc was given; else malloc() */
+    struct gn__mem mem;
+    struct gn__engine *engine;
+    uint32_t n_shares; /* under the list's lock */
+    uv_loop_t *uv;     /* the caller's, or: */
+    uv_loop_t own;
+    uv_poll_t poll;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_idle_t idle;
+    unsigned n_handles; /* of these four, that are open */
+    bool closing;       /* they are being closed */
+    bool running;       /* in gn_network_run() */
+    int n_holds;
+    struct gn__pollset set;
+    struct gn__io_watch timer;
+    uint64_t timer_at; /* when it comes; GN__NEVER */
+    struct gn__io_watch waker;
+    _Atomic uint32_t state;
+    _Atomic bool ending;           /* a share was given back: close */
+    _Atomic(const char *) driving; /* `here` of the driving thread */
+    void (*done)(void *arg);       /* its last act */
+    void *done_arg;
+};
+
+static_assert(offsetof(struct gn__loop, rt) == 0,
+              "gn__realtime_*() get the driver's self");
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct gn__loop *list;
+
+/* Its address names the calling thread. */
+static _Thread_local const char here;
+
+/* ---- rest and work ---- */
+
+static bool is_driving(void *self)
+{
+    struct gn__loop *loop = self;
+
+    return atomic_load_explicit(&loop->driving, memory_order_relaxed) == &here;
+}
+
+static void drive_from_here(struct gn__loop *loop)
+{
+    if (!is_driving(loop))
+        atomic_store_explicit(&loop->driving, &here, memory_order_relaxed);
+}
+
+static void set_timer(struct gn__loop *loop, uint64_t deadline)
+{
+    struct itimerspec at = {
+        .it_value.tv_sec = (time_t)(deadline / NS_PER_S),
+        .it_value.tv_nsec = (long)(deadline % NS_PER_S),
+    };
+
+    if (deadline >= loop->timer_at)
+        return;
+    loop->timer_at = deadline;
+    /* A time that has passed is fine; its arguments are what can be wrong. */
+    (void)timerfd_settime(loop->timer.fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+static void timer_came(struct gn__io_watch *watch)
+{
+    gn__container_of(watch, struct gn__loop, timer)->timer_at = GN__NEVER;
+}
+
+static void timer_ready(struct gn__io_watch *watch, short revents)
+{
+    (void)revents;
+    timer_came(watch);
+}
+
+static void waker_ready(struct gn__io_watch *watch, short revents)
+{
+    (void)watch; /* The turn comes whenever there is a reason for one. */
+    (void)revents;
+}
+
+static void stay_up(uv_idle_t *idle)
+{
+    (void)idle; /* That it is active keeps the loop from sleeping. */
+}
+
+static void work(struct gn__loop *loop)
+{
+    atomic_exchange(&loop->state, AT_WORK);
+}
+
+static void rest(struct gn__loop *loop)
+{
+    uint64_t deadline;
+
+    if (!loop->n_handles || loop->closing)
+        return;
+    atomic_exchange(&loop->state, RESTING);
+    deadline = gn__engine_deadline(loop->engine);
+    if (deadline == 0) {
+        (void)uv_idle_start(&loop->idle, stay_up);
+    } else {
+        (void)uv_idle_stop(&loop->idle);
+        set_timer(loop, deadline);
+    }
+}
+
+static bool is_due(const struct gn__loop *loop)
+{
+    uint64_t deadline = gn__engine_deadline(loop->engine);
+
+    return deadline == 0 ||
+           (deadline != GN__NEVER && deadline <= gn__monotonic_ns());
+}
+
+static void turn(struct gn__loop *loop)
+{
+    gn__engine_run(loop->engine);
+    loop->rt.busy = gn__engine_deadline(loop->engine) == 0;
+    if (gn__engine_dispatch(loop->engine, DISPATCH_AT_ONCE))
+        gn__engine_run(loop->engine); /* It knows now whether there is more. */
+}
+
+/* ---- libuv's side ---- */
+
+static void finish(struct gn__loop *loop);
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct gn__loop *loop = handle->data;
+
+    /* Where the loop is ours, whoever runs it sees that it has ended. */
+    if (--loop->n_handles == 0 && loop->drive == GN_DRIVE_LOOP)
+        finish(loop);
+}
+
+static void close_handles(struct gn__loop *loop)
+{
+    loop->closing = true;
+    uv_close((uv_handle_t *)&loop->poll, on_closed);
+    uv_close((uv_handle_t *)&loop->prepare, on_closed);
+    uv_close((uv_handle_t *)&loop->check, on_closed);
+    uv_close((uv_handle_t *)&loop->idle, on_closed);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct gn__loop *loop = poll->data;
+
+    (void)status;
+    (void)events;
+    work(loop);
+    gn__pollset_run(&loop->set);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    drive_from_here(prepare->data);
+}
+
+static void on_check(uv_check_t *check)
+{
+    struct gn__loop *loop = check->data;
+
+    if (atomic_load(&loop->ending)) {
+        close_handles(loop);
+        return;
+    }
+    work(loop);
+    if (is_due(loop))
+        turn(loop);
+    rest(loop);
+}
+
+/* Of these only the first can fail, which leaves nothing to be closed. */
+static int open_handles(struct gn__loop *loop)
+{
+    int err = uv_poll_init(loop->uv, &loop->poll, loop->set.fd);
+
+    if (err)
+        return err;
+    (void)uv_prepare_init(loop->uv, &loop->prepare);
+    (void)uv_check_init(loop->uv, &loop->check);
+    (void)uv_idle_init(loop->uv, &loop->idle);
+    loop->poll.data = loop->prepare.data = loop->check.data = loop->idle.data =
+        loop;
+    loop->n_handles = 4;
+    (void)uv_poll_start(&loop->poll, UV_READABLE, on_poll);
+    (void)uv_prepare_start(&loop->prepare, on_prepare);
+    (void)uv_check_start(&loop->check, on_check);
+    uv_unref((uv_handle_t *)&loop->prepare);
+    uv_unref((uv_handle_t *)&loop->check);
+    if (loop->drive == GN_DRIVE_LOOP)
+        uv_unref((uv_handle_t *)&loop->poll); /* A loop of ours has to last. */
+    return 0;
+}
+
+/* ---- the driver's operations ---- */
+
+static void loop_kick(void *self, uint64_t deadline)
+{
+    struct gn__loop *loop = self;
+    uint64_t one = 1;
+    ssize_t n;
+
+    (void)deadline; /* The engine has it. */
+    if (atomic_exchange(&loop->state, KICKED) != RESTING)
+        return;
+    if (is_driving(loop)) {
+        rest(loop);
+    } else {
+        n = write(loop->waker.fd, &one, sizeof(one));
+        (void)n; /* It would take 2^64 kicks to fill it. */
+    }
+}
+
+/* Give up a share; true if it was the last: the driver then ends. */
+static bool drop_share(struct gn__loop *loop, void (*done)(void *arg),
+                       void *arg)
+{
+    struct gn__loop **at;
+    bool last;
+
+    pthread_mutex_lock(&list_lock);
+    last = --loop->n_shares == 0;
+    if (last) {
+        for (at = &list; *at && *at != loop; at = &(*at)->next)
+            continue;
+        if (*at)
+            *at = loop->next;
+        loop->done = done;
+        loop->done_arg = arg;
+    }
+    pthread_mutex_unlock(&list_lock);
+    return last;
+}
+
+/* End a loop of ours that nobody is inside of. */
+static void end_own(struct gn__loop *loop)
+{
+    if (!loop->closing)
+        close_handles(loop);
+    while (loop->n_handles)
+        (void)uv_run(&loop->own, UV_RUN_NOWAIT);
+    finish(loop);
+}
+
+static void loop_gone(void *self, void (*done)(void *arg), void *arg)
+{
+    struct gn__loop *loop = self;
+
+    if (!drop_share(loop, done, arg))
+        done(arg);
+    else if (loop->drive == GN_DRIVE_CALLER && !loop->running)
+        end_own(loop);
+    else if (loop->n_handles)
+        close_handles(loop);
+    else
+        finish(loop); /* It has not been started. */
+}
+
+static void loop_released(void *self)
+{
+    struct gn__loop *loop = self;
+    struct gn__mem mem = loop->mem;
+
+    close(loop->waker.fd);
+    gn__free(&mem, loop, sizeof(*loop));
+}
+
+static int loop_watch(void *self, struct gn__io_watch *watch, int fd,
+                      short events)
+{
+    struct gn__loop *loop = self;
+
+    return gn__pollset_watch(&loop->set, watch, fd, events);
+}
+
+static void loop_unwatch(void *self, struct gn__io_watch *watch)
+{
+    struct gn__loop *loop = self;
+
+    gn__pollset_unwatch(&loop->set, watch);
+}
+
+static void loop_hold(void *self, int n)
+{
+    struct gn__loop *loop = self;
+
+    loop->n_holds += n;
+    if (loop->drive != GN_DRIVE_LOOP || loop->closing)
+        return;
+    if (loop->n_holds)
+        uv_ref((uv_handle_t *)&loop->poll);
+    else
+        uv_unref((uv_handle_t *)&loop->poll);
+}
+
+static const struct gn__driver_ops loop_ops = {
+    .name = "loop",
+    .now = gn__realtime_now,
+    .random = gn__realtime_random,
+    .lock = gn__realtime_lock,
+    .unlock = gn__realtime_unlock,
+    .park = gn__realtime_park,
+    .unpark = gn__realtime_unpark,
+    .kick = loop_kick,
+    .is_driving = is_driving,
+    .gone = loop_gone,
+    .released = loop_released,
+    .watch = loop_watch,
+    .unwatch = loop_unwatch,
+    .hold = loop_hold,
+};
+
+/* ---- its life ---- */
+
+static int watch_descriptors(struct gn__loop *loop)
+{
+    int err;
+
+    loop->timer_at = GN__NEVER;
+    loop->timer.ready = timer_ready;
+    loop->waker.ready = waker_ready;
+    err = gn__pollset_watch(&loop->set, &loop->timer, loop->timer.fd,
+                            POLLIN | GN__IO_EDGE);
+    if (!err)
+        err = gn__pollset_watch(&loop->set, &loop->waker, loop->waker.fd,
+                                POLLIN | GN__IO_EDGE);
+    return err;
+}
+
+/* Everything but the waker, which goes with the memory. */
+static int open_descriptors(struct gn__loop *loop)
+{
+    int err = gn__pollset_init(&loop->set, &loop->mem);
+
+    if (err)
+        return err;
+    loop->timer.fd =
+        timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (loop->timer.fd < 0) {
+        err = -errno;
+        goto undo_set;
+    }
+    err = watch_descriptors(loop);
+    if (!err)
+        return 0;
+    close(loop->timer.fd);
+undo_set:
+    gn__pollset_done(&loop->set);
+    return err;
+}
+
+static void close_descriptors(struct gn__loop *loop)
+{
+    close(loop->timer.fd);
+    gn__pollset_done(&loop->set);
+}
+
+/* Its last act, behind the last handle. */
+static void finish(struct gn__loop *loop)
+{
+    void (*done)(void *arg) = loop->done;
+    void *done_arg = loop->done_arg;
+
+    if (loop->drive != GN_DRIVE_LOOP)
+        (void)uv_loop_close(&loop->own);
+    close_descriptors(loop);
+    atomic_store(&loop->driving, NULL);
+    gn__engine_unref(loop->engine);
+    done(done_arg);
+}
+
+static void *thread_main(void *arg)
+{
+    struct gn__loop *loop = arg;
+
+    drive_from_here(loop);
+    (void)uv_run(&loop->own, UV_RUN_DEFAULT);
+    finish(loop);
+    return NULL;
+}
+
+/* With all signals blocked, and detached: nobody has to join it. */
+static int start_thread(struct gn__loop *loop)
+{
+    sigset_t all, before;
+    pthread_attr_t attr;
+    pthread_t id;
+    int err;
+
+    err = pthread_attr_init(&attr);
+    if (err)
+        return -EAGAIN;
+    (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    err = pthread_create(&id, &attr, thread_main, loop);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_attr_destroy(&attr);
+    return err ? -EAGAIN : 0;
+}
+
+/* A loop of ours, and for GN_DRIVE_THREAD its thread. */
+static int open_own(struct gn__loop *loop)
+{
+    int err = uv_loop_init(&loop->own);
+
+    if (err)
+        return err;
+    loop->uv = &loop->own;
+    err = open_handles(loop);
+    if (err)
+        goto undo_loop;
+    if (loop->drive == GN_DRIVE_THREAD) {
+        err = start_thread(loop);
+    } else {
+        drive_from_here(loop);
+        (void)uv_run(&loop->own, UV_RUN_NOWAIT); /* Its descriptor knows us. */
+    }
+    if (!err)
+        return 0;
+    close_handles(loop);
+    (void)uv_run(&loop->own, UV_RUN_DEFAULT);
+undo_loop:
+    (void)uv_loop_close(&loop->own);
+    return err;
+}
+
+static int create(const struct gn_network_config *config, struct gn__loop **out)
+{
+    struct gn__loop *loop;
+    struct gn__mem mem;
+    int err;
+
+    gn__mem_init(&mem, config->alloc);
+    loop = gn__zalloc(&mem, sizeof(*loop));
+    if (!loop)
+        return -ENOMEM;
+    gn__realtime_init(&loop->rt);
+    loop->mem = mem;
+    loop->own_alloc = config->alloc != NULL;
+    if (config->alloc)
+        loop->alloc = *config->alloc;
+    loop->drive = config->drive;
+    loop->uv = config->loop;
+    loop->n_shares = 1;
+    loop->waker.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->waker.fd < 0) {
+        err = -errno;
+        gn__free(&mem, loop, sizeof(*loop));
+        return err;
+    }
+    err = gn__engine_create(&loop_ops, loop, config->alloc, &loop->engine);
+    if (err) {
+        loop_released(loop);
+        return err;
+    }
+    err = open_descriptors(loop);
+    if (err)
+        goto undo_engine; /* Which frees the loop too. */
+    if (loop->drive == GN_DRIVE_LOOP)
+        drive_from_here(loop);
+    else
+        err = open_own(loop);
+    if (err)
+        goto undo_descriptors;
+    *out = loop;
+    return 0;
+
+undo_descriptors:
+    close_descriptors(loop);
+undo_engine:
+    gn__engine_unref(loop->engine);
+    return err;
+}
+
+static bool is_for(const struct gn__loop *loop,
+                   const struct gn_network_config *config)
+{
+    const struct gn_allocator *alloc = config->alloc;
+
+    if (loop->drive != config->drive)
+        return false;
+    if (loop->drive == GN_DRIVE_LOOP && loop->uv != config->loop)
+        return false;
+    if (!alloc)
+        return !loop->own_alloc;
+    return loop->own_alloc && loop->alloc.alloc == alloc->alloc &&
+           loop->alloc.free == alloc->free && loop->alloc.arg == alloc->arg;
+}
+
+int gn__loop_take(const struct gn_network_config *config, struct gn__loop **out)
+{
+    struct gn__loop *loop = NULL;
+    int err = 0;
+
+    if (config->drive == GN_DRIVE_CALLER)
+        return create(config, out); /* Nobody shares it. */
+    pthread_mutex_lock(&list_lock);
+    for (loop = list; loop && !is_for(loop, config);)
+        loop = loop->next;
+    if (loop) {
+        loop->n_shares++;
+    } else {
+        err = create(config, &loop);
+        if (!err) {
+            loop->next = list;
+            list = loop;
+        }
+    }
+    pthread_mutex_unlock(&list_lock);
+    if (!err)
+        *out = loop;
+    return err;
+}
+
+int gn__loop_start(struct gn__loop *loop)
+{
+    int err;
+
+    if (loop->n_handles || loop->drive != GN_DRIVE_LOOP)
+        return 0;
+    err = open_handles(loop);
+    if (!err)
+        rest(loop);
+    return err;
+}
+
+static void ignore(void *arg)
+{
+    (void)arg;
+}
+
+static void wake_spot(void *arg)
+{
+    gn__spot_wake(arg);
+}
+
+static void give_thread(struct gn__loop *loop)
+{
+    struct gn__engine *engine = loop->engine;
+    _Atomic uint32_t spot = 0;
+
+    gn__engine_ref(engine); /* It may be gone before the kick is. */
+    if (drop_share(loop, wake_spot, &spot)) {
+        atomic_store(&loop->ending, true);
+        loop_kick(loop, 0);
+        (void)gn__spot_sleep(&spot, GN__SPOT_NEVER);
+    }
+    gn__engine_unref(engine);
+}
+
+void gn__loop_give(struct gn__loop *loop)
+{
+    if (loop->drive == GN_DRIVE_THREAD)
+        give_thread(loop);
+    else
+        loop_gone(loop, ignore, NULL);
+}
+
+struct gn__engine *gn__loop_engine(struct gn__loop *loop)
+{
+    return loop->engine;
+}
+
+/* ---- GN_DRIVE_CALLER's calls ---- */
+
+static struct gn__loop *caller_loop(const struct gn_network *net)
+{
+    const struct gn__engine *engine = gn__network_engine(net);
+    struct gn__loop *loop =
+        engine->driver == &loop_ops ? engine->driver_self : NULL;
+
+    return loop && loop->drive == GN_DRIVE_CALLER ? loop : NULL;
+}
+
+int gn_network_fd(struct gn_network *net)
+{
+    const struct gn__loop *loop;
+
+    if (!net)
+        return -EINVAL;
+    loop = caller_loop(net);
+    return loop ? uv_backend_fd(&loop->own) : -ENOTSUP;
+}
+
+int gn_network_timeout_ms(struct gn_network *net)
+{
+    const struct gn__loop *loop;
+
+    if (!net)
+        return -EINVAL;
+    loop = caller_loop(net);
+    return loop ? uv_backend_timeout(&loop->own) : -ENOTSUP;
+}
+
+/* Whether GN_RUN_DEFAULT has a reason to go on. */
+static bool goes_on(const struct gn__loop *loop)
+{
+    return loop->n_handles &&
+           (loop->n_holds || gn__engine_deadline(loop->engine) == 0);
+}
+
+static void run_mode(struct gn__loop *loop, enum gn_run_mode mode)
+{
+    if (mode == GN_RUN_ONCE)
+        (void)uv_run(&loop->own, UV_RUN_ONCE);
+    else
+        (void)uv_run(&loop->own, UV_RUN_NOWAIT);
+    while (mode == GN_RUN_DEFAULT && goes_on(loop))
+        (void)uv_run(&loop->own, UV_RUN_ONCE);
+}
+
+int gn_network_run(struct gn_network *net, enum gn_run_mode mode)
+{
+    struct gn__loop *loop;
+    int more;
+
+    if (!net || (unsigned)mode >= GN_N_RUN_MODES)
+        return -EINVAL;
+    loop = caller_loop(net);
+    if (!loop)
+        return -ENOTSUP;
+    if (loop->running)
+        return -EDEADLK;
+    loop->running = true;
+    drive_from_here(loop);
+    run_mode(loop, mode);
+    loop->running = false;
+    more = goes_on(loop);
+    if (!loop->n_handles)
+        finish(loop);
+    return more;
+}

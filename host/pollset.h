@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_HOST_POLLSET_H
+#define GN_HOST_POLLSET_H
+
+/*
+ * The watches of a driver on an epoll descriptor of their own: what a loop has
+ * to look at is that one descriptor, however many there are.
+ */
+#include "base/io.h"
+
+struct gn__pollset {
+    int fd; /* the epoll descriptor; close-on-exec */
+    struct gn__mem mem;
+    struct gn__pollset_slot *slots;
+    uint32_t n_slots;
+    uint32_t free; /* the first free slot, from 1; 0: none */
+};
+
+GN_WARN_UNUSED int gn__pollset_init(struct gn__pollset *set,
+                                    const struct gn__mem *mem);
+void gn__pollset_done(struct gn__pollset *set);
+
+/** Errors are those of gn__io_watch(). */
+GN_WARN_UNUSED int gn__pollset_watch(struct gn__pollset *set,
+                                     struct gn__io_watch *watch, int fd,
+                                     short events);
+void gn__pollset_unwatch(struct gn__pollset *set, struct gn__io_watch *watch);
+
+/** Call those that are ready, a bounded number of them, without waiting. */
+void gn__pollset_run(struct gn__pollset *set);
+
+#endif /* GN_HOST_POLLSET_H */

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Blocked threads look for their wake-up a while before they sleep: a hand
+ * over by futex costs some 18 us, by looking half of one. For how long follows
+ * from how often that helped, and never more threads look than there are
+ * processors to spare.
+ */
+#include "host/realtime.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/lock.h"
+
+/** The longest look for a wake-up, ns: what a hand-over by futex costs. */
+#define SPIN_MAX_NS 20000u
+#define SPIN_MIN_NS 1000u
+
+void gn__realtime_init(struct gn__realtime *rt)
+{
+    memset(rt, 0, sizeof(*rt));
+    rt->n_processors = gn__processors();
+    atomic_init(&rt->spin_ns, SPIN_MIN_NS);
+}
+
+uint64_t gn__realtime_now(void *self)
+{
+    (void)self;
+    return gn__monotonic_ns();
+}
+
+/* What is left when the system has no randomness to give: never seen. */
+static void fill_poorly(uint8_t *out, size_t len)
+{
+    uint64_t key[2] = {gn__monotonic_ns(), (uint64_t)(uintptr_t)out};
+    struct gn__rng rng;
+
+    gn__rng_init(&rng, key, "poor", 4);
+    gn__rng_fill(&rng, out, len);
+}
+
+void gn__realtime_random(void *self, void *out, size_t len)
+{
+    uint8_t *at = out;
+    ssize_t n;
+
+    (void)self;
+    while (len) {
+        n = getrandom(at, len, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            fill_poorly(at, len);
+            return;
+        }
+        at += n;
+        len -= (size_t)n;
+    }
+}
+
+/* The driver goes first, so that timers are on time. Not while its entries end
+ * with work left over: guests that answer each other for ever would keep it at
+ * that, and everybody else from the lock. */
+void gn__realtime_lock(void *self, bool driver)
+{
+    const struct gn__realtime *rt = self;
+
+    gn__lock_take(gn__lock_process(), driver && !rt->busy);
+}
+
+void gn__realtime_unlock(void *self)
+{
+    (void)self;
+    gn__lock_give(gn__lock_process());
+}
+
+/* How long to look this time; 0 if there is no processor for it. */
+static uint32_t spin_begin(struct gn__realtime *rt)
+{
+    if (atomic_fetch_add(&rt->n_spinning, 1) + 1 < rt->n_processors)
+        return atomic_load_explicit(&rt->spin_ns, memory_order_relaxed);
+    atomic_fetch_sub(&rt->n_spinning, 1);
+    return 0;
+}
+
+static void spin_end(struct gn__realtime *rt, uint32_t spin, bool helped)
+{
+    uint32_t next;
+
+    atomic_fetch_sub(&rt->n_spinning, 1);
+    if (helped)
+        next = spin + spin / 4 < SPIN_MAX_NS ? spin + spin / 4 : SPIN_MAX_NS;
+    else
+        next = spin - spin / 8 > SPIN_MIN_NS ? spin - spin / 8 : SPIN_MIN_NS;
+    atomic_store_explicit(&rt->spin_ns, next, memory_order_relaxed);
+}
+
+int gn__realtime_park(void *self, struct gn__parker *parker, uint64_t deadline)
+{
+    struct gn__realtime *rt = self;
+    uint32_t spin = rt ? spin_begin(rt) : 0;
+    bool woken;
+
+    if (spin) {
+        uint64_t now = gn__monotonic_ns();
+        uint64_t end = deadline < now + spin ? deadline : now + spin;
+
+        woken = gn__spot_look(&parker->woken, end);
+        spin_end(rt, spin, woken);
+        if (woken)
+            return 0;
+    }
+    (void)gn__spot_sleep(&parker->woken, deadline);
+    return 0;
+}
+
+void gn__realtime_unpark(void *self, struct gn__parker *parker)
+{
+    (void)self;
+    gn__spot_wake(&parker->woken);
+}
