@@ -174,6 +174,7 @@ bool gn__icmp_parse(const struct gn__packet *packet, struct gn__icmp *out)
             sizeof(header))
         return false;
     icmp.kind = kind_of(ip->version, header[0], header[1]);
+    icmp.verdict = packet->verdict;
     if (icmp.kind == GN__ICMP_TOO_BIG)
         icmp.mtu =
             ip->version == 4 ? gn__get16(header + 6) : gn__get32(header + 4);

@@ -36,6 +36,7 @@ struct gn__icmp {
     uint16_t inner_src_port;
     uint16_t inner_dst_port;
     uint32_t inner_seq; /* TCP: sequence number, for plausibility */
+    int verdict;        /* see struct gn__packet */
 };
 
 /**

@@ -157,6 +157,7 @@ struct gn__packet *gn__packet_derive(const struct gn__packet *packet)
     copy->csum_absent = packet->csum_absent;
     copy->forwarded = packet->forwarded;
     copy->corrupt = packet->corrupt;
+    copy->verdict = packet->verdict;
     return copy;
 }
 

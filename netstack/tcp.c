@@ -291,6 +291,7 @@ static void conn_input(struct gn__conn *conn, const struct gn__segment *segment,
 {
     struct gn__stack *stack = conn->stack;
     struct gn__listener *listener = conn->listener;
+    int verdict = packet->verdict;
 
     if (!conn->pcb) {
         /* Over, but not yet read to its end. */
@@ -315,6 +316,8 @@ static void conn_input(struct gn__conn *conn, const struct gn__segment *segment,
     }
     gn__conn_enter(conn);
     gn__netstack_ops.input(conn, packet);
+    if (verdict && conn->error == -ECONNREFUSED)
+        conn->error = verdict;
     gn__conn_settle(conn);
 }
 
@@ -384,6 +387,20 @@ void gn__tcp_input(struct gn__stack *stack, struct gn__packet *packet)
     }
     if (!(segment.flags & GN__FLAG_RST))
         gn__tcp_refuse(stack, &segment);
+    gn__packet_free(packet);
+}
+
+void gn__tcp_reject(struct gn__stack *stack, struct gn__packet *packet,
+                    int verdict)
+{
+    struct gn__segment segment;
+
+    if (!read_segment(packet, &segment)) {
+        gn__tcp_dropped(stack, GN__TCP_DROP_MALFORMED);
+    } else if (!(segment.flags & GN__FLAG_RST)) {
+        segment.verdict = verdict;
+        gn__tcp_refuse(stack, &segment);
+    }
     gn__packet_free(packet);
 }
 

@@ -102,6 +102,11 @@ struct gn__stack_ops {
      *  no longer keeps the local port. */
     void (*released)(struct gn__stack *stack, void *binding);
     void (*dropped)(struct gn__stack *stack, enum gn__tcp_drop why);
+    /** A connection is over before it was established. NULL: never mind. */
+    void (*gave_up)(struct gn__stack *stack, const struct gn__endpoint *local,
+                    const struct gn__endpoint *remote);
+    /** One less is alive or rests. NULL: never mind. */
+    void (*freed)(struct gn__stack *stack);
 };
 
 struct gn__netstack {
@@ -158,6 +163,11 @@ void gn__stack_done(struct gn__stack *stack);
 
 /** A TCP segment for one of this stack's addresses (whole; consumed). */
 void gn__tcp_input(struct gn__stack *stack, struct gn__packet *packet);
+
+/** Refuse a segment (whole; consumed) with RST. @verdict: the errno that a
+ *  connect() gets which it refuses; 0: -ECONNREFUSED. */
+void gn__tcp_reject(struct gn__stack *stack, struct gn__packet *packet,
+                    int verdict);
 
 /**
  * A fragment for one of this stack's addresses (consumed). Returns the whole
@@ -220,6 +230,10 @@ void gn__tcp_unlisten(struct gn__listener *listener);
 bool gn__tcp_acceptable(const struct gn__listener *listener);
 /** The oldest established connection, now @owner's; NULL: none. */
 struct gn__conn *gn__tcp_accept(struct gn__listener *listener, void *owner);
+
+/** The handshake that began last, now @owner's before it is done; NULL: there
+ *  is none. */
+struct gn__conn *gn__tcp_adopt(struct gn__listener *listener, void *owner);
 
 /** What can be seen of a connection from outside. */
 enum gn__tcp_state { /* Linux's values, as TCP_INFO shows them */

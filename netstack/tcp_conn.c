@@ -161,8 +161,11 @@ static void forget_tuple(struct gn__conn *conn)
 {
     struct gn__stack *stack = conn->stack;
 
-    if (conn->in_table)
+    if (conn->in_table) {
         gn__tuple_del(stack, &conn->tuple);
+        if (!conn->connected && stack->ops->gave_up)
+            stack->ops->gave_up(stack, &conn->local, &conn->remote);
+    }
     conn->in_table = false;
     if (conn->binding)
         stack->ops->released(stack, conn->binding);
@@ -181,6 +184,8 @@ void gn__conn_free(struct gn__conn *conn)
     gn__list_del(&conn->all);
     stack->n_conns--;
     gn__stash_give(&stack->net->stash, &stack->net->mem, conn, sizeof(*conn));
+    if (stack->ops->freed)
+        stack->ops->freed(stack);
 }
 
 void gn__conn_enter(struct gn__conn *conn)

@@ -22,6 +22,7 @@ struct gn__segment {
     uint32_t ack;
     uint32_t len; /* payload bytes */
     uint8_t flags;
+    int verdict; /* see struct gn__packet */
 };
 
 static inline bool gn__seq_before(uint32_t a, uint32_t b)
@@ -67,7 +68,8 @@ bool gn__rest_input(struct gn__rest *rest, const struct gn__segment *segment,
 /** Send a segment without payload that belongs to no pcb. */
 void gn__tcp_reply(struct gn__stack *stack, const struct gn__segment *to,
                    uint32_t seq, uint32_t ack, uint8_t flags);
-/** Refuse @segment: RST as RFC 9293 section 3.10.7.1 has it. */
+/** Refuse @segment: RST as RFC 9293 section 3.10.7.1 has it, and what
+ *  segment->verdict says. */
 void gn__tcp_refuse(struct gn__stack *stack, const struct gn__segment *segment);
 
 /* ---- tcp_listen.c ---- */

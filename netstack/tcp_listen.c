@@ -161,6 +161,20 @@ bool gn__tcp_acceptable(const struct gn__listener *listener)
     return first_ready(listener) != NULL;
 }
 
+struct gn__conn *gn__tcp_adopt(struct gn__listener *listener, void *owner)
+{
+    struct gn__list *newest = gn__list_last(&listener->half);
+    struct gn__conn *conn;
+
+    if (!newest)
+        return NULL;
+    conn = gn__container_of(newest, struct gn__conn, queued);
+    gn__conn_leave_half(conn);
+    conn->listener = NULL;
+    conn->owner = owner;
+    return conn;
+}
+
 struct gn__conn *gn__tcp_accept(struct gn__listener *listener, void *owner)
 {
     struct gn__conn *conn = first_ready(listener);

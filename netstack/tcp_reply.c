@@ -55,6 +55,7 @@ void gn__tcp_reply(struct gn__stack *stack, const struct gn__segment *to,
         gn__packet_free(packet);
         return;
     }
+    packet->verdict = (int16_t)to->verdict;
     stack->ops->output(stack, packet);
 }
 

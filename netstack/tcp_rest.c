@@ -47,6 +47,8 @@ void gn__rest_end(struct gn__rest *rest)
     if (rest->binding)
         stack->ops->released(stack, rest->binding);
     gn__stash_give(&stack->net->stash, &stack->net->mem, rest, sizeof(*rest));
+    if (stack->ops->freed)
+        stack->ops->freed(stack);
 }
 
 static void make_room(struct gn__stack *stack)

@@ -33,6 +33,11 @@ struct gn_limits {
                                  received. 64 MiB. */
     uint32_t icmp_per_second; /* ICMP errors sent, and as a burst a tenth of
                                  it; 1000. */
+    uint32_t max_outgoing;    /* Connections, and peers of datagrams, that wait
+                                 for the world outside to answer; more are
+                                 tried again by TCP, and else dropped; 1024. */
+    uint32_t max_flows;       /* Peers outside that datagrams are exchanged
+                                 with, by each side that began; 1024. */
 };
 
 /** Why a packet was not delivered. */
@@ -64,6 +69,11 @@ enum gn_drop {
     GN_DROP_MEMORY,        /* The limit on memory, or no memory at all. */
     GN_DROP_ICMP_RATE,     /* An ICMP error that was not sent. */
     GN_DROP_ICMP,          /* An ICMP message nobody is concerned by. */
+    GN_DROP_NOT_PLAYED,    /* For an address outside the network that does not
+                              talk to its sender. */
+    GN_DROP_OUTGOING,      /* Too much waits for the world outside to answer. */
+    GN_DROP_FLOWS,         /* Datagrams to too many peers outside. */
+    GN_DROP_FLOW,          /* Too many datagrams wait for one peer outside. */
     GN_N_DROPS
 };
 
