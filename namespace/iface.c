@@ -184,6 +184,7 @@ int gn__iface_add(struct gn_namespace *ns,
                   config->net ? config->mtu : LO_MTU);
     iface->port.party = ns->id;
     iface->port.any_source = ns->forwarding;
+    iface->port.gateway = config->gateways;
     iface->ns = ns;
     iface->loopback = !config->net;
     iface->up = true;

@@ -161,6 +161,16 @@ static void forward(struct gn_namespace *ns, struct gn__packet *packet)
     gn__ns_output(ns, packet);
 }
 
+/* ---- as somebody outside ---- */
+
+static void outside_input(struct gn_namespace *ns, struct gn__packet *packet)
+{
+    if (packet->corrupt)
+        drop(ns, packet, GN_DROP_CORRUPT);
+    else
+        gn__outside_input(ns->home, packet);
+}
+
 static bool is_for_all(const struct gn__iface *iface,
                        const struct gn__addr *dst)
 {
@@ -198,6 +208,8 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
         local_input(ns, iface, packet);
     else if (is_ours)
         group_input(ns, iface, packet);
+    else if (ns->is_host && gn__outside_may_be(ns->home, &packet->ip.dst))
+        outside_input(ns, packet);
     else if (ns->forwarding && !iface->loopback)
         forward(ns, packet);
     else

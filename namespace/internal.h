@@ -25,6 +25,7 @@
 #include "namespace/names.h"
 
 struct gn__kernel;
+struct gn__outside_guest;
 struct gn__port;
 
 /**
@@ -75,7 +76,9 @@ struct gn__port {
     uint64_t generation;    /* unique in the engine; 0: nobody */
     uint64_t party;         /* the end of paths it belongs to */
     uint32_t mtu;
-    bool any_source; /* a router: sources are not checked */
+    bool any_source;                 /* a router: sources are not checked */
+    bool gateway;                    /* sends as addresses outside, too */
+    struct gn__outside_guest *guest; /* NULL: it never met the outside */
     struct gn__link wire;
     struct gn__list addrs;  /* struct gn__port_addr.of_port */
     struct gn__list groups; /* struct gn__member.of_port */
@@ -176,6 +179,13 @@ struct gn_namespace {
     void *close_arg;
 };
 
+/** The gateway's side of the world outside (outside.c). */
+struct gn__outside_net {
+    struct gn__list guests;  /* struct gn__outside_guest.of_net */
+    struct gn__table ghosts; /* those without a port, by its generation */
+    uint32_t n_dials;
+};
+
 struct gn__net_prefix {
     struct gn__prefix prefix;
     struct gn__pool pool; /* knows the gateway */
@@ -195,6 +205,7 @@ struct gn_network {
     struct gn__list namespaces; /* struct gn_namespace.of_net */
     struct gn__list ended;      /* those that ended with the network */
     struct gn_namespace *host;
+    struct gn__outside_net outside;
     uint64_t n_created; /* namespaces, ever */
     uint32_t mtu;
     char domain[254];
@@ -278,6 +289,33 @@ void gn__net_drop(struct gn_network *net, enum gn_drop why);
 /** 255.255.255.255, or the last address of an IPv4 prefix that has one. */
 bool gn__net_is_broadcast(const struct gn_network *net,
                           const struct gn__addr *addr);
+
+/** The gateway's address in the family of @like: of its prefix, or of any. */
+GN_WARN_UNUSED bool gn__net_gateway(const struct gn_network *net,
+                                    const struct gn__addr *like,
+                                    struct gn__addr *out);
+
+/* ---- the world outside: outside*.c ---- */
+
+/** Does what @port sends to @addr go to the gateway, which answers as it? */
+bool gn__outside_reaches(const struct gn__port *port,
+                         const struct gn__addr *addr);
+/** A packet that arrived at the gateway for an address outside (consumed). */
+void gn__outside_input(struct gn_network *net, struct gn__packet *packet);
+/** A port of the switch is about to go. */
+void gn__outside_port_gone(struct gn__port *port);
+/** Its dials, flows and bound ports end: it was killed. */
+void gn__outside_talk_end(struct gn__port *port);
+/** The network ends, after all namespaces but the host's, whose sockets have
+ *  ended. */
+void gn__outside_end(struct gn_network *net);
+/** A connection of @ns is over before it was established. */
+void gn__outside_gave_up(struct gn_namespace *ns,
+                         const struct gn__endpoint *local,
+                         const struct gn__endpoint *remote);
+/** A socket listens or is bound now; it no longer is (if it was). -ENOMEM. */
+GN_WARN_UNUSED int gn__outside_bound(struct gn_sock *sock);
+void gn__outside_unbound(struct gn_sock *sock);
 
 /* ---- sockets: what the rest of this folder calls (sock_*.c) ---- */
 

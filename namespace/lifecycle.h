@@ -72,6 +72,7 @@ void gn__ns_learn_mtu(struct gn_namespace *ns, const struct gn__addr *dst,
 void gn__ns_loop(struct gn_namespace *ns, struct gn__iface *iface,
                  struct gn__packet *packet);
 extern const struct gn__stack_ops gn__ns_stack_ops;
+enum gn_drop gn__tcp_drop_reason(enum gn__tcp_drop why);
 
 /* ---- closing: close.c ---- */
 

@@ -39,6 +39,8 @@ const struct gn_limits gn__limits_default = {
     .max_groups = 256,
     .max_buffered = 64u * 1024 * 1024,
     .icmp_per_second = 1000,
+    .max_outgoing = 1024,
+    .max_flows = 1024,
 };
 
 void gn__limits_fill(struct gn_limits *limits, const struct gn_limits *defaults)
@@ -55,6 +57,10 @@ void gn__limits_fill(struct gn_limits *limits, const struct gn_limits *defaults)
         limits->max_buffered = defaults->max_buffered;
     if (!limits->icmp_per_second)
         limits->icmp_per_second = defaults->icmp_per_second;
+    if (!limits->max_outgoing)
+        limits->max_outgoing = defaults->max_outgoing;
+    if (!limits->max_flows)
+        limits->max_flows = defaults->max_flows;
 }
 
 /* ---- names ---- */
@@ -212,6 +218,8 @@ static struct gn_namespace *ns_alloc(struct gn_network *net,
     ns->id = ++net->engine->last_generation;
     ns->limits = config->limits;
     gn__limits_fill(&ns->limits, &net->limits);
+    if (host)
+        ns->limits.max_sockets = UINT32_MAX; /* Nobody's guest. */
     ns->forwarding = config->forwarding;
     ns->is_host = host;
     gn__list_init(&ns->of_net);
@@ -454,6 +462,16 @@ void gn_namespace_detach(struct gn_namespace *ns)
 
 /* ---- the end ---- */
 
+static void end_talks(struct gn_namespace *ns)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->ifaces) {
+        gn__outside_talk_end(
+            &gn__container_of(it, struct gn__iface, of_ns)->port);
+    }
+}
+
 void gn_namespace_kill(struct gn_namespace *ns)
 {
     if (!ns || ns->is_host)
@@ -462,6 +480,7 @@ void gn_namespace_kill(struct gn_namespace *ns)
     if (!ns->killed && !ns->closing) {
         ns->killed = true;
         gn__sock_end_all(ns, -ECANCELED, false);
+        end_talks(ns);
     }
     gn__engine_leave(ns->engine);
 }
@@ -479,6 +498,8 @@ void gn__ns_end(struct gn_namespace *ns, bool silent)
 {
     ns->closing = true;
     gn__sock_end_all(ns, -ECANCELED, silent);
+    if (ns->is_host)
+        gn__outside_end(ns->home);
     if (!silent)
         gn__stack_each(&ns->stack, reset_unsent, NULL);
     gn__stack_done(&ns->stack);

@@ -283,11 +283,13 @@ static void init_simple(struct gn_network *net,
     init_table(net, &net->names, "names");
     init_table(net, &net->paths, "paths");
     init_table(net, &net->groups, "groups");
+    init_table(net, &net->outside.ghosts, "ghosts");
     gn__list_init(&net->of_engine);
     gn__list_init(&net->ports);
     gn__list_init(&net->namespaces);
     gn__list_init(&net->ended);
     gn__list_init(&net->calls);
+    gn__list_init(&net->outside.guests);
     net->mtu = config->mtu ? config->mtu : GN_MTU_DEFAULT;
     (void)snprintf(net->domain, sizeof(net->domain), "%s",
                    config->domain ? config->domain : "guest.internal");
@@ -305,6 +307,7 @@ static void done_tables(struct gn_network *net)
     gn__table_done(&net->names);
     gn__table_done(&net->paths);
     gn__table_done(&net->groups);
+    gn__table_done(&net->outside.ghosts);
 }
 
 static void log_line(const struct gn_network *net, const char *what)

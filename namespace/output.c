@@ -93,14 +93,25 @@ static void count_out(struct gn_namespace *ns, const struct gn__packet *packet)
     ns->stats.bytes_out += packet->len;
 }
 
+/* The address it must leave from; NULL: any. The gateway's sockets are bound to
+ * their own addresses like everybody's; what leaves it as somebody outside is
+ * made by outside*.c only. */
+static const struct gn__addr *source_of(const struct gn_namespace *ns,
+                                        const struct gn__packet *packet)
+{
+    if (packet->forwarded ||
+        (ns->is_host && gn__outside_may_be(ns->home, &packet->ip.src)))
+        return NULL;
+    return &packet->ip.src;
+}
+
 void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet)
 {
     struct gn__way way;
     struct sending sending;
     int err;
 
-    err = gn__ns_route(ns, &packet->ip.dst,
-                       packet->forwarded ? NULL : &packet->ip.src, 0, &way);
+    err = gn__ns_route(ns, &packet->ip.dst, source_of(ns, packet), 0, &way);
     if (err) {
         if (packet->forwarded)
             gn__ns_icmp_error(ns, packet, GN__ICMP_NET_UNREACHABLE, 0);

@@ -3,8 +3,9 @@
 /*
  * Where a destination is reached from a namespace: its own addresses over
  * lo, addresses of its prefixes on the link, the rest by its routes, longest
- * prefix first. There is no default route: what is outside is unreachable
- * until a route says otherwise.
+ * prefix first, and then, if it may talk to the world outside, by the gateway.
+ * Else there is no default route: what is outside is unreachable until a route
+ * says otherwise.
  *
  * A namespace has a handful of interfaces, addresses and routes, so they are
  * walked; the last answer is kept, because most packets go where the one
@@ -293,6 +294,26 @@ static bool may_loop(const struct gn__addr *dst)
     return gn__addr_is_v4(dst) && gn__addr_is_multicast(dst);
 }
 
+/* By the gateway, where a network lets this namespace talk to the address. */
+static bool way_outside(struct gn_namespace *ns, const struct gn__addr *dst,
+                        const struct gn__iface *prefer, struct gn__way *out)
+{
+    struct gn__iface *best = NULL;
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->ifaces) {
+        struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
+
+        if ((!best || iface == prefer) &&
+            gn__outside_reaches(&iface->port, dst))
+            best = iface;
+    }
+    if (!best || !gn__net_gateway(best->port.net, dst, &out->next_hop))
+        return false;
+    out->iface = best;
+    return true;
+}
+
 static int pick_iface(struct gn_namespace *ns, const struct gn__addr *dst,
                       const struct gn__addr *src, uint32_t scope,
                       struct gn__way *out)
@@ -316,7 +337,7 @@ static int pick_iface(struct gn_namespace *ns, const struct gn__addr *dst,
         out->next_hop = route->gateway;
         return 0;
     }
-    return len < 0 ? unreachable(ns) : 0;
+    return len >= 0 || way_outside(ns, dst, prefer, out) ? 0 : unreachable(ns);
 }
 
 static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,

@@ -31,6 +31,7 @@
 #include "namespace/engine.h"
 
 struct gn__binding;
+struct gn__bound;
 struct gn__iface;
 struct gn__xfer;
 struct gn__watch;
@@ -173,6 +174,7 @@ struct gn_sock {
     struct gn__list waits;   /* struct gn__wait */
     struct gn__list fds;     /* struct gn__sock_fd */
     struct gn__watch *watch; /* NULL: never watched */
+    struct gn__bound *bound; /* NULL: nobody outside knows its port */
     _Atomic uint32_t refs;
     _Atomic uint32_t room; /* bytes send would take, a hint */
     int type;

@@ -108,7 +108,16 @@ int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
     if (sock->addr_locked && !gn__addr_is_v4(&want.addr))
         sock->opt.v6only = true; /* It can have no IPv4 peer any more. */
     sock->port_locked = want.port != 0;
-    return 0;
+    if (sock->type != SOCK_DGRAM || !sock->port_locked)
+        return 0;
+    err = gn__outside_bound(sock);
+    if (!err)
+        return 0;
+    gn__bind_release(sock);
+    sock->local = (struct gn__endpoint){.addr = gn__addr_any(sock->family)};
+    sock->addr_locked = false;
+    sock->port_locked = false;
+    return err;
 }
 
 /* "Any" is the own host: of IPv4 the address bound to, else loopback. That of

@@ -220,6 +220,7 @@ int gn__bind_listen(struct gn_sock *sock)
 
 void gn__bind_unlisten(struct gn_sock *sock)
 {
+    gn__outside_unbound(sock);
     if (sock->binding)
         sock->binding->listening = false;
 }
@@ -234,6 +235,7 @@ void gn__bind_release(struct gn_sock *sock)
 {
     struct gn__binding *b = sock->binding;
 
+    gn__outside_unbound(sock);
     if (!b)
         return;
     b->reuse_addr = sock->opt.reuse_addr;

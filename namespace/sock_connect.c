@@ -135,6 +135,19 @@ static int begin(struct gn__tcp_sock *tcp, const struct sockaddr *addr,
     return -EINPROGRESS;
 }
 
+void gn__tcp_sock_play(struct gn_sock *sock, struct gn__conn *conn)
+{
+    struct gn__tcp_sock *tcp = gn__tcp_of(sock);
+
+    tcp->conn = conn;
+    tcp->phase = GN__PHASE_CONNECTING;
+    tcp->bound = gn__tcp_local(conn)->addr;
+    sock->local = *gn__tcp_local(conn);
+    sock->remote = *gn__tcp_remote(conn);
+    sock->addr_locked = true;
+    sock->port_locked = true;
+}
+
 /* ---- ending ---- */
 
 static void forget_conn(struct gn__tcp_sock *tcp, enum gn__tcp_state state)

@@ -36,7 +36,11 @@ int gn__tcp_sock_listen(struct gn_sock *sock, uint32_t backlog)
     if (!err)
         err = gn__tcp_listen(&sock->ns->stack, &params, backlog, sock,
                              &tcp->listener);
+    if (!err && sock->port_locked)
+        err = gn__outside_bound(sock);
     if (err) {
+        if (tcp->listener)
+            gn__tcp_unlisten(tcp->listener);
         tcp->listener = NULL;
         gn__bind_unlisten(sock);
         if (!had_port)

@@ -439,6 +439,8 @@ static void options(struct gn_sock *sock)
     if (!tcp->conn || tcp->over)
         return;
     gn__tcp_set(tcp->conn, &params);
+    if (!tcp->held)
+        return; /* As somebody outside: it has no port here. */
     tcp->held = gn__bind_reshare(sock, tcp->held);
     gn__tcp_bind(tcp->conn, tcp->held);
 }

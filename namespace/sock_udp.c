@@ -224,25 +224,25 @@ static void put16(uint8_t *at, size_t value)
     at[1] = (uint8_t)value;
 }
 
-static void write_headers(struct gn_sock *sock, struct gn__packet *packet,
-                          const struct plan *plan, size_t payload)
+void gn__udp_write(struct gn__packet *packet, const struct gn__udp_plan *plan,
+                   size_t len)
 {
     struct gn__ip_build build = {
-        .src = plan->way.source,
+        .src = plan->from.addr,
         .dst = plan->to.addr,
         .proto = GN__PROTO_UDP,
         .ttl = plan->ttl,
         .tos = plan->tos,
         .dont_fragment = plan->dont_fragment,
-        .id = sock->ns->ip_id++,
-        .payload_len = payload + GN__UDP_HDR_LEN,
+        .id = plan->id,
+        .payload_len = len + GN__UDP_HDR_LEN,
     };
     size_t at = gn__ip_build(&build, packet->head);
     uint8_t *udp = packet->head + at;
 
-    put16(udp, sock->local.port);
+    put16(udp, plan->from.port);
     put16(udp + 2, plan->to.port);
-    put16(udp + 4, payload + GN__UDP_HDR_LEN);
+    put16(udp + 4, len + GN__UDP_HDR_LEN);
     put16(udp + 6, 0); /* csum_absent */
     packet->head_len = (uint16_t)(at + GN__UDP_HDR_LEN);
     packet->len = packet->head_len;
@@ -255,9 +255,24 @@ static void write_headers(struct gn_sock *sock, struct gn__packet *packet,
         .ttl = build.ttl,
         .tos = build.tos,
         .l4 = (uint16_t)at,
-        .total_len = (uint16_t)(at + GN__UDP_HDR_LEN + payload),
+        .total_len = (uint16_t)(at + GN__UDP_HDR_LEN + len),
         .dont_fragment = plan->dont_fragment || at == GN__IP6_HDR_LEN,
     };
+}
+
+static void write_headers(struct gn_sock *sock, struct gn__packet *packet,
+                          const struct plan *plan, size_t payload)
+{
+    struct gn__udp_plan headers = {
+        .from = {.addr = plan->way.source, .port = sock->local.port},
+        .to = plan->to,
+        .ttl = plan->ttl,
+        .tos = plan->tos,
+        .dont_fragment = plan->dont_fragment,
+        .id = sock->ns->ip_id++,
+    };
+
+    gn__udp_write(packet, &headers, payload);
 }
 
 static int add_payload(struct gn__packet *packet, struct gn__xfer *io)

@@ -39,7 +39,26 @@ int gn__udp_autobind(struct gn__udp_sock *udp);
 /** Forget what MSG_MORE has gathered. */
 void gn__udp_uncork(struct gn__udp_sock *udp);
 
+/** Write IP and UDP headers for @len bytes of payload, without checksums. */
+struct gn__udp_plan {
+    struct gn__endpoint from;
+    struct gn__endpoint to;
+    uint8_t ttl;
+    uint8_t tos;
+    bool dont_fragment;
+    uint16_t id;
+};
+void gn__udp_write(struct gn__packet *packet, const struct gn__udp_plan *plan,
+                   size_t len);
+
 /* ---- sock_udp_in.c ---- */
+/** Check the header of a datagram, which moves to the packet's head. */
+GN_WARN_UNUSED bool gn__udp_read(struct gn__packet *packet,
+                                 struct gn__endpoint *local,
+                                 struct gn__endpoint *remote);
+/** Where its payload is, and how much. */
+size_t gn__udp_payload_at(const struct gn__packet *packet);
+size_t gn__udp_payload_len(const struct gn__packet *packet);
 int gn__udp_recv(struct gn_sock *sock, struct gn__xfer *io);
 /** Payload bytes of the first datagram; -1: there is none. */
 ssize_t gn__udp_first(const struct gn__udp_sock *udp);

@@ -27,12 +27,12 @@ static unsigned get16(const uint8_t *at)
 
 /* ---- the queue ---- */
 
-static size_t payload_at(const struct gn__packet *packet)
+size_t gn__udp_payload_at(const struct gn__packet *packet)
 {
     return packet->ip.l4 + (size_t)GN__UDP_HDR_LEN;
 }
 
-static size_t payload_len(const struct gn__packet *packet)
+size_t gn__udp_payload_len(const struct gn__packet *packet)
 {
     return get16(packet->head + packet->ip.l4 + 4) - (size_t)GN__UDP_HDR_LEN;
 }
@@ -86,7 +86,7 @@ static void dequeue(struct gn__udp_sock *udp)
 
 ssize_t gn__udp_first(const struct gn__udp_sock *udp)
 {
-    return udp->head ? (ssize_t)payload_len(udp->head) : -1;
+    return udp->head ? (ssize_t)gn__udp_payload_len(udp->head) : -1;
 }
 
 void gn__udp_flush(struct gn__udp_sock *udp)
@@ -163,8 +163,8 @@ static bool deliver_all(struct gn__port_use *use, struct gn__packet *packet,
 }
 
 /* Check the header; cut off what is behind the datagram. */
-static bool read_header(struct gn__packet *packet, struct gn__endpoint *local,
-                        struct gn__endpoint *remote)
+bool gn__udp_read(struct gn__packet *packet, struct gn__endpoint *local,
+                  struct gn__endpoint *remote)
 {
     size_t at = packet->ip.l4;
     const uint8_t *udp = packet->head + at;
@@ -197,7 +197,7 @@ bool gn__sock_udp_input(struct gn_namespace *ns, struct gn__iface *iface,
     struct gn__binding *b = NULL;
     struct gn__port_use *use;
 
-    if (!read_header(packet, &local, &remote)) {
+    if (!gn__udp_read(packet, &local, &remote)) {
         gn__ns_drop(ns, GN_DROP_MALFORMED);
         gn__packet_free(packet);
         return true;
@@ -240,6 +240,10 @@ void gn__sock_udp_error(struct gn_namespace *ns, const struct gn__icmp *icmp)
     int err;
 
     err = gn__icmp_errno(icmp->kind, icmp->inner.version, &fatal);
+    if (icmp->verdict) {
+        err = icmp->verdict;
+        fatal = true;
+    }
     if (!b || !err)
         return;
     asked = icmp->inner.version == 4 ? b->sock->opt.recv_err
@@ -275,13 +279,13 @@ static void describe(const struct gn__packet *packet, struct gn__xfer *io)
     io->ancillary.iface = iface;
     io->ancillary.ttl = packet->ip.ttl;
     io->ancillary.tos = packet->ip.tos;
-    io->length = payload_len(packet);
+    io->length = gn__udp_payload_len(packet);
 }
 
 /* Up to io->total bytes: what is in the head by copy, slices by reference. */
 static void take_payload(struct gn__packet *packet, struct gn__xfer *io)
 {
-    size_t at = payload_at(packet);
+    size_t at = gn__udp_payload_at(packet);
     size_t left = io->length < io->total ? io->length : io->total;
     size_t n = packet->head_len > at ? packet->head_len - at : 0;
     unsigned i;

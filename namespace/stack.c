@@ -70,7 +70,7 @@ static void stack_released(struct gn__stack *stack, void *binding)
     gn__sock_port_released(stack->owner, binding);
 }
 
-static void stack_dropped(struct gn__stack *stack, enum gn__tcp_drop why)
+enum gn_drop gn__tcp_drop_reason(enum gn__tcp_drop why)
 {
     static const enum gn_drop reasons[] = {
         [GN__TCP_DROP_MALFORMED] = GN_DROP_MALFORMED,
@@ -82,7 +82,19 @@ static void stack_dropped(struct gn__stack *stack, enum gn__tcp_drop why)
         [GN__TCP_DROP_REASSEMBLY] = GN_DROP_REASSEMBLY,
     };
 
-    gn__ns_drop(stack->owner, reasons[why]);
+    return reasons[why];
+}
+
+static void stack_dropped(struct gn__stack *stack, enum gn__tcp_drop why)
+{
+    gn__ns_drop(stack->owner, gn__tcp_drop_reason(why));
+}
+
+static void stack_gave_up(struct gn__stack *stack,
+                          const struct gn__endpoint *local,
+                          const struct gn__endpoint *remote)
+{
+    gn__outside_gave_up(stack->owner, local, remote);
 }
 
 const struct gn__stack_ops gn__ns_stack_ops = {
@@ -94,4 +106,5 @@ const struct gn__stack_ops gn__ns_stack_ops = {
     .changed = stack_changed,
     .released = stack_released,
     .dropped = stack_dropped,
+    .gave_up = stack_gave_up,
 };

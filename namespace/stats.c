@@ -39,6 +39,10 @@ static const char *const drop_names[] = {
     [GN_DROP_MEMORY] = "memory",
     [GN_DROP_ICMP_RATE] = "icmp-rate",
     [GN_DROP_ICMP] = "icmp",
+    [GN_DROP_NOT_PLAYED] = "not-played",
+    [GN_DROP_OUTGOING] = "outgoing",
+    [GN_DROP_FLOWS] = "flows",
+    [GN_DROP_FLOW] = "flow",
 };
 
 static_assert(sizeof(drop_names) / sizeof(*drop_names) == GN_N_DROPS,

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "namespace/outside.h"
 #include "namespace/switch.h"
 
 void gn__net_drop(struct gn_network *net, enum gn_drop why)
@@ -104,6 +105,7 @@ void gn__port_detach(struct gn__port *port)
 
     if (!port->net)
         return;
+    gn__outside_port_gone(port);
     gn__group_leave_all(port);
     gn__list_foreach_safe (it, tmp, &port->addrs) {
         remove_addr(port, gn__container_of(it, struct gn__port_addr, of_port));
@@ -131,9 +133,8 @@ bool gn__bucket_take(struct gn__bucket *bucket, uint64_t now,
     return true;
 }
 
-/* The gateway's address in the family of @like: of its prefix, or of any. */
-static bool gateway_for(const struct gn_network *net,
-                        const struct gn__addr *like, struct gn__addr *out)
+bool gn__net_gateway(const struct gn_network *net, const struct gn__addr *like,
+                     struct gn__addr *out)
 {
     bool found = false;
     size_t i;
@@ -162,7 +163,7 @@ static void reject(struct gn_network *net, struct gn__packet *packet,
     struct gn__packet *error = NULL;
     struct gn__addr gateway;
 
-    if (from && gateway_for(net, &packet->ip.dst, &gateway))
+    if (from && gn__net_gateway(net, &packet->ip.dst, &gateway))
         error = gn__icmp_error(packet->pool, packet, &gateway, kind, mtu);
     gn__switch_drop(net, packet, why);
     if (!error)
@@ -190,8 +191,9 @@ static bool source_is_right(const struct gn__port *from,
                 src))
             return true;
     }
-    return from->any_source && !gn__addr_is_loopback(src) &&
-           !gn__addr_is_any(src);
+    if (from->any_source)
+        return !gn__addr_is_loopback(src) && !gn__addr_is_any(src);
+    return from->gateway && gn__outside_may_be(from->net, src);
 }
 
 static bool is_in_prefix(const struct gn_network *net,
@@ -225,10 +227,11 @@ bool gn__net_is_broadcast(const struct gn_network *net,
     return gn__addr_is_broadcast(addr);
 }
 
-/* Who has this address: a port, or a group's. */
-static struct gn__port *receiver(const struct gn_network *net,
+/* Who has this address: a port, a group's, or the gateway in its place. */
+static struct gn__port *receiver(const struct gn__port *from,
                                  const struct gn__addr *hop)
 {
+    const struct gn_network *net = from->net;
     struct gn__table_node *node;
     struct gn__group *group;
     struct gn__addr addr;
@@ -236,6 +239,8 @@ static struct gn__port *receiver(const struct gn_network *net,
     node = gn__table_find(&net->addresses, hop, sizeof(*hop));
     if (node)
         return gn__container_of(node, struct gn__port_addr, node)->port;
+    if (gn__outside_reaches(from, hop) && gn__net_gateway(net, hop, &addr))
+        return receiver(from, &addr);
     addr = gn__net_is_broadcast(net, hop) ? gn__group_broadcast() : *hop;
     group = gn__group_of(net, &addr);
     return group ? &group->port : NULL;
@@ -248,7 +253,7 @@ static struct gn__port *receiver_cached(struct gn__port *from,
 
     if (to && gn__addr_equal(&from->last_hop, hop))
         return to;
-    to = receiver(from->net, hop);
+    to = receiver(from, hop);
     if (to) {
         from->last_hop = *hop;
         from->last_gate = to->gate;

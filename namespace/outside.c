@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The gateway as every address outside: who may talk to which, and where what
+ * arrives for one of them goes.
+ *
+ * A packet for such an address belongs to whoever sent it, by its port, and is
+ * looked at by that guest's stack, dials and flows alone. So nothing that one
+ * guest does here can be seen by another, and two guests may use the same
+ * 4-tuple if their addresses are given out again.
+ */
+#include "namespace/outside.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "namespace/lifecycle.h"
+#include "namespace/outside_guest.h"
+#include "namespace/switch.h"
+
+/** What a ghost's connections may still hear, beyond the slowest round trip. */
+#define GRACE_NS 1000000000ull
+
+/* ---- which addresses ---- */
+
+/* 0.0.0.0/8 and 240.0.0.0/4 are nobody's, RFC 1122 and RFC 1112. */
+static bool is_reserved4(const struct gn__addr *addr)
+{
+    uint32_t first;
+
+    if (!gn__addr_is_v4(addr))
+        return false;
+    first = gn__addr_v4(addr) >> 24;
+    return first == 0 || first >= 224;
+}
+
+bool gn__outside_may_be(struct gn_network *net, const struct gn__addr *addr)
+{
+    size_t i;
+
+    if (is_reserved4(addr) || gn__addr_is_any(addr) ||
+        gn__addr_is_loopback(addr) || gn__addr_is_multicast(addr) ||
+        gn__addr_is_linklocal(addr))
+        return false;
+    for (i = 0; i < net->n_prefixes; i++) {
+        if (gn__prefix_contains(&net->prefixes[i].prefix, addr))
+            return false;
+    }
+    return net->host && !gn__ns_is_local(net->host, addr);
+}
+
+int gn__outside_check(struct gn_network *net,
+                      const struct gn__endpoint *outside,
+                      const struct gn__endpoint *guest)
+{
+    if (net->closing)
+        return -ECANCELED;
+    if (!outside->port || !guest->port ||
+        gn__addr_is_v4(&outside->addr) != gn__addr_is_v4(&guest->addr) ||
+        !gn__outside_may_be(net, &outside->addr))
+        return -EADDRNOTAVAIL;
+    return 0;
+}
+
+/* ---- what is played for whom ---- */
+
+static struct gn__played *find_played(const struct gn__outside_guest *guest,
+                                      const struct gn__addr *addr)
+{
+    struct gn__table_node *node =
+        gn__table_find(&guest->played, addr, sizeof(*addr));
+
+    return node ? gn__container_of(node, struct gn__played, node) : NULL;
+}
+
+static struct gn__played *new_played(struct gn__outside_guest *guest,
+                                     const struct gn__addr *addr)
+{
+    const struct gn__mem *mem = &guest->engine->net.mem;
+    struct gn__played *played = gn__zalloc(mem, sizeof(*played));
+
+    if (!played)
+        return NULL;
+    played->addr = *addr;
+    played->guest = guest;
+    if (gn__table_add(&guest->played, &played->node, &played->addr,
+                      sizeof(played->addr))) {
+        gn__free(mem, played, sizeof(*played));
+        return NULL;
+    }
+    return played;
+}
+
+int gn__outside_play(struct gn__outside_guest *guest,
+                     const struct gn__addr *addr, struct gn__played **out)
+{
+    struct gn__played *played = NULL;
+
+    if (!guest->outside) {
+        played = find_played(guest, addr);
+        if (!played)
+            played = new_played(guest, addr);
+        if (!played)
+            return -ENOMEM;
+        played->refs++;
+    }
+    *out = played;
+    return 0;
+}
+
+void gn__outside_unplay(struct gn__played *played)
+{
+    struct gn__outside_guest *guest;
+
+    if (!played || --played->refs > 0)
+        return;
+    guest = played->guest;
+    gn__table_del(&guest->played, &played->node);
+    if (guest->ns)
+        gn__routes_changed(guest->ns);
+    gn__free(&guest->engine->net.mem, played, sizeof(*played));
+}
+
+bool gn__outside_reaches(const struct gn__port *port,
+                         const struct gn__addr *addr)
+{
+    const struct gn__outside_guest *guest = port->guest;
+
+    return guest && gn__outside_may_be(guest->net, addr) &&
+           (guest->outside || find_played(guest, addr));
+}
+
+/* ---- guests ---- */
+
+static struct gn_namespace *namespace_of(struct gn__port *port)
+{
+    return port->ops == &gn__iface_ops
+               ? gn__container_of(port, struct gn__iface, port)->ns
+               : NULL;
+}
+
+static void guest_free(struct gn__outside_guest *guest)
+{
+    gn__free(&guest->engine->net.mem, guest, sizeof(*guest));
+}
+
+/* Its connections are over, its port is gone. */
+static void end_guest(struct gn__outside_guest *guest)
+{
+    guest->ended = true;
+    gn__event_disarm(guest->engine, &guest->over);
+    if (guest->hidden)
+        gn__tcp_unlisten(guest->hidden);
+    gn__stack_done(&guest->stack);
+    if (guest->listed)
+        gn__table_del(&guest->net->outside.ghosts, &guest->by_generation);
+    gn__list_del(&guest->of_net);
+    gn__table_done(&guest->dials);
+    gn__table_done(&guest->flows);
+    gn__table_done(&guest->played);
+    guest->net = NULL;
+    if (!guest->telling)
+        guest_free(guest);
+}
+
+static void reset(struct gn__conn *conn, void *arg)
+{
+    (void)arg;
+    gn__tcp_fail(conn, -ECONNRESET);
+}
+
+static void over_fired(struct gn__event *event)
+{
+    struct gn__outside_guest *guest =
+        gn__container_of(event, struct gn__outside_guest, over);
+
+    gn__stack_each(&guest->stack, reset, NULL);
+    if (!guest->stack.n_conns)
+        end_guest(guest);
+}
+
+static void tell_released(struct gn__notice *notice)
+{
+    struct gn__outside_guest *guest =
+        gn__container_of(notice, struct gn__outside_guest, released);
+    struct gn__engine *engine = guest->engine;
+    struct gn__outside *outside = guest->outside;
+
+    gn__engine_enter(engine);
+    guest->telling = false;
+    if (guest->ended)
+        guest_free(guest);
+    gn__engine_leave(engine);
+    outside->ops->released(outside);
+    gn__engine_unref(engine);
+}
+
+static void init_guest(struct gn__outside_guest *guest, struct gn__port *port)
+{
+    struct gn_network *net = port->net;
+    const struct gn__mem *mem = &net->engine->net.mem;
+    const uint64_t *secret = net->engine->net.secret;
+
+    guest->engine = net->engine;
+    guest->net = net;
+    guest->port = port;
+    guest->generation = port->generation;
+    guest->ns = namespace_of(port);
+    gn__list_init(&guest->bounds);
+    gn__list_init(&guest->released.link);
+    guest->over.fire = over_fired;
+    guest->released.run = tell_released;
+    gn__table_init(&guest->dials, mem, secret);
+    gn__table_init(&guest->flows, mem, secret);
+    gn__table_init(&guest->played, mem, secret);
+}
+
+static int init_stack(struct gn__outside_guest *guest,
+                      const struct gn_limits *limits)
+{
+    struct gn_namespace *host = guest->net->host;
+    uint64_t key[2];
+    int err;
+
+    gn__rng_fill(&host->rng, key, sizeof(key));
+    err = gn__stack_init(&guest->stack, &guest->engine->net,
+                         &gn__outside_stack_ops, guest, key);
+    if (err)
+        return err;
+    guest->stack.budget.limit = (size_t)limits->max_buffered;
+    guest->stack.budget.parent = &guest->net->budget;
+    guest->stack.max_conns = limits->max_connections;
+    guest->stack.max_resting = limits->max_time_wait;
+    guest->max_dials = limits->max_outgoing;
+    guest->max_flows = limits->max_flows;
+    return 0;
+}
+
+struct gn__outside_guest *gn__outside_guest_of(struct gn__port *port)
+{
+    struct gn_network *net = port->net;
+    const struct gn__mem *mem = &net->engine->net.mem;
+    struct gn__outside_guest *guest = port->guest;
+
+    if (guest)
+        return guest;
+    guest = gn__zalloc(mem, sizeof(*guest));
+    if (!guest)
+        return NULL;
+    init_guest(guest, port);
+    if (init_stack(guest, guest->ns ? &guest->ns->limits : &net->limits)) {
+        gn__free(mem, guest, sizeof(*guest));
+        return NULL;
+    }
+    gn__list_add_tail(&net->outside.guests, &guest->of_net);
+    port->guest = guest;
+    return guest;
+}
+
+int gn__outside_find(struct gn_network *net, const struct gn__addr *addr,
+                     struct gn__outside_guest **out)
+{
+    struct gn__table_node *node =
+        gn__table_find(&net->addresses, addr, sizeof(*addr));
+    struct gn__port *port =
+        node ? gn__container_of(node, struct gn__port_addr, node)->port : NULL;
+
+    if (!port || namespace_of(port) == net->host)
+        return -EHOSTUNREACH;
+    *out = gn__outside_guest_of(port);
+    return *out ? 0 : -ENOMEM;
+}
+
+int gn__port_set_outside(struct gn__port *port, struct gn__outside *outside)
+{
+    struct gn__outside_guest *guest;
+
+    if (!port->net)
+        return -EADDRNOTAVAIL;
+    guest = gn__outside_guest_of(port);
+    if (!guest)
+        return -ENOMEM;
+    guest->outside = outside;
+    if (guest->ns)
+        gn__routes_changed(guest->ns);
+    return 0;
+}
+
+int gn__ns_set_outside(struct gn_namespace *ns, struct gn__outside *outside)
+{
+    struct gn__iface *eth0 = gn__ns_iface_by_index(ns, 2);
+
+    return eth0 ? gn__port_set_outside(&eth0->port, outside) : -EADDRNOTAVAIL;
+}
+
+/* ---- their end ---- */
+
+static void end_dials(struct gn__outside_guest *guest)
+{
+    struct gn__table_node *node;
+
+    while ((node = gn__table_first(&guest->dials)))
+        gn__dial_cancel(gn__container_of(node, struct gn__dial, node));
+}
+
+void gn__outside_talk_end(struct gn__port *port)
+{
+    struct gn__outside_guest *guest = port->guest;
+
+    if (!guest)
+        return;
+    end_dials(guest);
+    gn__outside_flows_end(guest);
+    gn__outside_bounds_end(guest);
+}
+
+static void become_ghost(struct gn__outside_guest *guest)
+{
+    struct gn__table *ghosts = &guest->net->outside.ghosts;
+
+    guest->port = NULL;
+    guest->ns = NULL;
+    /* Without memory what is under way from it is not found, and so lost. */
+    guest->listed =
+        !gn__table_add(ghosts, &guest->by_generation, &guest->generation,
+                       sizeof(guest->generation));
+}
+
+void gn__outside_port_gone(struct gn__port *port)
+{
+    struct gn__outside_guest *guest = port->guest;
+    uint64_t grace = GRACE_NS + 2 * port->slowest_ns;
+
+    if (!guest)
+        return;
+    gn__outside_talk_end(port);
+    port->guest = NULL;
+    become_ghost(guest);
+    if (guest->outside && guest->outside->ops->released) {
+        guest->telling = true;
+        gn__engine_ref(guest->engine);
+        gn__notice_queue(guest->engine, &guest->released);
+    }
+    if (guest->stack.n_conns)
+        gn__event_arm(guest->engine, &guest->over,
+                      gn__now(guest->engine) + grace);
+    else
+        end_guest(guest);
+}
+
+void gn__outside_end(struct gn_network *net)
+{
+    struct gn__list *node;
+
+    while ((node = gn__list_first(&net->outside.guests))) {
+        struct gn__outside_guest *guest =
+            gn__container_of(node, struct gn__outside_guest, of_net);
+
+        if (guest->port)
+            gn__outside_port_gone(guest->port);
+        if (gn__list_first(&net->outside.guests) == node)
+            end_guest(guest);
+    }
+}
+
+/* ---- sending ---- */
+
+void gn__outside_drop(struct gn__outside_guest *guest,
+                      struct gn__packet *packet, enum gn_drop why)
+{
+    gn__ns_drop(guest->net->host, why);
+    gn__packet_free(packet);
+}
+
+void gn__outside_unreachable(struct gn__outside_guest *guest,
+                             struct gn__packet *packet, enum gn_drop why)
+{
+    gn__ns_icmp_error(guest->net->host, packet, GN__ICMP_NET_UNREACHABLE, 0);
+    gn__outside_drop(guest, packet, why);
+}
+
+void gn__outside_send(struct gn__outside_guest *guest,
+                      struct gn__packet *packet)
+{
+    if (guest->port)
+        gn__ns_output(guest->net->host, packet);
+    else
+        gn__outside_drop(guest, packet, GN_DROP_STALE);
+}
+
+enum gn__icmp_kind gn__outside_icmp_kind(int error)
+{
+    switch (error) {
+    case -ETIMEDOUT:
+        return GN__ICMP_NONE;
+    case -ECONNREFUSED:
+        return GN__ICMP_PORT_UNREACHABLE;
+    case -ENETUNREACH:
+        return GN__ICMP_NET_UNREACHABLE;
+    case -EACCES:
+    case -EPERM:
+        return GN__ICMP_PROHIBITED;
+    default:
+        return GN__ICMP_HOST_UNREACHABLE;
+    }
+}
+
+void gn__outside_icmp_error(struct gn__outside_guest *guest,
+                            const struct gn__packet *cause,
+                            const struct gn__addr *from,
+                            enum gn__icmp_kind kind, int verdict)
+{
+    struct gn__packet *error =
+        gn__icmp_error(cause->pool, cause, from, kind, 0);
+
+    if (!error)
+        return;
+    error->verdict = (int16_t)verdict;
+    guest->net->host->stats.icmp_errors++;
+    gn__outside_send(guest, error);
+}
+
+/* ---- receiving ---- */
+
+/* Who sent it; also one whose port is gone. NULL: the switch did, or somebody
+ * who never talked to the outside. */
+static struct gn__outside_guest *sender_of(const struct gn_network *net,
+                                           const struct gn__packet *packet)
+{
+    const struct gn__port *port = gn__packet_from(packet);
+    struct gn__table_node *node;
+
+    if (port)
+        return port->guest;
+    node = gn__table_find(&net->outside.ghosts, &packet->from_generation,
+                          sizeof(packet->from_generation));
+    return node
+               ? gn__container_of(node, struct gn__outside_guest, by_generation)
+               : NULL;
+}
+
+/* Whose connection or flow an error is about: the guest it was sent to. Only
+ * that one, the switch or a router may say so. */
+static struct gn__outside_guest *concerned(struct gn_network *net,
+                                           const struct gn__packet *packet,
+                                           const struct gn__icmp *icmp)
+{
+    struct gn__port *from = gn__packet_from(packet);
+    struct gn__table_node *node = gn__table_find(
+        &net->addresses, &icmp->inner.dst, sizeof(icmp->inner.dst));
+    struct gn__port *to;
+
+    if (!node)
+        return NULL;
+    to = gn__container_of(node, struct gn__port_addr, node)->port;
+    if (from && from != to && !from->any_source &&
+        namespace_of(from) != net->host)
+        return NULL;
+    return to->guest;
+}
+
+static void icmp_error_input(struct gn_network *net,
+                             const struct gn__packet *packet,
+                             const struct gn__icmp *icmp)
+{
+    struct gn__outside_guest *guest = NULL;
+    bool tcp = icmp->inner.proto == GN__PROTO_TCP;
+
+    if (icmp->has_inner && gn__outside_may_be(net, &icmp->inner.src) &&
+        (tcp || icmp->inner.proto == GN__PROTO_UDP))
+        guest = concerned(net, packet, icmp);
+    if (!guest) {
+        gn__ns_drop(net->host, GN_DROP_ICMP);
+        return;
+    }
+    if (icmp->kind == GN__ICMP_TOO_BIG && icmp->mtu &&
+        (tcp ? gn__tcp_has_sent(&guest->stack, icmp)
+             : gn__outside_flow_has_sent(guest, icmp)))
+        gn__ns_learn_mtu(net->host, &icmp->inner.dst, icmp->mtu);
+    if (tcp)
+        gn__tcp_icmp_error(&guest->stack, icmp);
+    else
+        gn__outside_flow_error(guest, icmp);
+}
+
+/* No echo: who answers in the outside's place would say what it cannot know. */
+static void icmp_input(struct gn_network *net, struct gn__packet *packet)
+{
+    struct gn_namespace *host = net->host;
+    struct gn__icmp icmp;
+
+    if (!gn__icmp_parse(packet, &icmp)) {
+        gn__ns_drop(host, GN_DROP_MALFORMED);
+    } else if (icmp.kind == GN__ICMP_ECHO_REQUEST) {
+        gn__ns_icmp_error(host, packet, GN__ICMP_PROHIBITED, 0);
+        gn__ns_drop(host, GN_DROP_PROTOCOL);
+    } else {
+        icmp_error_input(net, packet, &icmp);
+    }
+    gn__packet_free(packet);
+}
+
+static void guest_input(struct gn__outside_guest *guest,
+                        struct gn__packet *packet)
+{
+    if (gn__ip_is_fragment(&packet->ip)) {
+        packet = gn__stack_reassemble(&guest->stack, packet);
+        if (!packet)
+            return;
+    }
+    if (packet->ip.proto == GN__PROTO_TCP)
+        gn__outside_tcp_input(guest, packet);
+    else if (packet->ip.proto == GN__PROTO_UDP)
+        gn__outside_udp_input(guest, packet);
+    else
+        gn__outside_unreachable(guest, packet, GN_DROP_PROTOCOL);
+}
+
+void gn__outside_input(struct gn_network *net, struct gn__packet *packet)
+{
+    struct gn__outside_guest *guest = sender_of(net, packet);
+    bool icmp = packet->ip.proto ==
+                (packet->ip.version == 4 ? GN__PROTO_ICMP : GN__PROTO_ICMP6);
+
+    if (icmp && !gn__ip_is_fragment(&packet->ip)) {
+        icmp_input(net, packet);
+    } else if (guest) {
+        guest_input(guest, packet);
+    } else {
+        if (gn__packet_from(packet)) {
+            gn__ns_icmp_error(net->host, packet, GN__ICMP_NET_UNREACHABLE, 0);
+            gn__ns_drop(net->host, GN_DROP_NOT_PLAYED);
+        } else {
+            gn__ns_drop(net->host, GN_DROP_STALE);
+        }
+        gn__packet_free(packet);
+    }
+}

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Datagrams between guests and a made-up world outside, and the ports that
+ * guests bind.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <guestnet/link.h>
+
+#include "namespace/internal.h"
+#include "tests/lib/beyond.h"
+#include "tests/lib/simnet.h"
+#include "tests/lib/socks.h"
+
+#define OUT4 "203.0.113.7:53"
+#define OUT6 "[2001:db8::7]:53"
+
+struct fixture {
+    struct socks *s;
+    struct beyond beyond;
+    struct gn_namespace *guest; /* 10.77.0.4, with hooks; s->a has none */
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    void *socks;
+
+    assert_non_null(f);
+    socks_setup(&socks);
+    f->s = socks;
+    beyond_init(&f->beyond);
+    f->guest = beyond_guest(&f->beyond, f->s->net, "guest", NULL);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    void *socks = f->s;
+
+    beyond_done(&f->beyond);
+    socks_teardown(&socks);
+    assert_int_equal(f->beyond.n_released, 1);
+    assert_int_equal(f->beyond.n_ports, 0);
+    free(f);
+    return 0;
+}
+
+static void pass(struct fixture *f, uint64_t ms)
+{
+    pass_ms(f->s, ms);
+}
+
+/* A flow from outside that a test holds itself. */
+struct heard {
+    char text[70000];
+    size_t len;
+    unsigned n;
+    int error;
+    bool close;
+};
+
+static void on_received(struct gn__outside_flow *flow, const void *data,
+                        size_t len, void *user)
+{
+    struct heard *heard = user;
+
+    assert_true(len <= sizeof(heard->text));
+    memcpy(heard->text, data, len);
+    heard->len = len;
+    heard->n++;
+    if (heard->close)
+        gn__outside_flow_close(flow);
+}
+
+static void on_failed(struct gn__outside_flow *flow, int error, void *user)
+{
+    struct heard *heard = user;
+
+    heard->error = error;
+    if (heard->close)
+        gn__outside_flow_close(flow);
+}
+
+static const struct gn__outside_flow_ops heard_ops = {
+    .received = on_received,
+    .failed = on_failed,
+};
+
+static struct gn__outside_flow *flow_from(struct fixture *f, const char *from,
+                                          const char *to, struct heard *heard)
+{
+    struct gn__endpoint outside = beyond_endpoint(from);
+    struct gn__endpoint guest = beyond_endpoint(to);
+    struct gn__outside_flow *flow;
+
+    memset(heard, 0, sizeof(*heard));
+    assert_int_equal(gn__outside_flow_open(f->s->net, &outside, &guest,
+                                           &heard_ops, heard, &flow),
+                     0);
+    return flow;
+}
+
+/* ---- out ---- */
+
+static void datagrams_reach_the_outside_and_come_back(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->guest, SOCK_DGRAM);
+    struct sockaddr_storage from;
+    socklen_t len = sizeof(from);
+    char buf[16], text[GN_ADDR_TEXT_MAX];
+
+    assert_int_equal(send_text_to(sock, "one", OUT4), 3);
+    assert_int_equal(send_text_to(sock, "two", OUT4), 3);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_dials, 1);
+    assert_int_equal(gn_sock_recvfrom(sock, buf, sizeof(buf), 0,
+                                      (struct sockaddr *)&from, &len),
+                     3);
+    assert_memory_equal(buf, "one", 3);
+    assert_int_equal(
+        gn_addr_format((struct sockaddr *)&from, text, sizeof(text)), 0);
+    assert_string_equal(text, OUT4);
+    expect_text(sock, "two");
+    assert_int_equal(send_text_to(sock, "", OUT4), 0);
+    pass(f, 1);
+    assert_int_equal(gn_sock_recv(sock, buf, sizeof(buf), 0), 0);
+    drop(sock);
+}
+
+static void connected_sockets_reach_it_over_both_versions(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *v4 = open4(f->guest, SOCK_DGRAM);
+    struct gn_sock *v6 = open6(f->guest, SOCK_DGRAM);
+
+    assert_int_equal(connect_to(v4, OUT4), 0);
+    assert_int_equal(connect_to(v6, OUT6), 0);
+    assert_int_equal(send_text(v4, "four"), 4);
+    assert_int_equal(send_text(v6, "six"), 3);
+    pass(f, 1);
+    expect_text(v4, "four");
+    expect_text(v6, "six");
+    assert_string_equal(peer_of(v6), OUT6);
+    drop(v4);
+    drop(v6);
+}
+
+static void datagrams_of_any_size_arrive_whole(void **state)
+{
+    static const size_t sizes[] = {1,     100,   160,   161,   1472,
+                                   16384, 20000, 65000, 65507, 65487};
+    static char out[65507], in[65507];
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->guest, SOCK_DGRAM);
+    size_t i, k;
+
+    assert_int_equal(connect_to(sock, OUT4), 0);
+    for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        for (k = 0; k < sizes[i]; k++)
+            out[k] = (char)(k * 31 + i);
+        assert_int_equal(gn_sock_send(sock, out, sizes[i], 0), sizes[i]);
+        pass(f, 1);
+        assert_int_equal(gn_sock_recv(sock, in, sizeof(in), 0), sizes[i]);
+        assert_memory_equal(in, out, sizes[i]);
+    }
+    drop(sock);
+}
+
+static void what_is_sent_while_it_is_dialled_waits(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->guest, SOCK_DGRAM);
+    unsigned i;
+    char c;
+
+    f->beyond.mode = BEYOND_WAIT;
+    for (i = 0; i < 300; i++)
+        assert_int_equal(send_text_to(sock, "x", OUT4), 1);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_pending, 1);
+    assert_int_equal(f->beyond.pending[0]->type, SOCK_DGRAM);
+    assert_int_equal(beyond_accept(&f->beyond), 0);
+    pass(f, 1);
+    assert_int_equal(gn_sock_recv(sock, &c, 1, 0), 1);
+    assert_int_equal(f->beyond.n_bytes, 256);
+    assert_int_equal(
+        gn_simnet_ns_drops(gn_network_host(f->s->net), GN_DROP_FLOW), 44);
+    drop(sock);
+}
+
+static void refusals_are_told_to_connected_sockets(void **state)
+{
+    static const int errors[] = {-ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH,
+                                 -EACCES, -EPERM};
+    struct fixture *f = *state;
+    size_t i;
+
+    f->beyond.mode = BEYOND_REFUSE;
+    for (i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+        struct gn_sock *v4 = open4(f->guest, SOCK_DGRAM);
+        struct gn_sock *v6 = open6(f->guest, SOCK_DGRAM);
+        char c;
+
+        f->beyond.error = errors[i];
+        assert_int_equal(connect_to(v4, OUT4), 0);
+        assert_int_equal(connect_to(v6, OUT6), 0);
+        assert_int_equal(send_text(v4, "x"), 1);
+        assert_int_equal(send_text(v6, "x"), 1);
+        pass(f, 1);
+        assert_true(ready(v4) & POLLERR);
+        assert_int_equal(take_error(v4), errors[i]);
+        assert_int_equal(gn_sock_recv(v6, &c, 1, 0), errors[i]);
+        drop(v4);
+        drop(v6);
+    }
+    assert_int_equal(f->beyond.n_dials, 2 * i);
+}
+
+static void a_flow_that_is_refused_later_tells_the_guest(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->s->a, SOCK_DGRAM);
+    struct heard heard;
+    struct gn__outside_flow *flow;
+
+    assert_int_equal(bind_to(sock, "10.77.0.2:53"), 0);
+    flow = flow_from(f, "198.51.100.9:5555", "10.77.0.2:53", &heard);
+    assert_int_equal(connect_to(sock, "198.51.100.9:5555"), 0);
+    gn__outside_flow_refused(flow);
+    pass(f, 1);
+    assert_int_equal(take_error(sock), -ECONNREFUSED);
+    gn__outside_flow_close(flow);
+    drop(sock);
+}
+
+/* ---- in ---- */
+
+static void a_client_from_outside_is_heard_and_answered(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->s->a, SOCK_DGRAM);
+    struct sockaddr_storage from;
+    socklen_t len = sizeof(from);
+    struct heard heard;
+    struct gn__outside_flow *flow;
+    char buf[16], text[GN_ADDR_TEXT_MAX];
+
+    assert_int_equal(bind_to(sock, "0.0.0.0:53"), 0);
+    flow = flow_from(f, "198.51.100.9:5555", "10.77.0.2:53", &heard);
+    assert_int_equal(gn__outside_flow_send(flow, "question", 8), 0);
+    pass(f, 1);
+    assert_int_equal(gn_sock_recvfrom(sock, buf, sizeof(buf), 0,
+                                      (struct sockaddr *)&from, &len),
+                     8);
+    assert_int_equal(
+        gn_addr_format((struct sockaddr *)&from, text, sizeof(text)), 0);
+    assert_string_equal(text, "198.51.100.9:5555");
+    assert_int_equal(
+        gn_sock_sendto(sock, "answer", 6, 0, (struct sockaddr *)&from, len), 6);
+    pass(f, 1);
+    assert_int_equal(heard.len, 6);
+    assert_memory_equal(heard.text, "answer", 6);
+    /* Another port of the client's is nobody. */
+    assert_int_equal(send_text_to(sock, "x", "198.51.100.9:5556"), 1);
+    pass(f, 1);
+    assert_int_equal(heard.n, 1);
+    gn__outside_flow_close(flow);
+    assert_int_equal(send_text_to(sock, "x", "198.51.100.9:5555"),
+                     -ENETUNREACH);
+    drop(sock);
+}
+
+static void large_datagrams_come_in(void **state)
+{
+    static char out[65507], in[65507];
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->s->a, SOCK_DGRAM);
+    struct heard heard;
+    struct gn__outside_flow *flow;
+    size_t i;
+
+    assert_int_equal(bind_to(sock, "0.0.0.0:53"), 0);
+    flow = flow_from(f, "198.51.100.9:5555", "10.77.0.2:53", &heard);
+    for (i = 0; i < sizeof(out); i++)
+        out[i] = (char)(i * 13);
+    assert_int_equal(gn__outside_flow_send(flow, out, sizeof(out)), 0);
+    assert_int_equal(gn__outside_flow_send(flow, out, 65508), -EMSGSIZE);
+    pass(f, 1);
+    assert_int_equal(gn_sock_recv(sock, in, sizeof(in), 0), sizeof(out));
+    assert_memory_equal(in, out, sizeof(out));
+    gn__outside_flow_close(flow);
+    drop(sock);
+}
+
+static void a_closed_port_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct heard heard;
+    struct gn__outside_flow *flow =
+        flow_from(f, "198.51.100.9:5555", "10.77.0.2:53", &heard);
+
+    assert_int_equal(gn__outside_flow_send(flow, "x", 1), 0);
+    pass(f, 1);
+    assert_int_equal(heard.error, -ECONNREFUSED);
+    gn__outside_flow_close(flow);
+}
+
+static void a_flow_can_be_opened_once(void **state)
+{
+    struct gn__endpoint outside = beyond_endpoint("198.51.100.9:5555");
+    struct gn__endpoint guest = beyond_endpoint("10.77.0.2:53");
+    struct fixture *f = *state;
+    struct gn__outside_flow *flow, *second;
+    struct heard heard;
+
+    flow = flow_from(f, "198.51.100.9:5555", "10.77.0.2:53", &heard);
+    assert_int_equal(gn__outside_flow_open(f->s->net, &outside, &guest,
+                                           &heard_ops, &heard, &second),
+                     -EADDRINUSE);
+    gn__outside_flow_close(flow);
+    flow = flow_from(f, "198.51.100.9:5555", "10.77.0.2:53", &heard);
+    gn__outside_flow_close(flow);
+    outside = beyond_endpoint("127.0.0.1:5555");
+    assert_int_equal(gn__outside_flow_open(f->s->net, &outside, &guest,
+                                           &heard_ops, &heard, &second),
+                     -EADDRNOTAVAIL);
+    outside = beyond_endpoint("198.51.100.9:5555");
+    guest = beyond_endpoint("10.77.0.77:53");
+    assert_int_equal(gn__outside_flow_open(f->s->net, &outside, &guest,
+                                           &heard_ops, &heard, &second),
+                     -EHOSTUNREACH);
+}
+
+static void a_flow_may_be_closed_while_it_is_heard(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->s->a, SOCK_DGRAM);
+    struct heard heard;
+
+    assert_int_equal(bind_to(sock, "0.0.0.0:53"), 0);
+    (void)flow_from(f, "198.51.100.9:5555", "10.77.0.2:53", &heard);
+    heard.close = true;
+    assert_int_equal(send_text_to(sock, "a", "198.51.100.9:5555"), 1);
+    assert_int_equal(send_text_to(sock, "b", "198.51.100.9:5555"), 1);
+    pass(f, 1);
+    assert_int_equal(heard.n, 1);
+    drop(sock);
+}
+
+/* ---- limits and ends ---- */
+
+static void flows_and_dials_are_bounded(void **state)
+{
+    const struct gn_limits limits = {.max_flows = 8, .max_outgoing = 4};
+    struct fixture *f = *state;
+    struct gn_namespace *host = gn_network_host(f->s->net);
+    struct gn_namespace *guest =
+        beyond_guest(&f->beyond, f->s->net, NULL, &limits);
+    struct gn_sock *sock = open4(guest, SOCK_DGRAM);
+    char text[GN_ADDR_TEXT_MAX];
+    unsigned i;
+
+    f->beyond.mode = BEYOND_WAIT;
+    for (i = 1; i <= 20; i++) {
+        (void)snprintf(text, sizeof(text), "203.0.113.%u:53", i);
+        assert_int_equal(send_text_to(sock, "x", text), 1);
+    }
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_dials, 4);
+    assert_int_equal(gn_simnet_ns_drops(host, GN_DROP_OUTGOING), 16);
+    while (f->beyond.n_pending)
+        assert_int_equal(beyond_accept(&f->beyond), 0);
+    f->beyond.mode = BEYOND_ECHO;
+    for (i = 1; i <= 20; i++) {
+        (void)snprintf(text, sizeof(text), "203.0.113.%u:53", i);
+        assert_int_equal(send_text_to(sock, "x", text), 1);
+        pass(f, 1);
+    }
+    assert_int_equal(f->beyond.n_flows, 8);
+    assert_int_equal(gn_simnet_ns_drops(host, GN_DROP_FLOWS), 12);
+    drop(sock);
+    gn_namespace_close(guest, 0, NULL, NULL);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_flows, 0);
+    assert_int_equal(f->beyond.n_flows_cancelled, 8);
+    f->beyond.n_released = 0;
+}
+
+static void killing_the_guest_ends_its_flows(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->guest, SOCK_DGRAM);
+
+    assert_int_equal(send_text_to(sock, "x", OUT4), 1);
+    pass(f, 1);
+    f->beyond.mode = BEYOND_WAIT;
+    assert_int_equal(send_text_to(sock, "x", "203.0.113.8:53"), 1);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_flows, 1);
+    assert_int_equal(f->beyond.n_pending, 1);
+    gn_namespace_kill(f->guest);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_flows_cancelled, 1);
+    assert_int_equal(f->beyond.n_cancelled, 1);
+    drop(sock);
+}
+
+static void a_flow_of_a_guest_that_is_gone_is_over(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace *gone = gn_simnet_guest_at(f->s->net, "10.77.0.50");
+    struct gn_namespace *next;
+    struct gn_sock *sock;
+    struct heard heard;
+    struct gn__outside_flow *flow =
+        flow_from(f, "198.51.100.9:5555", "10.77.0.50:53", &heard);
+
+    gn_namespace_close(gone, 0, NULL, NULL);
+    next = gn_simnet_guest_at(f->s->net, "10.77.0.50");
+    sock = gn_simnet_udp(next, "10.77.0.50:53");
+    assert_int_equal(gn__outside_flow_send(flow, "x", 1), -ECANCELED);
+    pass(f, 1);
+    assert_int_equal(heard.error, -ECANCELED);
+    gn_simnet_expect(sock, NULL);
+    gn__outside_flow_close(flow);
+    gn_simnet_end(sock);
+}
+
+/* ---- ports ---- */
+
+static void bound_ports_are_told(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *tcp = listen_at(f->guest, "0.0.0.0:80");
+    struct gn_sock *udp = open6(f->guest, SOCK_DGRAM);
+
+    assert_int_equal(set_int(udp, IPPROTO_IPV6, IPV6_V6ONLY, 1), 0);
+    assert_int_equal(bind_to(udp, "[::]:53"), 0);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_ports, 2);
+    assert_int_equal(f->beyond.ports[0]->type, SOCK_STREAM);
+    assert_int_equal(f->beyond.ports[0]->local.port, 80);
+    assert_false(f->beyond.ports[0]->v6only);
+    assert_ptr_equal(f->beyond.ports[0]->ns, f->guest);
+    assert_int_equal(f->beyond.ports[1]->type, SOCK_DGRAM);
+    assert_int_equal(f->beyond.ports[1]->local.port, 53);
+    assert_true(f->beyond.ports[1]->v6only);
+    drop(tcp);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_unbound, 1);
+    gn_namespace_detach(f->guest);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_unbound, 2);
+    drop(udp);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_unbound, 2);
+}
+
+static void private_and_chosen_ports_are_nobodys_business(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *home = listen_at(f->guest, "127.0.0.1:80");
+    struct gn_sock *any = open4(f->guest, SOCK_STREAM);
+    struct gn_sock *udp = open4(f->guest, SOCK_DGRAM);
+    struct gn_sock *quick = listen_at(f->guest, "0.0.0.0:81");
+
+    assert_int_equal(gn_sock_listen(any, 1), 0);
+    assert_int_equal(send_text_to(udp, "x", OUT4), 1);
+    drop(quick);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_bound, 0);
+    assert_int_equal(f->beyond.n_unbound, 0);
+    drop(home);
+    drop(any);
+    drop(udp);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(datagrams_reach_the_outside_and_come_back),
+        T(connected_sockets_reach_it_over_both_versions),
+        T(datagrams_of_any_size_arrive_whole),
+        T(what_is_sent_while_it_is_dialled_waits),
+        T(refusals_are_told_to_connected_sockets),
+        T(a_flow_that_is_refused_later_tells_the_guest),
+        T(a_client_from_outside_is_heard_and_answered),
+        T(large_datagrams_come_in),
+        T(a_closed_port_is_told),
+        T(a_flow_can_be_opened_once),
+        T(a_flow_may_be_closed_while_it_is_heard),
+        T(flows_and_dials_are_bounded),
+        T(killing_the_guest_ends_its_flows),
+        T(a_flow_of_a_guest_that_is_gone_is_over),
+        T(bound_ports_are_told),
+        T(private_and_chosen_ports_are_nobodys_business),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
