@@ -21,6 +21,7 @@ void gn__io_init(struct gn__io *io, const struct gn__io_ops *ops,
     gn__heap_init(&io->timers);
     gn__list_init(&io->tasks);
     gn__list_init(&io->ends);
+    gn__list_init(&io->lasts);
 }
 
 uint64_t gn__io_now(struct gn__io *io)
@@ -113,16 +114,32 @@ void gn__io_forget_end(struct gn__io_end *end)
         gn__list_del(&end->link);
 }
 
-void gn__io_done(struct gn__io *io)
+void gn__io_at_last(struct gn__io *io, struct gn__io_end *end)
+{
+    gn__list_add_head(&io->lasts, &end->link);
+}
+
+static void run_all(struct gn__list *ends)
 {
     struct gn__list *node;
 
-    while ((node = gn__list_pop(&io->ends))) {
+    while ((node = gn__list_pop(ends))) {
         struct gn__io_end *end =
             gn__container_of(node, struct gn__io_end, link);
 
         end->run(end);
     }
+}
+
+void gn__io_end(struct gn__io *io)
+{
+    run_all(&io->ends);
+}
+
+void gn__io_done(struct gn__io *io)
+{
+    gn__io_end(io);
+    run_all(&io->lasts);
     io->ops->done(io);
 }
 

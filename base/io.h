@@ -78,6 +78,7 @@ struct gn__io {
     struct gn__heap timers;
     struct gn__list tasks;
     struct gn__list ends;
+    struct gn__list lasts; /* struct gn__io_end, of a second time */
     bool running; /* in gn__io_run(): whoever called it rearms */
 };
 
@@ -110,6 +111,9 @@ void gn__io_cancel(struct gn__io *io, struct gn__io_task *task);
 
 void gn__io_at_end(struct gn__io *io, struct gn__io_end *end);
 void gn__io_forget_end(struct gn__io_end *end);
+/** Have it run once more, when nothing of the network is left: for what users
+ *  may ask until then, and be answered that it has ended. */
+void gn__io_at_last(struct gn__io *io, struct gn__io_end *end);
 
 /** Something is going on that ought to keep uv_run() alive; release when it is
  *  over. They nest. */
@@ -120,7 +124,9 @@ void gn__io_release(struct gn__io *io);
 bool gn__io_run(struct gn__io *io, unsigned max);
 /** For host/io.c: when the next is due, ns; UINT64_MAX. 0: now. */
 uint64_t gn__io_deadline(const struct gn__io *io);
-/** For who closes the network: run the ends, then ops->done. */
+/** For who closes the network: run the ends; and when nothing of it is left,
+ *  the ends if there are any, those that asked to be last, and ops->done. */
+void gn__io_end(struct gn__io *io);
 void gn__io_done(struct gn__io *io);
 
 #endif /* GN_BASE_IO_H */

@@ -220,6 +220,7 @@ struct gn_network {
                 const struct gn__packet *packet, void *arg);
     void *tap_arg;
     struct gn__io *io;      /* NULL: nobody asked for it yet */
+    bool io_ended;          /* and nobody gets it any more */
     struct gn__list calls;  /* struct gn__call, on their way */
     struct gn__notice ends; /* the first step of closing */
     struct gn__notice closed;
@@ -258,10 +259,6 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
 void gn__ns_icmp_error(struct gn_namespace *ns, const struct gn__packet *cause,
                        enum gn__icmp_kind kind, uint32_t mtu);
 void gn__ns_drop(struct gn_namespace *ns, enum gn_drop why);
-/** A reference keeps the memory of a namespace for who blocks in it; a closed
- *  one has `closing` set and nothing else. Any thread, no lock held. */
-void gn__ns_ref(struct gn_namespace *ns);
-void gn__ns_unref(struct gn_namespace *ns);
 /** Join or leave a multicast group on an interface (counted). */
 GN_WARN_UNUSED int gn__iface_join(struct gn__iface *iface,
                                   const struct gn__addr *group);

@@ -14,6 +14,7 @@
 #include "namespace/names.h"
 #include "namespace/outside.h"
 #include "namespace/sock.h"
+#include "namespace/sock_stream.h"
 #include "namespace/sock_system.h"
 
 /**
@@ -56,6 +57,11 @@ GN_WARN_UNUSED int gn__network_call(struct gn_network *net,
                                     struct gn__call *call);
 /** Is the network closing? Any thread. */
 bool gn__network_is_closing(struct gn_network *net);
+
+/** A reference keeps the memory of a namespace for who blocks in it; a closed
+ *  one has `closing` set and nothing else. Any thread, no lock held. */
+void gn__ns_ref(struct gn_namespace *ns);
+void gn__ns_unref(struct gn_namespace *ns);
 
 /** Write one line for the caller's `why`, if there is one. Returns -EINVAL. */
 int gn__why(char *why, size_t why_len, const char *format, ...)

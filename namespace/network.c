@@ -523,7 +523,7 @@ static void cancel_calls(struct gn_network *net)
 
 struct gn__io *gn__network_get_io(const struct gn_network *net)
 {
-    return net->io;
+    return net->io_ended ? NULL : net->io;
 }
 
 int gn__network_set_io(struct gn_network *net, struct gn__io *io)
@@ -536,12 +536,9 @@ int gn__network_set_io(struct gn_network *net, struct gn__io *io)
 
 static void end_io(struct gn_network *net)
 {
-    struct gn__io *io = net->io;
-
-    if (!io)
-        return;
-    gn__io_done(io);
-    net->io = NULL;
+    net->io_ended = true;
+    if (net->io)
+        gn__io_end(net->io);
 }
 
 /* ---- the two steps ---- */
@@ -556,6 +553,8 @@ static void report_closed(struct gn_network *net)
     void *arg = net->close_arg;
     struct gn__list *node;
 
+    if (net->io)
+        gn__io_done(net->io);
     log_line(net, "closed");
     while ((node = gn__list_pop(&net->ended)))
         gn__ns_unref(gn__container_of(node, struct gn_namespace, of_net));

@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include "namespace/internal.h"
+#include "namespace/namespace.h"
 #include "namespace/sock_bind.h"
 #include "namespace/sock_msg.h"
 #include "namespace/sock_system.h"

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "namespace/internal.h"
+#include "namespace/namespace.h"
 #include "namespace/sock.h"
 
 /** Bytes drawn under one lock. */

@@ -14,6 +14,7 @@
 #include <guestnet/addr.h>
 #include <guestnet/error.h>
 #include <guestnet/export.h>
+#include <guestnet/host.h>
 #include <guestnet/ipam.h>
 #include <guestnet/link.h>
 #include <guestnet/mem.h>

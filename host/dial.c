@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * A dial goes through the addresses of its target, one after the other, until
+ * one answers:
+ *
+ *     [lookup] --> attempt --refused, out of its time--> attempt ... --> over
+ *                     |
+ *                     +--connected--> over, with a conn
+ *
+ * It begins on the turn after the call, so that no callback runs inside it, and
+ * each step can be left by cancelling, by the time-out and by the network's
+ * end. With a time-out an attempt gets an equal share of what is left, but two
+ * seconds if there are as many: a first SYN that is lost is sent again after
+ * one.
+ */
+#include <guestnet/host.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/text.h"
+#include "host/conn.h"
+#include "host/dial.h"
+#include "host/target.h"
+
+/** Addresses of a name that are tried. */
+#define MAX_ADDRS 16u
+/** The least share of an attempt, ns. */
+#define LEAST_SHARE 2000000000u
+/** A time-out beyond this, ms, is none. */
+#define TIMEOUT_MAX_MS (UINT64_MAX / 4000000u)
+
+struct gn_dial {
+    struct gn_namespace *ns; /* a reference */
+    struct gn_network *net;
+    struct gn__engine *engine; /* a reference */
+    struct gn__io *io;
+    struct gn__io_end end;
+    struct gn__io_task task;
+    struct gn__io_timer timer;
+    struct gn__target target;
+    struct gn__endpoint local;
+    bool has_local;
+    bool cancelled;
+    bool begun;
+    uint64_t deadline; /* of all of it, ns; GN__NEVER */
+    struct gn__endpoint addrs[MAX_ADDRS];
+    unsigned n_addrs;
+    unsigned at; /* the one being tried */
+    int error;   /* of the first that failed */
+    struct gn_sock *sock;
+    struct gn__stream_hook hook;
+    gn_dial_cb callback;
+    void *arg;
+};
+
+/* ---- the end ---- */
+
+static void drop_sock(struct gn_dial *dial)
+{
+    if (!dial->sock)
+        return;
+    gn__stream_hook_done(&dial->hook);
+    gn_sock_close(dial->sock);
+    gn_sock_unref(dial->sock);
+    dial->sock = NULL;
+}
+
+static void let_go(struct gn_dial *dial)
+{
+    drop_sock(dial);
+    gn__io_stop(dial->io, &dial->timer);
+    gn__io_cancel(dial->io, &dial->task);
+    gn__io_forget_end(&dial->end);
+    gn__io_release(dial->io);
+    gn__ns_unref(dial->ns);
+}
+
+static void finish(struct gn_dial *dial, int status, struct gn_conn *conn)
+{
+    struct gn__engine *engine = dial->engine;
+
+    let_go(dial);
+    dial->callback(dial, status, conn, dial->arg);
+    gn__free(&engine->net.mem, dial, sizeof(*dial));
+    gn__engine_unref(engine);
+}
+
+static void run_end(struct gn__io_end *end)
+{
+    finish(gn__container_of(end, struct gn_dial, end), -ECANCELED, NULL);
+}
+
+/* ---- one attempt ---- */
+
+static void run_hook(struct gn__notice *notice);
+
+/* The time of this attempt begins. */
+static void start_timer(struct gn_dial *dial)
+{
+    uint64_t now = gn__io_now(dial->io), left, share;
+
+    if (dial->deadline == GN__NEVER)
+        return;
+    left = dial->deadline > now ? dial->deadline - now : 0;
+    share = left / (dial->n_addrs > dial->at ? dial->n_addrs - dial->at : 1);
+    if (share < LEAST_SHARE)
+        share = left < LEAST_SHARE ? left : LEAST_SHARE;
+    gn__io_start(dial->io, &dial->timer, now + share);
+}
+
+static int bind_local(struct gn_dial *dial, int family)
+{
+    struct gn__endpoint local = dial->local;
+    struct sockaddr_storage ss;
+    socklen_t len;
+
+    if (!dial->has_local)
+        return 0;
+    if (gn__addr_is_any(&local.addr))
+        local.addr = gn__addr_any(family);
+    if (gn__addr_family(&local.addr) != family)
+        return -EAFNOSUPPORT;
+    len = gn__endpoint_to_sockaddr(&local, family, (struct sockaddr *)&ss,
+                                   sizeof(ss));
+    return gn_sock_bind(dial->sock, (struct sockaddr *)&ss, len);
+}
+
+static int connect_sock(struct gn_dial *dial)
+{
+    const struct gn__endpoint *to = &dial->addrs[dial->at];
+    int err, family = gn__addr_family(&to->addr);
+    struct sockaddr_storage ss;
+    socklen_t len;
+
+    err = gn_sock_open(dial->ns, family, dial->target.type | SOCK_NONBLOCK, 0,
+                       &dial->sock);
+    if (err)
+        return err;
+    gn__stream_hook_init(&dial->hook, dial->sock, run_hook);
+    err = bind_local(dial, family);
+    if (err)
+        return err;
+    len = gn__endpoint_to_sockaddr(to, family, (struct sockaddr *)&ss,
+                                   sizeof(ss));
+    err = gn_sock_connect(dial->sock, (struct sockaddr *)&ss, len);
+    return err == -EINPROGRESS ? 0 : err;
+}
+
+/* How far connecting has come: -EINPROGRESS, and the hook tells. */
+static int look(struct gn_dial *dial)
+{
+    struct gn__stream_round round = {.n_send = 0};
+    int err;
+
+    if (dial->target.type != SOCK_STREAM)
+        return 0;
+    err = gn__stream_round(&dial->hook, &round);
+    return err ? err : round.starting ? -EINPROGRESS : 0;
+}
+
+static void hand_over(struct gn_dial *dial)
+{
+    struct gn_sock *sock = dial->sock;
+    struct gn_conn *conn;
+    int err = gn__conn_create(dial->net, &conn);
+
+    if (!err) {
+        gn__stream_hook_done(&dial->hook);
+        err = gn__conn_begin(conn, sock);
+        if (err)
+            gn__conn_discard(conn);
+        else
+            dial->sock = NULL;
+    }
+    finish(dial, err, err ? NULL : conn);
+}
+
+static void note_failure(struct gn_dial *dial, int err)
+{
+    if (!dial->error)
+        dial->error = err;
+    drop_sock(dial);
+    dial->at++;
+}
+
+/* Go on with an attempt that has come so far, or with the next. */
+static void go_on(struct gn_dial *dial, int err)
+{
+    while (err && err != -EINPROGRESS) {
+        note_failure(dial, err);
+        if (err == -ECANCELED || dial->at >= dial->n_addrs) {
+            finish(dial, err == -ECANCELED ? err : dial->error, NULL);
+            return;
+        }
+        start_timer(dial);
+        err = connect_sock(dial);
+        if (!err)
+            err = look(dial);
+    }
+    if (!err)
+        hand_over(dial);
+}
+
+static void run_hook(struct gn__notice *notice)
+{
+    struct gn__stream_hook *hook =
+        gn__container_of(notice, struct gn__stream_hook, notice);
+    struct gn_dial *dial = gn__container_of(hook, struct gn_dial, hook);
+
+    go_on(dial, look(dial));
+}
+
+static void run_timer(struct gn__io_timer *timer)
+{
+    struct gn_dial *dial = gn__container_of(timer, struct gn_dial, timer);
+
+    if (gn__io_now(dial->io) >= dial->deadline)
+        finish(dial, -ETIMEDOUT, NULL);
+    else
+        go_on(dial, -ETIMEDOUT);
+}
+
+/* ---- beginning ---- */
+
+static void add_addr(struct gn_dial *dial, const struct gn__addr *addr)
+{
+    struct gn__endpoint *to = &dial->addrs[dial->n_addrs];
+
+    if (dial->n_addrs == MAX_ADDRS)
+        return;
+    if (dial->target.family != AF_UNSPEC &&
+        dial->target.family != gn__addr_family(addr))
+        return;
+    memset(to, 0, sizeof(*to));
+    to->addr = *addr;
+    to->scope = dial->target.scope;
+    to->port = dial->target.port;
+    dial->n_addrs++;
+}
+
+/* The namespace itself. */
+static void add_loopback(struct gn_dial *dial)
+{
+    const struct gn__addr v4 = gn__addr_from_v4(0x7f000001);
+    const struct gn__addr v6 = {.bytes = {[15] = 1}};
+
+    add_addr(dial, &v4);
+    add_addr(dial, &v6);
+}
+
+static void try_all(struct gn_dial *dial)
+{
+    int err;
+
+    start_timer(dial);
+    err = connect_sock(dial);
+    go_on(dial, err ? err : look(dial));
+}
+
+static void begin(struct gn_dial *dial)
+{
+    const struct gn__target *target = &dial->target;
+
+    if (target->has_addr)
+        add_addr(dial, &target->addr);
+    else
+        add_loopback(dial);
+    try_all(dial);
+}
+
+static void run_turn(struct gn__io_task *task)
+{
+    struct gn_dial *dial = gn__container_of(task, struct gn_dial, task);
+
+    if (dial->cancelled)
+        finish(dial, -ECANCELED, NULL);
+    else
+        begin(dial);
+}
+
+/* ---- the calls ---- */
+
+int gn__dial_check(const char *network, const char *address,
+                   const struct gn_dial_options *options,
+                   struct gn__dial_call *out)
+{
+    static const struct gn_dial_options defaults = {.size = sizeof(defaults)};
+    int err;
+
+    if (!options)
+        options = &defaults;
+    if (!gn__config_is_known(options, options->size, sizeof(*options)))
+        return -EINVAL; /* Not even `why` may be believed. */
+    err = gn__target_parse(network, address, &out->target, options->why,
+                           options->why_len);
+    if (err)
+        return err;
+    if (!out->target.port && !out->target.service[0])
+        return gn__text_refuse(options->why, options->why_len,
+                               "port 0: nobody can be reached there");
+    if ((unsigned)options->fd_kind >= GN_N_FD_KINDS)
+        return gn__text_refuse(options->why, options->why_len,
+                               "fd_kind: no such one");
+    out->timeout_ms = options->timeout_ms;
+    out->has_local = options->local != NULL;
+    if (!out->has_local)
+        return 0;
+    return gn__target_parse_local(options->local, &out->target, &out->local,
+                                  options->why, options->why_len);
+}
+
+static void init(struct gn_dial *dial, const struct gn__dial_call *call)
+{
+    dial->net = call->net;
+    dial->engine = gn__network_engine(call->net);
+    dial->ns = call->from;
+    dial->target = call->target;
+    dial->local = call->local;
+    dial->has_local = call->has_local;
+    dial->callback = call->callback;
+    dial->arg = call->arg;
+    dial->end.run = run_end;
+    dial->task.run = run_turn;
+    dial->timer.fire = run_timer;
+    dial->deadline = GN__NEVER;
+    if (call->timeout_ms && call->timeout_ms < TIMEOUT_MAX_MS)
+        dial->deadline =
+            gn__io_now(dial->io) + call->timeout_ms * UINT64_C(1000000);
+}
+
+static int run_dial(void *arg)
+{
+    struct gn__dial_call *call = arg;
+    struct gn__engine *engine = gn__network_engine(call->net);
+    struct gn__io *io = gn__network_io(call->net);
+    struct gn_dial *dial;
+
+    dial = io ? gn__zalloc(&engine->net.mem, sizeof(*dial)) : NULL;
+    if (!dial)
+        return gn__network_is_closing(call->net) ? -ECANCELED : -ENOMEM;
+    dial->io = io;
+    init(dial, call);
+    gn__engine_ref(engine);
+    gn__ns_ref(dial->ns);
+    gn__io_hold(io);
+    gn__io_at_end(io, &dial->end);
+    gn__io_defer(io, &dial->task);
+    if (call->out)
+        *call->out = dial;
+    return 0;
+}
+
+int gn__dial_start(struct gn__dial_call *call)
+{
+    call->net = gn__namespace_network(call->from);
+    return call->net ? gn__drive_call(call->net, run_dial, call) : -ENOTSUP;
+}
+
+int gn_dial(struct gn_namespace *from, const char *network, const char *address,
+            const struct gn_dial_options *options, gn_dial_cb callback,
+            void *arg, struct gn_dial **out)
+{
+    struct gn__dial_call call = {
+        .from = from, .callback = callback, .arg = arg, .out = out};
+    int err;
+
+    if (!from || !callback)
+        return -EINVAL;
+    err = gn__dial_check(network, address, options, &call);
+    return err ? err : gn__dial_start(&call);
+}
+
+static int run_cancel(void *arg)
+{
+    struct gn_dial *dial = arg;
+
+    if (dial->cancelled)
+        return 0;
+    dial->cancelled = true;
+    drop_sock(dial);
+    gn__io_stop(dial->io, &dial->timer);
+    gn__io_defer(dial->io, &dial->task);
+    return 0;
+}
+
+void gn_dial_cancel(struct gn_dial *dial)
+{
+    /* A network that closes has cancelled it, or will. */
+    if (dial)
+        (void)gn__drive_call(dial->net, run_cancel, dial);
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Listeners. A conn is made before its connection is accepted: when there is
+ * neither memory nor a socket left, the connection stays in the backlog, where
+ * it loses nothing, and accepting is tried again a little later. The time
+ * doubles each time, so that a namespace that is full for long costs nothing.
+ */
+#include "host/listen.h"
+
+#include <errno.h>
+
+#include "host/conn.h"
+#include "host/target.h"
+
+/** Connections that wait at most: as many as there may be. */
+#define BACKLOG 4096
+/** Accepted in one turn. */
+#define TURN_ACCEPTS 64u
+/** A pause, ns: the first and the longest. */
+#define PAUSE_MIN 5000000u
+#define PAUSE_MAX 320000000u
+
+struct gn_listener {
+    struct gn__handle handle; /* first */
+    gn_accept_cb callback;
+    void *arg;
+    struct gn__io_timer pause;
+    uint64_t pause_ns; /* the next one */
+    bool over;         /* told the last time */
+};
+
+static struct gn_listener *listener_of(struct gn__handle *handle)
+{
+    return gn__container_of(handle, struct gn_listener, handle);
+}
+
+static void on_ready(struct gn_sock *sock, short revents, void *arg);
+
+/* Watching has the memory it needs since the listener was made. */
+static void watch(struct gn_listener *listener, bool on)
+{
+    (void)gn_sock_watch(listener->handle.sock, on ? POLLIN : 0, on_ready,
+                        listener);
+}
+
+/* ---- accepting ---- */
+
+static void pause_accepting(struct gn_listener *listener)
+{
+    struct gn__io *io = listener->handle.io;
+
+    watch(listener, false);
+    gn__io_start(io, &listener->pause, gn__io_now(io) + listener->pause_ns);
+    if (listener->pause_ns < PAUSE_MAX)
+        listener->pause_ns *= 2;
+}
+
+static void run_pause(struct gn__io_timer *timer)
+{
+    watch(gn__container_of(timer, struct gn_listener, pause), true);
+}
+
+static void end(struct gn_listener *listener, int status)
+{
+    if (listener->over)
+        return;
+    listener->over = true;
+    watch(listener, false);
+    listener->callback(listener, status, NULL, listener->arg);
+}
+
+static int accept_conn(struct gn_listener *listener, struct gn_conn **out)
+{
+    struct gn_sock *sock;
+    struct gn_conn *conn;
+    int err = gn__conn_create(listener->handle.net, &conn);
+
+    if (err)
+        return err;
+    err =
+        gn_sock_accept(listener->handle.sock, NULL, NULL, SOCK_NONBLOCK, &sock);
+    if (!err) {
+        err = gn__conn_begin(conn, sock);
+        if (err)
+            gn_sock_unref(sock);
+    }
+    if (err)
+        gn__conn_discard(conn);
+    else
+        *out = conn;
+    return err;
+}
+
+/* One connection; false if it was the last for now. */
+static bool accept_one(struct gn_listener *listener)
+{
+    struct gn_conn *conn;
+    int err = accept_conn(listener, &conn);
+
+    switch (err) {
+    case 0:
+        listener->pause_ns = PAUSE_MIN;
+        listener->callback(listener, 0, conn, listener->arg);
+        return gn__handle_is_open(&listener->handle);
+    case -EAGAIN:
+        return false;
+    case -EMFILE:
+    case -ENOBUFS:
+    case -ENOMEM:
+        pause_accepting(listener);
+        return false;
+    default:
+        end(listener, err);
+        return false;
+    }
+}
+
+static void on_ready(struct gn_sock *sock, short revents, void *arg)
+{
+    struct gn_listener *listener = arg;
+    unsigned n = TURN_ACCEPTS;
+
+    (void)sock;
+    (void)revents;
+    gn__handle_ref(&listener->handle);
+    while (n-- && accept_one(listener))
+        continue;
+    gn__handle_unref(&listener->handle);
+}
+
+/* ---- life ---- */
+
+static void stop(struct gn__handle *handle)
+{
+    struct gn_listener *listener = listener_of(handle);
+
+    watch(listener, false);
+    gn__io_stop(handle->io, &listener->pause);
+    gn_sock_close(handle->sock);
+}
+
+static void last(struct gn__handle *handle)
+{
+    end(listener_of(handle), -ECANCELED);
+}
+
+static const struct gn__handle_ops handle_ops = {
+    .name = "listener",
+    .size = sizeof(struct gn_listener),
+    .stop = stop,
+    .last = last,
+};
+
+/* ---- the socket ---- */
+
+static int local_addr(const struct gn__target *target, struct gn__endpoint *out)
+{
+    *out = (struct gn__endpoint){
+        .addr = target->addr, .scope = target->scope, .port = target->port};
+    if (!target->has_addr)
+        out->addr =
+            gn__addr_any(target->family == AF_INET ? AF_INET : AF_INET6);
+    return 0;
+}
+
+static int bind_sock(struct gn_sock *sock, const struct gn__target *target)
+{
+    int v6only = target->family == AF_INET6;
+    struct gn__endpoint local;
+    struct sockaddr_storage ss;
+    socklen_t len;
+    int err = local_addr(target, &local);
+
+    if (!err && v6only)
+        err = gn_sock_setopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, &v6only,
+                             sizeof(v6only));
+    if (err)
+        return err;
+    len = gn__endpoint_to_sockaddr(&local, AF_UNSPEC, (struct sockaddr *)&ss,
+                                   sizeof(ss));
+    return gn_sock_bind(sock, (struct sockaddr *)&ss, len);
+}
+
+int gn__listen_open(struct gn_namespace *ns, int type, const char *network,
+                    const char *address, struct gn_sock **out)
+{
+    struct gn__target target;
+    struct gn_sock *sock;
+    int family, err = gn__target_parse(network, address, &target, NULL, 0);
+
+    if (err || target.type != type || target.host[0] || target.service[0])
+        return -EINVAL;
+    family = target.has_addr            ? gn__addr_family(&target.addr)
+             : target.family == AF_INET ? AF_INET
+                                        : AF_INET6;
+    err = gn_sock_open(ns, family, type | SOCK_NONBLOCK, 0, &sock);
+    if (err)
+        return err;
+    err = bind_sock(sock, &target);
+    if (err) {
+        gn_sock_close(sock);
+        gn_sock_unref(sock);
+        return err;
+    }
+    *out = sock;
+    return 0;
+}
+
+/* ---- the calls ---- */
+
+struct listen_call {
+    struct gn_network *net;
+    struct gn_sock *sock;
+    gn_accept_cb callback;
+    void *arg;
+    struct gn_listener **out;
+};
+
+static int run_listen(void *arg)
+{
+    const struct listen_call *call = arg;
+    struct gn__handle *handle;
+    struct gn_listener *listener;
+    int err = gn__handle_create(&handle_ops, call->net, &handle);
+
+    if (err)
+        return err;
+    listener = listener_of(handle);
+    listener->callback = call->callback;
+    listener->arg = call->arg;
+    listener->pause.fire = run_pause;
+    listener->pause_ns = PAUSE_MIN;
+    err = gn_sock_watch(call->sock, POLLIN, on_ready, listener);
+    if (err) {
+        gn__handle_discard(handle);
+        return err;
+    }
+    handle->sock = call->sock;
+    *call->out = listener;
+    return 0;
+}
+
+int gn_listen(struct gn_namespace *ns, const char *network, const char *address,
+              gn_accept_cb callback, void *arg, struct gn_listener **out)
+{
+    struct listen_call call = {.callback = callback, .arg = arg, .out = out};
+    int err;
+
+    if (!ns || !callback || !out)
+        return -EINVAL;
+    call.net = gn__namespace_network(ns);
+    if (!call.net)
+        return -ENOTSUP;
+    err = gn__listen_open(ns, SOCK_STREAM, network, address, &call.sock);
+    if (err)
+        return err;
+    err = gn_sock_listen(call.sock, BACKLOG);
+    if (!err)
+        err = gn__drive_call(call.net, run_listen, &call);
+    if (err) {
+        gn_sock_close(call.sock);
+        gn_sock_unref(call.sock);
+    }
+    return err;
+}
+
+int gn_listener_addr(struct gn_listener *listener, struct sockaddr *addr,
+                     socklen_t *len)
+{
+    if (!listener)
+        return -EINVAL;
+    return gn__handle_addr(&listener->handle, gn_sock_name, addr, len);
+}
+
+int gn_listener_close(struct gn_listener *listener, gn_close_cb callback,
+                      void *arg)
+{
+    if (!listener)
+        return -EINVAL;
+    return gn__handle_public_close(&listener->handle, NULL, callback, arg);
+}

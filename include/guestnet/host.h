@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GUESTNET_HOST_H
+#define GUESTNET_HOST_H
+
+/*
+ * The host program in the network: it dials, listens, and exchanges datagrams
+ * with callbacks on the driving thread.
+ *
+ *     gn_dial ------> (callback) --> gn_conn --(gn_conn_close)--> gone
+ *     gn_listen --> gn_listener --> (callback) --> gn_conn
+ *     gn_listen_packet --> gn_packet_conn
+ *
+ * A namespace says who speaks. From gn_network_host() guests see the gateway's
+ * address; from a guest's own namespace "127.0.0.1:80" is what listens on that
+ * guest's loopback.
+ *
+ * Networks are "tcp", "tcp4", "tcp6", "udp", "udp4" and "udp6"; the number
+ * restricts the addresses to one version. Addresses are "host:port":
+ *
+ *     10.77.0.2:80  [fd77::2]:80  [fe80::1%2]:80   by number
+ *     web:80  web.guest.internal:http              by name, of host or service
+ *     :80                                          dialling: the namespace's
+ *                              own loopback; listening: all its addresses
+ *
+ * Who listens names its own addresses by number, or "localhost"; port 0 takes
+ * a free port. gn_address_check() says in words what is wrong with a text.
+ *
+ * Requests (dial, write, shutdown, close) and subscriptions (listen, read) are
+ * those of guestnet.h: a request that returned 0 calls back once, on a later
+ * turn; what is closed or cancelled ends its requests with -ECANCELED first.
+ * Callbacks may call everything here that does not block, and may close what
+ * they are about. No lock is held in them.
+ *
+ * Threads: under GN_DRIVE_THREAD any; a call from another thread is carried to
+ * the driving thread and waited for. Under the other drives all of this is for
+ * the driving thread. Without descriptors (GN_DRIVE_VIRTUAL) all but
+ * gn_dial_fd() and gn_conn_fd() works.
+ *
+ * Listeners, packet conns, conns and pending dials keep a loop running until
+ * they are closed or over; a network by itself does not.
+ *
+ * When the network closes, what is still open here ends with it: requests and
+ * subscriptions get -ECANCELED, before the network's close callback. After
+ * that callback (or, without one, the return of gn_network_close()) nothing
+ * here may be called for them; until then a close is still answered.
+ *
+ * Errors that every call can return, not repeated below:
+ *   -EINVAL     A pointer that is needed is NULL.
+ *   -ECANCELED  The network is closing, or the namespace was killed or closed.
+ *   -ENOMEM     Out of memory; nothing has changed.
+ *   -ENOTSUP    A namespace of gn_namespace_system().
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <guestnet/export.h>
+#include <guestnet/network.h>
+
+GN_BEGIN_DECLS
+
+struct gn_conn;
+struct gn_dial;
+struct gn_listener;
+struct gn_packet_conn;
+struct gn_sock;
+
+/** What a reader gets at the end of a stream; the number of UV_EOF. */
+#define GN_EOF (-4095)
+
+/** Enough for a name, brackets or port, and the final NUL. */
+#define GN_ADDRESS_MAX 272
+
+/**
+ * Check a network and an address as gn_dial() takes them (and, but for port 0
+ * and names, gn_listen()).
+ *
+ * @why  Gets one line that says what is wrong, where, and what would be right,
+ *       cut at @why_len bytes. May be NULL.
+ *
+ * Returns 0 or -EINVAL. Any thread; nothing is looked up.
+ */
+GN_API int gn_address_check(const char *network, const char *address, char *why,
+                            size_t why_len);
+
+/* ---- dialling ---- */
+
+/** What gn_dial_fd() and gn_conn_fd() give. */
+enum gn_fd_kind {
+    GN_FD_SOCKETPAIR = 0, /* One end of a Unix stream socket pair: no
+                             TCP_NODELAY, no peer name, and a reset may read as
+                             end of file. */
+    GN_FD_TCP,            /* One end of a TCP connection over the host's own
+                             loopback: all but the peer name hold. */
+    GN_N_FD_KINDS
+};
+
+/** Settings for gn_dial(); zero selects the default given here. */
+struct gn_dial_options {
+    size_t size;             /* sizeof this struct. Required. */
+    uint64_t timeout_ms;     /* For all of it, the lookup included; as long as
+                                TCP tries, some two minutes an address. */
+    const char *local;       /* Where from: "10.77.0.1", "10.77.0.1:4000",
+                                "[fd77::1]:4000", ":4000"; as routing says. */
+    enum gn_fd_kind fd_kind; /* Of gn_dial_fd(); GN_FD_SOCKETPAIR. */
+    char *why;               /* Borrowed for the call: on -EINVAL gets one line
+                                that says what is wrong, where, and what would
+                                be right. */
+    size_t why_len;
+};
+
+/**
+ * A dial is over, and @dial with it.
+ *
+ * @status  0, -ETIMEDOUT, -ECANCELED, what the name's lookup ended with
+ *          (GN_EAI_*, resolver.h), or of the first address that was tried:
+ *          -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH, -ENETUNREACH,
+ *          -EADDRNOTAVAIL, -EADDRINUSE, -EMFILE, -ENOBUFS, -ENOMEM, as
+ *          gn_sock_bind() and gn_sock_connect() say it.
+ * @conn    With status 0: owned, gn_conn_close(). Else NULL.
+ */
+typedef void (*gn_dial_cb)(struct gn_dial *dial, int status,
+                           struct gn_conn *conn, void *arg);
+
+/**
+ * Connect, as connect(2) does. A name's addresses are tried one after the
+ * other, in the order of RFC 6724; with a time-out each gets its share of what
+ * is left. "udp": a conn whose reads and writes are datagrams of one peer.
+ *
+ * @from     Borrowed; closing it ends the dial.
+ * @network, @address  Copied; see the head of this file.
+ * @options  Copied. NULL for the defaults.
+ * @out      NULL, or gets what gn_dial_cancel() takes; good until the callback
+ *           runs.
+ *
+ * Returns 0, or:
+ *   -EINVAL  The network is not one of the six, the address or the options are
+ *            malformed, or an address has the wrong version.
+ */
+GN_API GN_WARN_UNUSED int gn_dial(struct gn_namespace *from,
+                                  const char *network, const char *address,
+                                  const struct gn_dial_options *options,
+                                  gn_dial_cb callback, void *arg,
+                                  struct gn_dial **out);
+
+/** End it early: the callback runs with -ECANCELED on a later turn. Again, or
+ *  NULL, does nothing. */
+GN_API void gn_dial_cancel(struct gn_dial *dial);
+
+/* ---- listening ---- */
+
+/**
+ * A connection came.
+ *
+ * @status  0; or, as the last call, why none will come any more: -ECANCELED,
+ *          -ENETDOWN (its interface is gone). The listener is still to be
+ *          closed.
+ * @conn    With status 0: owned, gn_conn_close(). Else NULL.
+ */
+typedef void (*gn_accept_cb)(struct gn_listener *listener, int status,
+                             struct gn_conn *conn, void *arg);
+
+/**
+ * Listen for TCP connections: a subscription. "tcp" with no host listens on
+ * IPv4 and IPv6 at once.
+ *
+ * The backlog is 4096 connections. While the namespace has as many sockets as
+ * it may, or memory is out, connections stay there and nothing is lost or told;
+ * accepting goes on when that has passed.
+ *
+ * A guest can neither close it nor take its port, whatever options it sets: the
+ * port is in the host's namespace, and it ends by gn_listener_close() or with
+ * its namespace only.
+ *
+ * @ns       Borrowed; closing it ends the listener.
+ * @network, @address  Copied.
+ * @out      Set only on success. Owned: gn_listener_close().
+ *
+ * Returns 0, or:
+ *   -EINVAL         The network is not one of the three, or the address is
+ *                   malformed, a name, or of the wrong version.
+ *   -EADDRNOTAVAIL  Not an address of the namespace.
+ *   -EADDRINUSE     Taken, or with port 0: no port is free.
+ *   -EMFILE         The namespace has as many sockets as it may.
+ */
+GN_API GN_WARN_UNUSED int gn_listen(struct gn_namespace *ns,
+                                    const char *network, const char *address,
+                                    gn_accept_cb callback, void *arg,
+                                    struct gn_listener **out);
+
+/** Its address with the port it got, getsockname(2). @len: in the room in
+ *  @addr, out what the whole address takes. */
+GN_API GN_WARN_UNUSED int gn_listener_addr(struct gn_listener *listener,
+                                           struct sockaddr *addr,
+                                           socklen_t *len);
+
+/**
+ * Stop listening. Connections that were not accepted are reset.
+ *
+ * @listener  Consumed.
+ * @callback  Runs once, when it is gone. NULL: off the driving thread the call
+ *            returns when it is gone; on it nobody is told.
+ *
+ * Returns 0, or -EALREADY (closed before), and @callback does not run.
+ */
+GN_API int gn_listener_close(struct gn_listener *listener, gn_close_cb callback,
+                             void *arg);
+
+/* ---- connections ---- */
+
+/**
+ * Bytes came, or of a "udp" conn one datagram.
+ *
+ * @nread  Bytes at @data, which is borrowed until the callback returns; a
+ *         stream's are never 0. Or the end, after which nothing comes:
+ *         GN_EOF       The peer has shut down for sending.
+ *         -ECONNRESET, -ETIMEDOUT, -ENETDOWN, ...  Why the connection ended.
+ *         -ECANCELED   The namespace or the network is closed.
+ *         A "udp" conn has no GN_EOF, and reads on after -ECONNREFUSED.
+ */
+typedef void (*gn_conn_read_cb)(struct gn_conn *conn, ssize_t nread,
+                                const void *data, void *arg);
+
+/**
+ * Read: a subscription. While nobody reads, the peer may send until the window
+ * is full, and no further.
+ *
+ * Returns 0, or -EALREADY (reading).
+ */
+GN_API int gn_conn_read_start(struct gn_conn *conn, gn_conn_read_cb callback,
+                              void *arg);
+/** Stop. What has come and was not given out is kept for the next start. */
+GN_API void gn_conn_read_stop(struct gn_conn *conn);
+
+/** @status  0, what ended the connection, -ECANCELED. The bytes are the
+ *           caller's again. */
+typedef void (*gn_conn_write_cb)(struct gn_conn *conn, int status, void *arg);
+
+/**
+ * Write all of it. Writes are done in the order in which they were asked for,
+ * and so are their callbacks. Done means that TCP has taken a copy, not that
+ * the peer has it.
+ *
+ * @data      Borrowed until @callback runs.
+ * @callback  May be NULL: the caller knows by other means when the bytes are
+ *            free, or never frees them.
+ *
+ * Returns 0, or 1: taken as well, but now more than the high-water mark waits,
+ * and it would be well to write on when the drain callback has run. Or:
+ *   -EPIPE     gn_conn_shutdown() was called.
+ *   -EMSGSIZE  More than a datagram can be, or than GN_IOV_MAX elements.
+ *   and what ended the connection.
+ */
+GN_API int gn_conn_write(struct gn_conn *conn, const void *data, size_t len,
+                         gn_conn_write_cb callback, void *arg);
+/** The same from several buffers; @iov is copied, what it points to borrowed.
+ *  Of a "udp" conn one datagram. */
+GN_API int gn_conn_writev(struct gn_conn *conn, const struct iovec *iov,
+                          size_t n, gn_conn_write_cb callback, void *arg);
+
+/**
+ * Write what can be taken at once, and copy it.
+ *
+ * Returns the bytes taken, -EAGAIN (no room, or writes wait), or as
+ * gn_conn_write().
+ */
+GN_API ssize_t gn_conn_try_write(struct gn_conn *conn, const void *data,
+                                 size_t len);
+
+/** Bytes that wait in writes. */
+GN_API size_t gn_conn_queued(struct gn_conn *conn);
+
+/** No more than the mark waits again. */
+typedef void (*gn_conn_drain_cb)(struct gn_conn *conn, void *arg);
+
+/** The default high-water mark, bytes. */
+#define GN_CONN_HIGH_WATER 65536u
+
+/**
+ * Set the mark above which gn_conn_write() returns 1.
+ *
+ * @bytes     0: GN_CONN_HIGH_WATER.
+ * @callback  A subscription: runs each time that no more than the mark waits
+ *            again, after the callbacks of the writes. NULL: nobody is told.
+ */
+GN_API void gn_conn_set_high_water(struct gn_conn *conn, size_t bytes,
+                                   gn_conn_drain_cb callback, void *arg);
+
+/**
+ * Send FIN behind the writes that wait. Reading goes on.
+ *
+ * @callback  As of a write; may be NULL.
+ *
+ * Returns 0, or:
+ *   -EALREADY    It was asked for.
+ *   -EOPNOTSUPP  A "udp" conn.
+ */
+GN_API int gn_conn_shutdown(struct gn_conn *conn, gn_conn_write_cb callback,
+                            void *arg);
+
+/** Can there be anything to read: neither the end nor an error was given? */
+GN_API bool gn_conn_is_readable(struct gn_conn *conn);
+/** May writes succeed: neither shut down nor broken? */
+GN_API bool gn_conn_is_writable(struct gn_conn *conn);
+
+/** The own address and the peer's, as gn_listener_addr(); an IPv4 peer has an
+ *  AF_INET address, also on a listener for both versions. */
+GN_API GN_WARN_UNUSED int gn_conn_name(struct gn_conn *conn,
+                                       struct sockaddr *addr, socklen_t *len);
+GN_API GN_WARN_UNUSED int gn_conn_peer(struct gn_conn *conn,
+                                       struct sockaddr *addr, socklen_t *len);
+
+/** TCP_NODELAY: small writes go at once. -EOPNOTSUPP: "udp". */
+GN_API int gn_conn_nodelay(struct gn_conn *conn, bool on);
+/** SO_KEEPALIVE, and after how many idle seconds, TCP_KEEPIDLE; 0: as it is.
+ *  -EOPNOTSUPP: "udp". -EINVAL: more than 32767. */
+GN_API int gn_conn_keepalive(struct gn_conn *conn, bool on, unsigned idle_s);
+
+/** Its socket, borrowed until it is closed: for options and statistics. Who
+ *  reads, writes or closes it by itself gets what he deserves. */
+GN_API struct gn_sock *gn_conn_sock(struct gn_conn *conn);
+
+/** A word of the user's own. */
+GN_API void gn_conn_set_user(struct gn_conn *conn, void *user);
+GN_API void *gn_conn_user(const struct gn_conn *conn);
+
+/**
+ * Close. Writes that wait end with -ECANCELED; what is done is still delivered,
+ * then FIN. Bytes that came and were not read make it a reset, as on Linux.
+ *
+ * @conn      Consumed.
+ * @callback  As gn_listener_close(); its result too.
+ */
+GN_API int gn_conn_close(struct gn_conn *conn, gn_close_cb callback, void *arg);
+/** The same with RST, and what was not yet delivered is thrown away. */
+GN_API int gn_conn_reset(struct gn_conn *conn, gn_close_cb callback, void *arg);
+
+/* ---- datagrams ---- */
+
+/**
+ * A datagram came.
+ *
+ * @nread  Bytes at @data, borrowed until the callback returns; 0 is an empty
+ *         one. Or, as the last call, -ECANCELED; @from is then NULL.
+ * @from   AF_INET or AF_INET6, borrowed until the callback returns.
+ */
+typedef void (*gn_packet_cb)(struct gn_packet_conn *conn, ssize_t nread,
+                             const void *data, const struct sockaddr *from,
+                             void *arg);
+
+/**
+ * Receive UDP datagrams: a subscription until gn_packet_close(). Arguments and
+ * errors are those of gn_listen().
+ */
+GN_API GN_WARN_UNUSED int gn_listen_packet(struct gn_namespace *ns,
+                                           const char *network,
+                                           const char *address,
+                                           gn_packet_cb callback, void *arg,
+                                           struct gn_packet_conn **out);
+
+/**
+ * Send one datagram, sendto(2); it is copied, and may be lost as any.
+ *
+ * @to  AF_INET or AF_INET6, as the conn was made for.
+ *
+ * Returns 0, or:
+ *   -EAGAIN    No room now.
+ *   -EMSGSIZE  Longer than 65,507 bytes (IPv6: 65,487).
+ *   -EAFNOSUPPORT, -ENETUNREACH, -EHOSTUNREACH, -EACCES (a broadcast), ...
+ *              as gn_sock_sendto().
+ */
+GN_API int gn_packet_send(struct gn_packet_conn *conn, const void *data,
+                          size_t len, const struct sockaddr *to,
+                          socklen_t to_len);
+
+/** Its address with the port it got, as gn_listener_addr(). */
+GN_API GN_WARN_UNUSED int gn_packet_name(struct gn_packet_conn *conn,
+                                         struct sockaddr *addr, socklen_t *len);
+
+/**
+ * Be in a multicast group: "239.1.2.3", "ff02::1:3".
+ *
+ * @iface  An interface's number; 0: by route.
+ *
+ *   -EINVAL      Not a group, or of another version than the conn.
+ *   -ENODEV, -EADDRINUSE (is in it), -ENOBUFS (limit)
+ */
+GN_API GN_WARN_UNUSED int gn_packet_join(struct gn_packet_conn *conn,
+                                         const char *group, unsigned iface);
+/** No longer; -EADDRNOTAVAIL: was not. */
+GN_API int gn_packet_leave(struct gn_packet_conn *conn, const char *group,
+                           unsigned iface);
+
+/** As gn_conn_sock(). */
+GN_API struct gn_sock *gn_packet_sock(struct gn_packet_conn *conn);
+
+/** Close, as gn_listener_close(). */
+GN_API int gn_packet_close(struct gn_packet_conn *conn, gn_close_cb callback,
+                           void *arg);
+
+GN_END_DECLS
+
+#endif /* GUESTNET_HOST_H */
