@@ -27,7 +27,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "namespace/sock_stream.h"
+#include "namespace/namespace.h"
 
 /** Rounds of one turn. */
 #define ROUNDS 4u

@@ -534,7 +534,7 @@ struct gn_network *gn__namespace_network(struct gn_namespace *ns)
     struct gn_network *net;
 
     gn__engine_enter(ns->engine);
-    net = ns->home;
+    net = ns->kernel ? NULL : ns->home;
     gn__engine_leave(ns->engine);
     return net;
 }

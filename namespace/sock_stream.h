@@ -16,7 +16,7 @@
  * find, it runs once on the driving thread when that changes.
  */
 #include "namespace/sock.h"
-#include "netstack/chunk.h"
+#include "netstack/netstack.h"
 
 /** Slices that one round sends, or receives. */
 #define GN__ROUND_SEND 4u
