@@ -3,7 +3,8 @@
 # Where lwIP's and c-ares' sources are. script/setup puts both into a cache
 # folder; a folder given by hand (-DGUESTNET_LWIP_DIR, -DGUESTNET_CARES_DIR)
 # goes before it, and a c-ares installed on the machine serves when it is new
-# enough. libuv is the machine's. Nothing is downloaded from here.
+# enough. libuv and libpcap are the
+# machine's. Nothing is downloaded from here.
 
 set(GUESTNET_LWIP_DIR "" CACHE PATH "Source of lwIP, with our patches applied")
 set(GUESTNET_CARES_DIR "" CACHE PATH "Source or install prefix of c-ares")
@@ -82,22 +83,26 @@ function(find_cares)
     message(STATUS "c-ares ${version}: ${dir}")
 endfunction()
 
-function(find_libuv)
+# find_installed(NAME MODULE LEAST PACKAGE) finds what pkg-config knows as
+# MODULE: target PkgConfig::GN_NAME. PACKAGE is Debian's name.
+function(find_installed name module least package)
     find_package(PkgConfig REQUIRED)
-    pkg_check_modules(GN_LIBUV QUIET IMPORTED_TARGET GLOBAL
-        libuv>=${GN_LIBUV_LEAST})
-    if(NOT GN_LIBUV_FOUND)
-        message(FATAL_ERROR "libuv ${GN_LIBUV_LEAST} or newer is missing "
-            "(pkg-config does not know libuv): run script/setup, install "
-            "libuv1-dev, or name the folder of its libuv.pc in "
+    pkg_check_modules(GN_${name} QUIET IMPORTED_TARGET GLOBAL
+        ${module}>=${least})
+    if(NOT GN_${name}_FOUND)
+        message(FATAL_ERROR "${module} ${least} or newer is missing "
+            "(pkg-config does not know it): run script/setup, install "
+            "${package}, or name the folder of its ${module}.pc in "
             "PKG_CONFIG_PATH")
     endif()
-    set(GN_LIBUV_VERSION "${GN_LIBUV_VERSION}" PARENT_SCOPE)
-    message(STATUS "libuv ${GN_LIBUV_VERSION}")
+    set(GN_${name}_VERSION "${GN_${name}_VERSION}" PARENT_SCOPE)
+    message(STATUS "${module} ${GN_${name}_VERSION}")
 endfunction()
 
 set(GN_LIBUV_LEAST 1.44)
+set(GN_LIBPCAP_LEAST 1.10)
 
 find_lwip()
 find_cares()
-find_libuv()
+find_installed(LIBUV libuv ${GN_LIBUV_LEAST} libuv1-dev)
+find_installed(LIBPCAP libpcap ${GN_LIBPCAP_LEAST} libpcap-dev)

@@ -215,10 +215,7 @@ struct gn_network {
     uint64_t key[2]; /* what its random streams derive from */
     gn_log_cb log;
     void *log_arg;
-    /** Sees every packet the switch delivers; for captures and digests. */
-    void (*tap)(struct gn_network *net, const struct gn__port *from,
-                const struct gn__packet *packet, void *arg);
-    void *tap_arg;
+    struct gn__list taps;   /* struct gn__tap: who looks on */
     struct gn__io *io;      /* NULL: nobody asked for it yet */
     bool io_ended;          /* and nobody gets it any more */
     struct gn__list calls;  /* struct gn__call, on their way */

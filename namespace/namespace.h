@@ -16,6 +16,7 @@
 #include "namespace/sock.h"
 #include "namespace/sock_stream.h"
 #include "namespace/sock_system.h"
+#include "namespace/tap.h"
 
 /**
  * Create a network on @engine, of which it takes a reference; the driver's

@@ -424,8 +424,8 @@ static void leave_switch(struct gn_network *net, struct gn__port *to,
 
     net->stats.packets_out++;
     net->stats.bytes_out += packet->len;
-    if (net->tap)
-        net->tap(net, gn__packet_from(packet), packet, net->tap_arg);
+    if (!gn__list_empty(&net->taps))
+        gn__taps_see(net, packet);
     if (when <= gn__now(engine)) {
         gn__engine_post(engine, packet);
         return;

@@ -77,6 +77,11 @@ void gn__switch_pass(struct gn_network *net, struct gn__packet *packet);
 void gn__switch_drop(struct gn_network *net, struct gn__packet *packet,
                      enum gn_drop why);
 
+/* ---- tap.c ---- */
+
+/** Show a packet, which has `from` and `to`, to those who look on. */
+void gn__taps_see(struct gn_network *net, const struct gn__packet *packet);
+
 /* ---- link.c ---- */
 
 /** A perfect link whose random stream is derived from @key by @name. */

@@ -12,6 +12,7 @@
  * exactly once, later, on the driving thread.
  */
 #include <guestnet/addr.h>
+#include <guestnet/capture.h>
 #include <guestnet/error.h>
 #include <guestnet/export.h>
 #include <guestnet/host.h>

@@ -32,8 +32,15 @@ struct flow {
     uint32_t n_sent, n_received;
 };
 
+/* What looks on at one of the networks. */
+struct eye {
+    struct gn__tap tap;
+    struct world *world;
+};
+
 struct world {
     struct gn_simnet sim;
+    struct eye eyes[2];
     struct gn_network *far;
     struct gn_namespace *left[PAIRS], *right[PAIRS], *router;
     struct flow flows[PAIRS];
@@ -51,15 +58,13 @@ static bool is_ours(const struct gn__addr *addr)
     return !gn__addr_is_v4(addr) || addr->bytes[14] != 9;
 }
 
-static void tap(struct gn_network *net, const struct gn__port *from,
-                const struct gn__packet *packet, void *arg)
+static void seen(struct gn__tap *tap, const struct gn__packet *packet)
 {
     static uint8_t bytes[3 * 8 + GN__PACKET_MAX];
-    struct world *w = arg;
-    uint64_t now = gn__now(net->engine);
+    struct world *w = gn__container_of(tap, struct eye, tap)->world;
+    uint64_t now = gn__now(w->far->engine);
     size_t len;
 
-    (void)from;
     if (!is_ours(&packet->ip.src) || !is_ours(&packet->ip.dst))
         return;
     memcpy(bytes, &w->digest, 8);
@@ -68,6 +73,13 @@ static void tap(struct gn_network *net, const struct gn__port *from,
     len = gn__packet_copy(packet, bytes + 24, GN__PACKET_MAX);
     w->digest = gn__siphash24((const uint64_t[2]){1, 2}, bytes, 24 + len);
     w->n_packets++;
+}
+
+static void look_at(struct world *w, struct gn_network *net, struct eye *eye)
+{
+    eye->world = w;
+    eye->tap.seen = seen;
+    gn__tap_start(net, NULL, &eye->tap);
 }
 
 static struct gn_sock *tcp(struct gn_namespace *ns)
@@ -200,10 +212,8 @@ static uint64_t run(uint64_t seed, unsigned n_others)
                                   "0.0.0.0:9");
     }
     spoil_links(w);
-    w->sim.net->tap = tap;
-    w->sim.net->tap_arg = w;
-    w->far->tap = tap;
-    w->far->tap_arg = w;
+    look_at(w, w->sim.net, &w->eyes[0]);
+    look_at(w, w->far, &w->eyes[1]);
     for (i = 0; i < PAIRS; i++)
         start_flow(w, i);
     w->udp_from = gn_simnet_udp(w->left[0], "0.0.0.0:0");
