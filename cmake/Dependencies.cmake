@@ -3,8 +3,7 @@
 # Where lwIP's and c-ares' sources are. script/setup puts both into a cache
 # folder; a folder given by hand (-DGUESTNET_LWIP_DIR, -DGUESTNET_CARES_DIR)
 # goes before it, and a c-ares installed on the machine serves when it is new
-# enough. libuv and libpcap are the
-# machine's. Nothing is downloaded from here.
+# enough. libuv and libpcap are the machine's. Nothing is downloaded from here.
 
 set(GUESTNET_LWIP_DIR "" CACHE PATH "Source of lwIP, with our patches applied")
 set(GUESTNET_CARES_DIR "" CACHE PATH "Source or install prefix of c-ares")

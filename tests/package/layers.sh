@@ -49,6 +49,10 @@ while IFS= read -r line; do
 done < <(grep -rE --include='*.[ch]' '^ *# *include [<"]uv[./]' . |
     grep -vE '^\./(host/loop\.c:|tests/|examples/|bench/|build/)')
 while IFS= read -r line; do
+    complain "only host/capture.c includes libpcap: $line"
+done < <(grep -rE --include='*.[ch]' '^ *# *include [<"]pcap[./]' . |
+    grep -vE '^\./(host/capture\.c:|tests/|build/)')
+while IFS= read -r line; do
     complain "only <guestnet/...> there: $line"
 done < <(grep -rE --include='*.[ch]' '^ *# *include "' cli bench examples |
     grep -vE '^([a-z]+)/[^:]*: *# *include "(\1/|[^/"]+")')
