@@ -22,6 +22,7 @@
 
 #include "base/siphash.h"
 #include "namespace/internal.h"
+#include "namespace/tap.h"
 #include "tests/lib/simnet.h"
 
 #define MESSAGE 60000u
