@@ -15,12 +15,14 @@
 #include <cmocka.h>
 
 #include "namespace/internal.h"
+#include "namespace/tap.h"
 #include "tests/lib/simnet.h"
 
 #define SECOND 1000000000ull
 
 struct fixture {
     struct gn_simnet sim;
+    struct gn__tap tap;
     struct gn_namespace *a, *b;
     struct gn_sock *client, *listener, *server;
     uint32_t isn; /* of the last SYN */
@@ -220,14 +222,11 @@ static void ports_begin_elsewhere_for_each_destination(void **state)
     assert_true(abs(to_80 - from_c) > 8);
 }
 
-static void note_isn(struct gn_network *net, const struct gn__port *from,
-                     const struct gn__packet *packet, void *arg)
+static void note_isn(struct gn__tap *tap, const struct gn__packet *packet)
 {
+    struct fixture *f = gn__container_of(tap, struct fixture, tap);
     const uint8_t *hdr = packet->head + packet->ip.l4;
-    struct fixture *f = arg;
 
-    (void)net;
-    (void)from;
     if (packet->ip.proto == IPPROTO_TCP && hdr[13] == 2)
         f->isn = (uint32_t)hdr[4] << 24 | (uint32_t)hdr[5] << 16 |
                  (uint32_t)hdr[6] << 8 | hdr[7];
@@ -239,8 +238,8 @@ static uint32_t isn_under(uint64_t seed)
     struct fixture f = {0};
 
     setup_seeded(&f, seed);
-    f.sim.net->tap = note_isn;
-    f.sim.net->tap_arg = &f;
+    f.tap.seen = note_isn;
+    gn__tap_start(f.sim.net, NULL, &f.tap);
     establish(&f, SECOND / 10);
     gn_simnet_end(f.client);
     gn_simnet_end(f.server);
