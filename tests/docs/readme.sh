@@ -22,6 +22,6 @@ block text >"$work/expected"
 
 "${CC:-cc}" -std=c11 -Wall -Wextra -Werror "${flags[@]}" \
     -I"$source/include" "$work/example.c" -o "$work/example" \
-    "$library" -pthread
+    "$library" -luv -lpcap -pthread
 "$work/example" >"$work/printed"
 diff "$work/expected" "$work/printed"
