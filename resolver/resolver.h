@@ -36,7 +36,7 @@
 #define GN__NAME_MAX  253u
 #define GN__LABEL_MAX 63u
 /** Addresses of one answer; those behind are left out. */
-#define GN__ANSWERS_MAX 64u
+#define GN__ANSWERS_MAX ((size_t)GN_LOOKUP_ANSWERS_MAX)
 /** The longest DNS message. */
 #define GN__MESSAGE_MAX 65535u
 
@@ -53,16 +53,9 @@ GN_WARN_UNUSED int gn__resolver_create(const struct gn__mem *mem,
 
 /* ---- lookups ---- */
 
-enum gn__lookup_kind {
-    GN__LOOKUP_IP = 0,
-    GN__LOOKUP_PORT,
-    GN__LOOKUP_ADDR,
-    GN__LOOKUP_QUERY
-};
-
 /** What is asked. Text is borrowed until the lookup has ended. */
 struct gn__question {
-    enum gn__lookup_kind kind;
+    enum gn_query_kind kind;
     const char *network;         /* IP: "ip", ...; PORT: "tcp", "udp" */
     const char *name;            /* IP, QUERY: the host; PORT: the service */
     const struct sockaddr *addr; /* ADDR */
@@ -73,9 +66,10 @@ struct gn__question {
 struct gn__result {
     int status;
     struct gn_answer *answers; /* IP */
+    size_t n_alloc;            /* what answers has room for */
     size_t n;
     uint16_t port;  /* PORT */
-    char *name;     /* IP: canonical, may be NULL; ADDR */
+    char *name;     /* IP: canonical, or NULL; ADDR */
     uint32_t ttl_s; /* ADDR */
     void *message;  /* QUERY */
     size_t len;
@@ -86,7 +80,6 @@ struct gn__lookup_home {
     struct gn__io *io;
     const struct gn__mem *mem;
     struct gn_namespace *ns; /* who asks; only passed on */
-    uint64_t key[2];         /* for what is random about it */
     /**
      * A lookup was answered by a thread that does not drive: call
      * gn__lookup_arrived() on the one that does, soon. Any thread.
@@ -96,6 +89,15 @@ struct gn__lookup_home {
     _Atomic(struct gn_lookup *) posted; /* by next_posted */
 };
 
+/** Who may write the result. */
+enum gn__lookup_state {
+    GN__LOOKUP_IDLE = 0,  /* nobody: not asked, or ended */
+    GN__LOOKUP_ASKED,     /* whoever answers first */
+    GN__LOOKUP_ANSWERING, /* who does now */
+    GN__LOOKUP_ANSWERED   /* nobody; it will never be touched again by the
+                             thread that answered */
+};
+
 struct gn_lookup {
     struct gn__lookup_home *home;
     struct gn__question question;
@@ -103,28 +105,29 @@ struct gn_lookup {
     struct gn_resolver *resolver; /* who is asked; NULL: nobody */
     void *user;                   /* the resolver's */
     void (*ended)(struct gn_lookup *lookup);
-    struct gn__io_task task;
+    struct gn__io_task task; /* runs ended() */
     struct gn_lookup *next_posted;
-    _Atomic bool answered; /* the result is written */
-    bool starting;         /* inside the resolver's operation */
+    _Atomic int state;
+    bool starting; /* inside the resolver's operation */
+    bool at_once;  /* answered there */
 };
 
 /** Resets everything; the caller sets ended. */
 void gn__lookup_init(struct gn_lookup *lookup, struct gn__lookup_home *home,
                      const struct gn__question *question);
-/** Ask @resolver; from ended() too, which makes it ask again. */
+/** Ask @resolver. The lookup is new, or done. */
 void gn__lookup_start(struct gn_lookup *lookup, struct gn_resolver *resolver);
-/** Let nobody answer it any more; ended() does not run. Frees the result, as
- *  gn__lookup_done() does. Does nothing twice. */
+/** Let nobody answer it any more: ended() does not run. Frees the result. In
+ *  any state, also twice. */
 void gn__lookup_cancel(struct gn_lookup *lookup);
 /** After ended(): free the result. */
 void gn__lookup_done(struct gn_lookup *lookup);
-/** Answer @to by the result of @from, which has ended; @from is done then. */
-void gn__lookup_pass(struct gn_lookup *from, struct gn_lookup *to);
-/** On the driving thread: run ended() of what was posted. */
-void gn__lookup_arrived(struct gn__lookup_home *home);
+/** Answer @to by the result of @from, which has ended. */
+void gn__lookup_pass(struct gn_lookup *to, const struct gn_lookup *from);
 /** Answer with an error, whatever kind it is. */
 void gn__lookup_fail(struct gn_lookup *lookup, int status);
+/** On the driving thread, on a turn of its own: let what was posted end. */
+void gn__lookup_arrived(struct gn__lookup_home *home);
 
 /** For resolvers. */
 static inline struct gn__io *gn__lookup_io(const struct gn_lookup *lookup)
@@ -137,40 +140,47 @@ static inline const struct gn__mem *gn__lookup_mem(
     return lookup->home->mem;
 }
 
-/* ---- names ---- */
+/* ---- names: host.c ---- */
 
-/** Can @name be looked up: 1 to 253 bytes (a dot at the end does not count),
- *  labels of 1 to 63, letters, digits, '-', '_' and bytes above 127? */
+/** Can @name be looked up: without a dot at the end 1 to 253 bytes, labels of 1
+ *  to 63 letters, digits, '-', '_'? */
 bool gn__host_is_valid(const char *name);
+/** Copy a valid name without a dot at the end; @out has room for 254. */
+void gn__host_copy(const char *name, char *out);
+/** The same in lower case. */
+void gn__host_lower(const char *name, char *out);
+/** Is @name @suffix, or below it? Without regard to case. */
+bool gn__host_is_below(const char *name, const char *suffix);
+/** Does @name match @pattern: "a.b", "*.a.b" (below a.b), "*"? Without regard
+ *  to case. */
+bool gn__host_matches(const char *pattern, const char *name);
+/** May it be such a pattern? */
+bool gn__pattern_is_valid(const char *pattern);
 /** "ip", "ip4", "ip6" as AF_UNSPEC, AF_INET, AF_INET6; -1: no such. */
 int gn__ip_network(const char *network);
-/** Does @name match @pattern, "a.b" or "*.a.b" (any labels before), or "*"?
- *  Without regard to case and a dot at the end. */
-bool gn__host_matches(const char *pattern, const char *name);
-bool gn__host_equal(const char *a, const char *b);
 
 /* ---- services: services.c ---- */
 
-/** The usual ones, by name without regard to case; 0: unknown.
- *  @network: "tcp", "udp". */
+/** The usual ones, by name; 0: unknown. @network: "tcp", "udp". */
 uint16_t gn__service_port(const char *network, const char *service);
 /** The other way; NULL: unknown. */
 const char *gn__service_name(const char *network, uint16_t port);
 
 /* ---- the order of answers: sort.c ---- */
 
-/** Where a destination would be reached from, as RFC 6724 asks. */
-struct gn__sort_source {
-    bool usable;
+/** Where a destination would be reached from. */
+struct gn__source {
+    bool usable;        /* it can be reached at all */
+    uint8_t prefix_len; /* of the source on its interface */
     struct gn__addr addr;
 };
 
 /**
  * Put answers in the order of RFC 6724 section 6, equal ones as they were.
  *
- * @source  Of the answer at the same place: what would be its source address.
+ * @sources  Of the answer at the same place; moved along.
  */
-void gn__answers_sort(struct gn_answer *answers,
-                      struct gn__sort_source *sources, size_t n);
+void gn__answers_sort(struct gn_answer *answers, struct gn__source *sources,
+                      size_t n);
 
 #endif /* GN_RESOLVER_RESOLVER_H */

@@ -13,6 +13,14 @@
  * comes back by its callback on the driving thread. The blocking forms,
  * gn_getaddrinfo() and gn_getnameinfo(), are for guest threads.
  *
+ * No resolver is asked about addresses in text, nor about "localhost" and what
+ * ends in ".localhost" (RFC 6761): those are the guest's own loopback.
+ *
+ * The names of a network, gn_resolver_network(), are those of its guests, each
+ * alone and under the network's domain ("web", "web.guest.internal"), and
+ * "gateway" for the host's namespace unless a guest is called so; to addresses
+ * and back. They come and go with the guests.
+ *
  * Results of names are libuv's UV_EAI_* numbers (negative; glibc's own collide
  * with errno), given here as GN_EAI_*, or a negative errno (-ECANCELED,
  * -ENOMEM, -ETIMEDOUT).
@@ -65,6 +73,11 @@ struct gn_answer {
  * which it ends it by exactly one gn_lookup_done_*() of its kind (at once, from
  * inside the operation, is allowed), or returns an error and has then ended it.
  * Strings are borrowed until the lookup has ended.
+ *
+ * Errors that mean something: GN_EAI_NONAME (there is no such name),
+ * GN_EAI_NODATA (there is, but nothing of what was asked for), GN_EAI_AGAIN (a
+ * server failed, perhaps not for ever), GN_EAI_FAIL (it will not answer this),
+ * GN_EAI_SERVICE (no such service), -ETIMEDOUT.
  */
 struct gn_resolver_ops {
     size_t size; /* sizeof this struct */
@@ -73,7 +86,8 @@ struct gn_resolver_ops {
      *  a trailing dot, at most 253 bytes, as the user wrote it. */
     int (*lookup_ip)(void *self, struct gn_lookup *lookup, const char *network,
                      const char *host);
-    /** @network: "tcp", "udp". Optional: the usual services are known. */
+    /** @network: "tcp", "udp". Optional; who is not known here may still be
+     *  one of the usual services. */
     int (*lookup_port)(void *self, struct gn_lookup *lookup,
                        const char *network, const char *service);
     /** Optional; without it GN_EAI_NONAME. */
@@ -83,14 +97,28 @@ struct gn_resolver_ops {
      *  message. Optional; without it GN_EAI_NODATA. */
     int (*query)(void *self, struct gn_lookup *lookup, const char *name,
                  uint16_t type);
-    /** End a lookup early: forget it; gn_lookup_done_*() is not called. */
+    /**
+     * End a lookup early: forget it. When this has returned,
+     * gn_lookup_done_*() is not called for it, and no such call is under way
+     * in another thread; one may have been made a moment ago.
+     */
     void (*cancel)(void *self, struct gn_lookup *lookup);
-    /** Free self. */
+    /** Free self. Optional. */
     void (*close)(void *self);
 };
 
-/** Answers of each kind. status: 0 or an error, then the rest is ignored. What
- *  is given is copied. Driving thread of the network that looks up. */
+/** The most addresses of an answer that are kept. */
+#define GN_LOOKUP_ANSWERS_MAX 64
+
+/**
+ * Answers of each kind. What is given is copied.
+ *
+ * @status  0, or an error; then the rest is ignored.
+ *
+ * Addresses that were not asked for (IPv6 for "ip4"), that are IPv4-mapped, or
+ * too many are left out. Called on the driving thread of the network that looks
+ * up; under GN_DRIVE_THREAD on any thread.
+ */
 GN_API void gn_lookup_done_ip(struct gn_lookup *lookup, int status,
                               const struct gn_answer *answers, size_t n,
                               const char *canonical_name);
@@ -100,41 +128,264 @@ GN_API void gn_lookup_done_addr(struct gn_lookup *lookup, int status,
                                 const char *name, uint32_t ttl_s);
 GN_API void gn_lookup_done_query(struct gn_lookup *lookup, int status,
                                  const void *message, size_t len);
-/** A word of the resolver's own for each lookup. */
+/** A word of the resolver's own for each lookup; NULL at its beginning. */
 GN_API void gn_lookup_set_user(struct gn_lookup *lookup, void *user);
 GN_API void *gn_lookup_user(const struct gn_lookup *lookup);
 /** Who asks: borrowed until the lookup has ended. */
 GN_API struct gn_namespace *gn_lookup_namespace(const struct gn_lookup *lookup);
 
-/** A resolver of your own. @ops: borrowed as long as it. -EINVAL, -ENOMEM. */
+/**
+ * A resolver of your own.
+ *
+ * @ops   Borrowed as long as it; lookup_ip and cancel are needed.
+ * @self  Passed to all operations.
+ *
+ * Returns 0, -EINVAL or -ENOMEM.
+ */
 GN_API GN_WARN_UNUSED int gn_resolver_create(const struct gn_resolver_ops *ops,
                                              void *self,
                                              struct gn_resolver **out);
-/** After the networks and namespaces that have it. NULL is allowed. */
+/** After the networks, namespaces and resolvers that have it. NULL is
+ *  allowed. */
 GN_API void gn_resolver_close(struct gn_resolver *resolver);
+
+/* ---- ready resolvers ---- */
+
+/** The names of whatever network a lookup is made in, and nothing else. -EINVAL
+ *  or -ENOMEM. */
+GN_API GN_WARN_UNUSED int gn_resolver_network(struct gn_resolver **out);
+
+/** Settings for gn_resolver_static(); zero selects the default given here. */
+struct gn_resolver_static_config {
+    size_t size;       /* sizeof this struct. Required. */
+    const char *hosts; /* Lines of hosts(5): an address, then its names. A name
+                          "*.svc.test" stands for all names below svc.test that
+                          are not there themselves, "*" for all. */
+    const char *services;             /* Lines of services(5): "db 5432/tcp". */
+    uint32_t ttl_s;                   /* Of the answers; 60. */
+    const struct gn_allocator *alloc; /* Copied; NULL: malloc(). */
+    char *why;                        /* Borrowed for the call: on -EINVAL gets
+                                         one line that says what is wrong. */
+    size_t why_len;
+};
+
+/**
+ * Names and services from a list, which may change at any time.
+ *
+ * An address leads back to the first name that was given for it. A name that
+ * has only addresses of the other version is GN_EAI_NODATA.
+ *
+ * Returns 0, -EINVAL or -ENOMEM.
+ */
+GN_API GN_WARN_UNUSED int gn_resolver_static(
+    const struct gn_resolver_static_config *config, struct gn_resolver **out);
+/**
+ * Add one address of a name. What is there already stays as it is. Any thread.
+ *
+ * @name     As in hosts.
+ * @address  "10.0.0.1" or "fd00::1"; NULL: the name exists, with no address.
+ * @ttl_s    0: the resolver's.
+ *
+ * Returns 0, -EINVAL (malformed, or not a static resolver) or -ENOMEM.
+ */
+GN_API GN_WARN_UNUSED int gn_resolver_static_add(struct gn_resolver *resolver,
+                                                 const char *name,
+                                                 const char *address,
+                                                 uint32_t ttl_s);
+/** Take an address from a name; NULL: all, and the name. -ENOENT, -EINVAL. */
+GN_API GN_WARN_UNUSED int gn_resolver_static_remove(
+    struct gn_resolver *resolver, const char *name, const char *address);
+
+/** Settings for gn_resolver_chain(). */
+struct gn_resolver_chain_config {
+    size_t size;                          /* sizeof this struct. Required. */
+    struct gn_resolver *const *resolvers; /* NULL-ended, up to 16; borrowed
+                                             until it is closed. */
+    const struct gn_allocator *alloc;     /* Copied; NULL: malloc(). */
+};
+
+/**
+ * Several resolvers, of which the first that knows answers. GN_EAI_NONAME goes
+ * on to the next (GN_EAI_SERVICE for services). Everything else is the answer:
+ * GN_EAI_NODATA, because who says so knows the name, and failures, because a
+ * name must not mean something else while a server is down.
+ *
+ * Returns 0, -EINVAL or -ENOMEM.
+ */
+GN_API GN_WARN_UNUSED int gn_resolver_chain(
+    const struct gn_resolver_chain_config *config, struct gn_resolver **out);
+
+/** What a rule of gn_resolver_fault() does. */
+enum gn_fault {
+    GN_FAULT_NONE = 0, /* The inner resolver answers. */
+    GN_FAULT_SERVFAIL, /* GN_EAI_AGAIN. */
+    GN_FAULT_NXDOMAIN, /* GN_EAI_NONAME. */
+    GN_FAULT_EMPTY,    /* GN_EAI_NODATA. */
+    GN_FAULT_HANG,     /* No answer, until the time-out. */
+    GN_FAULT_ROTATE,   /* The addresses of the rule, one for each lookup, in
+                          turn; other kinds of lookups pass. */
+    GN_N_FAULTS
+};
+
+/** One rule; the first that matches counts. */
+struct gn_fault_rule {
+    const char *pattern; /* "db.test", "*.test" (below test), "*": a host, a
+                            service, or an address in text. */
+    enum gn_fault fault;
+    uint32_t delay_ms;            /* First of all. */
+    uint32_t probability_ppm;     /* Of a million lookups; 0: all. */
+    uint32_t skip;                /* Let the first that match pass. */
+    uint32_t count;               /* Then work for as many; 0: for ever. */
+    const char *const *addresses; /* GN_FAULT_ROTATE: NULL-ended. */
+    uint32_t ttl_s;               /* GN_FAULT_ROTATE; 0 is 0. */
+};
+
+/** Settings for gn_resolver_fault(); zero selects the default given here. */
+struct gn_resolver_fault_config {
+    size_t size;               /* sizeof this struct. Required. */
+    struct gn_resolver *inner; /* Borrowed until it is closed. Required. */
+    const struct gn_fault_rule *rules; /* Copied. */
+    size_t n_rules;
+    uint64_t seed;                    /* For probability_ppm; 1. */
+    const struct gn_allocator *alloc; /* Copied; NULL: malloc(). */
+    char *why;                        /* As for gn_resolver_static(). */
+    size_t why_len;
+};
+
+/** Faults on the way to another resolver. -EINVAL, -ENOMEM. */
+GN_API GN_WARN_UNUSED int gn_resolver_fault(
+    const struct gn_resolver_fault_config *config, struct gn_resolver **out);
+/** Other rules from now on; lookups under way end by the old ones. Any thread.
+ *  -EINVAL (also if it is no such resolver), -ENOMEM, with nothing changed. */
+GN_API GN_WARN_UNUSED int gn_resolver_fault_set(
+    struct gn_resolver *resolver, const struct gn_fault_rule *rules,
+    size_t n_rules);
+
+/* ---- lookups ---- */
 
 /** @answers: borrowed until it returns, sorted as RFC 6724 says. */
 typedef void (*gn_lookup_cb)(struct gn_lookup *lookup, int status,
                              const struct gn_answer *answers, size_t n,
                              void *arg);
+typedef void (*gn_lookup_port_cb)(struct gn_lookup *lookup, int status,
+                                  uint16_t port, void *arg);
+/** @name: borrowed until it returns. */
+typedef void (*gn_lookup_addr_cb)(struct gn_lookup *lookup, int status,
+                                  const char *name, void *arg);
+/** @message: borrowed until it returns. */
+typedef void (*gn_lookup_query_cb)(struct gn_lookup *lookup, int status,
+                                   const void *message, size_t len, void *arg);
 
 /**
  * Look a name up as the guest would, also when it is an address in text.
  *
  * @network  "ip", "ip4" or "ip6".
+ * @host     Copied. A dot at the end is allowed and does not count.
  * @out      NULL, or set on success for gn_lookup_cancel(); good until the
  *           callback runs.
  *
- * Returns 0, and @callback runs once on a later turn; or -EINVAL (a name that
- * cannot be one), -ENOMEM, -EAGAIN (as many are pending as the namespace may
- * have), -ECANCELED.
+ * Returns 0, and @callback runs once on a later turn, with -ETIMEDOUT after the
+ * namespace's lookup_timeout_ms; or
+ *   -EINVAL     An argument is NULL, or a name that cannot be one: empty, over
+ *               253 bytes, with a label that is empty or over 63, or with
+ *               anything but letters, digits, '-' and '_'.
+ *   -EAGAIN     As many are pending as the namespace may have.
+ *   -ECANCELED  The namespace was killed or is closing.
+ *   -ENOTSUP    A namespace of gn_namespace_system(), whose names are for
+ *               gn_getaddrinfo() only.
+ *   -ENOMEM
  */
 GN_API GN_WARN_UNUSED int gn_lookup(struct gn_namespace *ns,
                                     const char *network, const char *host,
                                     gn_lookup_cb callback, void *arg,
                                     struct gn_lookup **out);
-/** End it early: the callback runs with -ECANCELED. */
+/** A service by name or number. @network: "tcp" or "udp", also with 4 or 6. */
+GN_API GN_WARN_UNUSED int gn_lookup_port(struct gn_namespace *ns,
+                                         const char *network,
+                                         const char *service,
+                                         gn_lookup_port_cb callback, void *arg,
+                                         struct gn_lookup **out);
+/** The name of an address. @addr: AF_INET or AF_INET6, copied. */
+GN_API GN_WARN_UNUSED int gn_lookup_addr(struct gn_namespace *ns,
+                                         const struct sockaddr *addr,
+                                         gn_lookup_addr_cb callback, void *arg,
+                                         struct gn_lookup **out);
+/** Records of another type; a DNS message. */
+GN_API GN_WARN_UNUSED int gn_lookup_query(struct gn_namespace *ns,
+                                          const char *name, uint16_t type,
+                                          gn_lookup_query_cb callback,
+                                          void *arg, struct gn_lookup **out);
+/** End one early: the callback runs with -ECANCELED. */
 GN_API void gn_lookup_cancel(struct gn_lookup *lookup);
+
+/* ---- the blocking forms ---- */
+
+/**
+ * getaddrinfo(3) for a guest: node, service, hints, flags and their errors are
+ * as there, but for the numbers of the errors.
+ *
+ * All AI_* flags of POSIX are known, and no others. With AI_ADDRCONFIG a
+ * family counts if the guest has an address of it other than its loopback.
+ *
+ * @out  Set only on success; owned by the caller: gn_freeaddrinfo().
+ *
+ * Returns 0, or one of GN_EAI_*, or -EINVAL (a NULL @ns or @out), -ECANCELED
+ * (the namespace was killed or closed), -EDEADLK (it would have to wait, on the
+ * driving thread). A time-out and as many lookups as the namespace may have are
+ * GN_EAI_AGAIN. In a namespace of gn_namespace_system() it is the C library
+ * that answers.
+ */
+GN_API GN_WARN_UNUSED int gn_getaddrinfo(struct gn_namespace *ns,
+                                         const char *node, const char *service,
+                                         const struct addrinfo *hints,
+                                         struct addrinfo **out);
+/** A whole list, or a part of one. NULL is allowed. Any thread. */
+GN_API void gn_freeaddrinfo(struct addrinfo *list);
+
+/**
+ * getnameinfo(3) for a guest; results as gn_getaddrinfo(). NI_NOFQDN leaves the
+ * network's domain out.
+ */
+GN_API GN_WARN_UNUSED int gn_getnameinfo(struct gn_namespace *ns,
+                                         const struct sockaddr *addr,
+                                         socklen_t len, char *host,
+                                         socklen_t host_len, char *service,
+                                         socklen_t service_len, int flags);
+
+/* ---- the query log ---- */
+
+/** What kind of lookup it was. */
+enum gn_query_kind {
+    GN_QUERY_IP = 0,
+    GN_QUERY_PORT,
+    GN_QUERY_ADDR,
+    GN_QUERY_RECORD,
+    GN_N_QUERY_KINDS
+};
+
+/** A lookup that has ended; borrowed until the log returns. */
+struct gn_query {
+    struct gn_namespace *ns; /* Who asked. */
+    enum gn_query_kind kind;
+    const char *network; /* IP: "ip", "ip4", "ip6"; PORT: "tcp", "udp". */
+    const char *name;    /* What was asked: the host, the service, the address
+                            in text. */
+    uint16_t type;       /* RECORD: which. */
+    int status;
+    const struct gn_answer *answers; /* IP */
+    size_t n_answers;
+    const char *answer; /* IP: the canonical name, or NULL. ADDR: the name. */
+    uint16_t port;      /* PORT */
+    uint64_t asked_ns;  /* Of gn_now_ns(). */
+    uint64_t ended_ns;
+};
+
+/**
+ * Told of each lookup of a network's namespaces that reached a resolver, in
+ * the order they end, before who asked. On the driving thread; may call what
+ * callbacks may.
+ */
+typedef void (*gn_query_log_cb)(const struct gn_query *query, void *arg);
 
 GN_END_DECLS
 

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Several resolvers in a row. For each question that comes in, one lookup of
+ * our own goes from member to member until one knows; its answer becomes the
+ * answer to the question.
+ *
+ * Who says NODATA knows the name. To ask on would tell a server outside about
+ * names that are ours, and what it says (no such name) would take the name away
+ * from programs that ask for both versions, as happened to users of other
+ * systems that did so.
+ */
+#include <guestnet/resolver.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "resolver/resolver.h"
+
+#define MEMBERS_MAX 16u
+
+struct chain {
+    struct gn__mem mem;
+    size_t n;
+    struct gn_resolver *members[MEMBERS_MAX];
+};
+
+/** A question under way. */
+struct pass {
+    struct gn_lookup inner;
+    struct gn_lookup *outer;
+    const struct chain *chain;
+    size_t at; /* the member that is asked */
+};
+
+static void free_pass(struct pass *pass)
+{
+    const struct gn__mem *mem = gn__lookup_mem(pass->outer);
+
+    gn__lookup_done(&pass->inner);
+    gn__free(mem, pass, sizeof(*pass));
+}
+
+static bool is_unknown(const struct gn_lookup *lookup)
+{
+    return lookup->result.status == GN_EAI_NONAME ||
+           (lookup->question.kind == GN_QUERY_PORT &&
+            lookup->result.status == GN_EAI_SERVICE);
+}
+
+/* A member without the operation knows nothing of such things. */
+static bool can_answer(const struct gn_resolver *resolver,
+                       enum gn_query_kind kind)
+{
+    return kind != GN_QUERY_RECORD || resolver->ops->query;
+}
+
+static bool go_on(struct pass *pass)
+{
+    const struct chain *chain = pass->chain;
+
+    do
+        pass->at++;
+    while (pass->at < chain->n &&
+           !can_answer(chain->members[pass->at], pass->inner.question.kind));
+    return pass->at < chain->n;
+}
+
+static void ended(struct gn_lookup *lookup)
+{
+    struct pass *pass = gn__container_of(lookup, struct pass, inner);
+
+    if (is_unknown(lookup) && go_on(pass)) {
+        gn__lookup_done(lookup);
+        gn__lookup_start(lookup, pass->chain->members[pass->at]);
+        return;
+    }
+    gn__lookup_pass(pass->outer, lookup);
+    free_pass(pass);
+}
+
+static int begin(void *self, struct gn_lookup *outer)
+{
+    const struct chain *chain = self;
+    struct pass *pass = gn__zalloc(gn__lookup_mem(outer), sizeof(*pass));
+
+    if (!pass)
+        return -ENOMEM;
+    gn__lookup_init(&pass->inner, outer->home, &outer->question);
+    pass->inner.ended = ended;
+    pass->outer = outer;
+    pass->chain = chain;
+    if (!can_answer(chain->members[0], outer->question.kind) && !go_on(pass)) {
+        gn__free(gn__lookup_mem(outer), pass, sizeof(*pass));
+        return GN_EAI_NODATA;
+    }
+    gn_lookup_set_user(outer, pass);
+    gn__lookup_start(&pass->inner, chain->members[pass->at]);
+    return 0;
+}
+
+static int chain_ip(void *self, struct gn_lookup *lookup, const char *network,
+                    const char *host)
+{
+    (void)network;
+    (void)host;
+    return begin(self, lookup);
+}
+
+static int chain_port(void *self, struct gn_lookup *lookup, const char *network,
+                      const char *service)
+{
+    (void)network;
+    (void)service;
+    return begin(self, lookup);
+}
+
+static int chain_addr(void *self, struct gn_lookup *lookup,
+                      const struct sockaddr *addr)
+{
+    (void)addr;
+    return begin(self, lookup);
+}
+
+static int chain_query(void *self, struct gn_lookup *lookup, const char *name,
+                       uint16_t type)
+{
+    (void)name;
+    (void)type;
+    return begin(self, lookup);
+}
+
+static void chain_cancel(void *self, struct gn_lookup *lookup)
+{
+    struct pass *pass = gn_lookup_user(lookup);
+
+    (void)self;
+    gn__lookup_cancel(&pass->inner);
+    free_pass(pass);
+}
+
+static void chain_close(void *self)
+{
+    struct chain *chain = self;
+    struct gn__mem mem = chain->mem;
+
+    gn__free(&mem, chain, sizeof(*chain));
+}
+
+static const struct gn_resolver_ops chain_ops = {
+    .size = sizeof(chain_ops),
+    .name = "chain",
+    .lookup_ip = chain_ip,
+    .lookup_port = chain_port,
+    .lookup_addr = chain_addr,
+    .query = chain_query,
+    .cancel = chain_cancel,
+    .close = chain_close,
+};
+
+int gn_resolver_chain(const struct gn_resolver_chain_config *config,
+                      struct gn_resolver **out)
+{
+    struct chain *chain;
+    struct gn__mem mem;
+    size_t n = 0;
+    int err;
+
+    if (!config || !out ||
+        !gn__config_is_known(config, config->size, sizeof(*config)))
+        return -EINVAL;
+    while (config->resolvers && n <= MEMBERS_MAX && config->resolvers[n])
+        n++;
+    if (!n || n > MEMBERS_MAX)
+        return -EINVAL;
+    gn__mem_init(&mem, config->alloc);
+    chain = gn__zalloc(&mem, sizeof(*chain));
+    if (!chain)
+        return -ENOMEM;
+    chain->mem = mem;
+    chain->n = n;
+    memcpy(chain->members, config->resolvers, n * sizeof(*chain->members));
+    err = gn__resolver_create(&mem, &chain_ops, chain, out);
+    if (err)
+        chain_close(chain);
+    return err;
+}
