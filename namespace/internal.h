@@ -157,14 +157,16 @@ struct gn_namespace {
         struct gn__addr dst, src;
         struct gn__way way;
     } last_way;
-    struct gn__pmtu *pmtu;    /* GN__N_PMTU entries; NULL: none yet */
-    struct gn__names *names;  /* it has been told; NULL: no way outside */
-    struct gn__list socks;    /* struct gn_sock.of_ns */
-    struct gn__list sleepers; /* struct gn__wait, in gn_sleep_ns() */
+    struct gn__pmtu *pmtu;        /* GN__N_PMTU entries; NULL: none yet */
+    struct gn__names *names;      /* it has been told; NULL: no way outside */
+    struct gn_resolver *resolver; /* NULL: the network's */
+    struct gn__list socks;        /* struct gn_sock.of_ns */
+    struct gn__list sleepers;     /* struct gn__wait, in gn_sleep_ns() */
     struct gn_limits limits;
     struct gn_stats stats;
     uint32_t n_socks;
     uint32_t n_memberships; /* of its sockets in groups (sock) */
+    uint32_t n_lookups;     /* under way (asking.c) */
     uint32_t port_counter;  /* of RFC 6056 algorithm 3 (sock) */
     uint16_t ip_id;
     bool forwarding;
@@ -212,7 +214,10 @@ struct gn_network {
     struct gn_limits limits;
     struct gn__budget budget;
     struct gn_stats stats;
-    uint64_t key[2]; /* what its random streams derive from */
+    uint64_t key[2];              /* what its random streams derive from */
+    struct gn_resolver *resolver; /* NULL: its own names */
+    gn_query_log_cb query_log;
+    void *query_log_arg;
     gn_log_cb log;
     void *log_arg;
     struct gn__list taps;   /* struct gn__tap: who looks on */

@@ -41,6 +41,8 @@ const struct gn_limits gn__limits_default = {
     .icmp_per_second = 1000,
     .max_outgoing = 1024,
     .max_flows = 1024,
+    .max_lookups = 256,
+    .lookup_timeout_ms = 10000,
 };
 
 void gn__limits_fill(struct gn_limits *limits, const struct gn_limits *defaults)
@@ -61,6 +63,10 @@ void gn__limits_fill(struct gn_limits *limits, const struct gn_limits *defaults)
         limits->max_outgoing = defaults->max_outgoing;
     if (!limits->max_flows)
         limits->max_flows = defaults->max_flows;
+    if (!limits->max_lookups)
+        limits->max_lookups = defaults->max_lookups;
+    if (!limits->lookup_timeout_ms)
+        limits->lookup_timeout_ms = defaults->lookup_timeout_ms;
 }
 
 /* ---- names ---- */
@@ -221,6 +227,7 @@ static struct gn_namespace *ns_alloc(struct gn_network *net,
     if (host)
         ns->limits.max_sockets = UINT32_MAX; /* Nobody's guest. */
     ns->forwarding = config->forwarding;
+    ns->resolver = config->resolver;
     ns->is_host = host;
     gn__list_init(&ns->of_net);
     gn__list_init(&ns->ifaces);
@@ -350,19 +357,26 @@ static void name_by_addr(const struct gn__addr *addr, char *out, size_t cap)
     (void)snprintf(out, cap, "ip-%s", text);
 }
 
+void gn__ns_hostname(const struct gn_namespace *ns, char *out, size_t cap)
+{
+    const struct gn__addr *addr = first_addr(ns);
+
+    if (ns->name[0])
+        (void)snprintf(out, cap, "%s", ns->name);
+    else if (addr)
+        name_by_addr(addr, out, cap);
+    else
+        (void)snprintf(out, cap, "localhost");
+}
+
 int gn_namespace_hostname(struct gn_namespace *ns, char *buf, size_t cap)
 {
-    char name[GN__ADDR_TEXT + 8] = "localhost";
-    const struct gn__addr *addr;
+    char name[GN__ADDR_TEXT + 8];
 
     if (!ns || !buf)
         return -EINVAL;
     gn__engine_enter(ns->engine);
-    addr = first_addr(ns);
-    if (ns->name[0])
-        (void)snprintf(name, sizeof(name), "%s", ns->name);
-    else if (addr)
-        name_by_addr(addr, name, sizeof(name));
+    gn__ns_hostname(ns, name, sizeof(name));
     gn__engine_leave(ns->engine);
     if (strlen(name) >= cap)
         return -ENAMETOOLONG;

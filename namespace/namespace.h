@@ -10,6 +10,7 @@
 #include <guestnet/namespace.h>
 #include <guestnet/network.h>
 
+#include "namespace/asking.h"
 #include "namespace/engine.h"
 #include "namespace/names.h"
 #include "namespace/outside.h"

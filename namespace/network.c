@@ -113,8 +113,6 @@ static int check_config(const struct gn_network_config *config)
 
     if (!gn__config_is_known(config, config->size, sizeof(*config)))
         return -EINVAL; /* Not even `why` may be believed. */
-    if (config->resolver)
-        return -ENOTSUP;
     err = check_name(config);
     return err ? err : check_domain(config);
 }
@@ -298,6 +296,9 @@ static void init_simple(struct gn_network *net,
     gn__limits_fill(&net->limits, &gn__limits_default);
     net->budget.limit =
         (size_t)(config->max_buffered ? config->max_buffered : BUFFERED_MAX);
+    net->resolver = config->resolver;
+    net->query_log = config->query_log;
+    net->query_log_arg = config->query_log_arg;
     net->log = config->log;
     net->log_arg = config->log_arg;
 }

@@ -301,15 +301,17 @@ void gn__lookup_arrived(struct gn__lookup_home *home)
     }
 }
 
-void gn__lookup_done(struct gn_lookup *lookup)
+void gn__result_done(struct gn__result *result, const struct gn__mem *mem)
 {
-    struct gn__result *result = &lookup->result;
-    const struct gn__mem *mem = lookup->home->mem;
-
     gn__free(mem, result->answers, result->n_alloc * sizeof(*result->answers));
     gn__strfree(mem, result->name);
     gn__free(mem, result->message, result->len);
     memset(result, 0, sizeof(*result));
+}
+
+void gn__lookup_done(struct gn_lookup *lookup)
+{
+    gn__result_done(&lookup->result, lookup->home->mem);
     atomic_store(&lookup->state, GN__LOOKUP_IDLE);
 }
 

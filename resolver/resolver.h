@@ -33,7 +33,7 @@
 #include "base/mem.h"
 
 /** The longest name, RFC 1035, without the dot at the end; and of a label. */
-#define GN__NAME_MAX  253u
+#define GN__HOST_MAX  253u
 #define GN__LABEL_MAX 63u
 /** Addresses of one answer; those behind are left out. */
 #define GN__ANSWERS_MAX ((size_t)GN_LOOKUP_ANSWERS_MAX)
@@ -74,6 +74,8 @@ struct gn__result {
     void *message;  /* QUERY */
     size_t len;
 };
+
+void gn__result_done(struct gn__result *result, const struct gn__mem *mem);
 
 /** Where a lookup lives. */
 struct gn__lookup_home {
@@ -161,6 +163,8 @@ int gn__ip_network(const char *network);
 
 /* ---- services: services.c ---- */
 
+/** Can it be one's name or number: 1 to 63 printable bytes? */
+bool gn__service_is_valid(const char *service);
 /** The usual ones, by name; 0: unknown. @network: "tcp", "udp". */
 uint16_t gn__service_port(const char *network, const char *service);
 /** The other way; NULL: unknown. */

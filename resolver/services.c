@@ -92,6 +92,18 @@ static const struct service {
     {"git", 9418, TCP},
 };
 
+bool gn__service_is_valid(const char *service)
+{
+    size_t len = strnlen(service, GN__LABEL_MAX + 1);
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        if (service[i] <= ' ' || service[i] > '~')
+            return false;
+    }
+    return len > 0 && len <= GN__LABEL_MAX;
+}
+
 static const struct service *next_of(const struct service *at)
 {
     at = at ? at + 1 : services;

@@ -21,6 +21,7 @@
 #include <guestnet/mem.h>
 #include <guestnet/namespace.h>
 #include <guestnet/network.h>
+#include <guestnet/resolver.h>
 #include <guestnet/sim.h>
 #include <guestnet/socket.h>
 #include <guestnet/stats.h>

@@ -45,7 +45,8 @@ struct gn_namespace_config {
     const struct gn_host *host;   /* Its way outside, egress.h; borrowed as long
                                      as the namespace. NULL: none, the outside
                                      is -ENETUNREACH. */
-    struct gn_resolver *resolver; /* Not there yet: must be NULL. */
+    struct gn_resolver *resolver; /* Borrowed as long as it; NULL: the
+                                     network's. */
     struct gn_limits limits;      /* Zero fields: the network's. */
     bool forwarding;              /* Pass on packets that are for others. */
     char *why;                    /* Borrowed for the call: on -EINVAL gets one

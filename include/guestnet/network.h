@@ -40,6 +40,7 @@ GN_BEGIN_DECLS
 struct gn_clock;
 struct gn_namespace;
 struct gn_network;
+struct gn_query;
 struct gn_resolver;
 struct uv_loop_s;
 
@@ -59,6 +60,13 @@ enum gn_log_level { GN_LOG_ERROR = 0, GN_LOG_WARN, GN_LOG_INFO, GN_LOG_DEBUG };
 
 /** One line without its newline. Any thread; must not call back in. */
 typedef void (*gn_log_cb)(enum gn_log_level level, const char *line, void *arg);
+
+/**
+ * Told of each lookup of a name (resolver.h) that a guest or the host made and
+ * a resolver was asked for, when it ends and before who made it. On the driving
+ * thread; may call what callbacks may.
+ */
+typedef void (*gn_query_log_cb)(const struct gn_query *query, void *arg);
 
 /** The default MTU: bytes of an IP packet between guests. */
 #define GN_MTU_DEFAULT 16384u
@@ -83,7 +91,8 @@ struct gn_network_config {
     uint64_t seed;                /* Not 0: all random numbers of the network
                                     follow from it. 0: from the clock under
                                     GN_DRIVE_VIRTUAL, else from the system. */
-    struct gn_resolver *resolver; /* Not there yet: must be NULL. */
+    struct gn_resolver *resolver; /* Borrowed as long as the network; NULL:
+                                     the network's own names only. */
     struct gn_limits limits;      /* Defaults for its namespaces. */
     gn_log_cb log;                /* NULL: nothing is logged. */
     void *log_arg;                /* Borrowed as long as the network. */
@@ -98,6 +107,8 @@ struct gn_network_config {
                                          one line that says what is wrong,
                                          where, and what would be right. */
     size_t why_len;
+    gn_query_log_cb query_log; /* NULL: lookups are not logged. */
+    void *query_log_arg;       /* Borrowed as long as the network. */
 };
 
 /**

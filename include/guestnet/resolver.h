@@ -363,7 +363,8 @@ enum gn_query_kind {
     GN_N_QUERY_KINDS
 };
 
-/** A lookup that has ended; borrowed until the log returns. */
+/** A lookup that has ended, for the query log of the network's configuration;
+ *  borrowed until the log returns. */
 struct gn_query {
     struct gn_namespace *ns; /* Who asked. */
     enum gn_query_kind kind;
@@ -379,13 +380,6 @@ struct gn_query {
     uint64_t asked_ns;  /* Of gn_now_ns(). */
     uint64_t ended_ns;
 };
-
-/**
- * Told of each lookup of a network's namespaces that reached a resolver, in
- * the order they end, before who asked. On the driving thread; may call what
- * callbacks may.
- */
-typedef void (*gn_query_log_cb)(const struct gn_query *query, void *arg);
 
 GN_END_DECLS
 

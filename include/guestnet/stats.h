@@ -38,6 +38,10 @@ struct gn_limits {
                                  tried again by TCP, and else dropped; 1024. */
     uint32_t max_flows;       /* Peers outside that datagrams are exchanged
                                  with, by each side that began; 1024. */
+    uint32_t max_lookups;     /* Of names, under way at once; more are -EAGAIN;
+                                 256. */
+    uint32_t lookup_timeout_ms; /* A lookup ends with -ETIMEDOUT after it;
+                                   10000. */
 };
 
 /** Why a packet was not delivered. */
@@ -96,6 +100,8 @@ struct gn_stats {
     uint64_t sockets_refused;     /* -EMFILE by the limit. */
     uint64_t connections_refused; /* -ENOBUFS by the limit. */
     uint64_t buffers_refused;     /* -ENOBUFS by the limit on memory. */
+    uint64_t lookups_refused;     /* -EAGAIN by the limit. */
+    uint64_t lookups;             /* Begun. */
     uint64_t sockets;             /* Open now. */
     uint64_t connections;         /* Alive now, without TIME_WAIT. */
     uint64_t buffered;            /* Bytes of memory charged now. */

@@ -432,8 +432,8 @@ static void names_are_taken_once_whatever_their_case(void **state)
 static void hooks_that_are_not_there_are_refused(void **state)
 {
     struct arena *arena = *state;
-    struct gn_namespace_config config = {
-        .size = sizeof(config), .resolver = (struct gn_resolver *)arena};
+    struct gn_namespace_config config = {.size = sizeof(config),
+                                         .host = (const struct gn_host *)arena};
     struct gn_network_config network = {.size = sizeof(network),
                                         .drive = GN_DRIVE_VIRTUAL,
                                         .loop = (struct uv_loop_s *)arena};
@@ -447,9 +447,6 @@ static void hooks_that_are_not_there_are_refused(void **state)
     network.clock = arena->clock;
     assert_int_equal(gn_network_create(&network, &net), -EINVAL);
     network.loop = NULL;
-    network.resolver = (struct gn_resolver *)arena;
-    assert_int_equal(gn_network_create(&network, &net), -ENOTSUP);
-    network.resolver = NULL;
     network.drive = GN_DRIVE_THREAD;
     assert_int_equal(gn_network_create(&network, &net), -EINVAL);
     assert_null(net);

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What names mean in a network. A guest's name is one label, and the same with
+ * the network's domain behind it; it leads to the guest's addresses in that
+ * network. A guest that is in several networks asks them in the order of its
+ * interfaces, the one it was created in first. The host's namespace is called
+ * "gateway", unless a guest is.
+ *
+ * A guest always finds itself, as gn_namespace_hostname() calls it: by its
+ * addresses, or where it has none, by its loopback.
+ */
+#include "namespace/asking.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "namespace/lifecycle.h"
+#include "namespace/switch.h"
+
+#define GATEWAY "gateway"
+
+static const struct gn__addr loopback4 = {
+    {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
+static const struct gn__addr loopback6 = {{[15] = 1}};
+
+struct gn__engine *gn__ns_engine(const struct gn_namespace *ns)
+{
+    return ns->engine;
+}
+
+const struct gn__mem *gn__ns_mem(const struct gn_namespace *ns)
+{
+    return &ns->engine->net.mem;
+}
+
+bool gn__ns_is_system(const struct gn_namespace *ns)
+{
+    return ns->kernel != NULL;
+}
+
+/* ---- whom a lookup goes to ---- */
+
+static int may_ask(struct gn_namespace *ns)
+{
+    if (ns->killed || ns->closing || ns->home->closing)
+        return -ECANCELED;
+    if (ns->n_lookups < ns->limits.max_lookups)
+        return 0;
+    ns->stats.lookups_refused++;
+    return -EAGAIN;
+}
+
+static void describe(struct gn_namespace *ns, struct gn__asking *out)
+{
+    struct gn_network *net = ns->home;
+
+    out->ns = ns;
+    out->engine = ns->engine;
+    out->net = net;
+    out->resolver = ns->resolver ? ns->resolver : net->resolver;
+    out->log = net->query_log;
+    out->log_arg = net->query_log_arg;
+    out->now = gn__now(ns->engine);
+    out->timeout_ns = ns->limits.lookup_timeout_ms * 1000000ull;
+    out->mem = &ns->engine->net.mem;
+}
+
+int gn__ns_ask(struct gn_namespace *ns, struct gn__wait *wait,
+               struct gn__asking *out)
+{
+    int err;
+
+    if (ns->kernel)
+        return -ENOTSUP;
+    err = may_ask(ns);
+    if (err)
+        return err;
+    describe(ns, out);
+    ns->n_lookups++;
+    ns->stats.lookups++;
+    gn__ns_ref(ns);
+    gn__list_add_tail(&ns->sleepers, &wait->link);
+    return 0;
+}
+
+void gn__ns_asked(struct gn_namespace *ns, struct gn__wait *wait)
+{
+    gn__list_del(&wait->link);
+    ns->n_lookups--;
+}
+
+/* ---- the networks a namespace is in ---- */
+
+/* The one it was created in, if it is still there, then those of its
+ * interfaces; NULL when there are no more. */
+static struct gn_network *network_at(const struct gn_namespace *ns, size_t i)
+{
+    struct gn_network *home = ns->detached ? NULL : ns->home;
+    struct gn__list *it;
+
+    if (home && i-- == 0)
+        return home;
+    gn__list_foreach (it, &ns->ifaces) {
+        struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
+
+        if (iface->port.net && iface->port.net != home && i-- == 0)
+            return iface->port.net;
+    }
+    return NULL;
+}
+
+/* ---- from names to addresses ---- */
+
+static struct gn_namespace *by_label(const struct gn_network *net,
+                                     const char *label, size_t len)
+{
+    struct gn__table_node *node = gn__table_find(&net->names, label, len);
+
+    if (node)
+        return gn__container_of(node, struct gn_namespace, by_name);
+    if (len == strlen(GATEWAY) && !memcmp(label, GATEWAY, len))
+        return net->host;
+    return NULL;
+}
+
+/* @host is in lower case. */
+static struct gn_namespace *by_host(const struct gn_network *net,
+                                    const char *host)
+{
+    size_t len = strcspn(host, ".");
+
+    if (host[len] && (!gn__host_is_below(host + len + 1, net->domain) ||
+                      !gn__host_is_below(net->domain, host + len + 1)))
+        return NULL;
+    return by_label(net, host, len);
+}
+
+struct found {
+    int family;
+    struct gn__addr *out;
+    size_t cap;
+    size_t n;
+};
+
+static void found_one(struct found *found, const struct gn__addr *addr)
+{
+    size_t i;
+
+    if (found->family != AF_UNSPEC && found->family != gn__addr_family(addr))
+        return;
+    for (i = 0; i < found->n; i++) {
+        if (gn__addr_equal(&found->out[i], addr))
+            return;
+    }
+    if (found->n < found->cap)
+        found->out[found->n++] = *addr;
+}
+
+/* Its addresses in @net; NULL: in any. */
+static void collect(const struct gn_namespace *ns, const struct gn_network *net,
+                    struct found *found)
+{
+    struct gn__list *i, *a;
+
+    gn__list_foreach (i, &ns->ifaces) {
+        struct gn__iface *iface = gn__container_of(i, struct gn__iface, of_ns);
+
+        if (!iface->port.net || (net && iface->port.net != net))
+            continue;
+        gn__list_foreach (a, &iface->port.addrs) {
+            const struct gn__port_addr *owned =
+                gn__container_of(a, struct gn__port_addr, of_port);
+
+            if (!gn__addr_is_linklocal(&owned->addr))
+                found_one(found, &owned->addr);
+        }
+    }
+}
+
+static bool is_own_name(const struct gn_namespace *ns, const char *host)
+{
+    char own[GN__ADDR_TEXT + 8];
+
+    gn__ns_hostname(ns, own, sizeof(own));
+    return gn__host_matches(own, host);
+}
+
+static void collect_own(const struct gn_namespace *ns, struct found *found)
+{
+    collect(ns, NULL, found);
+    if (found->n)
+        return;
+    found_one(found, &loopback4);
+    found_one(found, &loopback6);
+}
+
+static int find_name(const struct gn_namespace *ns, const char *host,
+                     struct found *found)
+{
+    const struct gn_namespace *who;
+    const struct gn_network *net;
+    bool known = false;
+    size_t i;
+
+    if (is_own_name(ns, host)) {
+        collect_own(ns, found);
+        return 0;
+    }
+    for (i = 0; !found->n && (net = network_at(ns, i)); i++) {
+        who = by_host(net, host);
+        if (who)
+            collect(who, net, found);
+        known = known || who;
+    }
+    return known ? 0 : GN_EAI_NONAME;
+}
+
+int gn__ns_find_name(struct gn_namespace *ns, const char *host, int family,
+                     struct gn__addr *out, size_t cap, size_t *n)
+{
+    struct found found = {.family = family, .out = out, .cap = cap};
+    char lower[GN__HOST_MAX + 1];
+    int err;
+
+    gn__host_lower(host, lower);
+    gn__engine_enter(ns->engine);
+    err = find_name(ns, lower, &found);
+    gn__engine_leave(ns->engine);
+    if (!err)
+        *n = found.n;
+    return err;
+}
+
+/* ---- from addresses to names ---- */
+
+static const char *label_of(const struct gn_network *net,
+                            const struct gn_namespace *who)
+{
+    if (who->name[0])
+        return who->name;
+    return who == net->host && by_label(net, GATEWAY, strlen(GATEWAY)) == who
+               ? GATEWAY
+               : NULL;
+}
+
+static const char *find_addr(const struct gn_network *net,
+                             const struct gn__addr *addr)
+{
+    struct gn__table_node *node =
+        gn__table_find(&net->addresses, addr, sizeof(*addr));
+    struct gn__port *port;
+
+    if (!node || gn__addr_is_linklocal(addr))
+        return NULL;
+    port = gn__container_of(node, struct gn__port_addr, node)->port;
+    if (port->ops != &gn__iface_ops)
+        return NULL;
+    return label_of(net, gn__container_of(port, struct gn__iface, port)->ns);
+}
+
+int gn__ns_find_addr(struct gn_namespace *ns, const struct gn__addr *addr,
+                     char out[GN__NAME_ROOM])
+{
+    const struct gn_network *net;
+    const char *label = NULL;
+    size_t i;
+
+    gn__engine_enter(ns->engine);
+    for (i = 0; !label && (net = network_at(ns, i)); i++) {
+        label = find_addr(net, addr);
+        if (label)
+            (void)snprintf(out, GN__NAME_ROOM, "%s.%s", label, net->domain);
+    }
+    gn__engine_leave(ns->engine);
+    return label ? 0 : GN_EAI_NONAME;
+}
+
+void gn__ns_domain(struct gn_namespace *ns, char out[GN__NAME_ROOM])
+{
+    gn__engine_enter(ns->engine);
+    (void)snprintf(out, GN__NAME_ROOM, "%s", ns->home ? ns->home->domain : "");
+    gn__engine_leave(ns->engine);
+}
+
+/* ---- sources ---- */
+
+static uint8_t prefix_len_of(const struct gn__iface *iface,
+                             const struct gn__addr *addr)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &iface->port.addrs) {
+        const struct gn__port_addr *owned =
+            gn__container_of(it, struct gn__port_addr, of_port);
+
+        if (gn__addr_equal(&owned->addr, addr))
+            return owned->prefix_len;
+    }
+    return 0;
+}
+
+static void find_source(struct gn_namespace *ns, const struct gn_answer *answer,
+                        struct gn__source *out)
+{
+    struct gn__endpoint dst;
+    struct gn__way way;
+
+    memset(out, 0, sizeof(*out));
+    if (gn__endpoint_from_sockaddr((const struct sockaddr *)&answer->addr,
+                                   sizeof(answer->addr), AF_UNSPEC, &dst) ||
+        gn__ns_route(ns, &dst.addr, NULL, dst.scope, &way))
+        return;
+    out->usable = true;
+    out->addr = way.source;
+    out->prefix_len = prefix_len_of(way.iface, &way.source);
+}
+
+void gn__ns_sources(struct gn_namespace *ns, const struct gn_answer *answers,
+                    struct gn__source *out, size_t n)
+{
+    size_t i;
+
+    gn__engine_enter(ns->engine);
+    for (i = 0; i < n; i++)
+        find_source(ns, &answers[i], &out[i]);
+    gn__engine_leave(ns->engine);
+}
+
+bool gn__ns_has_family(struct gn_namespace *ns, int family)
+{
+    struct found found = {.family = family, .cap = 1};
+    struct gn__addr first;
+
+    found.out = &first;
+    gn__engine_enter(ns->engine);
+    collect(ns, NULL, &found);
+    gn__engine_leave(ns->engine);
+    return found.n > 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_NAMESPACE_ASKING_H
+#define GN_NAMESPACE_ASKING_H
+
+/*
+ * Names as far as namespaces and networks are concerned: whom a lookup goes to
+ * and when it must end, the names a network has, and where from an address
+ * would be reached. The lookups themselves are host/lookup.c's.
+ *
+ * Any thread, without the lock, unless said otherwise.
+ */
+#include <guestnet/network.h>
+#include <guestnet/resolver.h>
+
+#include "namespace/engine.h"
+#include "namespace/sock.h"
+#include "resolver/resolver.h"
+
+/** Room for a guest's name and the longest domain behind it. */
+#define GN__NAME_ROOM 320u
+
+/** What a lookup is made with. */
+struct gn__asking {
+    struct gn_namespace *ns; /* a reference */
+    struct gn__engine *engine;
+    struct gn_network *net;       /* good until the lookup is cancelled */
+    struct gn_resolver *resolver; /* NULL: the network's own names */
+    gn_query_log_cb log;
+    void *log_arg;
+    uint64_t now;
+    uint64_t timeout_ns;
+    const struct gn__mem *mem;
+};
+
+struct gn__engine *gn__ns_engine(const struct gn_namespace *ns);
+
+const struct gn__mem *gn__ns_mem(const struct gn_namespace *ns);
+
+/**
+ * Under the lock: a lookup begins. Until gn__ns_asked() it counts, and @wait->fire
+ * is called, under the lock, when the namespace is killed or closes.
+ *
+ *   -EAGAIN     As many are under way as may be.
+ *   -ECANCELED  Killed or closing.
+ *   -ENOTSUP    The kernel's sockets.
+ */
+GN_WARN_UNUSED int gn__ns_ask(struct gn_namespace *ns, struct gn__wait *wait,
+                              struct gn__asking *out);
+/** Under the lock: it is over; then gn__ns_unref() without it. */
+void gn__ns_asked(struct gn_namespace *ns, struct gn__wait *wait);
+void gn__ns_unref(struct gn_namespace *ns);
+
+/** Are its sockets the kernel's? */
+bool gn__ns_is_system(const struct gn_namespace *ns);
+
+/**
+ * The addresses of a name in the networks that @ns is in, of this family or of
+ * both (AF_UNSPEC).
+ *
+ * @n  Gets how many, @cap at most; 0: the name has none of that family.
+ *
+ * Returns 0 or GN_EAI_NONAME.
+ */
+GN_WARN_UNUSED int gn__ns_find_name(struct gn_namespace *ns, const char *host,
+                                    int family, struct gn__addr *out,
+                                    size_t cap, size_t *n);
+/** The name of an address there, with its domain. Returns 0 or
+ *  GN_EAI_NONAME. */
+GN_WARN_UNUSED int gn__ns_find_addr(struct gn_namespace *ns,
+                                    const struct gn__addr *addr,
+                                    char out[GN__NAME_ROOM]);
+/** Copy the domain of its network; "" if it is in none any more. */
+void gn__ns_domain(struct gn_namespace *ns, char out[GN__NAME_ROOM]);
+
+/** Where @ns would send to each of these from. */
+void gn__ns_sources(struct gn_namespace *ns, const struct gn_answer *answers,
+                    struct gn__source *out, size_t n);
+/** Has it an address of this family besides its loopback? */
+bool gn__ns_has_family(struct gn_namespace *ns, int family);
+
+#endif /* GN_NAMESPACE_ASKING_H */
