@@ -305,8 +305,6 @@ static int check_config(const struct gn_network *net,
 {
     if (!gn__config_is_known(config, config->size, sizeof(*config)))
         return -EINVAL; /* Not even `why` may be believed. */
-    if (config->resolver)
-        return -ENOTSUP;
     if (config->name &&
         !gn__label_is_valid(config->name, strnlen(config->name, LABEL_MAX + 1)))
         return gn__why(config->why, config->why_len,

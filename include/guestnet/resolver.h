@@ -41,6 +41,7 @@
 
 GN_BEGIN_DECLS
 
+struct addrinfo; /* strict C11 has none in netdb.h */
 struct gn_lookup;
 struct gn_namespace;
 struct gn_network;

@@ -429,21 +429,16 @@ static void names_are_taken_once_whatever_their_case(void **state)
     gn_namespace_close(other, 0, NULL, NULL);
 }
 
-static void hooks_that_are_not_there_are_refused(void **state)
+static void loops_and_clocks_go_with_their_drives(void **state)
 {
     struct arena *arena = *state;
-    struct gn_namespace_config config = {.size = sizeof(config),
-                                         .host = (const struct gn_host *)arena};
     struct gn_network_config network = {.size = sizeof(network),
                                         .drive = GN_DRIVE_VIRTUAL,
                                         .loop = (struct uv_loop_s *)arena};
-    struct gn_namespace *ns = NULL;
     struct gn_network *net = NULL;
     struct before before;
 
     look(&before, arena);
-    assert_int_equal(gn_namespace_create(arena->net, &config, &ns), -ENOTSUP);
-    assert_null(ns);
     network.clock = arena->clock;
     assert_int_equal(gn_network_create(&network, &net), -EINVAL);
     network.loop = NULL;
@@ -665,7 +660,7 @@ int main(void)
         T(sizes_of_the_rest_are_checked),
         T(namespaces_refuse_what_is_wrong),
         T(names_are_taken_once_whatever_their_case),
-        T(hooks_that_are_not_there_are_refused),
+        T(loops_and_clocks_go_with_their_drives),
         T(attach_refuses_what_is_wrong),
         T(full_prefixes_say_so),
         T(routes_refuse_what_is_wrong),
