@@ -43,7 +43,7 @@ struct request {
     bool joined;    /* it has its end, and holds the io */
     bool started;   /* the resolver has been asked */
     char network[4];
-    char name[GN__HOST_MAX + 1];
+    char name[GN__HOSTNAME_MAX + 1];
     struct sockaddr_storage addr;
 };
 

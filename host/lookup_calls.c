@@ -30,7 +30,7 @@ int gn_lookup(struct gn_namespace *ns, const char *network, const char *host,
 {
     struct gn__asker asker = {.done = tell_ip, .arg = arg};
     struct gn__question question = {.kind = GN_QUERY_IP, .network = network};
-    char name[GN__HOST_MAX + 1];
+    char name[GN__HOSTNAME_MAX + 1];
 
     if (!ns || !network || !host || !callback || gn__ip_network(network) < 0 ||
         !may_be_host(ns, host))
@@ -106,7 +106,7 @@ int gn_lookup_query(struct gn_namespace *ns, const char *name, uint16_t type,
 {
     struct gn__asker asker = {.done = tell_query, .arg = arg};
     struct gn__question question = {.kind = GN_QUERY_RECORD, .type = type};
-    char host[GN__HOST_MAX + 1];
+    char host[GN__HOSTNAME_MAX + 1];
 
     if (!ns || !name || !callback || !gn__host_is_valid(name))
         return -EINVAL;

@@ -221,7 +221,7 @@ int gn__ns_find_name(struct gn_namespace *ns, const char *host, int family,
                      struct gn__addr *out, size_t cap, size_t *n)
 {
     struct found found = {.family = family, .out = out, .cap = cap};
-    char lower[GN__HOST_MAX + 1];
+    char lower[GN__HOSTNAME_MAX + 1];
     int err;
 
     gn__host_lower(host, lower);

@@ -24,7 +24,7 @@ static bool is_host_char(char c)
 /* Without a dot at the end. */
 static size_t length(const char *name)
 {
-    size_t len = strnlen(name, GN__HOST_MAX + 2);
+    size_t len = strnlen(name, GN__HOSTNAME_MAX + 2);
 
     return len && name[len - 1] == '.' ? len - 1 : len;
 }
@@ -33,7 +33,7 @@ bool gn__host_is_valid(const char *name)
 {
     size_t i, label = 0, len = length(name);
 
-    if (!len || len > GN__HOST_MAX)
+    if (!len || len > GN__HOSTNAME_MAX)
         return false;
     for (i = 0; i < len; i++) {
         if (name[i] == '.') {

@@ -33,8 +33,8 @@
 #include "base/mem.h"
 
 /** The longest name, RFC 1035, without the dot at the end; and of a label. */
-#define GN__HOST_MAX  253u
-#define GN__LABEL_MAX 63u
+#define GN__HOSTNAME_MAX 253u
+#define GN__LABEL_MAX    63u
 /** Addresses of one answer; those behind are left out. */
 #define GN__ANSWERS_MAX ((size_t)GN_LOOKUP_ANSWERS_MAX)
 /** The longest DNS message. */

@@ -26,7 +26,7 @@
 
 #define TTL_DEFAULT_S 60u
 /* "*." before the longest name. */
-#define ENTRY_MAX (GN__HOST_MAX + 2)
+#define ENTRY_MAX (GN__HOSTNAME_MAX + 2)
 
 struct entry {
     struct gn__table_node node;
@@ -259,7 +259,7 @@ static int static_ip(void *self, struct gn_lookup *lookup, const char *network,
 {
     struct gn_answer answers[GN__ANSWERS_MAX];
     struct names *names = self;
-    char name[GN__HOST_MAX + 1];
+    char name[GN__HOSTNAME_MAX + 1];
     struct entry *entry;
     size_t n = 0;
 
@@ -352,7 +352,7 @@ static int static_query(void *self, struct gn_lookup *lookup, const char *host,
                         uint16_t type)
 {
     struct names *names = self;
-    char name[GN__HOST_MAX + 1];
+    char name[GN__HOSTNAME_MAX + 1];
     const struct entry *entry;
 
     (void)lookup;
