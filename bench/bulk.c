@@ -8,6 +8,7 @@
  * connection and each is.
  */
 #include "bench.h"
+#include "bulk.h"
 #include "world.h"
 
 #include <errno.h>
@@ -41,16 +42,21 @@ struct flow {
     int err;
 };
 
-static int flow_init(struct flow *flow, const struct site *from,
-                     const struct site *to, uint64_t time_ns)
+static int flow_prepare(struct flow *flow, uint64_t time_ns)
 {
     memset(flow, 0, sizeof(*flow));
     flow->ends[0] = flow->ends[1] = END_NONE;
     flow->time_ns = time_ns;
     flow->buf = malloc(BLOCK);
-    if (!flow->buf)
-        return -ENOMEM;
-    return end_pair(from, to, SOCK_STREAM, flow->ends);
+    return flow->buf ? 0 : -ENOMEM;
+}
+
+static int flow_init(struct flow *flow, const struct site *from,
+                     const struct site *to, uint64_t time_ns)
+{
+    int err = flow_prepare(flow, time_ns);
+
+    return err ? err : end_pair(from, to, SOCK_STREAM, flow->ends);
 }
 
 static void flow_done(struct flow *flow)
@@ -168,6 +174,23 @@ static int run_flows(struct flow *flows, size_t n)
         else if (flows[i].sent != flows[i].received)
             err = -EBADMSG;
     }
+    return err;
+}
+
+int bulk_between(const struct bench_run *run, const struct end ends[2],
+                 double *out)
+{
+    struct flow flow;
+    int err = flow_prepare(&flow, run->time_ns);
+
+    if (err)
+        return err;
+    make_pattern();
+    flow.ends[0] = ends[0];
+    flow.ends[1] = ends[1];
+    err = run_flows(&flow, 1);
+    *out = flow.bits_per_s / 1e9;
+    flow_done(&flow);
     return err;
 }
 
