@@ -16,6 +16,7 @@
 #include "namespace/outside.h"
 #include "namespace/sock.h"
 #include "namespace/sock_stream.h"
+#include "namespace/sock_stream.h"
 #include "namespace/sock_system.h"
 #include "namespace/tap.h"
 

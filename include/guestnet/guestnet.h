@@ -22,6 +22,7 @@
 #include <guestnet/namespace.h>
 #include <guestnet/network.h>
 #include <guestnet/resolver.h>
+#include <guestnet/publish.h>
 #include <guestnet/sim.h>
 #include <guestnet/socket.h>
 #include <guestnet/stats.h>

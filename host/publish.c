@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The calls, and the life of a publication.
+ *
+ *     open --(gn_unpublish)--> closing --(a turn later: the callback)--> gone
+ *       \                          \
+ *        +---(the network closes)---+--(at once: the callback, if any)--> gone
+ *
+ * The descriptor is closed first, which frees the port, then its clients end;
+ * none of them calls back once they were told to.
+ */
+#include "host/publish.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/lock.h"
+#include "base/text.h"
+#include "host/drive.h"
+
+#define MAX_CONNECTIONS 16384u
+#define MAX_FLOWS       1024u
+#define FLOW_IDLE_S     60u
+#define KEEPALIVE_S     60u
+#define SECOND_NS       1000000000u
+
+/* ---- the end ---- */
+
+static void free_publication(struct gn_publication *pub)
+{
+    const struct gn__mem *mem = pub->io->mem;
+
+    gn__table_done(&pub->flows);
+    gn__free(mem, pub->datagram, GN__PUBLISH_DATAGRAM);
+    gn__free(mem, pub, sizeof(*pub));
+}
+
+static void destroy(struct gn_publication *pub)
+{
+    struct gn__io *io = pub->io;
+    gn_close_cb closed = pub->closed;
+    void *arg = pub->closed_arg;
+
+    free_publication(pub);
+    if (closed)
+        closed(arg);
+    gn__io_release(io);
+}
+
+static void shut(struct gn_publication *pub)
+{
+    pub->closing = true;
+    gn__io_unwatch(pub->io, &pub->watch);
+    gn__io_stop(pub->io, &pub->timer);
+    gn__publish_unlink(&pub->file);
+    close(pub->fd);
+    pub->ops->end(pub);
+}
+
+static void run_gone(struct gn__io_task *task)
+{
+    struct gn_publication *pub =
+        gn__container_of(task, struct gn_publication, gone);
+
+    gn__io_forget_end(&pub->end);
+    destroy(pub);
+}
+
+static void network_closes(struct gn__io_end *end)
+{
+    struct gn_publication *pub =
+        gn__container_of(end, struct gn_publication, end);
+
+    if (!pub->closing)
+        shut(pub);
+    gn__io_cancel(pub->io, &pub->gone);
+    destroy(pub);
+}
+
+/** One call of gn_unpublish(), on the driving thread. */
+struct unpublish_call {
+    struct gn_publication *pub;
+    gn_close_cb callback;
+    void *arg;
+};
+
+static int unpublish(void *arg)
+{
+    struct unpublish_call *call = arg;
+    struct gn_publication *pub = call->pub;
+
+    pub->closed = call->callback;
+    pub->closed_arg = call->arg;
+    shut(pub);
+    gn__io_defer(pub->io, &pub->gone);
+    return 0;
+}
+
+static void wake(void *arg)
+{
+    gn__spot_wake(arg);
+}
+
+void gn_unpublish(struct gn_publication *pub, gn_close_cb callback, void *arg)
+{
+    struct unpublish_call call = {.callback = callback, .arg = arg};
+    _Atomic uint32_t spot = 0;
+    bool waits;
+
+    if (!pub)
+        return;
+    call.pub = pub;
+    waits = !callback && !gn__engine_is_driving(gn__network_engine(pub->net));
+    if (waits) {
+        call.callback = wake;
+        call.arg = &spot;
+    }
+    if (!gn__drive_call(pub->net, unpublish, &call) && waits)
+        (void)gn__spot_sleep(&spot, GN__SPOT_NEVER);
+}
+
+/* ---- the beginning ---- */
+
+/** One call of gn_publish(), on the driving thread. */
+struct publish_call {
+    struct gn_network *net;
+    const struct gn_publish_options *options;
+    const struct gn__target *target;
+    const struct gn__publish_file *file;
+    int type;
+    int fd;
+    struct gn_publication *pub;
+};
+
+static int family_of(int fd)
+{
+    struct sockaddr_storage addr = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(addr);
+
+    (void)getsockname(fd, (struct sockaddr *)&addr, &len);
+    return addr.ss_family;
+}
+
+static void configure(struct gn_publication *pub,
+                      const struct publish_call *call)
+{
+    const struct gn_publish_options *options = call->options;
+    bool stream = call->type == SOCK_STREAM;
+    uint32_t max = stream ? options->max_connections : options->max_flows;
+
+    pub->ops = stream ? &gn__publish_tcp : &gn__publish_udp;
+    pub->target = *call->target;
+    pub->as_gateway = options->as_gateway;
+    pub->max_clients = max ? max : stream ? MAX_CONNECTIONS : MAX_FLOWS;
+    pub->keepalive_s =
+        options->keepalive_s ? options->keepalive_s : KEEPALIVE_S;
+    pub->idle_ns = (uint64_t)SECOND_NS *
+                   (options->flow_idle_s ? options->flow_idle_s : FLOW_IDLE_S);
+    pub->fd = call->fd;
+    pub->family = family_of(call->fd);
+    pub->file = *call->file;
+}
+
+static struct gn_publication *create(struct gn__io *io,
+                                     const struct publish_call *call)
+{
+    struct gn_publication *pub = gn__zalloc(io->mem, sizeof(*pub));
+    uint64_t key[2];
+
+    if (!pub)
+        return NULL;
+    pub->net = call->net;
+    pub->io = io;
+    configure(pub, call);
+    gn__list_init(&pub->clients);
+    gn__list_init(&pub->answered);
+    gn_random(gn_network_host(call->net), key, sizeof(key));
+    gn__table_init(&pub->flows, io->mem, key);
+    pub->watch.ready = pub->ops->ready;
+    pub->timer.fire = pub->ops->timer;
+    pub->end.run = network_closes;
+    pub->gone.run = run_gone;
+    if (call->type == SOCK_STREAM)
+        return pub;
+    pub->datagram = gn__alloc(io->mem, GN__PUBLISH_DATAGRAM);
+    if (pub->datagram)
+        return pub;
+    free_publication(pub);
+    return NULL;
+}
+
+static int publish(void *arg)
+{
+    struct publish_call *call = arg;
+    struct gn__io *io = gn__network_io(call->net);
+    struct gn_publication *pub = io ? create(io, call) : NULL;
+    int err;
+
+    if (!pub)
+        return -ENOMEM;
+    err = gn__io_watch(io, &pub->watch, pub->fd, POLLIN);
+    if (err) {
+        free_publication(pub);
+        return err;
+    }
+    gn__io_at_end(io, &pub->end);
+    gn__io_hold(io);
+    call->pub = pub;
+    return 0;
+}
+
+/* "unix" is a stream; a target has the version its network asks for, but the
+ * port it is published at may be of either. */
+static int parse_target(const char *network, const char *target,
+                        const struct gn_publish_options *options,
+                        struct gn__target *out)
+{
+    const char *kind = !strncmp(network, "udp", 3) ? "udp" : "tcp";
+    struct gn__target ignored;
+    int err;
+
+    if (strcmp(network, "unix")) {
+        err = gn__target_parse(network, ":0", &ignored, options->why,
+                               options->why_len);
+        if (err)
+            return err;
+    }
+    err = gn__target_parse(kind, target, out, options->why, options->why_len);
+    if (err)
+        return err;
+    if (out->service[0] || !out->port || (!out->has_addr && !out->host[0]))
+        return gn__text_refuse(options->why, options->why_len,
+                               "target \"%s\": a guest and a port by number, "
+                               "as web:80 or 10.77.0.2:80",
+                               gn__text_quote(target, strlen(target)).text);
+    return 0;
+}
+
+static int check(const struct gn_publish_options *options, const char *network,
+                 const char *listen, const char *target)
+{
+    if (!gn__config_is_known(options, options->size, sizeof(*options)))
+        return -EINVAL; /* Not even `why` may be believed. */
+    if (!network || !target || !listen == !options->use_fd)
+        return gn__text_refuse(options->why, options->why_len, "%s",
+                               !network  ? "network is NULL"
+                               : !target ? "target is NULL"
+                               : listen  ? "listen: must be NULL with use_fd"
+                                         : "listen is NULL");
+    return 0;
+}
+
+int gn_publish(struct gn_network *net, const char *network, const char *listen,
+               const char *target, const struct gn_publish_options *options,
+               struct gn_publication **out)
+{
+    static const struct gn_publish_options defaults = {.size =
+                                                           sizeof(defaults)};
+    struct gn__publish_request request;
+    struct gn__publish_file file;
+    struct gn__target parsed;
+    struct publish_call call;
+    int err;
+
+    if (!options)
+        options = &defaults;
+    if (!net || !out)
+        return -EINVAL;
+    err = check(options, network, listen, target);
+    if (!err && gn_network_clock(net))
+        err = -ENOTSUP;
+    if (!err)
+        err = parse_target(network, target, options, &parsed);
+    if (err)
+        return err;
+    request =
+        (struct gn__publish_request){network, listen, options, parsed.type};
+    err = gn__publish_open(&request, &call.fd, &file);
+    if (err)
+        return err;
+    call.net = net;
+    call.options = options;
+    call.target = &parsed;
+    call.file = &file;
+    call.type = parsed.type;
+    err = gn__drive_call(net, publish, &call);
+    if (!err) {
+        *out = call.pub;
+    } else if (!options->use_fd) {
+        gn__publish_unlink(&file);
+        close(call.fd);
+    }
+    return err;
+}
+
+/* ---- what can be seen ---- */
+
+void gn_publication_addr(struct gn_publication *pub, struct sockaddr *addr,
+                         socklen_t *len)
+{
+    (void)getsockname(pub->fd, addr, len);
+}
+
+/** One call of gn_publication_stats(), on the driving thread. */
+struct stats_call {
+    struct gn_publication *pub;
+    struct gn_publication_stats *out;
+};
+
+static int copy_stats(void *arg)
+{
+    struct stats_call *call = arg;
+
+    *call->out = call->pub->stats;
+    return 0;
+}
+
+void gn_publication_stats(struct gn_publication *pub,
+                          struct gn_publication_stats *out)
+{
+    struct stats_call call = {pub, out};
+
+    memset(out, 0, sizeof(*out));
+    (void)gn__drive_call(pub->net, copy_stats, &call);
+}

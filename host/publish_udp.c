@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Datagrams. There is one descriptor for all clients, and a flow for each pair
+ * of a client and an address it sent to, from which it gets its answers: a
+ * client that asked one address of a machine drops what comes from another.
+ *
+ * To the guest a flow is the client itself, where it can be shown, or else a
+ * socket of the gateway's with a port of its own. It ends when it was idle for
+ * its time, when its guest says that nobody hears there (the next datagram
+ * begins another), or when it is the one that was idle longest and there are
+ * too many. Flows that were never answered, which is what forged senders make,
+ * have a list of their own: they end sooner, and make room first.
+ *
+ * An ICMP error that the kernel reports about an answer ends up in the guest
+ * where it belongs to a flow that is shown; the other way round a process
+ * without privileges has none to send.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "host/publish.h"
+#include "namespace/namespace.h"
+
+/** Datagrams read in one turn, from the kernel or from one socket. */
+#define READ_AT_ONCE 64u
+/** An answered flow may be idle for so many times as long. */
+#define ANSWERED_TIMES 3u
+
+/** No padding: hashed as bytes. */
+struct flow_key {
+    struct gn__endpoint client;
+    struct gn__addr local; /* what the client sent to; any: unknown */
+};
+
+struct flow {
+    struct gn__table_node node;
+    struct gn__list link; /* in pub->clients, or pub->answered */
+    struct gn_publication *pub;
+    struct flow_key key;
+    struct gn__outside_flow *outside; /* shown as the client; else sock */
+    struct gn_sock *sock;
+    uint64_t used_at; /* ns */
+    bool answered;
+};
+
+_Static_assert(sizeof(struct flow_key) ==
+                   sizeof(struct gn__endpoint) + sizeof(struct gn__addr),
+               "no padding");
+
+/* ---- idling ---- */
+
+static uint64_t idle_ns(const struct flow *flow)
+{
+    return flow->answered ? flow->pub->idle_ns * ANSWERED_TIMES
+                          : flow->pub->idle_ns;
+}
+
+static struct flow *first_of(struct gn__list *list)
+{
+    struct gn__list *node = gn__list_first(list);
+
+    return node ? gn__container_of(node, struct flow, link) : NULL;
+}
+
+static void use(struct flow *flow)
+{
+    struct gn_publication *pub = flow->pub;
+
+    flow->used_at = gn__io_now(pub->io);
+    gn__list_del(&flow->link);
+    gn__list_add_tail(flow->answered ? &pub->answered : &pub->clients,
+                      &flow->link);
+    if (!pub->timer.started)
+        gn__io_start(pub->io, &pub->timer, flow->used_at + pub->idle_ns);
+}
+
+static void end_flow(struct flow *flow)
+{
+    struct gn_publication *pub = flow->pub;
+
+    gn__table_del(&pub->flows, &flow->node);
+    gn__list_del(&flow->link);
+    if (flow->outside)
+        gn__outside_flow_close(flow->outside);
+    if (flow->sock) {
+        gn_sock_close(flow->sock);
+        gn_sock_unref(flow->sock);
+    }
+    pub->stats.active--;
+    gn__free(pub->io->mem, flow, sizeof(*flow));
+}
+
+/* End what is idle; returns when the next of @list is. */
+static uint64_t end_idle(struct gn__list *list, uint64_t now)
+{
+    struct flow *flow;
+
+    while ((flow = first_of(list))) {
+        if (flow->used_at + idle_ns(flow) > now)
+            return flow->used_at + idle_ns(flow);
+        end_flow(flow);
+    }
+    return UINT64_MAX;
+}
+
+static void look_for_idle(struct gn__io_timer *timer)
+{
+    struct gn_publication *pub =
+        gn__container_of(timer, struct gn_publication, timer);
+    uint64_t now = gn__io_now(pub->io);
+    uint64_t next = end_idle(&pub->clients, now);
+    uint64_t other = end_idle(&pub->answered, now);
+
+    if (other < next)
+        next = other;
+    if (next != UINT64_MAX)
+        gn__io_start(pub->io, &pub->timer, next);
+}
+
+static void make_room(struct gn_publication *pub)
+{
+    struct flow *flow = first_of(&pub->clients);
+
+    if (!flow)
+        flow = first_of(&pub->answered);
+    if (flow && pub->stats.active >= pub->max_clients)
+        end_flow(flow);
+}
+
+/* ---- to the client ---- */
+
+/* Room for either; each is sent alone. */
+union control {
+    struct cmsghdr align;
+    char v4[CMSG_SPACE(sizeof(struct in_pktinfo))];
+    char v6[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+};
+
+static void put_control(struct msghdr *msg, int level, int type,
+                        const void *info, size_t len)
+{
+    struct cmsghdr *head = msg->msg_control;
+
+    head->cmsg_level = level;
+    head->cmsg_type = type;
+    head->cmsg_len = CMSG_LEN(len);
+    memcpy(CMSG_DATA(head), info, len);
+    msg->msg_controllen = CMSG_SPACE(len);
+}
+
+/* Send from this address. An IPv6 socket takes a mapped IPv4 address. */
+static void put_source(struct msghdr *msg, int family,
+                       const struct gn__addr *local)
+{
+    struct gn__endpoint from = {.addr = *local};
+    struct in_pktinfo v4 = {.ipi_ifindex = 0};
+    struct in6_pktinfo v6 = {.ipi6_ifindex = 0};
+    struct sockaddr_storage addr;
+
+    (void)gn__endpoint_to_sockaddr(&from, family, (struct sockaddr *)&addr,
+                                   sizeof(addr));
+    if (family == AF_INET) {
+        v4.ipi_spec_dst = ((struct sockaddr_in *)(void *)&addr)->sin_addr;
+        put_control(msg, IPPROTO_IP, IP_PKTINFO, &v4, sizeof(v4));
+    } else {
+        v6.ipi6_addr = ((struct sockaddr_in6 *)(void *)&addr)->sin6_addr;
+        put_control(msg, IPPROTO_IPV6, IPV6_PKTINFO, &v6, sizeof(v6));
+    }
+}
+
+static void answer(struct flow *flow, const void *data, size_t len)
+{
+    struct gn_publication *pub = flow->pub;
+    struct iovec iov = {(void *)(uintptr_t)data, len};
+    struct sockaddr_storage addr;
+    union control control;
+    struct msghdr msg = {.msg_name = &addr,
+                         .msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control};
+
+    flow->answered = true;
+    use(flow);
+    msg.msg_namelen = gn__endpoint_to_sockaddr(
+        &flow->key.client, pub->family, (struct sockaddr *)&addr, sizeof(addr));
+    if (gn__addr_is_any(&flow->key.local))
+        msg.msg_control = NULL;
+    else
+        put_source(&msg, pub->family, &flow->key.local);
+    if (sendmsg(pub->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        pub->stats.dropped++;
+}
+
+/* ---- to the guest ---- */
+
+static void outside_received(struct gn__outside_flow *outside, const void *data,
+                             size_t len, void *user)
+{
+    (void)outside;
+    answer(user, data, len);
+}
+
+static void outside_failed(struct gn__outside_flow *outside, int error,
+                           void *user)
+{
+    struct flow *flow = user;
+
+    (void)outside;
+    if (error == -ECONNREFUSED)
+        flow->pub->stats.unreached++;
+    end_flow(flow);
+}
+
+static const struct gn__outside_flow_ops outside_ops = {
+    .received = outside_received,
+    .failed = outside_failed,
+};
+
+static void sock_ready(struct gn_sock *sock, short revents, void *arg)
+{
+    struct flow *flow = arg;
+    struct gn_publication *pub = flow->pub;
+    unsigned left = READ_AT_ONCE;
+    ssize_t n = 0;
+
+    (void)revents;
+    while (left-- && n >= 0) {
+        n = gn_sock_recv(sock, pub->datagram, GN__PUBLISH_DATAGRAM, 0);
+        if (n >= 0)
+            answer(flow, pub->datagram, (size_t)n);
+    }
+    if (n >= 0 || n == -EAGAIN)
+        return;
+    if (n == -ECONNREFUSED)
+        pub->stats.unreached++;
+    end_flow(flow);
+}
+
+static int open_sock(struct flow *flow, const struct gn__endpoint *to)
+{
+    struct gn_namespace *host = gn_network_host(flow->pub->net);
+    int family = gn__addr_family(&to->addr);
+    struct sockaddr_storage addr;
+    socklen_t len;
+    int err;
+
+    err =
+        gn_sock_open(host, family, SOCK_DGRAM | SOCK_NONBLOCK, 0, &flow->sock);
+    if (err)
+        return err;
+    len = gn__endpoint_to_sockaddr(to, family, (struct sockaddr *)&addr,
+                                   sizeof(addr));
+    err = gn_sock_connect(flow->sock, (struct sockaddr *)&addr, len);
+    if (!err)
+        err = gn_sock_watch(flow->sock, POLLIN, sock_ready, flow);
+    if (!err)
+        return 0;
+    gn_sock_close(flow->sock);
+    gn_sock_unref(flow->sock);
+    flow->sock = NULL;
+    return err;
+}
+
+static int open_way(struct flow *flow)
+{
+    struct gn_publication *pub = flow->pub;
+    struct gn__endpoint to = {.addr = pub->target.addr,
+                              .scope = pub->target.scope,
+                              .port = pub->target.port};
+    int err = -EADDRNOTAVAIL;
+
+    if (gn__publish_shows(pub, &flow->key.client, &to))
+        err = gn__outside_flow_open(pub->net, &flow->key.client, &to,
+                                    &outside_ops, flow, &flow->outside);
+    if (err != -EADDRNOTAVAIL && err != -EADDRINUSE)
+        return err;
+    if (!pub->as_gateway)
+        pub->stats.as_gateway++;
+    return open_sock(flow, &to);
+}
+
+static struct flow *begin_flow(struct gn_publication *pub,
+                               const struct flow_key *key)
+{
+    struct flow *flow = gn__zalloc(pub->io->mem, sizeof(*flow));
+
+    pub->stats.accepted++;
+    if (!flow)
+        return NULL;
+    flow->pub = pub;
+    flow->key = *key;
+    gn__list_init(&flow->link);
+    make_room(pub);
+    if (open_way(flow))
+        goto undo_alloc;
+    if (gn__table_add(&pub->flows, &flow->node, &flow->key, sizeof(flow->key)))
+        goto undo_way;
+    pub->stats.active++;
+    return flow;
+
+undo_way:
+    if (flow->outside)
+        gn__outside_flow_close(flow->outside);
+    if (flow->sock) {
+        gn_sock_close(flow->sock);
+        gn_sock_unref(flow->sock);
+    }
+undo_alloc:
+    gn__free(pub->io->mem, flow, sizeof(*flow));
+    pub->stats.unreached++;
+    return NULL;
+}
+
+static struct flow *find_flow(struct gn_publication *pub,
+                              const struct flow_key *key)
+{
+    struct gn__table_node *node =
+        gn__table_find(&pub->flows, key, sizeof(*key));
+
+    return node ? gn__container_of(node, struct flow, node) : NULL;
+}
+
+static void pass(struct gn_publication *pub, const struct flow_key *key,
+                 size_t len)
+{
+    struct flow *flow = find_flow(pub, key);
+    ssize_t n;
+
+    if (!flow)
+        flow = begin_flow(pub, key);
+    if (!flow) {
+        pub->stats.dropped++;
+        return;
+    }
+    use(flow);
+    n = flow->outside ? gn__outside_flow_send(flow->outside, pub->datagram, len)
+                      : gn_sock_send(flow->sock, pub->datagram, len, 0);
+    if (n < 0)
+        pub->stats.dropped++;
+}
+
+/* ---- from the kernel ---- */
+
+static void take_local(const struct msghdr *msg, struct gn__addr *out)
+{
+    struct cmsghdr *head;
+
+    for (head = CMSG_FIRSTHDR(msg); head;
+         head = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, head)) {
+        if (head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+
+            memcpy(&info, CMSG_DATA(head), sizeof(info));
+            *out = gn__addr_from_v4_bytes(&info.ipi_spec_dst);
+        } else if (head->cmsg_level == IPPROTO_IPV6 &&
+                   head->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+
+            memcpy(&info, CMSG_DATA(head), sizeof(info));
+            *out = gn__addr_from_v6_bytes(&info.ipi6_addr);
+        }
+    }
+    if (gn__addr_is_multicast(out))
+        *out = gn__addr_any(AF_INET6);
+}
+
+/* Who an error is about, and what the answer left from is not said: all flows
+ * of that client are told. */
+static void tell_refused(struct gn_publication *pub,
+                         const struct gn__endpoint *client)
+{
+    struct gn__list *lists[] = {&pub->clients, &pub->answered};
+    struct gn__list *it;
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        gn__list_foreach (it, lists[i]) {
+            struct flow *flow = gn__container_of(it, struct flow, link);
+
+            if (flow->outside && gn__endpoint_equal(&flow->key.client, client))
+                gn__outside_flow_refused(flow->outside);
+        }
+    }
+}
+
+static void take_errors(struct gn_publication *pub)
+{
+    unsigned left = READ_AT_ONCE;
+    struct sockaddr_storage addr;
+    struct gn__endpoint client;
+    struct msghdr msg;
+
+    while (left--) {
+        memset(&msg, 0, sizeof(msg));
+        msg.msg_name = &addr;
+        msg.msg_namelen = sizeof(addr);
+        if (recvmsg(pub->fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+            return;
+        if (!gn__endpoint_from_sockaddr((struct sockaddr *)&addr,
+                                        msg.msg_namelen, AF_UNSPEC, &client))
+            tell_refused(pub, &client);
+    }
+}
+
+static bool read_one(struct gn_publication *pub)
+{
+    struct iovec iov = {pub->datagram, GN__PUBLISH_DATAGRAM};
+    struct sockaddr_storage addr;
+    union {
+        struct cmsghdr align;
+        char bytes[256];
+    } control;
+    struct msghdr msg = {.msg_name = &addr,
+                         .msg_namelen = sizeof(addr),
+                         .msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+    struct flow_key key;
+    ssize_t n = recvmsg(pub->fd, &msg, MSG_DONTWAIT);
+
+    if (n < 0)
+        return errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS;
+    memset(&key, 0, sizeof(key));
+    key.local = gn__addr_any(AF_INET6);
+    take_local(&msg, &key.local);
+    if (gn__endpoint_from_sockaddr((struct sockaddr *)&addr, msg.msg_namelen,
+                                   AF_UNSPEC, &key.client))
+        pub->stats.dropped++;
+    else
+        pass(pub, &key, (size_t)n);
+    return true;
+}
+
+static void ready(struct gn__io_watch *watch, short revents)
+{
+    struct gn_publication *pub =
+        gn__container_of(watch, struct gn_publication, watch);
+    unsigned left = READ_AT_ONCE;
+
+    if (revents & POLLERR)
+        take_errors(pub);
+    while (left-- && read_one(pub))
+        continue;
+}
+
+static void end(struct gn_publication *pub)
+{
+    struct flow *flow;
+
+    while ((flow = first_of(&pub->clients)) ||
+           (flow = first_of(&pub->answered)))
+        end_flow(flow);
+}
+
+const struct gn__publish_ops gn__publish_udp = {
+    .name = "udp",
+    .ready = ready,
+    .timer = look_for_idle,
+    .end = end,
+};

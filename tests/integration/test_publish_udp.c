@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Published datagram ports.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/pubnet.h"
+
+/** A guest that sends each datagram back, or says who sent it. */
+struct echo {
+    struct gn_sock *sock;
+    bool names;
+    pthread_t thread;
+    _Atomic uint32_t n;
+};
+
+static void *echo_main(void *arg)
+{
+    struct echo *echo = arg;
+    struct sockaddr_storage from;
+    socklen_t len = sizeof(from);
+    char *buf = malloc(65536);
+    ssize_t n;
+
+    while ((n = gn_sock_recvfrom(echo->sock, buf, 65536, 0,
+                                 (struct sockaddr *)&from, &len)) >= 0) {
+        if (echo->names &&
+            !gn_addr_format((struct sockaddr *)&from, buf, GN_ADDR_TEXT_MAX))
+            n = (ssize_t)strlen(buf);
+        (void)gn_sock_sendto(echo->sock, buf, (size_t)n, 0,
+                             (struct sockaddr *)&from, len);
+        len = sizeof(from);
+        echo->n++;
+    }
+    free(buf);
+    return NULL;
+}
+
+static void echo_begin(struct echo *echo, struct gn_namespace *ns,
+                       const char *address, bool names)
+{
+    struct sockaddr_storage addr;
+    socklen_t len;
+
+    memset(echo, 0, sizeof(*echo));
+    echo->names = names;
+    assert_int_equal(gn_addr_parse(address, &addr, &len), 0);
+    assert_int_equal(
+        gn_sock_open(ns, addr.ss_family, SOCK_DGRAM, 0, &echo->sock), 0);
+    assert_int_equal(gn_sock_bind(echo->sock, (struct sockaddr *)&addr, len),
+                     0);
+    assert_int_equal(pthread_create(&echo->thread, NULL, echo_main, echo), 0);
+}
+
+static void echo_end(struct echo *echo)
+{
+    gn_sock_close(echo->sock);
+    pthread_join(echo->thread, NULL);
+    gn_sock_unref(echo->sock);
+}
+
+static void ask(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), 0), strlen(text));
+}
+
+static void expect(int fd, const char *text)
+{
+    char buf[2048];
+    ssize_t n = pubnet_read(fd, buf, sizeof(buf) - 1);
+
+    assert_int_equal(n, strlen(text));
+    assert_memory_equal(buf, text, (size_t)n);
+}
+
+/* ---- cases ---- */
+
+static void datagrams_go_there_and_back(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publication *pub =
+        pubnet_publish(p, "udp", "127.0.0.1:0", "10.77.0.2:53", NULL);
+    struct echo echo;
+    int fd;
+
+    echo_begin(&echo, p->web, "10.77.0.2:53", false);
+    fd = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+    for (unsigned i = 0; i < 100; i++) {
+        ask(fd, "question");
+        expect(fd, "question");
+    }
+    assert_int_equal(pubnet_stats(pub).accepted, 1);
+    assert_int_equal(pubnet_stats(pub).active, 1);
+    assert_int_equal(pubnet_stats(pub).dropped, 0);
+    close(fd);
+    gn_unpublish(pub, NULL, NULL);
+    echo_end(&echo);
+}
+
+static void over_ipv6_too(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publication *pub =
+        pubnet_publish(p, "udp6", "[::1]:0", "[fd77::2]:53", NULL);
+    struct echo echo;
+    int fd;
+
+    echo_begin(&echo, p->web, "[fd77::2]:53", false);
+    fd = pubnet_dial_by(pub, AF_INET6, SOCK_DGRAM);
+    ask(fd, "six");
+    expect(fd, "six");
+    close(fd);
+    gn_unpublish(pub, NULL, NULL);
+    echo_end(&echo);
+}
+
+static void the_longest_and_the_empty_one_pass(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publication *pub =
+        pubnet_publish(p, "udp", "127.0.0.1:0", "10.77.0.2:53", NULL);
+    static char sent[65507], got[65507];
+    struct echo echo;
+    int fd;
+
+    for (size_t i = 0; i < sizeof(sent); i++)
+        sent[i] = (char)(i % 251);
+    echo_begin(&echo, p->web, "10.77.0.2:53", false);
+    fd = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+    assert_int_equal(send(fd, sent, sizeof(sent), 0), sizeof(sent));
+    assert_int_equal(pubnet_read(fd, got, sizeof(got)), sizeof(got));
+    assert_memory_equal(sent, got, sizeof(got));
+    assert_int_equal(send(fd, "", 0, 0), 0);
+    assert_int_equal(pubnet_read(fd, got, sizeof(got)), 0);
+    close(fd);
+    gn_unpublish(pub, NULL, NULL);
+    echo_end(&echo);
+}
+
+/* 127.0.0.2 is this machine, too; connect(2) drops what comes from elsewhere.*/
+static void answers_leave_from_where_the_question_came_to(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publication *pub =
+        pubnet_publish(p, "udp", ":0", "10.77.0.2:53", NULL);
+    struct sockaddr_in addr = {.sin_family = AF_INET,
+                               .sin_port = htons(pubnet_port(pub)),
+                               .sin_addr.s_addr = htonl(0x7f000002)};
+    struct echo echo;
+    int fd, fd6;
+
+    echo_begin(&echo, p->web, "10.77.0.2:53", false);
+    fd = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    ask(fd, "to the second address");
+    expect(fd, "to the second address");
+    fd6 = pubnet_dial_by(pub, AF_INET6, SOCK_DGRAM);
+    ask(fd6, "by version 6");
+    expect(fd6, "by version 6");
+    close(fd);
+    close(fd6);
+    gn_unpublish(pub, NULL, NULL);
+    echo_end(&echo);
+}
+
+static void each_client_has_a_flow_of_its_own(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publication *pub =
+        pubnet_publish(p, "udp", "127.0.0.1:0", "10.77.0.2:53", NULL);
+    struct echo echo;
+    char names[2][GN_ADDR_TEXT_MAX];
+    int fds[2];
+
+    echo_begin(&echo, p->web, "10.77.0.2:53", true);
+    for (size_t i = 0; i < 2; i++) {
+        ssize_t n;
+
+        fds[i] = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+        ask(fds[i], "who am I");
+        n = pubnet_read(fds[i], names[i], sizeof(names[i]) - 1);
+        assert_true(n > 0);
+        names[i][n] = '\0';
+        assert_memory_equal(names[i], "10.77.0.1:", 10);
+    }
+    assert_string_not_equal(names[0], names[1]);
+    assert_int_equal(pubnet_stats(pub).as_gateway, 2);
+    close(fds[0]);
+    close(fds[1]);
+    gn_unpublish(pub, NULL, NULL);
+    echo_end(&echo);
+}
+
+static void an_idle_flow_ends(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publish_options options = {.size = sizeof(options),
+                                         .flow_idle_s = 1};
+    struct gn_publication *pub =
+        pubnet_publish(p, "udp", "127.0.0.1:0", "10.77.0.2:53", &options);
+    struct echo echo;
+    int answered, unanswered;
+
+    echo_begin(&echo, p->web, "10.77.0.2:53", false);
+    answered = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+    ask(answered, "x");
+    expect(answered, "x");
+    echo_end(&echo);
+    unanswered = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+    ask(unanswered, "x");
+    pubnet_until(pubnet_stats(pub).accepted == 2);
+    pubnet_until(pubnet_stats(pub).active == 1);
+    pubnet_until(pubnet_stats(pub).active == 0);
+    close(answered);
+    close(unanswered);
+    gn_unpublish(pub, NULL, NULL);
+}
+
+static void the_oldest_flow_makes_room(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publish_options options = {.size = sizeof(options),
+                                         .max_flows = 4};
+    struct gn_publication *pub =
+        pubnet_publish(p, "udp", "127.0.0.1:0", "10.77.0.2:53", &options);
+    struct echo echo;
+    int fds[20];
+
+    echo_begin(&echo, p->web, "10.77.0.2:53", false);
+    for (size_t i = 0; i < 20; i++) {
+        fds[i] = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+        ask(fds[i], "x");
+        expect(fds[i], "x");
+    }
+    assert_int_equal(pubnet_stats(pub).accepted, 20);
+    assert_int_equal(pubnet_stats(pub).active, 4);
+    for (size_t i = 0; i < 20; i++)
+        close(fds[i]);
+    gn_unpublish(pub, NULL, NULL);
+    echo_end(&echo);
+}
+
+static void nobody_there_is_counted(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publication *pub =
+        pubnet_publish(p, "udp", "127.0.0.1:0", "10.77.0.2:53", NULL);
+    int fd = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+
+    ask(fd, "x");
+    pubnet_until(pubnet_stats(pub).unreached == 1);
+    assert_int_equal(pubnet_stats(pub).active, 0);
+    close(fd);
+    gn_unpublish(pub, NULL, NULL);
+}
+
+static void a_guest_that_is_killed_ends_its_flows(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publication *pub =
+        pubnet_publish(p, "udp", "127.0.0.1:0", "10.77.0.2:53", NULL);
+    struct echo echo;
+    int fd;
+
+    echo_begin(&echo, p->web, "10.77.0.2:53", false);
+    fd = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+    ask(fd, "x");
+    expect(fd, "x");
+    gn_namespace_kill(p->web);
+    echo_end(&echo);
+    ask(fd, "y");
+    gn_network_close(p->net, NULL, NULL);
+    p->net = NULL;
+    close(fd);
+}
+
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, pubnet_setup, pubnet_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(datagrams_go_there_and_back),
+        CASE(over_ipv6_too),
+        CASE(the_longest_and_the_empty_one_pass),
+        CASE(answers_leave_from_where_the_question_came_to),
+        CASE(each_client_has_a_flow_of_its_own),
+        CASE(an_idle_flow_ends),
+        CASE(the_oldest_flow_makes_room),
+        CASE(nobody_there_is_counted),
+        CASE(a_guest_that_is_killed_ends_its_flows),
+    };
+
+    return cmocka_run_group_tests_name("publish_udp", tests, NULL, NULL);
+}
