@@ -404,11 +404,13 @@ static int live(struct gn_test_heap *heap, void *arg)
 
 static void every_failed_allocation_is_survived(void **state)
 {
-    enum gn_drive thread = GN_DRIVE_THREAD, clock = GN_DRIVE_VIRTUAL;
+    enum gn_drive thread = GN_DRIVE_THREAD, clock = GN_DRIVE_VIRTUAL,
+                  caller = GN_DRIVE_CALLER;
 
     (void)state;
     assert_true(gn_test_heap_sweep(live, &clock) > 20);
     assert_true(gn_test_heap_sweep(live, &thread) > 20);
+    assert_true(gn_test_heap_sweep(live, &caller) > 20);
 }
 
 static void the_drive_is_checked(void **state)
