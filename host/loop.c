@@ -39,6 +39,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -79,14 +80,14 @@ struct gn__loop {
     uv_idle_t idle;
     unsigned n_handles; /* of these four, that are open */
     bool closing;       /* they are being closed */
-    bool running;       /* in gn_network_run() */
     int n_holds;
     struct gn__pollset set;
     struct gn__io_watch timer;
     uint64_t timer_at; /* when it comes; GN__NEVER */
     struct gn__io_watch waker;
     _Atomic uint32_t state;
-    _Atomic bool ending;           /* a share was given back: close */
+    _Atomic bool ending; /* a share was given back: close */
+    _Atomic bool inside; /* a round is under way, or gn_network_run() */
     _Atomic(const char *) driving; /* `here` of the driving thread */
     void (*done)(void *arg);       /* its last act */
     void *done_arg;
@@ -223,7 +224,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static void on_prepare(uv_prepare_t *prepare)
 {
-    drive_from_here(prepare->data);
+    struct gn__loop *loop = prepare->data;
+
+    drive_from_here(loop);
+    if (loop->drive == GN_DRIVE_LOOP)
+        atomic_store(&loop->inside, true);
 }
 
 static void on_check(uv_check_t *check)
@@ -238,6 +243,8 @@ static void on_check(uv_check_t *check)
     if (is_due(loop))
         turn(loop);
     rest(loop);
+    if (loop->drive == GN_DRIVE_LOOP)
+        atomic_store(&loop->inside, false);
 }
 
 /* Of these only the first can fail, which leaves nothing to be closed. */
@@ -282,6 +289,15 @@ static void loop_kick(void *self, uint64_t deadline)
     }
 }
 
+/* It may be that a thread ran the loop that is no more. */
+static void loop_claim(void *self)
+{
+    struct gn__loop *loop = self;
+
+    if (loop->drive != GN_DRIVE_THREAD && !atomic_load(&loop->inside))
+        drive_from_here(loop);
+}
+
 /* Give up a share; true if it was the last: the driver then ends. */
 static bool drop_share(struct gn__loop *loop, void (*done)(void *arg),
                        void *arg)
@@ -319,7 +335,7 @@ static void loop_gone(void *self, void (*done)(void *arg), void *arg)
 
     if (!drop_share(loop, done, arg))
         done(arg);
-    else if (loop->drive == GN_DRIVE_CALLER && !loop->running)
+    else if (loop->drive == GN_DRIVE_CALLER && !atomic_load(&loop->inside))
         end_own(loop);
     else if (loop->n_handles)
         close_handles(loop);
@@ -374,6 +390,7 @@ static const struct gn__driver_ops loop_ops = {
     .unpark = gn__realtime_unpark,
     .kick = loop_kick,
     .is_driving = is_driving,
+    .claim = loop_claim,
     .gone = loop_gone,
     .released = loop_released,
     .watch = loop_watch,
@@ -470,11 +487,36 @@ static int start_thread(struct gn__loop *loop)
     return err ? -EAGAIN : 0;
 }
 
+/* Of its own: an epoll descriptor, an eventfd, a pipe for signals, and one more
+ * of these in each process. */
+#define LOOP_DESCRIPTORS 8
+
+/* libuv's answer to having none left for the process's pipe is abort(), and for
+ * a loop's a leak. So have a look first. */
+static int check_descriptors(int like)
+{
+    int fds[LOOP_DESCRIPTORS];
+    int i, n, err = 0;
+
+    for (n = 0; n < LOOP_DESCRIPTORS && !err; n++) {
+        fds[n] = fcntl(like, F_DUPFD_CLOEXEC, 0);
+        if (fds[n] < 0)
+            err = -errno;
+    }
+    for (i = 0; i < n; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+    return err;
+}
+
 /* A loop of ours, and for GN_DRIVE_THREAD its thread. */
 static int open_own(struct gn__loop *loop)
 {
-    int err = uv_loop_init(&loop->own);
+    int err = check_descriptors(loop->timer.fd);
 
+    if (!err)
+        err = uv_loop_init(&loop->own);
     if (err)
         return err;
     loop->uv = &loop->own;
@@ -691,12 +733,11 @@ int gn_network_run(struct gn_network *net, enum gn_run_mode mode)
     loop = caller_loop(net);
     if (!loop)
         return -ENOTSUP;
-    if (loop->running)
+    if (atomic_exchange(&loop->inside, true))
         return -EDEADLK;
-    loop->running = true;
     drive_from_here(loop);
     run_mode(loop, mode);
-    loop->running = false;
+    atomic_store(&loop->inside, false);
     more = goes_on(loop);
     if (!loop->n_handles)
         finish(loop);

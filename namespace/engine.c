@@ -129,6 +129,13 @@ bool gn__engine_is_driving(const struct gn__engine *engine)
     return engine->driver->is_driving(engine->driver_self);
 }
 
+bool gn__engine_claim(const struct gn__engine *engine)
+{
+    if (engine->driver->claim)
+        engine->driver->claim(engine->driver_self);
+    return gn__engine_is_driving(engine);
+}
+
 /* ---- queues ---- */
 
 static void append(struct gn__engine *engine, struct gn__packet *packet)

@@ -63,6 +63,10 @@ struct gn__driver_ops {
     void (*kick)(void *self, uint64_t deadline);
     /** Is the calling thread the driving thread (inside a callback too)? */
     bool (*is_driving)(void *self);
+    /** The calling thread does what only the driving thread may: it is that
+     *  one from now on, unless another is driving right now. NULL: nothing to
+     *  be done, any thread may or the driver is no thread. */
+    void (*claim)(void *self);
     /** On the driving thread, without the lock: a network is gone. Calls
      *  @done exactly once; after the driver has ended if this was the last
      *  one and it ends then. */
@@ -187,6 +191,9 @@ void gn__notice_queue(struct gn__engine *engine, struct gn__notice *notice);
 void gn__notice_cancel(struct gn__engine *engine, struct gn__notice *notice);
 /** Is the calling thread the driving thread? */
 bool gn__engine_is_driving(const struct gn__engine *engine);
+/** The same, for calls that only the driving thread may make unless any thread
+ *  may: they make it the driving one where it could be another's by now. */
+bool gn__engine_claim(const struct gn__engine *engine);
 
 /**
  * Sleep until the waiter (already on some list, by the caller) is woken or

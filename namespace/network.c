@@ -628,7 +628,7 @@ void gn_network_close(struct gn_network *net, gn_close_cb callback, void *arg)
     if (!net)
         return;
     engine = net->engine;
-    now = !callback && gn__engine_is_driving(engine);
+    now = gn__engine_claim(engine) && !callback;
     gn__closing_init_wait(&closing, engine);
     gn__engine_ref(engine);
     gn__engine_enter(engine);
