@@ -3,7 +3,8 @@
 # Where lwIP's and c-ares' sources are. script/setup puts both into a cache
 # folder; a folder given by hand (-DGUESTNET_LWIP_DIR, -DGUESTNET_CARES_DIR)
 # goes before it, and a c-ares installed on the machine serves when it is new
-# enough. libuv and libpcap are the machine's. Nothing is downloaded from here.
+# enough: then GN_CARES_LIBRARY is set. libuv and libpcap are the machine's.
+# Nothing is downloaded from here.
 
 set(GUESTNET_LWIP_DIR "" CACHE PATH "Source of lwIP, with our patches applied")
 set(GUESTNET_CARES_DIR "" CACHE PATH "Source or install prefix of c-ares")
@@ -77,9 +78,16 @@ function(find_cares)
             "${dir}): run script/setup, install libcares, or give its source "
             "by -DGUESTNET_CARES_DIR=DIR")
     endif()
+    set(library "")
+    if(NOT EXISTS "${dir}/src/lib/ares_init.c")
+        find_library(library NAMES cares PATHS "${dir}" NO_CACHE REQUIRED
+            PATH_SUFFIXES lib "lib/${CMAKE_LIBRARY_ARCHITECTURE}"
+            NO_DEFAULT_PATH)
+    endif()
     set(GN_CARES_DIR "${dir}" PARENT_SCOPE)
+    set(GN_CARES_LIBRARY "${library}" PARENT_SCOPE)
     set(GN_CARES_VERSION "${version}" PARENT_SCOPE)
-    message(STATUS "c-ares ${version}: ${dir}")
+    message(STATUS "c-ares ${version}: ${dir} ${library}")
 endfunction()
 
 # find_installed(NAME MODULE LEAST PACKAGE) finds what pkg-config knows as

@@ -382,6 +382,109 @@ struct gn_query {
     uint64_t ended_ns;
 };
 
+/**
+ * Told of each lookup of a network's namespaces that reached a resolver, in
+ * the order they end, before who asked. On the driving thread; may call what
+ * callbacks may.
+ */
+typedef void (*gn_query_log_cb)(const struct gn_query *query, void *arg);
+
+/* ---- the real DNS ---- */
+
+/** Servers, and search domains, of one gn_ares_config. */
+#define GN_ARES_SERVERS_MAX 16u
+#define GN_ARES_SEARCH_MAX  16u
+
+enum {
+    GN_ARES_ROTATE = 1u << 0,        /* Ask servers in turn, not in order. */
+    GN_ARES_TCP = 1u << 1,           /* Never by UDP. */
+    GN_ARES_NO_EDNS = 1u << 2,       /* No EDNS (RFC 6891), so no cookies. */
+    GN_ARES_MIX_CASE = 1u << 3,      /* Random case in questions, which a forger
+                                        has to guess; some servers fail. */
+    GN_ARES_NO_CACHE = 1u << 4,      /* Ask each time. */
+    GN_ARES_SYSTEM_SEARCH = 1u << 5, /* The search domains of resolv_conf. */
+};
+
+/** Settings for gn_resolver_ares(); zero selects the default given here. */
+struct gn_ares_config {
+    size_t size;                /* sizeof this struct. Required. */
+    const char *const *servers; /* NULL-ended: "192.0.2.1", "192.0.2.1:5353",
+                                   "[2001:db8::1]:53", "fe80::1%2"; asked in
+                                   this order. NULL: those of resolv_conf. */
+    const char *resolv_conf;    /* Read when servers is NULL, and again when it
+                                   has changed; "/etc/resolv.conf". */
+    const char *hosts_file;     /* Asked before the servers: "/etc/hosts", say.
+                                   NULL: none. */
+    const char *const *search;  /* NULL-ended domains, tried behind a name of
+                                   fewer dots than ndots before it is looked up
+                                   as it is; NULL: none. */
+    uint32_t ndots;             /* 1 to 15; 1. */
+    uint32_t timeout_ms;        /* How long an answer is waited for, 250 to
+                                   60000, until it is known how fast a server
+                                   is, and longer in later tries. 2000. */
+    uint32_t tries;       /* How often each server is asked, 1 to 10; 3. */
+    uint32_t cache_ttl_s; /* The longest that an answer is kept, whatever
+                                   its TTL; 3600. */
+    uint32_t edns_bytes;  /* The longest answer by UDP, 512 to 4096; 1232,
+                                   which is not fragmented anywhere. */
+    uint32_t max_pending; /* Lookups of one network that are under way,
+                                   cancelled ones too until the last of them is;
+                                   more are GN_EAI_AGAIN. 1024. */
+    const char *source4;  /* Ask IPv4 servers from this address; any. */
+    const char *source6;  /* The same for IPv6 servers. */
+    unsigned flags;       /* GN_ARES_*. */
+    char *why;            /* Borrowed for the call: on -EINVAL gets one
+                                   line that says what is wrong. */
+    size_t why_len;
+};
+
+/**
+ * A resolver that asks the DNS, from the host, by c-ares.
+ *
+ * A network that has it lets its guests make the host ask any name of anybody:
+ * that is a way out, for data too (a name is a message to who serves the
+ * domain). By default guests have none.
+ *
+ * Questions go over the host's sockets, on the thread that drives the network,
+ * and each network has sockets and a cache of its own; so a clock of
+ * GN_DRIVE_VIRTUAL, which has no descriptors, ends lookups with -ENOTSUP.
+ * Answers that are malformed, or for something else than was asked, or from
+ * somebody else, are dropped (gn_resolver_ares_stats()). What a lookup ends
+ * with:
+ *
+ *   GN_EAI_NONAME  There is no such name.
+ *   GN_EAI_NODATA  There is, but with nothing of what was asked for.
+ *   GN_EAI_AGAIN   No server could tell (SERVFAIL, or nobody listens there); or
+ *                  max_pending are under way.
+ *   GN_EAI_FAIL    Refused; not understood; nothing but malformed answers.
+ *   -ETIMEDOUT     No answer after all tries.
+ *   -ENOMEM, -EMFILE
+ *
+ * Memory of these lookups comes from malloc(), whatever the network's allocator
+ * is: c-ares has one allocator for all.
+ *
+ * @config  Copied. NULL for the defaults.
+ * @out     Set only on success. Owned by the caller: gn_resolver_close().
+ *
+ * Returns 0, or with nothing left behind: -EINVAL (then see why), -ENOMEM.
+ */
+GN_API GN_WARN_UNUSED int gn_resolver_ares(const struct gn_ares_config *config,
+                                           struct gn_resolver **out);
+
+/** Since the resolver was made, of all networks together. */
+struct gn_ares_stats {
+    uint64_t lookups;  /* started */
+    uint64_t asked;    /* messages sent to servers */
+    uint64_t answers;  /* messages from servers by UDP */
+    uint64_t dropped;  /* of these: for nothing that was asked */
+    uint64_t failures; /* no answer, a malformed one, or that of a server that
+                          does not work (SERVFAIL, refused) */
+};
+
+/** @resolver: of gn_resolver_ares(), else -EINVAL. Any thread. */
+GN_API int gn_resolver_ares_stats(const struct gn_resolver *resolver,
+                                  struct gn_ares_stats *out);
+
 GN_END_DECLS
 
 #endif /* GUESTNET_RESOLVER_H */

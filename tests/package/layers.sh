@@ -53,6 +53,10 @@ while IFS= read -r line; do
 done < <(grep -rE --include='*.[ch]' '^ *# *include [<"]pcap[./]' . |
     grep -vE '^\./(host/capture\.c:|tests/|build/)')
 while IFS= read -r line; do
+    complain "only resolver/ares includes c-ares: $line"
+done < <(grep -rE --include='*.[ch]' '^ *# *include ["<]ares[._]' . |
+    grep -vE '^\./(resolver/ares|tests/package|build)/')
+while IFS= read -r line; do
     complain "only <guestnet/...> there: $line"
 done < <(grep -rE --include='*.[ch]' '^ *# *include "' cli bench examples |
     grep -vE '^([a-z]+)/[^:]*: *# *include "(\1/|[^/"]+")')

@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifdef WITH_OWN_LWIP
+#ifdef WITH_OWN
 void *tcp_new(void);
 void tcp_input(void);
 void *mem_malloc(unsigned long size);
 extern int own_calls;
+
+void ares_destroy(void *channel);
+extern int own_cares_calls;
 #endif
 
 static const char text[] = "hello";
@@ -45,6 +48,20 @@ static int greet(struct gn_namespace *from, struct gn_namespace *to)
     return 0;
 }
 
+/* c-ares is there, and reads what it is given. */
+static int resolve(void)
+{
+    static const char *const servers[] = {"192.0.2.1", "[2001:db8::1]:53",
+                                          NULL};
+    struct gn_ares_config config = {.size = sizeof(config), .servers = servers};
+    struct gn_resolver *resolver;
+
+    if (gn_resolver_ares(&config, &resolver))
+        return 5;
+    gn_resolver_close(resolver);
+    return 0;
+}
+
 int main(void)
 {
     static const char *const prefixes[] = {"10.77.0.0/24", NULL};
@@ -69,11 +86,13 @@ int main(void)
         return 11;
     int failed = greet(gn_network_host(net), guest);
     gn_network_close(net, NULL, NULL);
-#ifdef WITH_OWN_LWIP
+    failed = failed ? failed : resolve();
+#ifdef WITH_OWN
     tcp_new();
     tcp_input();
     mem_malloc(1);
-    if (own_calls != 3)
+    ares_destroy(NULL);
+    if (own_calls != 3 || own_cares_calls != 1)
         return 12;
 #endif
     return failed;

@@ -14,6 +14,9 @@ export PKG_CONFIG_PATH=$libdir
 export LD_LIBRARY_PATH=${libdir%/pkgconfig}
 read -ra flags <<<"$CFLAGS"
 
+# A program with an lwIP and a c-ares of its own.
+own=(-DWITH_OWN "$here/outside.c" "$here/own_lwip.c" "$here/own_cares.c")
+
 # static [FLAG...] SOURCE...: links libguestnet.a, not the .so beside it.
 static() {
     local libs
@@ -57,14 +60,14 @@ pkg_config)
     ./program
     ;;
 pkg_config_static) static "$here/outside.c" ;;
-own_lwip) static -DWITH_OWN_LWIP "$here/outside.c" "$here/own_lwip.c" ;;
-lto) static -flto -O2 -DWITH_OWN_LWIP "$here/outside.c" "$here/own_lwip.c" ;;
+own_parts) static "${own[@]}" ;;
+lto) static -flto -O2 "${own[@]}" ;;
 lld)
-    static -fuse-ld=lld -DWITH_OWN_LWIP "$here/outside.c" "$here/own_lwip.c"
+    static -fuse-ld=lld "${own[@]}"
     ;;
 gc_sections)
     static -Wl,--gc-sections -ffunction-sections -fdata-sections \
-        -DWITH_OWN_LWIP "$here/outside.c" "$here/own_lwip.c"
+        "${own[@]}"
     ;;
 subdirectory)
     # With the flags that would take the state of lwIP apart.

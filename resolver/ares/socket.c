@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "resolver/ares/internal.h"
+
+/*
+ * c-ares' sockets. They are as it would make them itself, with two differences.
+ *
+ * Reading ends early: c-ares reads on until there is nothing left, and a server
+ * that never stops sending would hold the thread that drives, and memory with
+ * it. Here one datagram, or one piece of a stream, is there at a time.
+ *
+ * And it is counted. c-ares drops what does not fit in silence; since there is
+ * one datagram at a time, one that was followed neither by a verdict on its
+ * server nor by another question was dropped.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+static ares_socket_t open_socket(int domain, int type, int protocol, void *arg)
+{
+    int fd = socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+    int on = 1;
+
+    (void)arg;
+    if (fd >= 0 && type == SOCK_STREAM)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    return fd;
+}
+
+static int close_socket(ares_socket_t fd, void *arg)
+{
+    (void)arg;
+    return close(fd);
+}
+
+/* Buffer sizes and a device, none of which we set, and TCP Fast Open, which
+ * saves a round trip to servers that answer truncated: not wanted. */
+static int set_option(ares_socket_t fd, ares_socket_opt_t option,
+                      const void *value, ares_socklen_t len, void *arg)
+{
+    (void)fd, (void)option, (void)value, (void)len, (void)arg;
+    errno = ENOSYS;
+    return -1;
+}
+
+static int connect_socket(ares_socket_t fd, const struct sockaddr *addr,
+                          ares_socklen_t len, unsigned flags, void *arg)
+{
+    (void)flags, (void)arg;
+    return connect(fd, addr, len);
+}
+
+static int bind_socket(ares_socket_t fd, unsigned flags,
+                       const struct sockaddr *addr, socklen_t len, void *arg)
+{
+    (void)flags, (void)arg;
+    return bind(fd, addr, len);
+}
+
+static int socket_name(ares_socket_t fd, struct sockaddr *addr,
+                       ares_socklen_t *len, void *arg)
+{
+    (void)arg;
+    return getsockname(fd, addr, len);
+}
+
+/* c-ares asks for the sender of a datagram, and not for that of a stream. */
+static ares_ssize_t receive(ares_socket_t fd, void *buf, size_t len, int flags,
+                            struct sockaddr *addr, ares_socklen_t *addr_len,
+                            void *arg)
+{
+    struct gn__ares_session *session = arg;
+    ares_ssize_t n;
+
+    if (addr ? session->n_answers > 0
+             : session->tcp_bytes >= GN__ARES_TCP_BYTES) {
+        errno = EAGAIN;
+        return -1;
+    }
+    n = recvfrom(fd, buf, len, flags, addr, addr_len);
+    if (n < 0)
+        return n;
+    if (addr)
+        session->n_answers++;
+    else
+        session->tcp_bytes += (uint32_t)n;
+    session->cached += (uint32_t)n;
+    return n;
+}
+
+static ares_ssize_t transmit(ares_socket_t fd, const void *buf, size_t len,
+                             int flags, const struct sockaddr *addr,
+                             ares_socklen_t addr_len, void *arg)
+{
+    struct gn__ares_session *session = arg;
+
+    session->n_outcomes++;
+    atomic_fetch_add(&session->ares->asked, 1);
+    return sendto(fd, buf, len, flags | MSG_NOSIGNAL, addr, addr_len);
+}
+
+/* The verdict of c-ares on a server: it answered, or did not. */
+static void judge(const char *server, ares_bool_t success, int flags, void *arg)
+{
+    struct gn__ares_session *session = arg;
+
+    (void)server, (void)flags;
+    session->n_outcomes++;
+    if (!success)
+        atomic_fetch_add(&session->ares->failures, 1);
+}
+
+int gn__ares_use_sockets(struct gn__ares_session *session)
+{
+    static const struct ares_socket_functions_ex functions = {
+        .version = 1,
+        .flags = ARES_SOCKFUNC_FLAG_NONBLOCKING,
+        .asocket = open_socket,
+        .aclose = close_socket,
+        .asetsockopt = set_option,
+        .aconnect = connect_socket,
+        .arecvfrom = receive,
+        .asendto = transmit,
+        .agetsockname = socket_name,
+        .abind = bind_socket,
+    };
+
+    ares_set_server_state_callback(session->channel, judge, session);
+    return gn__ares_error((int)ares_set_socket_functions_ex(
+        session->channel, &functions, session));
+}
