@@ -291,7 +291,8 @@ size_t gn__tcp_take(struct gn__conn *conn, size_t max, bool peek, size_t skip,
 /** Throw away the first @n of the bytes that wait: after a peek. */
 void gn__tcp_skip(struct gn__conn *conn, size_t n);
 
-/** Send FIN behind what is queued. -ENOTCONN if not yet connected. */
+/** Send FIN behind what is queued. -ENOTCONN if not yet connected; -ENOMEM if
+ *  some of that is held back until there is memory, and nothing is done. */
 GN_WARN_UNUSED int gn__tcp_shutdown(struct gn__conn *conn);
 
 /**

@@ -310,6 +310,17 @@ void gn__conn_settle(struct gn__conn *conn)
         gn__conn_free(conn);
 }
 
+/* Is nothing held back any more? */
+static bool write_held_back(struct gn__conn *conn)
+{
+    if (conn->held_back_len &&
+        gn__netstack_ops.write(conn, conn->held_back,
+                               (uint16_t)conn->held_back_len, false))
+        return false;
+    conn->held_back_len = 0;
+    return true;
+}
+
 static void conn_fired(struct gn__timer *timer)
 {
     struct gn__conn *conn = gn__container_of(timer, struct gn__conn, timer);
@@ -325,12 +336,8 @@ static void conn_fired(struct gn__timer *timer)
         return;
     }
     gn__conn_enter(conn);
-    if (conn->held_back_len &&
-        !gn__netstack_ops.write(conn, conn->held_back,
-                                (uint16_t)conn->held_back_len, false)) {
-        conn->held_back_len = 0;
+    if (conn->held_back_len && write_held_back(conn))
         gn__netstack_ops.output(conn);
-    }
     gn__netstack_ops.tick(conn);
     gn__conn_settle(conn);
 }
@@ -702,15 +709,20 @@ size_t gn__tcp_take(struct gn__conn *conn, size_t max, bool peek, size_t skip,
 
 int gn__tcp_shutdown(struct gn__conn *conn)
 {
+    bool whole;
+
     if (!conn->connected)
         return -ENOTCONN;
     if (!conn->pcb || conn->fin_sent)
         return 0;
-    conn->fin_sent = true;
     gn__conn_enter(conn);
-    gn__netstack_ops.shutdown(conn);
+    whole = write_held_back(conn);
+    if (whole) {
+        conn->fin_sent = true;
+        gn__netstack_ops.shutdown(conn);
+    }
     gn__conn_settle(conn);
-    return 0;
+    return whole ? 0 : -ENOMEM;
 }
 
 /* Take the connection off its listener's queue. */
