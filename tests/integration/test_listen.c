@@ -374,7 +374,7 @@ static void accepting_pauses_at_the_limit_and_loses_nothing(void **state)
     (void)state;
     n_accepted = n_dialled = 0;
     gn_test_heap_init(&talk.heap);
-    assert_int_equal(talk_open(&talk, false, &limits), 0);
+    assert_int_equal(talk_open(&talk, false, &limits, &talk.heap.alloc), 0);
     assert_int_equal(
         gn_listen(talk.a, "tcp", ":80", keep_accepted, NULL, &listener), 0);
     for (i = 0; i < n; i++)
@@ -413,7 +413,7 @@ static void five_thousand_at_once(void **state)
     (void)state;
     n_accepted = n_dialled = 0;
     gn_test_heap_init(&talk.heap);
-    assert_int_equal(talk_open(&talk, false, &limits), 0);
+    assert_int_equal(talk_open(&talk, false, &limits, &talk.heap.alloc), 0);
     assert_int_equal(
         gn_listen(talk.host, "tcp", ":80", keep_accepted, NULL, &listener), 0);
     for (i = 0; i < n; i++)

@@ -26,14 +26,13 @@ static int add_guest(struct talk *talk, const char *name,
     return gn_namespace_create(talk->net, &config, out);
 }
 
-int talk_open(struct talk *talk, bool threaded, const struct gn_limits *limits)
+int talk_open(struct talk *talk, bool threaded, const struct gn_limits *limits,
+              const struct gn_allocator *alloc)
 {
     static const char *const prefixes[] = {"10.77.0.0/24", "fd77::/64", NULL};
-    struct gn_clock_config clock = {.size = sizeof(clock),
-                                    .alloc = &talk->heap.alloc};
-    struct gn_network_config config = {.size = sizeof(config),
-                                       .prefixes = prefixes,
-                                       .alloc = &talk->heap.alloc};
+    struct gn_clock_config clock = {.size = sizeof(clock), .alloc = alloc};
+    struct gn_network_config config = {
+        .size = sizeof(config), .prefixes = prefixes, .alloc = alloc};
     int err = 0;
 
     talk->clock = NULL;
@@ -65,7 +64,7 @@ static int setup(void **state, bool threaded)
 
     assert_non_null(talk);
     gn_test_heap_init(&talk->heap);
-    assert_int_equal(talk_open(talk, threaded, NULL), 0);
+    assert_int_equal(talk_open(talk, threaded, NULL, &talk->heap.alloc), 0);
     *state = talk;
     return 0;
 }

@@ -28,8 +28,10 @@ struct talk {
 int talk_setup(void **state);
 int talk_threaded(void **state);
 int talk_teardown(void **state);
-/** Without cmocka's state, and allowed to fail: 0 or -ENOMEM. */
-int talk_open(struct talk *talk, bool threaded, const struct gn_limits *limits);
+/** Without cmocka's state, and allowed to fail: 0 or an error, and what was
+ *  made is there to be closed. */
+int talk_open(struct talk *talk, bool threaded, const struct gn_limits *limits,
+              const struct gn_allocator *alloc);
 /** Close what is open; the heap is the caller's to look at. */
 void talk_close(struct talk *talk);
 
