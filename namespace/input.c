@@ -95,6 +95,12 @@ static bool is_icmp(const struct gn__packet *packet)
            (packet->ip.version == 4 ? GN__PROTO_ICMP : GN__PROTO_ICMP6);
 }
 
+/* The gateway's addresses stand for more than the host's namespace. */
+static bool is_behind(struct gn_namespace *ns, const struct gn__packet *packet)
+{
+    return ns->is_host && gn__outside_stands_in(ns->home, packet);
+}
+
 static void local_input(struct gn_namespace *ns, struct gn__iface *iface,
                         struct gn__packet *packet)
 {
@@ -103,13 +109,19 @@ static void local_input(struct gn_namespace *ns, struct gn__iface *iface,
         if (!packet)
             return;
     }
-    if (packet->ip.proto == GN__PROTO_TCP)
+    if (packet->ip.proto == GN__PROTO_TCP && is_behind(ns, packet))
+        gn__outside_input(ns->home, packet);
+    else if (packet->ip.proto == GN__PROTO_TCP)
         gn__tcp_input(&ns->stack, packet);
     else if (is_icmp(packet))
         icmp_input(ns, packet);
     else if (packet->ip.proto != GN__PROTO_UDP)
         refuse(ns, packet, GN__ICMP_PROTO_UNREACHABLE, GN_DROP_PROTOCOL);
-    else if (!gn__sock_udp_input(ns, iface, packet))
+    else if (gn__sock_udp_input(ns, iface, packet))
+        return;
+    else if (is_behind(ns, packet))
+        gn__outside_input(ns->home, packet);
+    else
         refuse(ns, packet, GN__ICMP_PORT_UNREACHABLE, GN_DROP_PORT);
 }
 

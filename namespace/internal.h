@@ -301,6 +301,10 @@ bool gn__outside_reaches(const struct gn__port *port,
                          const struct gn__addr *addr);
 /** A packet that arrived at the gateway for an address outside (consumed). */
 void gn__outside_input(struct gn_network *net, struct gn__packet *packet);
+/** Is a whole packet for the gateway's own address, which the host's namespace
+ *  has no UDP socket for, one for what is behind it? */
+bool gn__outside_stands_in(struct gn_network *net,
+                           const struct gn__packet *packet);
 /** A port of the switch is about to go. */
 void gn__outside_port_gone(struct gn__port *port);
 /** Its dials, flows and bound ports end: it was killed. */

@@ -285,10 +285,16 @@ int gn__ns_create(struct gn_network *net,
     err = init_stack(ns);
     if (err)
         goto undo_names;
+    if (config->host)
+        err = gn__ns_set_outside(ns, config->host->outside);
+    if (err)
+        goto undo_stack;
     gn__list_add_tail(&net->namespaces, &ns->of_net);
     *out = ns;
     return 0;
 
+undo_stack:
+    gn__stack_done(&ns->stack);
 undo_names:
     end_names(ns);
 undo_ifaces:
@@ -311,7 +317,11 @@ static int check_config(const struct gn_network *net,
                        "name \"%.70s\": not a DNS label (letters, digits and "
                        "inner hyphens, 1 to 63 of them)",
                        config->name);
-    (void)net;
+    if (config->host && !net->n_prefixes)
+        return gn__why(config->why, config->why_len,
+                       "host: network \"%s\" has no prefixes, so nothing leads "
+                       "outside",
+                       net->name);
     return 0;
 }
 

@@ -281,6 +281,8 @@ int gn__port_set_outside(struct gn__port *port, struct gn__outside *outside)
     if (!guest)
         return -ENOMEM;
     guest->outside = outside;
+    if (outside->ops->taken)
+        outside->ops->taken(outside);
     if (guest->ns)
         gn__routes_changed(guest->ns);
     return 0;
@@ -514,6 +516,18 @@ static void guest_input(struct gn__outside_guest *guest,
         gn__outside_udp_input(guest, packet);
     else
         gn__outside_unreachable(guest, packet, GN_DROP_PROTOCOL);
+}
+
+bool gn__outside_stands_in(struct gn_network *net,
+                           const struct gn__packet *packet)
+{
+    const struct gn__port *port = gn__packet_from(packet);
+    struct gn__outside_guest *guest = port ? port->guest : NULL;
+
+    if (!guest || !guest->outside)
+        return false;
+    return packet->ip.proto == GN__PROTO_UDP ||
+           gn__outside_tcp_stands_in(guest, net->host, packet);
 }
 
 void gn__outside_input(struct gn_network *net, struct gn__packet *packet)

@@ -22,6 +22,9 @@
  *              has the client's own address
  *   in, UDP    gn__outside_flow_open()
  *
+ * The gateway's own addresses are outside, too, for a sender with hooks, where
+ * the host's namespace itself has no socket.
+ *
  * So a guest's sockets are ordinary ones, whoever is at the other end: poll,
  * options, shutdown, links and captures work as between guests, and frame ports
  * get the same service.
@@ -63,8 +66,11 @@ struct gn__outside_ops {
     void (*bound)(struct gn__outside *outside, struct gn__outside_port *port);
     /** That is over: forget @port. */
     void (*unbound)(struct gn__outside *outside, struct gn__outside_port *port);
-    /** One that was set by gn__ns_set_outside() or gn__port_set_outside() is
-     *  gone: the last call for it. NULL: nobody wants to know. */
+    /** It was set by gn__ns_set_outside() or gn__port_set_outside(): under the
+     *  lock. NULL: nobody wants to know. */
+    void (*taken)(struct gn__outside *outside);
+    /** One that was set is gone: the last call for it. NULL: nobody wants to
+     *  know. */
     void (*released)(struct gn__outside *outside);
 };
 

@@ -164,6 +164,10 @@ void gn__dial_free(struct gn__dial *dial);
 extern const struct gn__stack_ops gn__outside_stack_ops;
 void gn__outside_tcp_input(struct gn__outside_guest *guest,
                            struct gn__packet *packet);
+/** Is a segment for the gateway's own address for what is behind it? */
+bool gn__outside_tcp_stands_in(struct gn__outside_guest *guest,
+                               struct gn_namespace *host,
+                               const struct gn__packet *packet);
 void gn__outside_udp_input(struct gn__outside_guest *guest,
                            struct gn__packet *packet);
 /** An ICMP error about a datagram of a flow. */

@@ -211,6 +211,26 @@ void gn__outside_tcp_input(struct gn__outside_guest *guest,
     }
 }
 
+/* What the host's namespace has is its own. */
+bool gn__outside_tcp_stands_in(struct gn__outside_guest *guest,
+                               struct gn_namespace *host,
+                               const struct gn__packet *packet)
+{
+    struct segment segment;
+    const struct gn__outside_key *key = &segment.key;
+
+    if (!read_segment(packet, &segment))
+        return false;
+    if (gn__tcp_tuple_use(&guest->stack, &key->outside, &key->guest) !=
+        GN__TUPLE_FREE)
+        return true;
+    if (gn__tcp_tuple_use(&host->stack, &key->outside, &key->guest) !=
+            GN__TUPLE_FREE ||
+        gn__sock_listener(host, &key->outside, &key->guest))
+        return false;
+    return is_syn(&segment) || gn__dial_find(guest, key);
+}
+
 void gn__outside_gave_up(struct gn_namespace *ns,
                          const struct gn__endpoint *local,
                          const struct gn__endpoint *remote)
