@@ -65,8 +65,8 @@ struct gn__hidden {
 };
 void gn__reach_hidden(const struct gn__addr *addr, struct gn__hidden *out);
 
-#define GN__PROTO_TCP (1u << 0)
-#define GN__PROTO_UDP (1u << 1)
+#define GN__RULE_TCP (1u << 0)
+#define GN__RULE_UDP (1u << 1)
 
 enum gn__rule_kind { GN__RULE_DENY = 0, GN__RULE_ALLOW, GN__RULE_LISTEN };
 

@@ -97,11 +97,11 @@ static int read_kind(struct reader *r, struct gn__rule *rule)
 
 static int read_proto(struct reader *r, struct gn__rule *rule)
 {
-    rule->protos = GN__PROTO_TCP | GN__PROTO_UDP;
+    rule->protos = GN__RULE_TCP | GN__RULE_UDP;
     if (is(r, "tcp"))
-        rule->protos = GN__PROTO_TCP;
+        rule->protos = GN__RULE_TCP;
     else if (is(r, "udp"))
-        rule->protos = GN__PROTO_UDP;
+        rule->protos = GN__RULE_UDP;
     else
         return 0;
     return next(r);

@@ -13,6 +13,7 @@
  */
 #include <guestnet/addr.h>
 #include <guestnet/capture.h>
+#include <guestnet/egress.h>
 #include <guestnet/error.h>
 #include <guestnet/export.h>
 #include <guestnet/host.h>
@@ -21,8 +22,8 @@
 #include <guestnet/mem.h>
 #include <guestnet/namespace.h>
 #include <guestnet/network.h>
-#include <guestnet/resolver.h>
 #include <guestnet/publish.h>
+#include <guestnet/resolver.h>
 #include <guestnet/sim.h>
 #include <guestnet/socket.h>
 #include <guestnet/stats.h>

@@ -116,8 +116,8 @@ static void ask_it(const struct gn__policy *policy, const uint8_t *head,
     own = addr;
     if (!(head[3] & FLAG_OWN))
         own.bytes[15] ^= 1;
-    ask = (struct gn__policy_ask){.proto = head[0] & 1 ? GN__PROTO_TCP
-                                                       : GN__PROTO_UDP,
+    ask = (struct gn__policy_ask){.proto =
+                                      head[0] & 1 ? GN__RULE_TCP : GN__RULE_UDP,
                                   .addr = addr,
                                   .port = (uint16_t)(head[1] << 8 | head[2]),
                                   .names = names,

@@ -69,18 +69,18 @@ static struct gn__policy_answer ask_named(const char *const *rules,
 
 static bool tcp(const char *const *rules, const char *to, uint16_t port)
 {
-    return ask_named(rules, GN__PROTO_TCP, to, port, "").allowed;
+    return ask_named(rules, GN__RULE_TCP, to, port, "").allowed;
 }
 
 static bool udp(const char *const *rules, const char *to, uint16_t port)
 {
-    return ask_named(rules, GN__PROTO_UDP, to, port, "").allowed;
+    return ask_named(rules, GN__RULE_UDP, to, port, "").allowed;
 }
 
 /* Over TCP to port 443, with these names. */
 static bool named(const char *const *rules, const char *to, const char *names)
 {
-    return ask_named(rules, GN__PROTO_TCP, to, 443, names).allowed;
+    return ask_named(rules, GN__RULE_TCP, to, 443, names).allowed;
 }
 
 static void without_rules_nothing_is_allowed(void **state)
@@ -102,7 +102,7 @@ static void what_no_rule_names_is_denied(void **state)
     assert_false(tcp(rules, "203.0.114.0", 443));
     assert_false(tcp(rules, "203.0.113.1", 80));
     assert_false(udp(rules, "203.0.113.1", 443));
-    answer = ask_named(rules, GN__PROTO_TCP, "203.0.114.0", 443, "");
+    answer = ask_named(rules, GN__RULE_TCP, "203.0.114.0", 443, "");
     assert_true(answer.rule == GN__NO_RULE);
     assert_string_equal(answer.reason, "no rule");
 }
@@ -120,9 +120,9 @@ static void the_first_rule_that_matches_decides(void **state)
     assert_true(udp(rules, "203.0.113.7", 80));
     assert_false(udp(rules, "198.51.100.1", 53));
     assert_true(tcp(rules, "198.51.100.1", 53));
-    answer = ask_named(rules, GN__PROTO_UDP, "198.51.100.1", 53, "");
+    answer = ask_named(rules, GN__RULE_UDP, "198.51.100.1", 53, "");
     assert_int_equal(answer.rule, 2);
-    answer = ask_named(rules, GN__PROTO_TCP, "203.0.113.8", 80, "");
+    answer = ask_named(rules, GN__RULE_TCP, "203.0.113.8", 80, "");
     assert_int_equal(answer.rule, 1);
 }
 
@@ -166,9 +166,9 @@ static void names_open_what_the_guest_was_told(void **state)
     assert_true(named(rules, "2001:db8::1", "a.example.net"));
     assert_true(named(rules, "203.0.113.1", "a.b.c.example.net"));
     assert_false(
-        ask_named(rules, GN__PROTO_TCP, "203.0.113.1", 80, "a.example.net")
+        ask_named(rules, GN__RULE_TCP, "203.0.113.1", 80, "a.example.net")
             .allowed);
-    answer = ask_named(rules, GN__PROTO_TCP, "203.0.113.1", 443,
+    answer = ask_named(rules, GN__RULE_TCP, "203.0.113.1", 443,
                        "x.example y.example.net");
     assert_int_equal(answer.rule, 1);
     assert_string_equal(answer.name, "y.example.net");
@@ -397,16 +397,16 @@ static void a_rule_that_opens_not_is_passed_over(void **state)
 
     (void)state;
     answer = ask_named(RULES("allow any", "allow 127.0.0.1 port 80"),
-                       GN__PROTO_TCP, "127.0.0.1", 80, "");
+                       GN__RULE_TCP, "127.0.0.1", 80, "");
     assert_true(answer.allowed);
     assert_int_equal(answer.rule, 1);
-    answer = ask_named(RULES("allow any"), GN__PROTO_TCP, "127.0.0.1", 80, "");
+    answer = ask_named(RULES("allow any"), GN__RULE_TCP, "127.0.0.1", 80, "");
     assert_true(answer.rule == GN__NO_RULE);
     assert_string_equal(answer.reason, "loopback");
-    answer = ask_named(RULES("allow name a.example"), GN__PROTO_TCP,
+    answer = ask_named(RULES("allow name a.example"), GN__RULE_TCP,
                        "192.168.1.1", 80, "a.example");
     assert_string_equal(answer.reason, "private");
-    answer = ask_named(RULES("allow 192.0.2.0/24"), GN__PROTO_TCP, "192.0.2.5",
+    answer = ask_named(RULES("allow 192.0.2.0/24"), GN__RULE_TCP, "192.0.2.5",
                        80, "");
     assert_string_equal(answer.reason, "the machine's own");
 }
@@ -432,14 +432,13 @@ static void listen_rules_are_found_one_by_one(void **state)
     (void)state;
     gn__mem_init(&mem, NULL);
     assert_int_equal(gn__policy_init(&policy, &mem, rules, NULL, 0), 0);
-    assert_int_equal(gn__policy_listen(&policy, GN__PROTO_TCP, 8080, 0), 0);
-    assert_int_equal(gn__policy_listen(&policy, GN__PROTO_TCP, 8080, 1), 3);
-    assert_true(gn__policy_listen(&policy, GN__PROTO_TCP, 8080, 4) ==
+    assert_int_equal(gn__policy_listen(&policy, GN__RULE_TCP, 8080, 0), 0);
+    assert_int_equal(gn__policy_listen(&policy, GN__RULE_TCP, 8080, 1), 3);
+    assert_true(gn__policy_listen(&policy, GN__RULE_TCP, 8080, 4) ==
                 GN__NO_RULE);
-    assert_int_equal(gn__policy_listen(&policy, GN__PROTO_TCP, 9000, 0), 3);
-    assert_true(gn__policy_listen(&policy, GN__PROTO_TCP, 80, 0) ==
-                GN__NO_RULE);
-    assert_int_equal(gn__policy_listen(&policy, GN__PROTO_UDP, 53, 0), 2);
+    assert_int_equal(gn__policy_listen(&policy, GN__RULE_TCP, 9000, 0), 3);
+    assert_true(gn__policy_listen(&policy, GN__RULE_TCP, 80, 0) == GN__NO_RULE);
+    assert_int_equal(gn__policy_listen(&policy, GN__RULE_UDP, 53, 0), 2);
     gn__policy_done(&policy);
 }
 

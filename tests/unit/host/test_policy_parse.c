@@ -83,7 +83,7 @@ static void a_rule_is_what_its_words_say(void **state)
     assert_int_equal(gn__policy_init(&policy, &mem, rules, NULL, 0), 0);
     rule = &policy.rules[0];
     assert_int_equal(rule->kind, GN__RULE_DENY);
-    assert_int_equal(rule->protos, GN__PROTO_UDP);
+    assert_int_equal(rule->protos, GN__RULE_UDP);
     assert_int_equal(rule->target, GN__TARGET_NAME);
     assert_true(rule->below);
     assert_string_equal(rule->name.text, "example.org");

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Hosts, and what their guests dial.
+ *
+ *     dialled --(done, from any thread)--> done --(its notice)--> gone
+ *        |                                   |
+ *        +--(the guest gives up)--> over     +--(the guest gives up)--> gone
+ *                                    |
+ *                                    +--(ops->cancel returned)--> gone
+ *
+ *   dialled  the host has it.
+ *   done     the host has let go of it. A notice gives the guest what it was
+ *            given.
+ *   over     only while ops->cancel runs: another thread may still say that it
+ *            is done, which changes nothing any more.
+ *
+ * Who says that a dial is done never waits: a host may hold a lock of its own
+ * then, which it takes in cancel(), too.
+ */
+#include "host/egress.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/relay.h"
+
+struct gn_host_dial {
+    struct gn__request base; /* first */
+    struct gn__host *host;
+    struct gn__engine *engine; /* a reference */
+    struct gn__outside_dial *dial;
+    struct sockaddr_storage address;
+    struct gn__notice notice;
+    bool done;
+    bool over;
+    int status;
+    int fd;
+    size_t n_names;
+    struct gn__name names[];
+};
+
+static size_t size_of(const struct gn_host_dial *request)
+{
+    return sizeof(*request) + request->n_names * sizeof(request->names[0]);
+}
+
+int gn__fd_prepare(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC))
+        return -EBADF;
+    return 0;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        (void)close(fd); /* Also after an error it is closed. */
+}
+
+/* ---- the end of a dial ---- */
+
+static void request_free(struct gn_host_dial *request)
+{
+    struct gn__engine *engine = request->engine;
+
+    gn__free(&engine->net.mem, request, size_of(request));
+    gn__engine_unref(engine);
+}
+
+static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
+                        int fd)
+{
+    struct gn__relay_config config = {.io = gn__network_io(net), .fd = fd};
+    struct gn__relay *relay;
+    int err = config.io ? 0 : -ENOMEM;
+
+    if (err)
+        gn__outside_refuse(dial, err);
+    else
+        err = gn__outside_accept(dial, &config.sock);
+    if (err)
+        close_fd(fd);
+    else if (gn__relay_start(&config, &relay))
+        return; /* It was reset. */
+}
+
+static void finish(struct gn__notice *notice)
+{
+    struct gn_host_dial *request =
+        gn__container_of(notice, struct gn_host_dial, notice);
+    struct gn__outside_dial *dial = request->dial;
+    struct gn_network *net = gn__namespace_network(dial->ns);
+    int status = request->status, fd = request->fd;
+
+    request_free(request);
+    if (!status)
+        status = gn__fd_prepare(fd);
+    if (!status && !net)
+        status = -ECANCELED;
+    if (status) {
+        close_fd(fd);
+        gn__outside_refuse(dial, status);
+    } else if (dial->type == SOCK_STREAM) {
+        join_stream(net, dial, fd);
+    } else {
+        gn__egress_flow_begin(net, dial, fd);
+    }
+}
+
+void gn_host_dial_done(struct gn_host_dial *request, int status, int fd)
+{
+    struct gn__engine *engine;
+    bool taken;
+
+    if (!request) {
+        close_fd(fd);
+        return;
+    }
+    engine = request->engine;
+    gn__engine_ref(engine); /* The request may be gone when we leave. */
+    gn__engine_enter(engine);
+    taken = !request->done && !request->over;
+    if (taken) {
+        request->done = true;
+        request->status = status > 0 ? -EINVAL : status;
+        request->fd = fd;
+        gn__notice_queue(engine, &request->notice);
+    }
+    gn__engine_leave(engine);
+    gn__engine_unref(engine);
+    if (!taken)
+        close_fd(fd);
+}
+
+static void dial_cancel(struct gn__outside *outside,
+                        struct gn__outside_dial *dial)
+{
+    struct gn__host *host = gn__host_of(outside);
+    struct gn_host_dial *request = dial->user;
+    bool done;
+
+    gn__engine_enter(request->engine);
+    done = request->done;
+    request->over = true;
+    gn__notice_cancel(request->engine, &request->notice);
+    gn__engine_leave(request->engine);
+    if (done)
+        close_fd(request->fd);
+    else if (host->ops.cancel)
+        host->ops.cancel(host->self, request);
+    request_free(request);
+}
+
+/* ---- its beginning ---- */
+
+/* The gateway's own address is where the machine's loopback is found. */
+static struct gn__endpoint true_address(struct gn_network *net,
+                                        const struct gn__endpoint *outside)
+{
+    static const struct gn__addr loopback6 = {{[15] = 1}};
+    struct gn__endpoint out = *outside;
+
+    if (!gn__outside_may_be(net, &outside->addr))
+        out.addr = gn__addr_is_v4(&out.addr) ? gn__addr_from_v4(0x7f000001)
+                                             : loopback6;
+    return out;
+}
+
+static struct gn_host_dial *request_create(struct gn__host *host,
+                                           struct gn_network *net,
+                                           struct gn__outside_dial *dial)
+{
+    struct gn__engine *engine = gn__network_engine(net);
+    struct gn__endpoint address = true_address(net, &dial->outside);
+    struct gn__name names[GN__NAMES_PER_ADDR];
+    struct gn_host_dial *request;
+    size_t n;
+
+    n = gn__names_of(dial->ns, &address.addr, names, GN__NAMES_PER_ADDR);
+    request = gn__zalloc(&engine->net.mem,
+                         sizeof(*request) + n * sizeof(request->names[0]));
+    if (!request)
+        return NULL;
+    request->host = host;
+    request->engine = engine;
+    gn__engine_ref(engine);
+    request->dial = dial;
+    request->fd = -1;
+    request->n_names = n;
+    memcpy(request->names, names, n * sizeof(names[0]));
+    gn__endpoint_to_sockaddr(&address, AF_UNSPEC,
+                             (struct sockaddr *)&request->address,
+                             sizeof(request->address));
+    request->notice.run = finish;
+    gn__list_init(&request->notice.link);
+    dial->user = request;
+    return request;
+}
+
+static void dial(struct gn__outside *outside, struct gn__outside_dial *dial)
+{
+    struct gn__host *host = gn__host_of(outside);
+    struct gn_network *net = dial->ns ? gn__namespace_network(dial->ns) : NULL;
+    struct gn_host_dial *request;
+    int err;
+
+    if (!net || !host->ops.dial) {
+        gn__outside_refuse(dial, -ENETUNREACH);
+        return;
+    }
+    request = request_create(host, net, dial);
+    if (!request) {
+        gn__outside_refuse(dial, -ENOMEM);
+        return;
+    }
+    err = host->ops.dial(host->self, request, request->address.ss_family,
+                         dial->type, (struct sockaddr *)&request->address,
+                         gn_host_dial_name(request, 0));
+    if (err)
+        gn_host_dial_done(request, err, -1);
+}
+
+struct gn_namespace *gn_host_dial_namespace(const struct gn_host_dial *request)
+{
+    return request ? request->dial->ns : NULL;
+}
+
+void gn_host_dial_local(const struct gn_host_dial *request,
+                        struct sockaddr_storage *out)
+{
+    if (request && out)
+        gn__endpoint_to_sockaddr(&request->dial->guest, AF_UNSPEC,
+                                 (struct sockaddr *)out, sizeof(*out));
+}
+
+const char *gn_host_dial_name(const struct gn_host_dial *request, size_t i)
+{
+    return request && i < request->n_names ? request->names[i].text : NULL;
+}
+
+void gn_host_dial_set_user(struct gn_host_dial *request, void *user)
+{
+    if (request)
+        request->base.user = user;
+}
+
+void *gn_host_dial_user(const struct gn_host_dial *request)
+{
+    return request ? request->base.user : NULL;
+}
+
+/* ---- hosts ---- */
+
+static void host_unref(struct gn__host *host)
+{
+    struct gn__mem mem = host->mem;
+
+    if (atomic_fetch_sub(&host->refs, 1) != 1)
+        return;
+    if (host->ops.close)
+        host->ops.close(host->self);
+    gn__free(&mem, host, sizeof(*host));
+}
+
+static void taken(struct gn__outside *outside)
+{
+    atomic_fetch_add(&gn__host_of(outside)->refs, 1);
+}
+
+static void released(struct gn__outside *outside)
+{
+    host_unref(gn__host_of(outside));
+}
+
+static const struct gn__outside_ops outside_ops = {
+    .name = "host",
+    .dial = dial,
+    .cancel = dial_cancel,
+    .bound = gn__egress_bound,
+    .unbound = gn__egress_unbound,
+    .taken = taken,
+    .released = released,
+};
+
+int gn__host_create(const struct gn_host_ops *ops, void *self,
+                    const struct gn__mem *mem, struct gn_host **out)
+{
+    struct gn__host *host = gn__zalloc(mem, sizeof(*host));
+
+    if (!host)
+        return -ENOMEM;
+    host->base.outside = &host->outside;
+    host->outside.ops = &outside_ops;
+    host->mem = *mem;
+    host->ops = *ops;
+    host->self = self;
+    atomic_init(&host->refs, 1);
+    *out = &host->base;
+    return 0;
+}
+
+int gn_host_create(const struct gn_host_ops *ops, void *self,
+                   struct gn_host **out)
+{
+    struct gn__mem mem;
+
+    if (!ops || !out)
+        return -EINVAL;
+    gn__mem_init(&mem, NULL);
+    return gn__host_create(ops, self, &mem, out);
+}
+
+void gn_host_close(struct gn_host *host)
+{
+    if (host)
+        host_unref(gn__host_of(host->outside));
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_HOST_EGRESS_H
+#define GN_HOST_EGRESS_H
+
+/*
+ * What the files about hosts share.
+ *
+ *     egress.c         a host's life; dials
+ *     egress_flow.c    datagrams to the outside: a kernel socket each
+ *     egress_listen.c  what guests listen on, and who comes
+ *     egress_port.c    what guests bind for datagrams, and who writes
+ *     egress_system.c  the ready host: a policy and the kernel
+ *     egress_show.c    the same: guests' ports shown outside
+ *     policy*.c        the rules
+ *     machine.c        which addresses are this machine's
+ *
+ * A host is the struct gn__outside of the namespaces that have it. Its requests
+ * live on the driving thread of the guest's network; what other threads say of
+ * them is left under the engine's lock and taken up by a notice.
+ */
+#include <guestnet/egress.h>
+
+#include <stdatomic.h>
+
+#include "host/drive.h"
+#include "host/policy.h"
+#include "namespace/namespace.h"
+
+struct gn__host {
+    struct gn_host base; /* what namespaces see; first */
+    struct gn__outside outside;
+    struct gn__mem mem;
+    struct gn_host_ops ops;
+    void *self;
+    _Atomic uint32_t refs; /* its owner's, and one of each that has it */
+};
+
+static inline struct gn__host *gn__host_of(struct gn__outside *outside)
+{
+    return gn__container_of(outside, struct gn__host, outside);
+}
+
+/** gn_host_create() with an allocator of its own. */
+GN_WARN_UNUSED int gn__host_create(const struct gn_host_ops *ops, void *self,
+                                   const struct gn__mem *mem,
+                                   struct gn_host **out);
+
+/** Non-blocking and close-on-exec. -EBADF. */
+GN_WARN_UNUSED int gn__fd_prepare(int fd);
+
+/* ---- egress_flow.c ---- */
+
+/** Datagrams between the guest that dials and a connected socket (consumed);
+ *  @dial is consumed. */
+void gn__egress_flow_begin(struct gn_network *net,
+                           struct gn__outside_dial *dial, int fd);
+
+/* ---- egress_listen.c, egress_port.c ---- */
+
+void gn__egress_bound(struct gn__outside *outside,
+                      struct gn__outside_port *port);
+void gn__egress_unbound(struct gn__outside *outside,
+                        struct gn__outside_port *port);
+
+/** What all that may be cancelled begins with. */
+struct gn__request {
+    void *user; /* the host's own */
+};
+
+/** What both kinds of ports that guests have bound begin with. */
+struct gn__bound_port {
+    struct gn__request base; /* first */
+    struct gn__host *host;
+    struct gn_namespace *ns;
+    struct gn__engine *engine; /* a reference */
+    struct gn__endpoint local;
+    bool v6only;
+    struct gn__list waiting; /* what was handed in, under the lock */
+    size_t n_waiting;
+    struct gn__notice notice; /* takes it up */
+};
+
+void gn__bound_init(struct gn__bound_port *bound, struct gn__host *host,
+                    const struct gn__outside_port *port);
+/** Let go of the notice; waiting is the caller's. */
+void gn__bound_done(struct gn__bound_port *bound);
+
+/** Hand something in; any thread. -ENOBUFS: there are @max already. */
+GN_WARN_UNUSED int gn__bound_put(struct gn__bound_port *bound,
+                                 struct gn__list *link, size_t max);
+/** Take one; NULL: there is none. */
+struct gn__list *gn__bound_take(struct gn__bound_port *bound);
+
+/** The guest's endpoint that a client (NULL: nobody) is for.
+ *  -EADDRNOTAVAIL: the guest has none. */
+GN_WARN_UNUSED int gn__bound_target(const struct gn__bound_port *bound,
+                                    const struct gn__endpoint *client,
+                                    struct gn__endpoint *out);
+/** Can a guest at @to be shown this client? */
+bool gn__bound_shows(struct gn_network *net, const struct gn__endpoint *client,
+                     const struct gn__endpoint *to);
+/** A socket of the host's namespace, connected or connecting to @to. */
+GN_WARN_UNUSED int gn__bound_as_gateway(struct gn_network *net, int type,
+                                        const struct gn__endpoint *to,
+                                        struct gn_sock **out);
+
+/** How a bound TCP or UDP port begins and ends. */
+void gn__egress_listen_begin(struct gn__host *host,
+                             struct gn__outside_port *port);
+void gn__egress_listen_end(struct gn_host_listener *listener);
+void gn__egress_port_begin(struct gn__host *host,
+                           struct gn__outside_port *port);
+void gn__egress_port_end(struct gn_host_port *port);
+
+/** By what a datagram came, which its answer has to take, too: up to the
+ *  host. */
+struct gn__via {
+    void *through;
+    struct gn__endpoint local;
+};
+/** gn_host_packet(), with what gn__egress_via() tells ops->send() then. */
+int gn__egress_packet(struct gn_host_port *port, const void *bytes, size_t len,
+                      const struct gn__endpoint *from,
+                      const struct gn__via *via);
+/** Inside ops->send(): of the last datagram of who is answered. */
+const struct gn__via *gn__egress_via(const struct gn_host_port *port);
+
+/* ---- egress_system.c, egress_show.c ---- */
+
+/** The ready host. */
+struct gn__system {
+    struct gn__mem mem;
+    struct gn__policy policy;
+    enum gn_denial denial;
+    uint64_t timeout_ns; /* 0: none */
+    gn_audit_cb audit;
+    void *audit_arg;
+};
+
+/** Tell the audit hook, if there is one. @rule may be GN__NO_RULE. */
+void gn__system_audit(const struct gn__system *system, struct gn_namespace *ns,
+                      size_t rule, struct gn_audit *audit);
+
+/** Its listen, listen_packet and send operations, and how they end. */
+int gn__show_listen(void *self, struct gn_host_listener *listener,
+                    const struct sockaddr *local);
+int gn__show_listen_packet(void *self, struct gn_host_port *port,
+                           const struct sockaddr *local);
+void gn__show_send(void *self, struct gn_host_port *port, const void *bytes,
+                   size_t len, const struct sockaddr *to);
+
+/** What a cancelled request's user points to. */
+struct gn__system_request {
+    void (*cancel)(struct gn__system_request *request);
+};
+
+/* ---- machine.c ---- */
+
+/** Is it an address of this machine, or does the machine hear it (broadcast,
+ *  multicast)? True also if that cannot be found out. */
+bool gn__machine_has(const struct gn__addr *addr);
+
+#endif /* GN_HOST_EGRESS_H */

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GUESTNET_EGRESS_H
+#define GUESTNET_EGRESS_H
+
+/*
+ * A guest's way to the world outside its network, and back: a host, given to
+ * its namespace when that is created. Without one the outside is -ENETUNREACH.
+ *
+ *     gn_host_system(&policy, &host)      the kernel's sockets, by rules
+ *     gn_host_create(&ops, self, &host)   whatever you like
+ *
+ *     config.host = host; gn_namespace_create(net, &config, &guest);
+ *     ...
+ *     gn_namespace_close(guest, ...); gn_host_close(host);
+ *
+ * The guest uses ordinary sockets. When it connects to an address that is not
+ * in the network, or sends a datagram there, the host is asked to dial; what
+ * it says is what the guest gets: a connection, or the errno. A non-blocking
+ * connect() is -EINPROGRESS until then, and SO_ERROR says how it ended.
+ *
+ * The guest's own 127.0.0.1 is its own. The machine's is behind the gateway's
+ * address: where the host program itself does not listen there
+ * (gn_network_host()), a connection to 10.77.0.1 port 8080 is a dial to
+ * 127.0.0.1 port 8080, and one to fd77::1 a dial to ::1.
+ *
+ * Hosts are shared: one may serve the guests of several networks.
+ *
+ * Threads: operations run on the driving thread of the guest's network, with no
+ * lock held, and must not block. gn_host_dial_done(), gn_host_accepted() and
+ * gn_host_packet() are for any thread; the rest for the driving thread.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <guestnet/export.h>
+#include <guestnet/mem.h>
+
+GN_BEGIN_DECLS
+
+struct gn_host;
+struct gn_host_dial;
+struct gn_host_listener;
+struct gn_host_port;
+struct gn_namespace;
+
+/**
+ * Hooks to the outside. Those that are NULL are not there: guests cannot
+ * connect (-ENETUNREACH), or nobody is told what they bind.
+ *
+ * A request, a listener and a port begin with the operation that is named after
+ * them, unless it returned an error, and end as said there. Addresses and names
+ * are borrowed for the call.
+ */
+struct gn_host_ops {
+    const char *name;
+
+    /**
+     * A guest connects (@type SOCK_STREAM), or has sent its first datagram
+     * (SOCK_DGRAM). Return 0 and end it by gn_host_dial_done(), once, now or
+     * later; or return a negative errno, which the guest gets.
+     *
+     * @family          AF_INET or AF_INET6, of @address.
+     * @looked_up_name  What a lookup of this guest was for that was answered
+     *                  with @address and may still be believed, the last one;
+     *                  NULL: there is none. More: gn_host_dial_name().
+     */
+    int (*dial)(void *self, struct gn_host_dial *request, int family, int type,
+                const struct sockaddr *address, const char *looked_up_name);
+
+    /**
+     * A guest listens on a TCP port that it chose by number, and not on its
+     * loopback only. Connections that are accepted for it outside are handed
+     * in by gn_host_accepted(). Ends by cancel().
+     *
+     * @local  As it is bound; any address: all of the guest's.
+     *
+     * Returns 0; or a negative errno: nothing of it is shown outside, which
+     * the guest does not hear of.
+     */
+    int (*listen)(void *self, struct gn_host_listener *listener,
+                  const struct sockaddr *local);
+
+    /** The same for UDP, by gn_host_packet(). */
+    int (*listen_packet)(void *self, struct gn_host_port *port,
+                         const struct sockaddr *local);
+
+    /**
+     * The guest gave up, closed, or is gone: @request (a gn_host_dial, a
+     * gn_host_listener or a gn_host_port) has ended when this returns, and
+     * nothing may be called for it any more. Not called for requests that
+     * gn_host_dial_done() has ended.
+     */
+    void (*cancel)(void *self, void *request);
+
+    /** Free self: nobody uses the host any more. */
+    void (*close)(void *self);
+
+    /** The guest sends a datagram from @port to @to, which has sent it one by
+     *  gn_host_packet(). Without it such datagrams are dropped. */
+    void (*send)(void *self, struct gn_host_port *port, const void *bytes,
+                 size_t len, const struct sockaddr *to);
+};
+
+/**
+ * A host of your own.
+ *
+ * @ops   Copied; its name is borrowed as long as the host.
+ * @self  What the operations get.
+ * @out   Set only on success. Owned by the caller: gn_host_close().
+ *
+ * Returns 0, -EINVAL (@ops or @out is NULL) or -ENOMEM.
+ */
+GN_API GN_WARN_UNUSED int gn_host_create(const struct gn_host_ops *ops,
+                                         void *self, struct gn_host **out);
+
+/**
+ * Close it, after the namespaces that have it; ops->close() runs when nothing
+ * of them is left, which may be on their driving thread a moment later.
+ *
+ * @host  Consumed. NULL: nothing happens.
+ */
+GN_API void gn_host_close(struct gn_host *host);
+
+/**
+ * End a dial. Any thread.
+ *
+ * @request  Consumed.
+ * @status   0, or a negative errno, which is what the guest's connect() ends
+ *           with. -ETIMEDOUT: the guest hears nothing, and times out by itself.
+ *           For datagrams: they are dropped, and a connected socket gets it.
+ * @fd       With status 0: a connected socket of the type that was asked for,
+ *           TCP or a Unix stream, UDP or Unix datagrams. Consumed, also if it
+ *           cannot be used; it is made non-blocking. Otherwise -1.
+ */
+GN_API void gn_host_dial_done(struct gn_host_dial *request, int status, int fd);
+
+/** Who dials: borrowed until the request ends. */
+GN_API struct gn_namespace *gn_host_dial_namespace(
+    const struct gn_host_dial *request);
+/** The guest's own end. */
+GN_API void gn_host_dial_local(const struct gn_host_dial *request,
+                               struct sockaddr_storage *out);
+/** The names that its lookups were answered with this address for, in lower
+ *  case, the last one first; NULL: there are only @i. As long as the request. */
+GN_API const char *gn_host_dial_name(const struct gn_host_dial *request,
+                                     size_t i);
+/** A word of the host's own for each request. */
+GN_API void gn_host_dial_set_user(struct gn_host_dial *request, void *user);
+GN_API void *gn_host_dial_user(const struct gn_host_dial *request);
+
+/**
+ * Somebody has connected to what a guest listens on. Any thread.
+ *
+ * The guest accepts a connection whose peer is @peer, if that can be: not if it
+ * is of the other version than the guest's address, or loopback, link-local or
+ * in the network; then it is the gateway.
+ *
+ * @fd    A connected stream socket; consumed.
+ * @peer  The client. NULL: the gateway.
+ *
+ * Returns 0; or with @fd closed -ENOBUFS (128 wait already), -EINVAL, -ENOMEM.
+ */
+GN_API int gn_host_accepted(struct gn_host_listener *listener, int fd,
+                            const struct sockaddr *peer);
+GN_API struct gn_namespace *gn_host_listener_namespace(
+    const struct gn_host_listener *listener);
+GN_API void gn_host_listener_set_user(struct gn_host_listener *listener,
+                                      void *user);
+GN_API void *gn_host_listener_user(const struct gn_host_listener *listener);
+
+/**
+ * Somebody has sent a datagram to a guest's port. Any thread.
+ *
+ * @bytes  Copied.
+ * @from   Where from. What the guest answers comes by ops->send(). One that
+ *         cannot be shown to the guest (gn_host_accepted()) appears as the
+ *         gateway.
+ *
+ * Returns 0; or -ENOBUFS (256 wait already), -EMSGSIZE, -EINVAL, -ENOMEM.
+ */
+GN_API int gn_host_packet(struct gn_host_port *port, const void *bytes,
+                          size_t len, const struct sockaddr *from);
+GN_API struct gn_namespace *gn_host_port_namespace(
+    const struct gn_host_port *port);
+GN_API void gn_host_port_set_user(struct gn_host_port *port, void *user);
+GN_API void *gn_host_port_user(const struct gn_host_port *port);
+
+/* ---- the ready one ---- */
+
+/** What a guest hears of a connection that the rules deny. */
+enum gn_denial {
+    GN_DENIAL_ACCES = 0, /* -EACCES, at once. */
+    GN_DENIAL_REFUSED,   /* -ECONNREFUSED, as if nobody listened there. */
+    GN_DENIAL_SILENT,    /* Nothing: it times out. */
+    GN_N_DENIALS
+};
+
+/** A decision. All is borrowed for the call. */
+struct gn_audit {
+    struct gn_namespace *guest;
+    const char *guest_name; /* gn_namespace_hostname(). */
+    int type;               /* SOCK_STREAM, SOCK_DGRAM */
+    bool inbound;           /* A port that is to be shown at `address`; else a
+                               dial to it. */
+    const struct sockaddr *address; /* With the port. */
+    const char *name; /* Which it was looked up by: the one that the rule
+                              matched, or the last one; NULL: none. */
+    bool allowed;
+    int rule;              /* Its index in `rules`; -1: none decided. */
+    const char *rule_text; /* "" */
+    const char *reason;    /* "rule", "no rule", or why rules that cover the
+                              address do not open it, such as "loopback". */
+    int error;             /* Of a port that could not be opened; else 0. */
+};
+
+/** On the driving thread of the guest's network; must not block. */
+typedef void (*gn_audit_cb)(const struct gn_audit *audit, void *arg);
+
+/**
+ * What the guests may reach; zero selects the default given here, and no rule
+ * is a policy: nothing is reached.
+ *
+ * Rules are lines of words. The first that matches decides; if none does, it is
+ * denied.
+ *
+ *     allow tcp 203.0.113.0/24 port 443,8000-8999
+ *     deny udp any
+ *     allow name *.example.org port 443
+ *     allow tcp 127.0.0.1 port 8080
+ *     listen tcp 127.0.0.1 port 8000-8999
+ *
+ *     (allow|deny) [tcp|udp] (any | ADDRESS | PREFIX | name PATTERN)
+ *                  [port PORT[-PORT][,...]]
+ *     listen [tcp|udp] ADDRESS [port PORT[-PORT][,...]]
+ *
+ * A name rule matches an address while a lookup of this guest for such a name
+ * may still be believed to have been answered with it: for the answer's TTL, at
+ * least a second and at most a day. "*.example.org" means all names below
+ * example.org, not itself. It is the name that was asked for that counts, not
+ * where aliases led. Connections go on when the TTL has passed.
+ *
+ * What a rule covers is not all it opens:
+ *   - Private addresses (RFC 1918, fc00::/7, and their like) are opened by
+ *     "any" and by prefixes, never by name.
+ *   - Loopback, link-local addresses and local NAT64 are opened by a prefix
+ *     within these ranges only.
+ *   - The machine's own addresses, and those where clouds keep metadata, are
+ *     opened by the address itself only.
+ *   - Never opened: 0.0.0.0/8 and ::, multicast, broadcast, 240.0.0.0/4, IPv4
+ *     in IPv6 in forms that nobody routes, and IPv6 addresses that lead by
+ *     NAT64, 6to4, Teredo or ISATAP to an IPv4 address above "private".
+ *   - ::ffff:a.b.c.d is a.b.c.d.
+ * Deny rules have no exceptions, and match an IPv4 address inside such an IPv6
+ * address too.
+ *
+ * A listen rule shows the ports that guests bind at the same port of an address
+ * of this machine (0.0.0.0 and ::: at all of its addresses); a guest that is
+ * late finds it taken, which `audit` tells and the guest does not notice.
+ */
+struct gn_policy {
+    size_t size;                 /* sizeof this struct. Required. */
+    const char *const *rules;    /* NULL-ended; copied. NULL: none. */
+    enum gn_denial denial;       /* GN_DENIAL_ACCES. */
+    uint32_t connect_timeout_ms; /* Until a connection that nobody answers is
+                                    -ETIMEDOUT; the guest's own (TCP_SYNCNT). */
+    gn_audit_cb audit;           /* NULL: nobody wants to know. */
+    void *audit_arg;             /* Borrowed as long as the host. */
+    const struct gn_allocator *alloc; /* Copied; NULL: malloc(). */
+    char
+        *why; /* Borrowed for the call: on -EINVAL gets one line that says which
+                  rule and which word is wrong, and what would be right. */
+    size_t why_len;
+};
+
+/**
+ * A host that uses the kernel's sockets as far as a policy allows.
+ *
+ * -ENOTSUP is what guests get under GN_DRIVE_VIRTUAL where rules allow
+ * something: a clock has no kernel descriptors.
+ *
+ * @policy  Copied. NULL: nothing is allowed.
+ * @out     Set only on success. Owned by the caller: gn_host_close().
+ *
+ * Returns 0, or:
+ *   -EINVAL  A rule is malformed or makes no sense, `denial` is none, the size
+ *            is unknown, or @out is NULL.
+ *   -ENOMEM
+ */
+GN_API GN_WARN_UNUSED int gn_host_system(const struct gn_policy *policy,
+                                         struct gn_host **out);
+
+GN_END_DECLS
+
+#endif /* GUESTNET_EGRESS_H */
