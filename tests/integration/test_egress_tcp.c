@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Connections of a guest to kernel servers on the machine's loopback, which is
+ * behind the gateway's address, as rules say.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/egress.h"
+#include "tests/lib/farside.h"
+#include "tests/lib/socks.h"
+
+#define RULES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+struct fixture {
+    struct eg eg;
+    int v4, v6; /* kernel listeners on 127.0.0.1 and ::1 */
+    unsigned short port4, port6;
+    char rule4[64], rule6[64];
+};
+
+static int setup(void **state)
+{
+    static struct fixture f;
+
+    f.v4 = near_socket(SOCK_STREAM, "127.0.0.1:0", true);
+    f.v6 = near_socket(SOCK_STREAM, "[::1]:0", true);
+    f.port4 = far_port(f.v4);
+    f.port6 = far_port(f.v6);
+    snprintf(f.rule4, sizeof(f.rule4), "allow tcp 127.0.0.1 port %u", f.port4);
+    snprintf(f.rule6, sizeof(f.rule6), "allow tcp ::1 port %u", f.port6);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    eg_end(&f->eg);
+    close(f->v4);
+    close(f->v6);
+    return 0;
+}
+
+static void a_rule_opens_the_machines_loopback(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+    struct eg_audit audit;
+    int err, fd;
+
+    eg_begin(&f->eg, RULES("deny udp any", f->rule4, f->rule6), NULL);
+    sock = eg_dial(&f->eg, SOCK_STREAM, GATEWAY4, f->port4, &err);
+    assert_int_equal(err, 0);
+    fd = eg_accept(f->v4);
+    eg_talk(sock, fd);
+    assert_int_equal(gn_sock_shutdown(sock, SHUT_WR), 0);
+    assert_int_equal(recv(fd, &err, 1, 0), 0);
+    close(fd);
+    drop(sock);
+    audit = eg_last(&f->eg);
+    assert_string_equal(audit.guest, "guest");
+    assert_int_equal(strncmp(audit.address, "127.0.0.1:", 10), 0);
+    assert_string_equal(audit.rule_text, f->rule4);
+    assert_int_equal(audit.rule, 1);
+    assert_true(audit.allowed && !audit.inbound);
+
+    sock = eg_dial(&f->eg, SOCK_STREAM, GATEWAY6, f->port6, &err);
+    assert_int_equal(err, 0);
+    fd = eg_accept(f->v6);
+    eg_talk(sock, fd);
+    close(fd);
+    drop(sock);
+    assert_int_equal(strncmp(eg_last(&f->eg).address, "[::1]:", 6), 0);
+}
+
+static void without_a_rule_it_is_eacces_and_no_syn(void **state)
+{
+    struct fixture *f = *state;
+    int err;
+
+    eg_begin(&f->eg, RULES("allow any", "allow 0.0.0.0/0", "allow ::/0"), NULL);
+    assert_null(eg_dial(&f->eg, SOCK_STREAM, GATEWAY4, f->port4, &err));
+    assert_int_equal(err, -EACCES);
+    assert_null(eg_dial(&f->eg, SOCK_STREAM, GATEWAY6, f->port6, &err));
+    assert_int_equal(err, -EACCES);
+    assert_string_equal(eg_last(&f->eg).reason, "loopback");
+    assert_int_equal(eg_last(&f->eg).rule, -1);
+    assert_false(eg_readable(f->v4, 0));
+    assert_false(eg_readable(f->v6, 0));
+}
+
+/* Whatever the guest writes instead of 127.0.0.1: its own loopback, or no. */
+static void no_other_address_is_a_way_there(void **state)
+{
+    static const char *const tried[] = {
+        "::ffff:10.77.0.1",
+        "64:ff9b::127.0.0.1",
+        "::127.0.0.1",
+        "2002:7f00:1::1",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b:1::127.0.0.1",
+        "169.254.169.254",
+        "fe80::1",
+        "ff02::1",
+        "255.255.255.255",
+        "224.0.0.1",
+        "240.0.0.1",
+        "64:ff9b::0.0.0.0",
+        "2001:0:7f00:1::",
+        "0.0.0.1",
+        "2001:db8::5efe:127.0.0.1",
+    };
+    static const char *const own[] = {
+        "127.0.0.1", "127.0.0.2", "0.0.0.0", "::1",
+        "::",        "10.77.0.2", "fd77::2", "::ffff:127.0.0.1"};
+    struct fixture *f = *state;
+    int err;
+
+    eg_begin(&f->eg, RULES("allow any", "allow name *.example"), NULL);
+    for (size_t i = 0; i < sizeof(tried) / sizeof(tried[0]); i++) {
+        if (eg_dial(&f->eg, SOCK_STREAM, tried[i], f->port4, &err))
+            fail_msg("%s was reached", tried[i]);
+        assert_true(err == -EACCES || err == -ENETUNREACH || err == -EINVAL ||
+                    err == -EHOSTUNREACH);
+    }
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        if (eg_dial(&f->eg, SOCK_STREAM, own[i], f->port4, &err))
+            fail_msg("%s was reached", own[i]);
+        assert_int_equal(err, -ECONNREFUSED);
+    }
+    assert_false(eg_readable(f->v4, 50));
+    assert_false(eg_readable(f->v6, 0));
+}
+
+static void a_non_blocking_connect_is_honest(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+    char dead_rule[64];
+    int dead, fd;
+
+    dead = near_socket(SOCK_STREAM, "127.0.0.1:0", false);
+    snprintf(dead_rule, sizeof(dead_rule), "allow tcp 127.0.0.1 port %u",
+             far_port(dead));
+    eg_begin(&f->eg, RULES(f->rule4, dead_rule), NULL);
+    sock = eg_open(&f->eg, AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
+    assert_int_equal(eg_connect(sock, GATEWAY4, f->port4), -EINPROGRESS);
+    assert_int_equal(eg_wait(sock, POLLOUT) & (POLLOUT | POLLERR), POLLOUT);
+    assert_int_equal(eg_error(sock), 0);
+    fd = eg_accept(f->v4);
+    eg_talk(sock, fd);
+    close(fd);
+    drop(sock);
+
+    sock = eg_open(&f->eg, AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
+    assert_int_equal(eg_connect(sock, GATEWAY4, far_port(dead)), -EINPROGRESS);
+    assert_true(eg_wait(sock, POLLOUT) & POLLERR);
+    assert_int_equal(eg_error(sock), -ECONNREFUSED);
+    drop(sock);
+
+    sock = eg_open(&f->eg, AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
+    assert_int_equal(eg_connect(sock, GATEWAY4, 1), -EINPROGRESS);
+    assert_true(eg_wait(sock, POLLOUT) & POLLERR);
+    assert_int_equal(eg_error(sock), -EACCES);
+    drop(sock);
+    close(dead);
+}
+
+static void refused_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    int err;
+
+    eg_begin(&f->eg, RULES("allow 127.0.0.1 port 1"), NULL);
+    assert_null(eg_dial(&f->eg, SOCK_STREAM, GATEWAY4, 1, &err));
+    assert_int_equal(err, -ECONNREFUSED);
+}
+
+static void a_denial_may_look_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_policy policy = {.size = sizeof(policy),
+                               .denial = GN_DENIAL_REFUSED};
+    int err;
+
+    eg_begin(&f->eg, RULES("deny any"), &policy);
+    assert_null(eg_dial(&f->eg, SOCK_STREAM, GATEWAY4, f->port4, &err));
+    assert_int_equal(err, -ECONNREFUSED);
+    assert_null(eg_dial(&f->eg, SOCK_STREAM, "203.0.113.1", 80, &err));
+    assert_int_equal(err, -ECONNREFUSED);
+}
+
+static void a_denial_may_be_silent(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_policy policy = {.size = sizeof(policy),
+                               .denial = GN_DENIAL_SILENT};
+    struct gn_sock *sock;
+    int one = 1;
+
+    eg_begin(&f->eg, RULES("deny any"), &policy);
+    sock = eg_open(&f->eg, AF_INET, SOCK_STREAM);
+    assert_int_equal(
+        gn_sock_setopt(sock, IPPROTO_TCP, TCP_SYNCNT, &one, sizeof(one)), 0);
+    assert_int_equal(eg_connect(sock, GATEWAY4, f->port4), -ETIMEDOUT);
+    drop(sock);
+    assert_true(eg_audits(&f->eg) >= 2);
+    assert_false(eg_readable(f->v4, 0));
+}
+
+static void what_the_host_program_listens_on_is_its_own(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *listener, *client, *server;
+    struct sockaddr_in any = {.sin_family = AF_INET};
+    int err;
+
+    eg_begin(&f->eg, RULES(f->rule4), NULL);
+    any.sin_port = htons(f->port4);
+    assert_int_equal(gn_sock_open(gn_network_host(f->eg.net), AF_INET,
+                                  SOCK_STREAM, 0, &listener),
+                     0);
+    assert_int_equal(
+        gn_sock_bind(listener, (struct sockaddr *)&any, sizeof(any)), 0);
+    assert_int_equal(gn_sock_listen(listener, 4), 0);
+    client = eg_dial(&f->eg, SOCK_STREAM, GATEWAY4, f->port4, &err);
+    assert_non_null(client);
+    assert_int_equal(gn_sock_accept(listener, NULL, NULL, 0, &server), 0);
+    assert_int_equal(eg_audits(&f->eg), 0);
+    assert_false(eg_readable(f->v4, 0));
+    drop(server);
+    drop(client);
+    drop(listener);
+}
+
+static void a_reset_goes_both_ways(void **state)
+{
+    struct fixture *f = *state;
+    struct linger hard = {.l_onoff = 1};
+    struct gn_sock *sock;
+    char byte;
+    int err, fd;
+
+    eg_begin(&f->eg, RULES(f->rule4), NULL);
+    sock = eg_dial(&f->eg, SOCK_STREAM, GATEWAY4, f->port4, &err);
+    fd = eg_accept(f->v4);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)),
+                     0);
+    close(fd);
+    assert_int_equal(gn_sock_recv(sock, &byte, 1, 0), -ECONNRESET);
+    drop(sock);
+
+    sock = eg_dial(&f->eg, SOCK_STREAM, GATEWAY4, f->port4, &err);
+    fd = eg_accept(f->v4);
+    assert_int_equal(
+        gn_sock_setopt(sock, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
+    drop(sock);
+    assert_true(eg_readable(fd, 10000));
+    assert_int_equal(recv(fd, &byte, 1, 0), -1);
+    assert_int_equal(errno, ECONNRESET);
+    close(fd);
+}
+
+static void a_megabyte_each_way_arrives(void **state)
+{
+    enum { N = 1 << 20, STEP = 1 << 14 };
+    struct fixture *f = *state;
+    static uint8_t out[N], in[N];
+    struct gn_sock *sock;
+    size_t at;
+    ssize_t n;
+    int err, fd;
+
+    eg_begin(&f->eg, RULES(f->rule4), NULL);
+    for (size_t i = 0; i < N; i++)
+        out[i] = (uint8_t)(i * 2654435761u >> 13);
+    sock = eg_dial(&f->eg, SOCK_STREAM, GATEWAY4, f->port4, &err);
+    fd = eg_accept(f->v4);
+    for (at = 0; at < N; at += STEP) {
+        assert_int_equal(gn_sock_send(sock, out + at, STEP, 0), STEP);
+        assert_int_equal(recv(fd, in + at, STEP, MSG_WAITALL), STEP);
+    }
+    assert_memory_equal(in, out, N);
+    memset(in, 0, N);
+    for (at = 0; at < N; at += STEP) {
+        assert_int_equal(send(fd, out + at, STEP, MSG_NOSIGNAL), STEP);
+        n = gn_sock_recv(sock, in + at, STEP, MSG_WAITALL);
+        assert_int_equal(n, STEP);
+    }
+    assert_memory_equal(in, out, N);
+    close(fd);
+    drop(sock);
+}
+
+static void guests_without_a_host_have_no_way_out(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace *other;
+    struct gn_sock *sock;
+
+    eg_begin(&f->eg, RULES("allow any", f->rule4), NULL);
+    assert_int_equal(gn_namespace_create(f->eg.net, NULL, &other), 0);
+    assert_int_equal(gn_sock_open(other, AF_INET, SOCK_STREAM, 0, &sock), 0);
+    assert_int_equal(eg_connect(sock, "203.0.113.1", 80), -ENETUNREACH);
+    drop(sock);
+    assert_int_equal(gn_sock_open(other, AF_INET, SOCK_STREAM, 0, &sock), 0);
+    assert_int_equal(eg_connect(sock, GATEWAY4, f->port4), -ECONNREFUSED);
+    drop(sock);
+    assert_int_equal(eg_audits(&f->eg), 0);
+    gn_namespace_close(other, 0, NULL, NULL);
+}
+
+static void bad_policies_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_policy policy = {.size = sizeof(policy)};
+    struct gn_host *host = NULL;
+    char why[200] = "";
+
+    eg_begin(&f->eg, RULES("deny any"), NULL);
+    policy.why = why;
+    policy.why_len = sizeof(why);
+    policy.rules = RULES("allow any", "allow tpc any");
+    assert_int_equal(gn_host_system(&policy, &host), -EINVAL);
+    assert_non_null(strstr(why, "rule 2 \"allow tpc any\": \"tpc\" is no"));
+    policy.rules = NULL;
+    policy.denial = GN_N_DENIALS;
+    assert_int_equal(gn_host_system(&policy, &host), -EINVAL);
+    assert_string_equal(why, "denial: no such one");
+    policy.denial = GN_DENIAL_ACCES;
+    policy.size = 3;
+    assert_int_equal(gn_host_system(&policy, &host), -EINVAL);
+    assert_int_equal(gn_host_system(NULL, NULL), -EINVAL);
+    assert_null(host);
+    assert_int_equal(gn_host_system(NULL, &host), 0);
+    gn_host_close(host);
+    gn_host_close(NULL);
+}
+
+static void a_network_without_prefixes_leads_nowhere(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_network *net;
+    struct gn_namespace *ns;
+    char why[200] = "";
+    struct gn_namespace_config config = {
+        .size = sizeof(config), .why = why, .why_len = sizeof(why)};
+
+    eg_begin(&f->eg, RULES("deny any"), NULL);
+    config.host = f->eg.host;
+    assert_int_equal(gn_network_create(NULL, &net), 0);
+    assert_int_equal(gn_namespace_create(net, &config, &ns), -EINVAL);
+    assert_non_null(strstr(why, "no prefixes"));
+    gn_network_close(net, NULL, NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(a_rule_opens_the_machines_loopback),
+        TEST(without_a_rule_it_is_eacces_and_no_syn),
+        TEST(no_other_address_is_a_way_there),
+        TEST(a_non_blocking_connect_is_honest),
+        TEST(refused_is_refused),
+        TEST(a_denial_may_look_refused),
+        TEST(a_denial_may_be_silent),
+        TEST(what_the_host_program_listens_on_is_its_own),
+        TEST(a_reset_goes_both_ways),
+        TEST(a_megabyte_each_way_arrives),
+        TEST(guests_without_a_host_have_no_way_out),
+        TEST(bad_policies_are_refused),
+        TEST(a_network_without_prefixes_leads_nowhere),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/lib/egress.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/socks.h"
+
+#define BOUND_MS 10000
+
+static void note(const struct gn_audit *audit, void *arg)
+{
+    struct eg *eg = arg;
+    struct eg_audit *out;
+
+    pthread_mutex_lock(&eg->lock);
+    out = &eg->audits[eg->n_audits++ % EG_AUDITS];
+    memset(out, 0, sizeof(*out));
+    snprintf(out->guest, sizeof(out->guest), "%s", audit->guest_name);
+    if (gn_addr_format(audit->address, out->address, sizeof(out->address)))
+        out->address[0] = '\0';
+    snprintf(out->name, sizeof(out->name), "%s",
+             audit->name ? audit->name : "");
+    snprintf(out->rule_text, sizeof(out->rule_text), "%s", audit->rule_text);
+    snprintf(out->reason, sizeof(out->reason), "%s", audit->reason);
+    out->type = audit->type;
+    out->rule = audit->rule;
+    out->error = audit->error;
+    out->inbound = audit->inbound;
+    out->allowed = audit->allowed;
+    pthread_mutex_unlock(&eg->lock);
+}
+
+struct eg_audit eg_last(struct eg *eg)
+{
+    struct eg_audit last = {0};
+
+    pthread_mutex_lock(&eg->lock);
+    if (eg->n_audits)
+        last = eg->audits[(eg->n_audits - 1) % EG_AUDITS];
+    pthread_mutex_unlock(&eg->lock);
+    return last;
+}
+
+size_t eg_audits(struct eg *eg)
+{
+    size_t n;
+
+    pthread_mutex_lock(&eg->lock);
+    n = eg->n_audits;
+    pthread_mutex_unlock(&eg->lock);
+    return n;
+}
+
+void eg_begin_host(struct eg *eg, struct gn_host *host)
+{
+    static const char *const prefixes[] = {"10.77.0.0/24", "fd77::/64", NULL};
+    struct gn_network_config config = {
+        .size = sizeof(config), .prefixes = prefixes, .alloc = &eg->heap.alloc};
+    struct gn_namespace_config guest = {
+        .size = sizeof(guest), .name = "guest", .host = host};
+
+    eg->host = host;
+    assert_int_equal(gn_network_create(&config, &eg->net), 0);
+    assert_int_equal(gn_namespace_create(eg->net, &guest, &eg->guest), 0);
+}
+
+void eg_begin(struct eg *eg, const char *const *rules,
+              const struct gn_policy *policy)
+{
+    struct gn_policy own = {.size = sizeof(own)};
+    struct gn_host *host;
+    char why[256] = "";
+
+    memset(eg, 0, sizeof(*eg));
+    gn_test_heap_init(&eg->heap);
+    pthread_mutex_init(&eg->lock, NULL);
+    if (policy)
+        own = *policy;
+    own.rules = rules;
+    own.audit = note;
+    own.audit_arg = eg;
+    own.alloc = &eg->heap.alloc;
+    own.why = why;
+    own.why_len = sizeof(why);
+    if (gn_host_system(&own, &host))
+        fail_msg("%s", why);
+    eg_begin_host(eg, host);
+}
+
+void eg_end(struct eg *eg)
+{
+    gn_network_close(eg->net, NULL, NULL);
+    gn_host_close(eg->host);
+    gn_test_heap_done(&eg->heap);
+    pthread_mutex_destroy(&eg->lock);
+}
+
+struct gn_sock *eg_open(struct eg *eg, int family, int type)
+{
+    struct gn_sock *sock;
+
+    assert_int_equal(gn_sock_open(eg->guest, family, type, 0, &sock), 0);
+    return sock;
+}
+
+int eg_connect(struct gn_sock *sock, const char *host, unsigned short port)
+{
+    char text[GN_ADDR_TEXT_MAX];
+
+    snprintf(text, sizeof(text), strchr(host, ':') ? "[%s]:%u" : "%s:%u", host,
+             port);
+    return connect_to(sock, text);
+}
+
+struct gn_sock *eg_dial(struct eg *eg, int type, const char *host,
+                        unsigned short port, int *err)
+{
+    struct gn_sock *sock =
+        eg_open(eg, strchr(host, ':') ? AF_INET6 : AF_INET, type);
+
+    *err = eg_connect(sock, host, port);
+    if (!*err)
+        return sock;
+    drop(sock);
+    return NULL;
+}
+
+short eg_wait(struct gn_sock *sock, short events)
+{
+    struct gn_pollfd pfd = {.sock = sock, .events = events};
+
+    assert_int_equal(gn_sock_poll(&pfd, 1, BOUND_MS), 1);
+    return pfd.revents;
+}
+
+int eg_error(struct gn_sock *sock)
+{
+    return take_error(sock);
+}
+
+bool eg_readable(int fd, int timeout_ms)
+{
+    struct pollfd pfd = {.fd = fd, .events = POLLIN};
+
+    return poll(&pfd, 1, timeout_ms) == 1;
+}
+
+int eg_accept(int listener)
+{
+    int fd;
+
+    assert_true(eg_readable(listener, BOUND_MS));
+    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+void eg_talk(struct gn_sock *sock, int fd)
+{
+    char buf[16];
+
+    assert_int_equal(gn_sock_send(sock, "ping", 4, 0), 4);
+    assert_true(eg_readable(fd, BOUND_MS));
+    assert_int_equal(recv(fd, buf, sizeof(buf), 0), 4);
+    assert_memory_equal(buf, "ping", 4);
+    assert_int_equal(send(fd, "pong", 4, MSG_NOSIGNAL), 4);
+    assert_true(eg_wait(sock, POLLIN) & POLLIN);
+    assert_int_equal(gn_sock_recv(sock, buf, sizeof(buf), 0), 4);
+    assert_memory_equal(buf, "pong", 4);
+}
