@@ -347,17 +347,11 @@ static void without_hooks_there_is_no_way(void **state)
 
 static void some_addresses_are_never_outside(void **state)
 {
-    static const char *const never[] = {"127.0.0.2:80",
-                                        "169.254.1.1:80",
-                                        "240.0.0.1:80",
-                                        "0.1.2.3:80",
-                                        "10.77.0.99:80",
-                                        "[fd77::99]:80",
-                                        "[::1]:80",
-                                        "10.77.0.1:80",
-                                        "[fe80::1%2]:80",
-                                        "10.77.0.255:80",
-                                        NULL};
+    static const char *const never[] = {"127.0.0.2:80",   "169.254.1.1:80",
+                                        "240.0.0.1:80",   "0.1.2.3:80",
+                                        "10.77.0.99:80",  "[fd77::99]:80",
+                                        "[::1]:80",       "[fe80::1%2]:80",
+                                        "10.77.0.255:80", NULL};
     struct fixture *f = *state;
     size_t i;
 
@@ -371,6 +365,57 @@ static void some_addresses_are_never_outside(void **state)
         assert_int_equal(f->beyond.n_dials, 0);
         drop(sock);
     }
+}
+
+static void the_gateways_address_leads_behind_it(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace *plain;
+    struct gn_sock *sock = open4(f->guest, SOCK_STREAM);
+    struct gn_sock *other;
+
+    assert_int_equal(connect_to(sock, "10.77.0.1:80"), -EINPROGRESS);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_dials, 1);
+    assert_int_equal(ready(sock) & (POLLOUT | POLLERR), POLLOUT);
+    assert_string_equal(peer_of(sock), "10.77.0.1:80");
+    assert_int_equal(send_text(sock, "hello"), 5);
+    pass(f, 1);
+    expect_text(sock, "hello");
+    drop(sock);
+    /* A guest without hooks meets the host's namespace only. */
+    assert_int_equal(gn_namespace_create(f->s->net, NULL, &plain), 0);
+    other = open4(plain, SOCK_STREAM);
+    (void)connect_to(other, "10.77.0.1:80");
+    pass(f, 1);
+    assert_int_equal(take_error(other), -ECONNREFUSED);
+    assert_int_equal(f->beyond.n_dials, 1);
+    drop(other);
+    gn_namespace_close(plain, 0, NULL, NULL);
+    pass(f, 1);
+}
+
+static void what_the_host_listens_on_is_its_own(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *listener =
+        listen_at(gn_network_host(f->s->net), "0.0.0.0:80");
+    struct gn_sock *sock = open4(f->guest, SOCK_STREAM), *server;
+
+    assert_int_equal(connect_to(sock, "10.77.0.1:80"), -EINPROGRESS);
+    pass(f, 1);
+    server = accept_one(listener);
+    assert_non_null(server);
+    assert_int_equal(send_text(server, "mine"), 4);
+    pass(f, 1);
+    expect_text(sock, "mine");
+    drop(listener);
+    assert_int_equal(send_text(sock, "on"), 2); /* As long as it lasts. */
+    pass(f, 1);
+    expect_text(server, "on");
+    assert_int_equal(f->beyond.n_dials, 0);
+    drop(server);
+    drop(sock);
 }
 
 static void the_hosts_listeners_are_not_outside(void **state)
@@ -764,6 +809,8 @@ int main(void)
         T(options_of_the_far_end_can_be_set),
         T(without_hooks_there_is_no_way),
         T(some_addresses_are_never_outside),
+        T(the_gateways_address_leads_behind_it),
+        T(what_the_host_listens_on_is_its_own),
         T(the_hosts_listeners_are_not_outside),
         T(the_host_can_listen_on_any_port),
         T(a_route_of_the_guest_goes_first),
