@@ -295,15 +295,12 @@ static void bad_arguments_are_refused(void **state)
 {
     struct fixture *f = *state;
     struct gn_namespace_config size = {.size = 8};
-    struct gn_namespace_config hooks = {
-        .size = sizeof(hooks), .resolver = (struct gn_resolver *)(void *)f};
     struct gn_namespace *ns;
     char name[8];
 
     assert_int_equal(gn_namespace_create(NULL, NULL, &ns), -EINVAL);
     assert_int_equal(gn_namespace_create(f->sim.net, NULL, NULL), -EINVAL);
     assert_int_equal(gn_namespace_create(f->sim.net, &size, &ns), -EINVAL);
-    assert_int_equal(gn_namespace_create(f->sim.net, &hooks, &ns), -ENOTSUP);
     assert_int_equal(gn_namespace_hostname(NULL, name, 8), -EINVAL);
     assert_string_equal(gn_namespace_name(NULL), "");
     gn_namespace_close(NULL, 0, NULL, NULL);
