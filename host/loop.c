@@ -185,7 +185,7 @@ static bool is_due(const struct gn__loop *loop)
 static void turn(struct gn__loop *loop)
 {
     gn__engine_run(loop->engine);
-    loop->rt.busy = gn__engine_deadline(loop->engine) == 0;
+    loop->rt.busy = gn__engine_is_behind(loop->engine);
     if (gn__engine_dispatch(loop->engine, DISPATCH_AT_ONCE))
         gn__engine_run(loop->engine); /* It knows now whether there is more. */
 }

@@ -61,7 +61,7 @@ void gn__realtime_random(void *self, void *out, size_t len)
 }
 
 /* The driver goes first, so that timers are on time. Not while its entries end
- * with work left over: guests that answer each other for ever would keep it at
+ * with packets left over: guests that answer each other for ever would keep it at
  * that, and everybody else from the lock. */
 void gn__realtime_lock(void *self, bool driver)
 {

@@ -12,7 +12,7 @@
 #include "namespace/namespace.h"
 
 struct gn__realtime {
-    bool busy; /* its last entry left work over; the driving thread's */
+    bool busy; /* its last entry left packets over; the driving thread's */
     unsigned n_processors;
     _Atomic uint32_t n_spinning;
     _Atomic uint32_t spin_ns;

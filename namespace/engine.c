@@ -384,6 +384,11 @@ uint64_t gn__engine_deadline(const struct gn__engine *engine)
     return atomic_load_explicit(&engine->armed, memory_order_relaxed);
 }
 
+bool gn__engine_is_behind(const struct gn__engine *engine)
+{
+    return atomic_load_explicit(&engine->next, memory_order_relaxed) == 0;
+}
+
 void gn__engine_run(struct gn__engine *engine)
 {
     gn__engine_enter(engine);

@@ -173,6 +173,8 @@ void gn__engine_leave(struct gn__engine *engine);
 
 /** For drivers: when to call again (0: now), computed at the last leave. */
 uint64_t gn__engine_deadline(const struct gn__engine *engine);
+/** For drivers: the last entry has left packets over, and not for callbacks. */
+bool gn__engine_is_behind(const struct gn__engine *engine);
 /** For drivers, on the driving thread, without the lock: enter, run what is
  *  due, leave. */
 void gn__engine_run(struct gn__engine *engine);

@@ -6,6 +6,11 @@
  * A network joins guests: prefixes to number them from, a switch that carries
  * IP packets between them, limits, and somebody who drives it.
  *
+ * Under GN_DRIVE_LOOP close networks first, and only behind their close
+ * callbacks walk the loop to close what is left (uv_walk, uv_close): handles of
+ * ours that somebody else closes are undefined behaviour. Behind the callback
+ * uv_walk() meets nothing of ours, and uv_loop_close() succeeds.
+ *
  *     create --> open --(close)--> closing --(closed callback)--> gone
  *
  * Two networks share nothing, also when they have the same prefixes. The host
@@ -22,8 +27,20 @@
  *                     thread at a time may use the clock and its networks; it
  *                     is the driving thread, and calls that block are -EDEADLK
  *                     on it.
- *   GN_DRIVE_LOOP, GN_DRIVE_CALLER
- *                     not there yet: -ENOTSUP.
+ *   GN_DRIVE_LOOP     a libuv loop of the caller's. Networks of one loop and
+ *                     allocator share a driver. The driving thread is the one
+ *                     that made the first of them, and then whoever runs the
+ *                     loop. Listeners, connections and requests of the host's
+ *                     keep uv_run() going, an idle network does not.
+ *   GN_DRIVE_CALLER   a loop of any other kind: gn_network_fd(),
+ *                     gn_network_timeout_ms() and gn_network_run(). The driving
+ *                     thread is whoever made the network, and then whoever runs
+ *                     it.
+ *
+ * Under all of them but GN_DRIVE_VIRTUAL guests' threads call gn_sock_*() and
+ * block in it as they like, except on the driving thread, whether or not the
+ * loop is running; what else a network is asked for is asked from the driving
+ * thread, unless it is GN_DRIVE_THREAD.
  *
  * Callbacks run on the driving thread, with no lock held, and may call
  * anything that does not block.
@@ -47,8 +64,8 @@ struct uv_loop_s;
 /** Who moves packets and runs timers. */
 enum gn_drive {
     GN_DRIVE_THREAD = 0, /* A thread of the library. */
-    GN_DRIVE_LOOP,       /* A libuv loop: -ENOTSUP. */
-    GN_DRIVE_CALLER,     /* A loop of another kind: -ENOTSUP. */
+    GN_DRIVE_LOOP,       /* A libuv loop of the caller's. */
+    GN_DRIVE_CALLER,     /* A loop of another kind. */
     GN_DRIVE_VIRTUAL,    /* A clock that moves when told to. */
     GN_N_DRIVES
 };
@@ -84,7 +101,8 @@ struct gn_network_config {
     const char *const *prefixes;  /* NULL-ended: "10.77.0.0/24", "fd77::/64";
                                     none: guests have their loopback only. */
     enum gn_drive drive;          /* GN_DRIVE_THREAD. */
-    struct uv_loop_s *loop;       /* Must be NULL. */
+    struct uv_loop_s *loop;       /* GN_DRIVE_LOOP, and only then: required;
+                                    borrowed until the close callback. */
     const char *domain;           /* "guest.internal". */
     uint32_t mtu;                 /* GN_MTU_MIN4 (with IPv6 GN_MTU_MIN6) to
                                     GN_MTU_MAX; GN_MTU_DEFAULT. */
@@ -122,23 +140,28 @@ struct gn_network_config {
  *
  * Returns 0, or a negative errno with nothing left behind:
  *   -EINVAL    A prefix is malformed or overlaps another, the name or domain
- *              is malformed or too long, the MTU is out of range, the size is
- *              unknown, or @out is NULL.
- *   -ENOTSUP   The drive or a setting is not there yet.
+ *              is malformed or too long, the MTU is out of range, the drive is
+ *              unknown or lacks its loop, the size is unknown, or @out is NULL.
+ *   -ENOTSUP   A setting is not there yet.
  *   -ENOMEM    Out of memory.
+ *   -EMFILE, -ENFILE, -ENOSPC
+ *              No descriptors left, of the process or the machine; no watches.
  *   -EAGAIN    The driving thread could not be started.
  */
 GN_API GN_WARN_UNUSED int gn_network_create(
     const struct gn_network_config *config, struct gn_network **out);
 
 /**
- * Close a network and all its namespaces; sockets end with -ECANCELED. A
- * namespace that was created in another network keeps its other interfaces.
+ * Close a network and all its namespaces: on the driving thread first what the
+ * host has in it (requests get -ECANCELED), then the guests, whose sockets end
+ * with -ECANCELED. A namespace that was created in another network keeps its
+ * other interfaces.
  *
  * @net       Consumed. NULL: nothing happens, and @callback never runs.
- * @callback  Runs once on the driving thread when it is gone. NULL: off the
- *            driving thread the call returns when it is gone; on it nobody is
- *            told.
+ * @callback  Runs once on the driving thread when it is gone, its descriptors
+ *            and libuv handles too. NULL: off the driving thread the call
+ *            returns when it is gone; on it nobody is told, and a loop of
+ *            GN_DRIVE_LOOP has to run once more before uv_loop_close().
  */
 GN_API void gn_network_close(struct gn_network *net, gn_close_cb callback,
                              void *arg);
@@ -178,7 +201,7 @@ GN_API int gn_network_timeout_ms(struct gn_network *net);
  *
  * Returns 1 while there are listeners, connections or requests of the host's or
  * work is left over, 0 when not or when the network is gone, or:
- *   -EDEADLK  From a callback of the network.
+ *   -EDEADLK  From a callback of the network, or while another thread runs it.
  *   -ENOTSUP  Another drive.
  *   -EINVAL   No such mode, or @net is NULL.
  */
