@@ -572,6 +572,18 @@ static void report_closed(struct gn__notice *notice)
     callback(arg);
 }
 
+/* Whether somebody outside is told of its end, before its closer is. */
+static bool meets_outside(const struct gn_namespace *ns)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->ifaces) {
+        if (gn__container_of(it, struct gn__iface, of_ns)->port.guest)
+            return true;
+    }
+    return false;
+}
+
 void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
                         gn_close_cb callback, void *arg)
 {
@@ -588,8 +600,9 @@ void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
     engine = ns->engine;
     gn__engine_ref(engine);
     gn__engine_enter(engine);
+    wait = !callback && !gn__engine_is_driving(engine) &&
+           (engine->dispatching || meets_outside(ns));
     gn__ns_end(ns, flags & GN_CLOSE_SILENT);
-    wait = !callback && engine->dispatching && !gn__engine_is_driving(engine);
     if (wait) {
         gn__closing_init_wait(&closing, engine);
         callback = closing.callback;

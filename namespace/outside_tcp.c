@@ -76,7 +76,8 @@ static uint64_t stack_round_trip(struct gn__stack *stack,
 static void stack_changed(struct gn__stack *stack, void *owner)
 {
     (void)stack;
-    gn__sock_changed(owner);
+    if (owner) /* The hidden listener has none. */
+        gn__sock_changed(owner);
 }
 
 static void stack_released(struct gn__stack *stack, void *binding)

@@ -44,6 +44,7 @@ struct beyond {
     size_t n_unbound;
     size_t n_released;
     size_t n_failed_accepts;
+    size_t n_unwatched; /* closed for lack of memory */
     int last_accept_error;
     size_t n_flows_cancelled;
     size_t n_flows_refused;
