@@ -10,7 +10,7 @@
  *
  * And it is counted. c-ares drops what does not fit in silence; since there is
  * one datagram at a time, one that was followed neither by a verdict on its
- * server nor by another question was dropped.
+ * server, nor by another question or a connection for one, was dropped.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -47,7 +47,10 @@ static int set_option(ares_socket_t fd, ares_socket_opt_t option,
 static int connect_socket(ares_socket_t fd, const struct sockaddr *addr,
                           ares_socklen_t len, unsigned flags, void *arg)
 {
-    (void)flags, (void)arg;
+    struct gn__ares_session *session = arg;
+
+    (void)flags;
+    session->n_outcomes++;
     return connect(fd, addr, len);
 }
 
