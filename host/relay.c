@@ -48,9 +48,10 @@ struct gn__relay {
     struct gn__io_end end;
     gn__relay_cb ended;
     void *arg;
-    struct gn__slice held; /* read, and not yet taken; len 0: nothing */
-    size_t room;           /* of the socket, as of the last round */
-    size_t passed;         /* written, and not yet let go */
+    struct gn__slice held[GN__ROUND_SEND]; /* read, and not yet taken */
+    unsigned n_held;
+    size_t room;   /* of the socket, as of the last round */
+    size_t passed; /* written, and not yet let go */
     uint32_t read_size;
     bool ask;      /* the socket has, or may have, something to tell */
     bool readable; /* the descriptor, as far as is known */
@@ -87,6 +88,12 @@ static void drop_ends(struct gn_sock *sock, int fd, bool reset)
     close_fd(fd, reset);
 }
 
+static void drop_chunks(const struct gn__slice *slices, unsigned n)
+{
+    while (n--)
+        gn__chunk_unref(slices[n].chunk);
+}
+
 static void let_go(struct gn__relay *relay, bool reset)
 {
     struct gn__io *io = relay->io;
@@ -97,8 +104,7 @@ static void let_go(struct gn__relay *relay, bool reset)
     gn__io_stop(io, &relay->retry);
     gn__io_forget_end(&relay->end);
     gn__stream_hook_done(&relay->hook);
-    if (relay->held.len)
-        gn__chunk_unref(relay->held.chunk);
+    drop_chunks(relay->held, relay->n_held);
     drop_ends(relay->sock, fd, reset);
     gn__free(io->mem, relay, sizeof(*relay));
     gn__io_release(io);
@@ -128,35 +134,88 @@ static void network_closes(struct gn__io_end *end)
 
 static bool may_read(const struct gn__relay *relay)
 {
-    return relay->readable && !relay->read_end && !relay->held.len &&
-           relay->room;
+    return relay->readable && !relay->read_end && !relay->n_held && relay->room;
 }
 
-/* A full chunk makes the next larger by a class, a nearly empty one smaller. */
+/* A read that fills all it was given makes the next one larger, one that fills
+ * little of it smaller. */
 static void adapt(struct gn__relay *relay, size_t n, size_t asked)
 {
-    if (n == asked && relay->read_size < GN__RELAY_READ)
-        relay->read_size =
-            asked < GN__RELAY_READ / 2 ? (uint32_t)(asked * 3) : GN__RELAY_READ;
-    else if (n < asked / 8 && relay->read_size > READ_FIRST)
+    if (n == asked && asked >= relay->read_size &&
+        relay->read_size < GN__RELAY_READ)
+        relay->read_size *= 4;
+    else if (n < relay->read_size / 8 && relay->read_size > READ_FIRST)
         relay->read_size /= 4;
 }
 
-/* Returns 0, also if there was nothing, or the error that ends it. */
-static int take_read(struct gn__relay *relay, struct gn__chunk *chunk,
-                     size_t asked)
+static void wait_for_memory(struct gn__relay *relay)
 {
-    ssize_t n =
-        recv(relay->watch.fd, gn__chunk_data(chunk), asked, MSG_DONTWAIT);
+    gn__io_start(relay->io, &relay->retry, gn__io_now(relay->io) + RETRY_NS);
+}
 
-    if (n > 0) {
-        adapt(relay, (size_t)n, asked);
-        relay->held.chunk = chunk;
-        relay->held.data = gn__chunk_data(chunk);
-        relay->held.len = (uint32_t)n;
+/* Chunks for the next read, in relay->held: as many bytes as it is to be, and
+ * the socket has room for. Returns how many bytes that are. */
+static size_t take_chunks(struct gn__relay *relay)
+{
+    struct gn__chunk_pool *pool = relay->sock->engine->net.chunks;
+    size_t want = relay->read_size, total = 0;
+
+    if (want > relay->room)
+        want = relay->room;
+    while (total < want && relay->n_held < GN__ROUND_SEND) {
+        struct gn__slice *slice = &relay->held[relay->n_held];
+        size_t n = want - total < GN__CHUNK_MAX ? want - total : GN__CHUNK_MAX;
+
+        slice->chunk = gn__chunk_alloc(pool, n);
+        if (!slice->chunk)
+            break;
+        slice->data = gn__chunk_data(slice->chunk);
+        slice->len = (uint32_t)n;
+        relay->n_held++;
+        total += n;
+    }
+    return total;
+}
+
+/* Of what was read into, keep the first @n bytes. */
+static void keep_read(struct gn__relay *relay, size_t n)
+{
+    unsigned i;
+
+    for (i = 0; i < relay->n_held && n > 0; i++) {
+        if (relay->held[i].len > n)
+            relay->held[i].len = (uint32_t)n;
+        n -= relay->held[i].len;
+    }
+    drop_chunks(&relay->held[i], relay->n_held - i);
+    relay->n_held = i;
+}
+
+/* Returns 0, also if there was nothing, or the error that ends it. */
+static int read_some(struct gn__relay *relay)
+{
+    struct iovec iov[GN__ROUND_SEND];
+    struct msghdr msg = {.msg_iov = iov};
+    size_t asked = take_chunks(relay);
+    ssize_t n;
+    unsigned i;
+
+    if (!asked) {
+        wait_for_memory(relay);
+        relay->room = 0;
         return 0;
     }
-    gn__chunk_unref(chunk);
+    for (i = 0; i < relay->n_held; i++) {
+        iov[i].iov_base = gn__chunk_data(relay->held[i].chunk);
+        iov[i].iov_len = relay->held[i].len;
+    }
+    msg.msg_iovlen = relay->n_held;
+    n = recvmsg(relay->watch.fd, &msg, MSG_DONTWAIT);
+    keep_read(relay, n > 0 ? (size_t)n : 0);
+    if (n > 0) {
+        adapt(relay, (size_t)n, asked);
+        return 0;
+    }
     if (n == 0) {
         relay->read_end = true;
         relay->ask = true;
@@ -165,25 +224,6 @@ static int take_read(struct gn__relay *relay, struct gn__chunk *chunk,
     if (errno == EAGAIN)
         relay->readable = false;
     return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-}
-
-static void wait_for_memory(struct gn__relay *relay)
-{
-    gn__io_start(relay->io, &relay->retry, gn__io_now(relay->io) + RETRY_NS);
-}
-
-static int read_some(struct gn__relay *relay)
-{
-    struct gn__chunk *chunk;
-    size_t size = relay->read_size;
-
-    chunk = gn__chunk_alloc(relay->sock->engine->net.chunks, size);
-    if (!chunk) {
-        wait_for_memory(relay);
-        return 0;
-    }
-    size = gn__chunk_room(chunk);
-    return take_read(relay, chunk, size < relay->room ? size : relay->room);
 }
 
 /* ---- to the descriptor ---- */
@@ -233,25 +273,24 @@ static int pass_fin(struct gn__relay *relay)
 
 static bool has_news(const struct gn__relay *relay)
 {
-    return relay->ask || relay->passed || (relay->held.len && relay->room);
+    return relay->ask || relay->passed || (relay->n_held && relay->room);
 }
 
 static int ask_engine(struct gn__relay *relay, struct gn__stream_round *round)
 {
     int err;
 
-    round->n_send = relay->held.len > 0;
-    round->send[0] = relay->held;
+    round->n_send = relay->n_held;
+    memcpy(round->send, relay->held, sizeof(relay->held));
     round->fin = relay->read_end;
     round->passed = relay->passed;
     round->max = relay->writable && !relay->write_end ? WRITE_MAX : 0;
-    round->wants_room = relay->held.len || (relay->readable && !relay->shut);
+    round->wants_room = relay->n_held || (relay->readable && !relay->shut);
     relay->passed = 0;
     relay->ask = false;
     err = gn__stream_round(&relay->hook, round);
-    relay->held.len = 0;
-    if (round->n_send)
-        relay->held = round->send[0];
+    relay->n_held = round->n_send;
+    memcpy(relay->held, round->send, sizeof(relay->held));
     if (err)
         return err;
     relay->room = round->room;

@@ -26,8 +26,8 @@
 struct gn__relay;
 struct gn_sock;
 
-/** Read from the kernel at once, bytes. */
-#define GN__RELAY_READ 65536u
+/** Read from the kernel at once, bytes, of a connection that is busy. */
+#define GN__RELAY_READ (256u * 1024)
 
 /**
  * It is over, and both ends are closed: 0, or why: -ECONNRESET,
