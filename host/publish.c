@@ -21,6 +21,7 @@
 #include "base/lock.h"
 #include "base/text.h"
 #include "host/drive.h"
+#include "resolver/resolver.h"
 
 #define MAX_CONNECTIONS 16384u
 #define MAX_FLOWS       1024u
@@ -58,6 +59,7 @@ static void shut(struct gn_publication *pub)
     gn__io_stop(pub->io, &pub->timer);
     gn__publish_unlink(&pub->file);
     close(pub->fd);
+    gn__publish_forget(pub);
     pub->ops->end(pub);
 }
 
@@ -178,6 +180,8 @@ static struct gn_publication *create(struct gn__io *io,
     configure(pub, call);
     gn__list_init(&pub->clients);
     gn__list_init(&pub->answered);
+    gn__list_init(&pub->waiting);
+    pub->found[0] = pub->found[1] = gn__addr_any(AF_INET6);
     gn_random(gn_network_host(call->net), key, sizeof(key));
     gn__table_init(&pub->flows, io->mem, key);
     pub->watch.ready = pub->ops->ready;
@@ -232,10 +236,12 @@ static int parse_target(const char *network, const char *target,
     err = gn__target_parse(kind, target, out, options->why, options->why_len);
     if (err)
         return err;
-    if (out->service[0] || !out->port || (!out->has_addr && !out->host[0]))
+    if (out->service[0])
+        out->port = gn__service_port(kind, out->service);
+    if (!out->port || (!out->has_addr && !out->host[0]))
         return gn__text_refuse(options->why, options->why_len,
-                               "target \"%s\": a guest and a port by number, "
-                               "as web:80 or 10.77.0.2:80",
+                               "target \"%s\": a guest and a port, as "
+                               "web:80, 10.77.0.2:80 or web:http",
                                gn__text_quote(target, strlen(target)).text);
     return 0;
 }

@@ -7,7 +7,7 @@
  *
  *     publish.c         the calls, and the life of a publication
  *     publish_open.c    its descriptor: address, path, or given
- *     publish_target.c  which address of the guest a client is for
+ *     publish_target.c  where the guest is, and getting there
  *     publish_tcp.c     accepting; a visit is one client's connection
  *     publish_udp.c     flows
  *
@@ -32,6 +32,9 @@ struct gn__publish_ops {
     void (*ready)(struct gn__io_watch *watch, short revents);
     /** pub->timer. */
     void (*timer)(struct gn__io_timer *timer);
+    /** What gn__publish_ask() was called for is known: for all in
+     *  pub->waiting. */
+    void (*found)(struct gn_publication *pub);
     /** End all clients; the publication is going. */
     void (*end)(struct gn_publication *pub);
 };
@@ -49,11 +52,17 @@ struct gn__publish_file {
     ino_t ino;
 };
 
+struct gn__publish_asking;
+
 struct gn_publication {
     const struct gn__publish_ops *ops;
     struct gn_network *net;
     struct gn__io *io;
     struct gn__target target;
+    struct gn__publish_asking *asking; /* where that is; NULL: nobody does */
+    struct gn__addr found[2];          /* IPv4 and IPv6, in order of preference;
+                                          any: not known */
+    struct gn__list waiting;           /* clients of ops, for the answer */
     bool as_gateway;
     uint32_t max_clients;
     uint32_t keepalive_s;
@@ -95,6 +104,17 @@ GN_WARN_UNUSED int gn__publish_open(const struct gn__publish_request *request,
 void gn__publish_unlink(const struct gn__publish_file *file);
 
 /* ---- publish_target.c ---- */
+
+/** Where @client (NULL: it has no address) is to go, of what is known: an
+ *  address of its own version rather. -EAGAIN: ask first; or what the last
+ *  answer was. */
+GN_WARN_UNUSED int gn__publish_pick(const struct gn_publication *pub,
+                                    const struct gn__endpoint *client,
+                                    struct gn__endpoint *out);
+/** Look the target up; ops->found() is called later, once. */
+GN_WARN_UNUSED int gn__publish_ask(struct gn_publication *pub);
+/** Nobody is called any more. */
+void gn__publish_forget(struct gn_publication *pub);
 
 /** Connect to the guest's @to as @client, or, if that cannot be or is not
  *  wanted, as the gateway, which is counted. @client NULL: it has no address.

@@ -3,9 +3,11 @@
 /*
  * Accepting. Each client is a visit:
  *
- *     accepted --(its target has an address)--> relay --> over
- *         \
- *          +--(it has none, or it cannot be reached)--> reset
+ *     accepted --(where its target is, is known)--> relay --> over
+ *         |  \                                      ^
+ *         |   +--(it is looked up)--> waiting ------+
+ *         |                             |
+ *         +--(it cannot be reached)-----+--> reset
  *
  * When there is no descriptor or no memory for one more, accepting pauses:
  * nothing is accepted to be dropped, clients wait in the backlog, and the
@@ -33,9 +35,12 @@
 #define PROBE_SHARE 4u
 
 struct visit {
-    struct gn__list link; /* in pub->clients */
+    struct gn__list link; /* in pub->clients, or pub->waiting */
     struct gn_publication *pub;
-    struct gn__relay *relay;
+    struct gn__relay *relay; /* NULL: it waits */
+    struct gn__endpoint client;
+    bool known; /* client is an address */
+    int fd;     /* while it waits */
 };
 
 /* ---- pausing ---- */
@@ -111,24 +116,52 @@ static void set_keepalive(const struct gn_publication *pub, int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
-/* Consumes @fd. */
-static int join(struct visit *visit, const struct gn__endpoint *client, int fd)
+static void turn_away(struct visit *visit)
+{
+    visit->pub->stats.unreached++;
+    if (visit->fd >= 0)
+        reset(visit->fd);
+    forget(visit);
+}
+
+/* Consumes visit->fd, or leaves it there. */
+static int join(struct visit *visit, const struct gn__endpoint *to)
 {
     struct gn_publication *pub = visit->pub;
     struct gn__relay_config config = {
-        .io = pub->io, .fd = fd, .ended = relay_ended, .arg = visit};
-    struct gn__endpoint to = {.addr = pub->target.addr,
-                              .scope = pub->target.scope,
-                              .port = pub->target.port};
-    int err = gn__publish_connect(pub, client, &to, &config.sock);
+        .io = pub->io, .fd = visit->fd, .ended = relay_ended, .arg = visit};
+    int err = gn__publish_connect(pub, visit->known ? &visit->client : NULL, to,
+                                  &config.sock);
 
-    if (err) {
-        reset(fd);
+    if (err)
         return err;
-    }
-    if (client)
-        set_keepalive(pub, fd);
+    if (visit->known)
+        set_keepalive(pub, visit->fd);
+    visit->fd = -1;
     return gn__relay_start(&config, &visit->relay);
+}
+
+/* Where its target is, is known, or never will be. */
+static void go_there(struct visit *visit)
+{
+    struct gn__endpoint to;
+    int err =
+        gn__publish_pick(visit->pub, visit->known ? &visit->client : NULL, &to);
+
+    gn__list_del(&visit->link);
+    gn__list_add_tail(&visit->pub->clients, &visit->link);
+    if (!err)
+        err = join(visit, &to);
+    if (err)
+        turn_away(visit);
+}
+
+static void found(struct gn_publication *pub)
+{
+    struct gn__list *node;
+
+    while ((node = gn__list_first(&pub->waiting)))
+        go_there(gn__container_of(node, struct visit, link));
 }
 
 /* Consumes @fd. */
@@ -144,12 +177,16 @@ static void begin(struct gn_publication *pub, const struct gn__endpoint *client,
         return;
     }
     visit->pub = pub;
-    gn__list_add_tail(&pub->clients, &visit->link);
+    visit->fd = fd;
+    visit->known = client != NULL;
+    if (client)
+        visit->client = *client;
+    gn__list_add_tail(&pub->waiting, &visit->link);
     pub->stats.active++;
-    if (!join(visit, client, fd))
-        return;
-    pub->stats.unreached++;
-    forget(visit);
+    if (pub->target.has_addr)
+        go_there(visit);
+    else if (gn__publish_ask(pub))
+        turn_away(visit);
 }
 
 /* ---- accepting ---- */
@@ -212,6 +249,8 @@ static void end(struct gn_publication *pub)
 {
     struct gn__list *node;
 
+    while ((node = gn__list_first(&pub->waiting)))
+        turn_away(gn__container_of(node, struct visit, link));
     while ((node = gn__list_first(&pub->clients))) {
         struct visit *visit = gn__container_of(node, struct visit, link);
 
@@ -224,5 +263,6 @@ const struct gn__publish_ops gn__publish_tcp = {
     .name = "tcp",
     .ready = ready,
     .timer = try_again,
+    .found = found,
     .end = end,
 };

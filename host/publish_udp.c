@@ -29,6 +29,16 @@
 /** An answered flow may be idle for so many times as long. */
 #define ANSWERED_TIMES 3u
 
+/** Datagrams of a flow that wait while its target is looked up. */
+#define WAITING_MAX 4u
+
+/** A datagram that waits. */
+struct early {
+    struct early *next;
+    size_t len;
+    uint8_t data[];
+};
+
 /** No padding: hashed as bytes. */
 struct flow_key {
     struct gn__endpoint client;
@@ -40,8 +50,11 @@ struct flow {
     struct gn__list link; /* in pub->clients, or pub->answered */
     struct gn_publication *pub;
     struct flow_key key;
-    struct gn__outside_flow *outside; /* shown as the client; else sock */
-    struct gn_sock *sock;
+    struct gn__outside_flow *outside; /* shown as the client; else sock; */
+    struct gn_sock *sock;             /* neither: its target is looked up */
+    struct gn__list waits;            /* in pub->waiting */
+    struct early *early;              /* oldest first */
+    unsigned n_early;
     uint64_t used_at; /* ns */
     bool answered;
 };
@@ -77,12 +90,27 @@ static void use(struct flow *flow)
         gn__io_start(pub->io, &pub->timer, flow->used_at + pub->idle_ns);
 }
 
+static void drop_early(struct flow *flow)
+{
+    struct gn_publication *pub = flow->pub;
+    struct early *early;
+
+    while ((early = flow->early)) {
+        flow->early = early->next;
+        gn__free(pub->io->mem, early, sizeof(*early) + early->len);
+        pub->stats.dropped++;
+    }
+    flow->n_early = 0;
+}
+
 static void end_flow(struct flow *flow)
 {
     struct gn_publication *pub = flow->pub;
 
+    drop_early(flow);
     gn__table_del(&pub->flows, &flow->node);
     gn__list_del(&flow->link);
+    gn__list_del(&flow->waits);
     if (flow->outside)
         gn__outside_flow_close(flow->outside);
     if (flow->sock) {
@@ -267,11 +295,12 @@ static int open_sock(struct flow *flow, const struct gn__endpoint *to)
 static int open_way(struct flow *flow)
 {
     struct gn_publication *pub = flow->pub;
-    struct gn__endpoint to = {.addr = pub->target.addr,
-                              .scope = pub->target.scope,
-                              .port = pub->target.port};
-    int err = -EADDRNOTAVAIL;
+    struct gn__endpoint to;
+    int err = gn__publish_pick(pub, &flow->key.client, &to);
 
+    if (err)
+        return err;
+    err = -EADDRNOTAVAIL;
     if (gn__publish_shows(pub, &flow->key.client, &to))
         err = gn__outside_flow_open(pub->net, &flow->key.client, &to,
                                     &outside_ops, flow, &flow->outside);
@@ -282,35 +311,51 @@ static int open_way(struct flow *flow)
     return open_sock(flow, &to);
 }
 
-static struct flow *begin_flow(struct gn_publication *pub,
-                               const struct flow_key *key)
+static struct flow *create_flow(struct gn_publication *pub,
+                                const struct flow_key *key)
 {
     struct flow *flow = gn__zalloc(pub->io->mem, sizeof(*flow));
 
-    pub->stats.accepted++;
     if (!flow)
         return NULL;
     flow->pub = pub;
     flow->key = *key;
     gn__list_init(&flow->link);
-    make_room(pub);
-    if (open_way(flow))
-        goto undo_alloc;
-    if (gn__table_add(&pub->flows, &flow->node, &flow->key, sizeof(flow->key)))
-        goto undo_way;
-    pub->stats.active++;
-    return flow;
-
-undo_way:
-    if (flow->outside)
-        gn__outside_flow_close(flow->outside);
-    if (flow->sock) {
-        gn_sock_close(flow->sock);
-        gn_sock_unref(flow->sock);
-    }
-undo_alloc:
+    gn__list_init(&flow->waits);
+    if (!gn__table_add(&pub->flows, &flow->node, &flow->key, sizeof(flow->key)))
+        return flow;
     gn__free(pub->io->mem, flow, sizeof(*flow));
+    return NULL;
+}
+
+/* Its way to the guest, or the wait for it. */
+static int set_out(struct flow *flow)
+{
+    struct gn_publication *pub = flow->pub;
+
+    if (pub->target.has_addr)
+        return open_way(flow);
+    gn__list_add_tail(&pub->waiting, &flow->waits);
+    return gn__publish_ask(pub);
+}
+
+static struct flow *begin_flow(struct gn_publication *pub,
+                               const struct flow_key *key)
+{
+    struct flow *flow;
+
+    make_room(pub);
+    flow = create_flow(pub, key);
+    pub->stats.accepted++;
+    if (!flow) {
+        pub->stats.unreached++;
+        return NULL;
+    }
+    pub->stats.active++;
+    if (!set_out(flow))
+        return flow;
     pub->stats.unreached++;
+    end_flow(flow);
     return NULL;
 }
 
@@ -323,11 +368,38 @@ static struct flow *find_flow(struct gn_publication *pub,
     return node ? gn__container_of(node, struct flow, node) : NULL;
 }
 
+static ssize_t keep_early(struct flow *flow, const void *data, size_t len)
+{
+    struct early *early, **at = &flow->early;
+
+    if (flow->n_early == WAITING_MAX)
+        return -ENOBUFS;
+    early = gn__alloc(flow->pub->io->mem, sizeof(*early) + len);
+    if (!early)
+        return -ENOMEM;
+    early->next = NULL;
+    early->len = len;
+    memcpy(early->data, data, len);
+    while (*at)
+        at = &(*at)->next;
+    *at = early;
+    flow->n_early++;
+    return 0;
+}
+
+static ssize_t to_guest(struct flow *flow, const void *data, size_t len)
+{
+    if (flow->outside)
+        return gn__outside_flow_send(flow->outside, data, len);
+    if (flow->sock)
+        return gn_sock_send(flow->sock, data, len, 0);
+    return keep_early(flow, data, len);
+}
+
 static void pass(struct gn_publication *pub, const struct flow_key *key,
                  size_t len)
 {
     struct flow *flow = find_flow(pub, key);
-    ssize_t n;
 
     if (!flow)
         flow = begin_flow(pub, key);
@@ -336,10 +408,38 @@ static void pass(struct gn_publication *pub, const struct flow_key *key,
         return;
     }
     use(flow);
-    n = flow->outside ? gn__outside_flow_send(flow->outside, pub->datagram, len)
-                      : gn_sock_send(flow->sock, pub->datagram, len, 0);
-    if (n < 0)
+    if (to_guest(flow, pub->datagram, len) < 0)
         pub->stats.dropped++;
+}
+
+static void pass_early(struct flow *flow)
+{
+    struct gn_publication *pub = flow->pub;
+    struct early *early;
+
+    while ((early = flow->early)) {
+        flow->early = early->next;
+        flow->n_early--;
+        if (to_guest(flow, early->data, early->len) < 0)
+            pub->stats.dropped++;
+        gn__free(pub->io->mem, early, sizeof(*early) + early->len);
+    }
+}
+
+static void found(struct gn_publication *pub)
+{
+    struct gn__list *node;
+
+    while ((node = gn__list_pop(&pub->waiting))) {
+        struct flow *flow = gn__container_of(node, struct flow, waits);
+
+        if (!open_way(flow)) {
+            pass_early(flow);
+            continue;
+        }
+        pub->stats.unreached++;
+        end_flow(flow);
+    }
 }
 
 /* ---- from the kernel ---- */
@@ -460,5 +560,6 @@ const struct gn__publish_ops gn__publish_udp = {
     .name = "udp",
     .ready = ready,
     .timer = look_for_idle,
+    .found = found,
     .end = end,
 };

@@ -95,9 +95,9 @@ struct gn_publication_stats {
  *           "unix": a path, shorter than 108 bytes. One that nobody listens on
  *           any more is replaced, and it is removed at the end if it is still
  *           this one. NULL with use_fd.
- * @target   Copied. "10.77.0.2:80", "[fd77::2]:80", "web:80". A name is
- *           looked up for each client, as the host's namespace sees it; it need
- *           not be there yet.
+ * @target   Copied. "10.77.0.2:80", "[fd77::2]:80", "web:80", "web:http". A
+ *           host's name is looked up for each client, as the host's namespace
+ *           sees it, and need not be there yet.
  * @options  Copied. NULL for the defaults.
  * @out      Set only on success. Owned by the caller: gn_unpublish().
  *

@@ -130,6 +130,52 @@ static void a_target_that_is_not_there_resets(void **state)
     gn_unpublish(nobody, NULL, NULL);
 }
 
+/* Each time, as it is then. */
+static void a_name_is_looked_up_for_each_client(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_namespace_config config = {.size = sizeof(config),
+                                         .name = "late"};
+    struct gn_publication *pub =
+        pubnet_publish(p, "tcp", "127.0.0.1:0", "late:80", NULL);
+    struct pubnet_server server;
+    struct gn_namespace *late;
+    char byte;
+    int fd;
+
+    fd = pubnet_dial(pub);
+    assert_int_equal(pubnet_read(fd, &byte, 1), -ECONNRESET);
+    close(fd);
+    assert_int_equal(pubnet_stats(pub).unreached, 1);
+    assert_int_equal(gn_namespace_create(p->net, &config, &late), 0);
+    pubnet_serve(&server, late, "0.0.0.0:80", pubnet_echo, NULL);
+    fd = pubnet_dial(pub);
+    pubnet_expect_echo(fd, "found");
+    close(fd);
+    pubnet_serve_end(&server);
+    gn_unpublish(pub, NULL, NULL);
+}
+
+/* A client of IPv6 goes to the guest's IPv6 address, if it has one. */
+static void a_name_is_reached_by_the_clients_version(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publication *pub =
+        pubnet_publish(p, "tcp", ":0", "web.guest.internal:80", NULL);
+    struct pubnet_server server;
+    int fd;
+
+    pubnet_serve(&server, p->web, "[::]:80", pubnet_name_peer, NULL);
+    fd = pubnet_dial_by(pub, AF_INET6, SOCK_STREAM);
+    assert_memory_equal(pubnet_read_all(fd), "[fd77::1]", 9);
+    close(fd);
+    fd = pubnet_dial_by(pub, AF_INET, SOCK_STREAM);
+    assert_memory_equal(pubnet_read_all(fd), "[::ffff:10.77.0.1]", 18);
+    close(fd);
+    pubnet_serve_end(&server);
+    gn_unpublish(pub, NULL, NULL);
+}
+
 /* ---- ends ---- */
 
 static void read_then_answer(struct gn_sock *sock, void *arg)
@@ -565,6 +611,8 @@ int main(void)
         CASE(all_addresses_are_of_both_versions),
         CASE(port_0_is_told_back),
         CASE(a_target_that_is_not_there_resets),
+        CASE(a_name_is_looked_up_for_each_client),
+        CASE(a_name_is_reached_by_the_clients_version),
         CASE(the_client_may_end_first),
         CASE(the_guest_may_end_first),
         CASE(a_reset_by_the_client_arrives),

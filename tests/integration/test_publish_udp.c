@@ -174,6 +174,40 @@ static void answers_leave_from_where_the_question_came_to(void **state)
     echo_end(&echo);
 }
 
+static void a_name_is_looked_up(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publication *pub =
+        pubnet_publish(p, "udp", "127.0.0.1:0", "web:53", NULL);
+    struct echo echo;
+    int fd;
+
+    echo_begin(&echo, p->web, "10.77.0.2:53", false);
+    fd = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+    ask(fd, "one");
+    ask(fd, "two");
+    expect(fd, "one");
+    expect(fd, "two");
+    close(fd);
+    gn_unpublish(pub, NULL, NULL);
+    echo_end(&echo);
+}
+
+static void a_name_that_is_not_there_is_counted(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publication *pub =
+        pubnet_publish(p, "udp", "127.0.0.1:0", "nobody:53", NULL);
+    int fd = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+
+    ask(fd, "x");
+    pubnet_until(pubnet_stats(pub).unreached == 1);
+    assert_int_equal(pubnet_stats(pub).dropped, 1);
+    assert_int_equal(pubnet_stats(pub).active, 0);
+    close(fd);
+    gn_unpublish(pub, NULL, NULL);
+}
+
 static void each_client_has_a_flow_of_its_own(void **state)
 {
     struct pubnet *p = *state;
@@ -295,6 +329,8 @@ int main(void)
         CASE(over_ipv6_too),
         CASE(the_longest_and_the_empty_one_pass),
         CASE(answers_leave_from_where_the_question_came_to),
+        CASE(a_name_is_looked_up),
+        CASE(a_name_that_is_not_there_is_counted),
         CASE(each_client_has_a_flow_of_its_own),
         CASE(an_idle_flow_ends),
         CASE(the_oldest_flow_makes_room),
