@@ -90,12 +90,13 @@ static void ask(struct gn_namespace *ns, const char *text)
 int main(void)
 {
     const char *prefixes[] = {"10.77.0.0/24", "fd77::/64", NULL};
-    struct gn_network_config config = {sizeof(config), .prefixes = prefixes};
-    struct gn_namespace_config server_config = {sizeof(server_config),
+    struct gn_network_config config = {.size = sizeof(config),
+                                       .prefixes = prefixes};
+    struct gn_namespace_config server_config = {.size = sizeof(server_config),
                                                 .name = "server"};
-    struct gn_namespace_config client_config = {sizeof(client_config),
+    struct gn_namespace_config client_config = {.size = sizeof(client_config),
                                                 .name = "client"};
-    struct gn_link_config line = {sizeof(line), .latency_us = 10000};
+    struct gn_link_config line = {.size = sizeof(line), .latency_us = 10000};
     struct gn_namespace *server, *client;
     struct gn_network *net;
     struct gn_sock *listener;
