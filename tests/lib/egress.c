@@ -67,24 +67,30 @@ void eg_begin_host(struct eg *eg, struct gn_host *host)
     static const char *const prefixes[] = {"10.77.0.0/24", "fd77::/64", NULL};
     struct gn_network_config config = {
         .size = sizeof(config), .prefixes = prefixes, .alloc = &eg->heap.alloc};
-    struct gn_namespace_config guest = {
-        .size = sizeof(guest), .name = "guest", .host = host};
+    struct gn_namespace_config guest = {.size = sizeof(guest),
+                                        .name = "guest",
+                                        .host = host,
+                                        .resolver = eg->resolver};
 
     eg->host = host;
     assert_int_equal(gn_network_create(&config, &eg->net), 0);
     assert_int_equal(gn_namespace_create(eg->net, &guest, &eg->guest), 0);
 }
 
-void eg_begin(struct eg *eg, const char *const *rules,
-              const struct gn_policy *policy)
+void eg_clear(struct eg *eg)
+{
+    memset(eg, 0, sizeof(*eg));
+    gn_test_heap_init(&eg->heap);
+    pthread_mutex_init(&eg->lock, NULL);
+}
+
+static void begin(struct eg *eg, const char *const *rules,
+                  const struct gn_policy *policy)
 {
     struct gn_policy own = {.size = sizeof(own)};
     struct gn_host *host;
     char why[256] = "";
 
-    memset(eg, 0, sizeof(*eg));
-    gn_test_heap_init(&eg->heap);
-    pthread_mutex_init(&eg->lock, NULL);
     if (policy)
         own = *policy;
     own.rules = rules;
@@ -98,10 +104,68 @@ void eg_begin(struct eg *eg, const char *const *rules,
     eg_begin_host(eg, host);
 }
 
+void eg_begin(struct eg *eg, const char *const *rules,
+              const struct gn_policy *policy)
+{
+    eg_clear(eg);
+    begin(eg, rules, policy);
+}
+
+void eg_begin_names(struct eg *eg, const char *const *rules, const char *hosts,
+                    uint32_t ttl_s)
+{
+    struct gn_resolver_static_config config = {
+        .size = sizeof(config), .hosts = hosts, .ttl_s = ttl_s};
+
+    eg_clear(eg);
+    config.alloc = &eg->heap.alloc;
+    assert_int_equal(gn_resolver_static(&config, &eg->resolver), 0);
+    begin(eg, rules, NULL);
+}
+
+/* How a lookup ends, for the thread that waits. */
+struct end {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool done;
+    int status;
+};
+
+static void looked_up(struct gn_lookup *lookup, int status,
+                      const struct gn_answer *answers, size_t n, void *arg)
+{
+    struct end *end = arg;
+
+    (void)lookup;
+    (void)answers;
+    (void)n;
+    pthread_mutex_lock(&end->lock);
+    end->done = true;
+    end->status = status;
+    pthread_cond_signal(&end->cond);
+    pthread_mutex_unlock(&end->lock);
+}
+
+int eg_lookup(struct eg *eg, const char *name)
+{
+    struct end end = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                      .cond = PTHREAD_COND_INITIALIZER};
+    int err = gn_lookup(eg->guest, "ip", name, looked_up, &end, NULL);
+
+    if (err)
+        return err;
+    pthread_mutex_lock(&end.lock);
+    while (!end.done)
+        pthread_cond_wait(&end.cond, &end.lock);
+    pthread_mutex_unlock(&end.lock);
+    return end.status;
+}
+
 void eg_end(struct eg *eg)
 {
     gn_network_close(eg->net, NULL, NULL);
     gn_host_close(eg->host);
+    gn_resolver_close(eg->resolver);
     gn_test_heap_done(&eg->heap);
     pthread_mutex_destroy(&eg->lock);
 }

@@ -38,6 +38,7 @@ struct eg {
     struct gn_test_heap heap;
     struct gn_network *net;
     struct gn_host *host;
+    struct gn_resolver *resolver; /* NULL: the network's own */
     struct gn_namespace *guest;
     pthread_mutex_t lock;
     struct eg_audit audits[EG_AUDITS];
@@ -47,8 +48,14 @@ struct eg {
 /** @rules  NULL-ended. @policy  For the rest; NULL: defaults. */
 void eg_begin(struct eg *eg, const char *const *rules,
               const struct gn_policy *policy);
-/** With a host of the test's own. */
+/** The same with a resolver that knows these names (as hosts(5)). */
+void eg_begin_names(struct eg *eg, const char *const *rules, const char *hosts,
+                    uint32_t ttl_s);
+/** Have the guest look a name up, blocking; 0 or a negative error. */
+int eg_lookup(struct eg *eg, const char *name);
+/** With a host of the test's own, after eg_clear(). */
 void eg_begin_host(struct eg *eg, struct gn_host *host);
+void eg_clear(struct eg *eg);
 /** Closes all; asserts that no memory is left. */
 void eg_end(struct eg *eg);
 

@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * A guest and a machine that is not this one: kernel sockets in a network
+ * namespace of their own, behind a link. Here names open addresses, connects
+ * hang, and clients from outside come to what the guest listens on.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/egress.h"
+#include "tests/lib/farside.h"
+#include "tests/lib/socks.h"
+
+#define RULES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+struct fixture {
+    struct eg eg;
+    int far4, far6, private4, near4;
+};
+
+static int setup(void **state)
+{
+    static struct fixture f;
+
+    f.far4 = far_socket(SOCK_STREAM, FAR_V4 ":8080", true);
+    f.far6 = far_socket(SOCK_STREAM, "[" FAR_V6 "]:8080", true);
+    f.private4 = far_socket(SOCK_STREAM, FAR_PRIVATE ":8080", true);
+    f.near4 = near_socket(SOCK_STREAM, NEAR_V4 ":8080", true);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    eg_end(&f->eg);
+    close(f->far4);
+    close(f->far6);
+    close(f->private4);
+    close(f->near4);
+    return 0;
+}
+
+static int dial(struct fixture *f, const char *host)
+{
+    int err;
+    struct gn_sock *sock = eg_dial(&f->eg, SOCK_STREAM, host, 8080, &err);
+
+    if (sock)
+        drop(sock);
+    return err;
+}
+
+static void expect_reached(struct fixture *f, const char *host, int listener)
+{
+    struct gn_sock *sock;
+    int err, fd;
+
+    sock = eg_dial(&f->eg, SOCK_STREAM, host, 8080, &err);
+    if (!sock)
+        fail_msg("%s: %s", host, gn_strerror(err));
+    fd = eg_accept(listener);
+    eg_talk(sock, fd);
+    close(fd);
+    drop(sock);
+}
+
+static void prefixes_open_what_they_hold(void **state)
+{
+    struct fixture *f = *state;
+
+    eg_begin(&f->eg,
+             RULES("allow tcp 203.0.113.0/24 port 8000-8999",
+                   "allow 2001:db8:2::/64 port 8080"),
+             NULL);
+    expect_reached(f, FAR_V4, f->far4);
+    expect_reached(f, "::ffff:" FAR_V4, f->far4);
+    expect_reached(f, FAR_V6, f->far6);
+    assert_int_equal(dial(f, FAR_PRIVATE), -EACCES);
+    assert_int_equal(dial(f, FAR_V4_B), -ECONNREFUSED);
+}
+
+static void names_open_what_was_looked_up(void **state)
+{
+    struct fixture *f = *state;
+    struct eg_audit audit;
+
+    eg_begin_names(&f->eg, RULES("allow name *.example.org port 8080"),
+                   FAR_V4 " www.example.org\n" FAR_V6
+                          " www.example.org\n" FAR_V4_B " example.org\n",
+                   60);
+    assert_int_equal(dial(f, FAR_V4), -EACCES);
+    assert_int_equal(eg_lookup(&f->eg, "example.org"), 0);
+    assert_int_equal(dial(f, FAR_V4), -EACCES);
+    assert_int_equal(dial(f, FAR_V4_B), -EACCES);
+    assert_string_equal(eg_last(&f->eg).name, "example.org");
+    assert_int_equal(eg_lookup(&f->eg, "WWW.Example.ORG."), 0);
+    expect_reached(f, FAR_V4, f->far4);
+    expect_reached(f, FAR_V6, f->far6);
+    audit = eg_last(&f->eg);
+    assert_string_equal(audit.name, "www.example.org");
+    assert_int_equal(audit.rule, 0);
+    assert_true(audit.allowed);
+}
+
+static void what_one_guest_looked_up_opens_nothing_for_others(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace *first;
+    struct gn_namespace_config config = {.size = sizeof(config),
+                                         .name = "other"};
+
+    eg_begin_names(&f->eg, RULES("allow name www.example.org"),
+                   FAR_V4 " www.example.org\n", 60);
+    assert_int_equal(eg_lookup(&f->eg, "www.example.org"), 0);
+    expect_reached(f, FAR_V4, f->far4);
+    first = f->eg.guest;
+    config.host = f->eg.host;
+    config.resolver = f->eg.resolver;
+    assert_int_equal(gn_namespace_create(f->eg.net, &config, &f->eg.guest), 0);
+    assert_int_equal(dial(f, FAR_V4), -EACCES);
+    assert_string_equal(eg_last(&f->eg).guest, "other");
+    f->eg.guest = first;
+    expect_reached(f, FAR_V4, f->far4);
+}
+
+/* DNS rebinding. */
+static void names_open_nothing_private_or_own(void **state)
+{
+    struct fixture *f = *state;
+
+    eg_begin_names(&f->eg, RULES("allow name *.example.org", "deny any"),
+                   FAR_PRIVATE
+                   " a.example.org\n" NEAR_V4 " a.example.org\n"
+                   "127.0.0.1 a.example.org\n::1 a.example.org\n"
+                   "10.77.0.1 a.example.org\nfd77::1 a.example.org\n"
+                   "169.254.169.254 a.example.org\n0.0.0.0 a.example.org\n"
+                   "64:ff9b::127.0.0.1 a.example.org\n"
+                   "2002:7f00:1:: a.example.org\n",
+                   60);
+    assert_int_equal(eg_lookup(&f->eg, "a.example.org"), 0);
+    assert_int_equal(dial(f, FAR_PRIVATE), -EACCES);
+    assert_string_equal(eg_last(&f->eg).name, "a.example.org");
+    assert_int_equal(dial(f, NEAR_V4), -EACCES);
+    assert_int_equal(dial(f, GATEWAY4), -EACCES);
+    assert_int_equal(dial(f, GATEWAY6), -EACCES);
+    assert_int_equal(dial(f, "64:ff9b::127.0.0.1"), -EACCES);
+    assert_int_equal(dial(f, "2002:7f00:1::"), -EACCES);
+    assert_true(dial(f, "169.254.169.254") < 0);
+    assert_false(eg_readable(f->private4, 0));
+    assert_false(eg_readable(f->near4, 0));
+}
+
+static void the_machines_own_need_a_rule_of_their_own(void **state)
+{
+    struct fixture *f = *state;
+
+    eg_begin(&f->eg,
+             RULES("allow any", "allow 198.51.100.0/24",
+                   "allow tcp " NEAR_V4 " port 9999"),
+             NULL);
+    assert_int_equal(dial(f, NEAR_V4), -EACCES);
+    assert_string_equal(eg_last(&f->eg).reason, "the machine's own");
+    assert_false(eg_readable(f->near4, 0));
+    expect_reached(f, FAR_PRIVATE, f->private4);
+    eg_end(&f->eg);
+    eg_begin(&f->eg, RULES("allow tcp " NEAR_V4 " port 8080"), NULL);
+    expect_reached(f, NEAR_V4, f->near4);
+}
+
+static void a_ttl_ends_what_it_opened_but_no_connection(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+    int err, fd, tries;
+
+    eg_begin_names(&f->eg, RULES("allow name www.example.org"),
+                   FAR_V4 " www.example.org\n", 1);
+    assert_int_equal(eg_lookup(&f->eg, "www.example.org"), 0);
+    sock = eg_dial(&f->eg, SOCK_STREAM, FAR_V4, 8080, &err);
+    assert_non_null(sock);
+    fd = eg_accept(f->far4);
+    for (tries = 0; dial(f, FAR_V4) == 0; tries++) {
+        close(eg_accept(f->far4));
+        assert_int_equal(gn_sleep_ns(f->eg.guest, 100000000), 0);
+        assert_true(tries < 50);
+    }
+    assert_int_equal(dial(f, FAR_V4), -EACCES);
+    eg_talk(sock, fd);
+    close(fd);
+    drop(sock);
+    assert_int_equal(eg_lookup(&f->eg, "www.example.org"), 0);
+    expect_reached(f, FAR_V4, f->far4);
+}
+
+static void no_route_is_what_the_kernel_says(void **state)
+{
+    struct fixture *f = *state;
+
+    eg_begin(&f->eg, RULES("allow any"), NULL);
+    assert_int_equal(dial(f, FAR_NOWHERE), -ENETUNREACH);
+    assert_int_equal(dial(f, "2001:db8:ffff::1"), -ENETUNREACH);
+}
+
+static void a_policy_ends_connects_that_nobody_answers(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_policy policy = {.size = sizeof(policy),
+                               .connect_timeout_ms = 100};
+    struct gn_sock *sock;
+    int one = 1;
+
+    eg_begin(&f->eg, RULES("allow any"), &policy);
+    sock = eg_open(&f->eg, AF_INET, SOCK_STREAM);
+    assert_int_equal(
+        gn_sock_setopt(sock, IPPROTO_TCP, TCP_SYNCNT, &one, sizeof(one)), 0);
+    assert_int_equal(eg_connect(sock, FAR_SILENT, 8080), -ETIMEDOUT);
+    drop(sock);
+}
+
+/* ---- ends in the middle of it ---- */
+
+static struct gn_sock *hang(struct fixture *f)
+{
+    struct gn_sock *sock =
+        eg_open(&f->eg, AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
+    size_t before = eg_audits(&f->eg);
+
+    assert_int_equal(eg_connect(sock, FAR_SILENT, 8080), -EINPROGRESS);
+    for (int i = 0; eg_audits(&f->eg) == before; i++) {
+        assert_true(i < 10000);
+        assert_int_equal(gn_sleep_ns(f->eg.guest, 1000000), 0);
+    }
+    return sock;
+}
+
+static void closing_a_socket_ends_its_dial(void **state)
+{
+    struct fixture *f = *state;
+
+    eg_begin(&f->eg, RULES("allow any"), NULL);
+    for (int i = 0; i < 20; i++)
+        drop(hang(f));
+}
+
+static void closing_at_once_ends_it_too(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+
+    eg_begin(&f->eg, RULES("allow any"), NULL);
+    for (int i = 0; i < 200; i++) {
+        sock = eg_open(&f->eg, AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
+        assert_int_equal(eg_connect(sock, i % 2 ? FAR_V4 : FAR_SILENT, 8080),
+                         -EINPROGRESS);
+        drop(sock);
+    }
+}
+
+static void killing_the_guest_ends_its_dials(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock, *other;
+    int err, fd;
+    char byte;
+
+    eg_begin(&f->eg, RULES("allow any"), NULL);
+    sock = hang(f);
+    other = eg_dial(&f->eg, SOCK_STREAM, FAR_V4, 8080, &err);
+    assert_non_null(other);
+    fd = eg_accept(f->far4);
+    gn_namespace_kill(f->eg.guest);
+    assert_int_equal(gn_sock_send(other, "x", 1, 0), -ECANCELED);
+    assert_true(eg_readable(fd, 10000));
+    assert_int_equal(recv(fd, &byte, 1, 0), -1);
+    assert_int_equal(errno, ECONNRESET);
+    close(fd);
+    drop(sock);
+    drop(other);
+}
+
+static void closing_the_guest_ends_its_dials(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock, *other;
+    int err, fd;
+
+    eg_begin(&f->eg, RULES("allow any"), NULL);
+    sock = hang(f);
+    other = eg_dial(&f->eg, SOCK_STREAM, FAR_V4, 8080, &err);
+    fd = eg_accept(f->far4);
+    gn_namespace_close(f->eg.guest, 0, NULL, NULL);
+    assert_true(eg_readable(fd, 10000));
+    close(fd);
+    drop(sock);
+    drop(other);
+}
+
+static void closing_the_network_ends_all(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock, *other;
+    int err, fd;
+
+    eg_begin(&f->eg, RULES("allow any"), NULL);
+    sock = hang(f);
+    other = eg_dial(&f->eg, SOCK_STREAM, FAR_V4, 8080, &err);
+    fd = eg_accept(f->far4);
+    gn_network_close(f->eg.net, NULL, NULL);
+    f->eg.net = NULL;
+    assert_true(eg_readable(fd, 10000));
+    close(fd);
+    drop(sock);
+    drop(other);
+}
+
+/* ---- out of memory ---- */
+
+static void out_of_memory_is_an_errno(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+    int err, n_fine = 0;
+
+    eg_begin(&f->eg, RULES("allow any"), NULL);
+    for (uint64_t n = 0; n < 60; n++) {
+        sock = eg_open(&f->eg, AF_INET, SOCK_STREAM);
+        gn_test_heap_fail_at(&f->eg.heap, n, false);
+        err = eg_connect(sock, FAR_V4, 8080);
+        gn_test_heap_fail_at(&f->eg.heap, GN_TEST_HEAP_NEVER, false);
+        n_fine += !err;
+        drop(sock);
+        /* Also some that failed had reached the server. */
+        while (eg_readable(f->far4, 0))
+            close(eg_accept(f->far4));
+    }
+    assert_true(n_fine > 10);
+    close(f->far4);
+    f->far4 = far_socket(SOCK_STREAM, FAR_V4 ":8080", true);
+    expect_reached(f, FAR_V4, f->far4);
+}
+
+/* ---- inbound ---- */
+
+static void a_listener_is_shown_and_sees_its_clients(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *listener, *server;
+    int fd, tries;
+
+    eg_begin(
+        &f->eg,
+        RULES("listen tcp 0.0.0.0 port 7000-7999", "listen tcp :: port 7070"),
+        NULL);
+    listener = eg_open(&f->eg, AF_INET6, SOCK_STREAM);
+    assert_int_equal(bind_to(listener, "[::]:7070"), 0);
+    assert_int_equal(gn_sock_listen(listener, 16), 0);
+    for (tries = 0; eg_audits(&f->eg) < 2; tries++) {
+        assert_true(tries < 10000);
+        assert_int_equal(gn_sleep_ns(f->eg.guest, 1000000), 0);
+    }
+    assert_true(eg_last(&f->eg).inbound && eg_last(&f->eg).allowed);
+    assert_int_equal(eg_last(&f->eg).error, 0);
+
+    fd = far_connect(SOCK_STREAM, FAR_V4 ":4444", NEAR_V4 ":7070");
+    assert_true(fd >= 0);
+    assert_int_equal(gn_sock_accept(listener, NULL, NULL, 0, &server), 0);
+    assert_string_equal(peer_of(server), "[::ffff:" FAR_V4 "]:4444");
+    eg_talk(server, fd);
+    close(fd);
+    drop(server);
+
+    fd = far_connect(SOCK_STREAM, "[" FAR_V6 "]:4444", "[" NEAR_V6 "]:7070");
+    assert_true(fd >= 0);
+    assert_int_equal(gn_sock_accept(listener, NULL, NULL, 0, &server), 0);
+    assert_string_equal(peer_of(server), "[" FAR_V6 "]:4444");
+    eg_talk(server, fd);
+    close(fd);
+    drop(server);
+
+    drop(listener);
+    for (tries = 0;
+         (fd = far_connect(SOCK_STREAM, FAR_V4 ":0", NEAR_V4 ":7070")) >= 0;
+         tries++) {
+        close(fd);
+        assert_true(tries < 1000);
+    }
+    assert_int_equal(fd, -ECONNREFUSED);
+}
+
+static void what_no_rule_shows_is_not_shown(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *listener;
+
+    eg_begin(&f->eg,
+             RULES("allow any", "listen tcp 0.0.0.0 port 7071",
+                   "listen udp 0.0.0.0 port 7070"),
+             NULL);
+    listener = eg_open(&f->eg, AF_INET, SOCK_STREAM);
+    assert_int_equal(bind_to(listener, "0.0.0.0:7070"), 0);
+    assert_int_equal(gn_sock_listen(listener, 16), 0);
+    for (int i = 0; !eg_audits(&f->eg); i++) {
+        assert_true(i < 10000);
+        assert_int_equal(gn_sleep_ns(f->eg.guest, 1000000), 0);
+    }
+    assert_false(eg_last(&f->eg).allowed);
+    assert_string_equal(eg_last(&f->eg).address, "0.0.0.0:7070");
+    assert_int_equal(far_connect(SOCK_STREAM, FAR_V4 ":0", NEAR_V4 ":7070"),
+                     -ECONNREFUSED);
+    drop(listener);
+}
+
+static void a_port_that_is_taken_is_audited(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *listener;
+
+    eg_begin(&f->eg, RULES("listen tcp " NEAR_V4 " port 8080"), NULL);
+    listener = eg_open(&f->eg, AF_INET, SOCK_STREAM);
+    assert_int_equal(bind_to(listener, "0.0.0.0:8080"), 0);
+    assert_int_equal(gn_sock_listen(listener, 16), 0);
+    for (int i = 0; !eg_audits(&f->eg); i++) {
+        assert_true(i < 10000);
+        assert_int_equal(gn_sleep_ns(f->eg.guest, 1000000), 0);
+    }
+    assert_int_equal(eg_last(&f->eg).error, -EADDRINUSE);
+    assert_string_equal(eg_last(&f->eg).address, NEAR_V4 ":8080");
+    drop(listener);
+}
+
+static void a_client_from_loopback_is_the_gateway(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *listener, *server;
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(7070)};
+    int fd;
+
+    eg_begin(&f->eg, RULES("listen tcp 127.0.0.1 port 7070"), NULL);
+    listener = eg_open(&f->eg, AF_INET, SOCK_STREAM);
+    assert_int_equal(bind_to(listener, "0.0.0.0:7070"), 0);
+    assert_int_equal(gn_sock_listen(listener, 16), 0);
+    for (int i = 0; !eg_audits(&f->eg); i++) {
+        assert_true(i < 10000);
+        assert_int_equal(gn_sleep_ns(f->eg.guest, 1000000), 0);
+    }
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(gn_sock_accept(listener, NULL, NULL, 0, &server), 0);
+    assert_int_equal(strncmp(peer_of(server), "10.77.0.1:", 10), 0);
+    eg_talk(server, fd);
+    close(fd);
+    drop(server);
+    drop(listener);
+}
+
+/* ---- datagrams ---- */
+
+static void datagrams_go_out_and_come_back(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof(peer);
+    struct gn_sock *sock;
+    char buf[16];
+    int fd = far_socket(SOCK_DGRAM, FAR_V4 ":5353", false);
+
+    eg_begin(&f->eg, RULES("allow udp 203.0.113.0/24 port 5353"), NULL);
+    sock = eg_open(&f->eg, AF_INET, SOCK_DGRAM);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(send_text_to(sock, "ask", FAR_V4 ":5353"), 3);
+        assert_true(eg_readable(fd, 10000));
+        assert_int_equal(
+            recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&peer, &len),
+            3);
+        assert_int_equal(
+            sendto(fd, "answer", 6, 0, (struct sockaddr *)&peer, len), 6);
+        assert_int_equal(gn_sock_recv(sock, buf, sizeof(buf), 0), 6);
+        assert_memory_equal(buf, "answer", 6);
+    }
+    assert_int_equal(eg_audits(&f->eg), 1);
+    /* Nobody else may answer. */
+    close(fd);
+    fd = far_socket(SOCK_DGRAM, FAR_V4_B ":5353", false);
+    assert_int_equal(sendto(fd, "evil", 4, 0, (struct sockaddr *)&peer, len),
+                     4);
+    assert_false(eg_readable(fd, 20));
+    assert_int_equal(gn_sock_recv(sock, buf, sizeof(buf), MSG_DONTWAIT),
+                     -EAGAIN);
+    close(fd);
+    drop(sock);
+}
+
+static void datagrams_to_the_guest_show_their_sender(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof(peer);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(7070)};
+    struct gn_sock *sock;
+    char buf[16], text[GN_ADDR_TEXT_MAX];
+    int fd;
+
+    eg_begin(&f->eg, RULES("listen udp 0.0.0.0 port 7070"), NULL);
+    sock = eg_open(&f->eg, AF_INET, SOCK_DGRAM);
+    assert_int_equal(bind_to(sock, "0.0.0.0:7070"), 0);
+    for (int i = 0; !eg_audits(&f->eg); i++) {
+        assert_true(i < 10000);
+        assert_int_equal(gn_sleep_ns(f->eg.guest, 1000000), 0);
+    }
+    fd = far_connect(SOCK_DGRAM, FAR_V4 ":4444", NEAR_V4 ":7070");
+    assert_int_equal(send(fd, "ask", 3, 0), 3);
+    assert_int_equal(gn_sock_recvfrom(sock, buf, sizeof(buf), 0,
+                                      (struct sockaddr *)&peer, &len),
+                     3);
+    assert_int_equal(
+        gn_addr_format((struct sockaddr *)&peer, text, sizeof(text)), 0);
+    assert_string_equal(text, FAR_V4 ":4444");
+    assert_int_equal(
+        gn_sock_sendto(sock, "answer", 6, 0, (struct sockaddr *)&peer, len), 6);
+    assert_true(eg_readable(fd, 10000));
+    assert_int_equal(recv(fd, buf, sizeof(buf), 0), 6);
+    close(fd);
+    /* One that cannot be shown is the gateway. */
+    fd = near_socket(SOCK_DGRAM, "127.0.0.1:0", false);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(send(fd, "hello", 5, 0), 5);
+    len = sizeof(peer);
+    assert_int_equal(gn_sock_recvfrom(sock, buf, sizeof(buf), 0,
+                                      (struct sockaddr *)&peer, &len),
+                     5);
+    assert_int_equal(
+        gn_addr_format((struct sockaddr *)&peer, text, sizeof(text)), 0);
+    assert_int_equal(strncmp(text, "10.77.0.1:", 10), 0);
+    assert_int_equal(
+        gn_sock_sendto(sock, "answer", 6, 0, (struct sockaddr *)&peer, len), 6);
+    assert_true(eg_readable(fd, 10000));
+    assert_int_equal(recv(fd, buf, sizeof(buf), 0), 6);
+    close(fd);
+    drop(sock);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(prefixes_open_what_they_hold),
+        TEST(names_open_what_was_looked_up),
+        TEST(what_one_guest_looked_up_opens_nothing_for_others),
+        TEST(names_open_nothing_private_or_own),
+        TEST(the_machines_own_need_a_rule_of_their_own),
+        TEST(a_ttl_ends_what_it_opened_but_no_connection),
+        TEST(no_route_is_what_the_kernel_says),
+        TEST(a_policy_ends_connects_that_nobody_answers),
+        TEST(closing_a_socket_ends_its_dial),
+        TEST(closing_at_once_ends_it_too),
+        TEST(killing_the_guest_ends_its_dials),
+        TEST(closing_the_guest_ends_its_dials),
+        TEST(closing_the_network_ends_all),
+        TEST(out_of_memory_is_an_errno),
+        TEST(a_listener_is_shown_and_sees_its_clients),
+        TEST(what_no_rule_shows_is_not_shown),
+        TEST(a_port_that_is_taken_is_audited),
+        TEST(a_client_from_loopback_is_the_gateway),
+        TEST(datagrams_go_out_and_come_back),
+        TEST(datagrams_to_the_guest_show_their_sender),
+    };
+
+    if (!far_begin())
+        return 77;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
