@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * A dial goes through the addresses of its target, one after the other, until
- * one answers:
+ * A dial looks up what its target names, and goes through the addresses, one
+ * after the other, until one answers:
  *
- *     [lookup] --> attempt --refused, out of its time--> attempt ... --> over
- *                     |
- *                     +--connected--> over, with a conn
+ *     [port] --> [host] --> attempt --refused, out of its time--> attempt ...
+ *                              |
+ *                              +--connected--> over, with a conn
  *
  * It begins on the turn after the call, so that no callback runs inside it, and
  * each step can be left by cancelling, by the time-out and by the network's
- * end. With a time-out an attempt gets an equal share of what is left, but two
+ * end. A lookup that is left calls back all the same, and the dial is over only
+ * then (`leaving` says with what), or at the network's end, and then its memory
+ * waits. With a time-out an attempt gets an equal share of what is left, but two
  * seconds if there are as many: a first SYN that is lost is sent again after
  * one.
  */
 #include <guestnet/host.h>
+#include <guestnet/resolver.h>
 
 #include <errno.h>
 #include <string.h>
@@ -43,9 +46,10 @@ struct gn_dial {
     struct gn__target target;
     struct gn__endpoint local;
     bool has_local;
-    bool cancelled;
-    bool begun;
-    uint64_t deadline; /* of all of it, ns; GN__NEVER */
+    int leaving;              /* it ends with this error, as soon as it can */
+    bool over;                /* it has called back */
+    struct gn_lookup *lookup; /* NULL: none is under way */
+    uint64_t deadline;        /* of all of it, ns; GN__NEVER */
     struct gn__endpoint addrs[MAX_ADDRS];
     unsigned n_addrs;
     unsigned at; /* the one being tried */
@@ -78,19 +82,30 @@ static void let_go(struct gn_dial *dial)
     gn__ns_unref(dial->ns);
 }
 
-static void finish(struct gn_dial *dial, int status, struct gn_conn *conn)
+static void free_dial(struct gn_dial *dial)
 {
     struct gn__engine *engine = dial->engine;
 
-    let_go(dial);
-    dial->callback(dial, status, conn, dial->arg);
     gn__free(&engine->net.mem, dial, sizeof(*dial));
     gn__engine_unref(engine);
 }
 
+/* Over; its memory waits for a lookup that has yet to call back. */
+static void finish(struct gn_dial *dial, int status, struct gn_conn *conn)
+{
+    let_go(dial);
+    dial->over = true;
+    dial->callback(dial, status, conn, dial->arg);
+    if (!dial->lookup)
+        free_dial(dial);
+}
+
 static void run_end(struct gn__io_end *end)
 {
-    finish(gn__container_of(end, struct gn_dial, end), -ECANCELED, NULL);
+    struct gn_dial *dial = gn__container_of(end, struct gn_dial, end);
+
+    gn_lookup_cancel(dial->lookup);
+    finish(dial, -ECANCELED, NULL);
 }
 
 /* ---- one attempt ---- */
@@ -213,19 +228,10 @@ static void run_hook(struct gn__notice *notice)
     go_on(dial, look(dial));
 }
 
-static void run_timer(struct gn__io_timer *timer)
-{
-    struct gn_dial *dial = gn__container_of(timer, struct gn_dial, timer);
-
-    if (gn__io_now(dial->io) >= dial->deadline)
-        finish(dial, -ETIMEDOUT, NULL);
-    else
-        go_on(dial, -ETIMEDOUT);
-}
-
 /* ---- beginning ---- */
 
-static void add_addr(struct gn_dial *dial, const struct gn__addr *addr)
+static void add_addr(struct gn_dial *dial, const struct gn__addr *addr,
+                     uint32_t scope)
 {
     struct gn__endpoint *to = &dial->addrs[dial->n_addrs];
 
@@ -236,7 +242,7 @@ static void add_addr(struct gn_dial *dial, const struct gn__addr *addr)
         return;
     memset(to, 0, sizeof(*to));
     to->addr = *addr;
-    to->scope = dial->target.scope;
+    to->scope = scope;
     to->port = dial->target.port;
     dial->n_addrs++;
 }
@@ -247,8 +253,8 @@ static void add_loopback(struct gn_dial *dial)
     const struct gn__addr v4 = gn__addr_from_v4(0x7f000001);
     const struct gn__addr v6 = {.bytes = {[15] = 1}};
 
-    add_addr(dial, &v4);
-    add_addr(dial, &v6);
+    add_addr(dial, &v4, 0);
+    add_addr(dial, &v6, 0);
 }
 
 static void try_all(struct gn_dial *dial)
@@ -260,25 +266,125 @@ static void try_all(struct gn_dial *dial)
     go_on(dial, err ? err : look(dial));
 }
 
-static void begin(struct gn_dial *dial)
+/* A lookup has ended: is that the end of it all? */
+static bool ends_with(struct gn_dial *dial, int status)
+{
+    dial->lookup = NULL;
+    if (dial->over) {
+        free_dial(dial);
+        return true;
+    }
+    if (dial->leaving)
+        status = dial->leaving;
+    if (status)
+        finish(dial, status, NULL);
+    return status != 0;
+}
+
+static void found_host(struct gn_lookup *lookup, int status,
+                       const struct gn_answer *answers, size_t n, void *arg)
+{
+    struct gn_dial *dial = arg;
+    struct gn__endpoint found;
+    size_t i;
+
+    (void)lookup;
+    if (ends_with(dial, status))
+        return;
+    for (i = 0; i < n; i++) {
+        if (!gn__endpoint_from_sockaddr(
+                (const struct sockaddr *)&answers[i].addr,
+                sizeof(answers[i].addr), AF_UNSPEC, &found))
+            add_addr(dial, &found.addr, found.scope);
+    }
+    if (dial->n_addrs)
+        try_all(dial);
+    else
+        finish(dial, GN_EAI_NODATA, NULL);
+}
+
+static void find_host(struct gn_dial *dial)
 {
     const struct gn__target *target = &dial->target;
+    int err;
 
+    if (target->host[0]) {
+        err = gn_lookup(dial->ns,
+                        target->family == AF_INET    ? "ip4"
+                        : target->family == AF_INET6 ? "ip6"
+                                                     : "ip",
+                        target->host, found_host, dial, &dial->lookup);
+        if (err)
+            finish(dial, err, NULL);
+        return;
+    }
     if (target->has_addr)
-        add_addr(dial, &target->addr);
+        add_addr(dial, &target->addr, target->scope);
     else
         add_loopback(dial);
     try_all(dial);
+}
+
+static void found_port(struct gn_lookup *lookup, int status, uint16_t port,
+                       void *arg)
+{
+    struct gn_dial *dial = arg;
+
+    (void)lookup;
+    if (ends_with(dial, status))
+        return;
+    dial->target.port = port;
+    find_host(dial);
+}
+
+static void find_port(struct gn_dial *dial)
+{
+    int err;
+
+    if (!dial->target.service[0]) {
+        find_host(dial);
+        return;
+    }
+    err = gn_lookup_port(dial->ns,
+                         dial->target.type == SOCK_STREAM ? "tcp" : "udp",
+                         dial->target.service, found_port, dial, &dial->lookup);
+    if (err)
+        finish(dial, err, NULL);
 }
 
 static void run_turn(struct gn__io_task *task)
 {
     struct gn_dial *dial = gn__container_of(task, struct gn_dial, task);
 
-    if (dial->cancelled)
-        finish(dial, -ECANCELED, NULL);
+    if (dial->leaving)
+        finish(dial, dial->leaving, NULL);
     else
-        begin(dial);
+        find_port(dial);
+}
+
+/* ---- leaving ---- */
+
+static void leave(struct gn_dial *dial, int status)
+{
+    if (dial->leaving)
+        return;
+    dial->leaving = status;
+    drop_sock(dial);
+    gn__io_stop(dial->io, &dial->timer);
+    if (dial->lookup)
+        gn_lookup_cancel(dial->lookup);
+    else
+        gn__io_defer(dial->io, &dial->task);
+}
+
+static void run_timer(struct gn__io_timer *timer)
+{
+    struct gn_dial *dial = gn__container_of(timer, struct gn_dial, timer);
+
+    if (dial->lookup || gn__io_now(dial->io) >= dial->deadline)
+        leave(dial, -ETIMEDOUT);
+    else
+        go_on(dial, -ETIMEDOUT);
 }
 
 /* ---- the calls ---- */
@@ -348,6 +454,8 @@ static int run_dial(void *arg)
     gn__io_hold(io);
     gn__io_at_end(io, &dial->end);
     gn__io_defer(io, &dial->task);
+    if (dial->deadline != GN__NEVER)
+        gn__io_start(io, &dial->timer, dial->deadline);
     if (call->out)
         *call->out = dial;
     return 0;
@@ -375,14 +483,7 @@ int gn_dial(struct gn_namespace *from, const char *network, const char *address,
 
 static int run_cancel(void *arg)
 {
-    struct gn_dial *dial = arg;
-
-    if (dial->cancelled)
-        return 0;
-    dial->cancelled = true;
-    drop_sock(dial);
-    gn__io_stop(dial->io, &dial->timer);
-    gn__io_defer(dial->io, &dial->task);
+    leave(arg, -ECANCELED);
     return 0;
 }
 

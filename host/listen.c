@@ -9,9 +9,12 @@
 #include "host/listen.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <strings.h>
 
 #include "host/conn.h"
 #include "host/target.h"
+#include "resolver/resolver.h"
 
 /** Connections that wait at most: as many as there may be. */
 #define BACKLOG 4096
@@ -154,25 +157,46 @@ static const struct gn__handle_ops handle_ops = {
 
 /* ---- the socket ---- */
 
-static int local_addr(const struct gn__target *target, struct gn__endpoint *out)
+/* Numbers, "localhost", and the usual services: what needs no lookup. */
+static int find_names(struct gn__target *target)
 {
-    *out = (struct gn__endpoint){
-        .addr = target->addr, .scope = target->scope, .port = target->port};
-    if (!target->has_addr)
-        out->addr =
-            gn__addr_any(target->family == AF_INET ? AF_INET : AF_INET6);
+    const char *network = target->type == SOCK_STREAM ? "tcp" : "udp";
+
+    if (target->service[0])
+        target->port = gn__service_port(network, target->service);
+    if (target->service[0] && !target->port)
+        return -EINVAL;
+    if (!target->host[0])
+        return 0;
+    if (strcasecmp(target->host, "localhost"))
+        return -EINVAL;
+    target->has_addr = true;
+    target->addr = gn__addr_from_v4(0x7f000001);
+    if (target->family == AF_INET6)
+        target->addr = (struct gn__addr){.bytes = {[15] = 1}};
     return 0;
+}
+
+static struct gn__endpoint local_addr(const struct gn__target *target)
+{
+    struct gn__endpoint local = {
+        .addr = target->addr, .scope = target->scope, .port = target->port};
+    bool v4 = target->family == AF_INET;
+
+    if (!target->has_addr)
+        local.addr = gn__addr_any(v4 ? AF_INET : AF_INET6);
+    return local;
 }
 
 static int bind_sock(struct gn_sock *sock, const struct gn__target *target)
 {
     int v6only = target->family == AF_INET6;
-    struct gn__endpoint local;
+    struct gn__endpoint local = local_addr(target);
     struct sockaddr_storage ss;
     socklen_t len;
-    int err = local_addr(target, &local);
+    int err = 0;
 
-    if (!err && v6only)
+    if (v6only)
         err = gn_sock_setopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, &v6only,
                              sizeof(v6only));
     if (err)
@@ -189,7 +213,7 @@ int gn__listen_open(struct gn_namespace *ns, int type, const char *network,
     struct gn_sock *sock;
     int family, err = gn__target_parse(network, address, &target, NULL, 0);
 
-    if (err || target.type != type || target.host[0] || target.service[0])
+    if (err || target.type != type || find_names(&target))
         return -EINVAL;
     family = target.has_addr            ? gn__addr_family(&target.addr)
              : target.family == AF_INET ? AF_INET

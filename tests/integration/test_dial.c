@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <guestnet/link.h>
+#include <guestnet/resolver.h>
 
 #include "tests/lib/talk.h"
 
@@ -159,6 +160,154 @@ static void a_port_alone_is_any_address_of_the_version(void **state)
     listen_at(f, f->talk->b, "tcp", ":80");
     dial(f, f->talk->a, "tcp", "[fd77::3]:80", &options);
     expect_peers(f, "[fd77::3]:80", "[fd77::2]:4000");
+}
+
+/* ---- names ---- */
+
+static void a_guest_s_name_is_found(void **state)
+{
+    struct dialling *f = *state;
+
+    listen_at(f, f->talk->a, "tcp4", ":80");
+    dial(f, f->talk->b, "tcp4", "a.guest.internal:http", NULL);
+    expect_peers(f, "10.77.0.2:80", "10.77.0.3:");
+}
+
+static void localhost_is_the_namespace_s_own(void **state)
+{
+    struct dialling *f = *state;
+
+    listen_at(f, f->talk->a, "tcp4", "127.0.0.1:80");
+    dial(f, f->talk->a, "tcp", "localhost:80", NULL);
+    expect_peers(f, "127.0.0.1:80", "127.0.0.1:");
+}
+
+static void the_addresses_of_a_name_are_tried_in_order(void **state)
+{
+    struct dialling *f = *state;
+
+    listen_at(f, f->talk->a, "tcp4", ":80");
+    dial(f, f->talk->host, "tcp", "a:80", NULL);
+    expect_peers(f, "10.77.0.2:80", "10.77.0.1:");
+}
+
+static void an_unknown_name_is_told(void **state)
+{
+    struct dialling *f = *state;
+
+    dial(f, f->talk->host, "tcp", "nobody:80", NULL);
+    expect_status(f, GN_EAI_NONAME);
+}
+
+static void an_unknown_service_is_told(void **state)
+{
+    struct dialling *f = *state;
+
+    dial(f, f->talk->host, "tcp", "a:nosuchservice", NULL);
+    expect_status(f, GN_EAI_SERVICE);
+}
+
+/* A namespace whose resolver never answers. */
+struct hanging {
+    struct gn_resolver *network, *fault;
+    struct gn_namespace *ns;
+};
+
+static void hang(struct dialling *f, struct hanging *h)
+{
+    const struct gn_fault_rule rules[] = {
+        {.pattern = "*", .fault = GN_FAULT_HANG}};
+    struct gn_resolver_fault_config config = {
+        .size = sizeof(config), .rules = rules, .n_rules = 1};
+    struct gn_namespace_config ns = {.size = sizeof(ns), .name = "deaf"};
+
+    assert_int_equal(gn_resolver_network(&h->network), 0);
+    config.inner = h->network;
+    assert_int_equal(gn_resolver_fault(&config, &h->fault), 0);
+    ns.resolver = h->fault;
+    assert_int_equal(gn_namespace_create(f->talk->net, &ns, &h->ns), 0);
+}
+
+static void unhang(struct dialling *f, struct hanging *h)
+{
+    gn_network_close(f->talk->net, NULL, NULL);
+    f->talk->net = NULL;
+    gn_resolver_close(h->fault);
+    gn_resolver_close(h->network);
+}
+
+static void a_resolver_that_hangs_is_left_in_time(void **state)
+{
+    struct gn_dial_options options = {.size = sizeof(options),
+                                      .timeout_ms = 700};
+    struct dialling *f = *state;
+    uint64_t began = gn_clock_now_ns(f->talk->clock), took;
+    struct hanging h;
+
+    hang(f, &h);
+    dial(f, h.ns, "tcp", "a:80", &options);
+    talk_count(f->talk, &f->client.dialled, 1);
+    took = (gn_clock_now_ns(f->talk->clock) - began) / 1000000;
+    assert_int_equal(took, 700);
+    expect_status(f, -ETIMEDOUT);
+    unhang(f, &h);
+}
+
+static void a_lookup_is_cancelled(void **state)
+{
+    struct dialling *f = *state;
+    struct gn_dial *d;
+    struct hanging h;
+
+    hang(f, &h);
+    d = dial(f, h.ns, "tcp", "a:80", NULL);
+    talk_pass_ms(f->talk, 100);
+    gn_dial_cancel(d);
+    gn_dial_cancel(d);
+    assert_int_equal(f->client.dialled, 0);
+    expect_status(f, -ECANCELED);
+    unhang(f, &h);
+}
+
+static void a_lookup_ends_with_its_namespace(void **state)
+{
+    struct dialling *f = *state;
+    struct hanging h;
+
+    hang(f, &h);
+    dial(f, h.ns, "tcp", "a:80", NULL);
+    talk_pass_ms(f->talk, 100);
+    gn_namespace_close(h.ns, 0, NULL, NULL);
+    expect_status(f, -ECANCELED);
+    unhang(f, &h);
+}
+
+static void a_lookup_ends_with_the_network(void **state)
+{
+    struct dialling *f = *state;
+    struct hanging h;
+
+    hang(f, &h);
+    dial(f, h.ns, "tcp", "a:80", NULL);
+    talk_pass_ms(f->talk, 100);
+    unhang(f, &h);
+    assert_int_equal(f->client.dialled, 1);
+    assert_int_equal(f->client.dial_status, -ECANCELED);
+}
+
+static void a_cancelled_lookup_ends_with_the_network(void **state)
+{
+    struct dialling *f = *state;
+    struct gn_dial *d;
+    struct hanging h;
+
+    hang(f, &h);
+    d = dial(f, h.ns, "tcp", "a:80", NULL);
+    talk_pass_ms(f->talk, 100);
+    gn_dial_cancel(d);
+    unhang(f, &h);
+    assert_int_equal(f->client.dialled, 1);
+    assert_int_equal(f->client.dial_status, -ECANCELED);
 }
 
 /* ---- what fails ---- */
@@ -638,6 +787,16 @@ int main(void)
         CASE(the_host_s_loopback_is_not_a_guest_s),
         CASE(where_from_can_be_said),
         CASE(a_port_alone_is_any_address_of_the_version),
+        CASE(a_guest_s_name_is_found),
+        CASE(localhost_is_the_namespace_s_own),
+        CASE(the_addresses_of_a_name_are_tried_in_order),
+        CASE(an_unknown_name_is_told),
+        CASE(an_unknown_service_is_told),
+        CASE(a_resolver_that_hangs_is_left_in_time),
+        CASE(a_lookup_is_cancelled),
+        CASE(a_lookup_ends_with_its_namespace),
+        CASE(a_lookup_ends_with_the_network),
+        CASE(a_cancelled_lookup_ends_with_the_network),
         CASE(nobody_there_is_refused),
         CASE(nobody_with_the_address_is_unreachable),
         CASE(a_taken_local_port_is_told),

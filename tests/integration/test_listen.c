@@ -127,6 +127,22 @@ static void port_0_is_told_back(void **state)
     assert_int_equal(dial_status(f, f->talk->host, "tcp", text), 0);
 }
 
+static void localhost_and_services_are_known(void **state)
+{
+    struct listening *f = *state;
+    char text[GN_ADDR_TEXT_MAX];
+
+    assert_string_equal(
+        addr_of(listen_at(f, f->talk->a, "tcp", "localhost:http"), text,
+                sizeof(text)),
+        "127.0.0.1:80");
+    assert_string_equal(
+        addr_of(listen_at(f, f->talk->a, "tcp6", "LocalHost:http"), text,
+                sizeof(text)),
+        "[::1]:80");
+    assert_int_equal(try_listen(f, "tcp", ":nosuchservice"), -EINVAL);
+}
+
 static void bad_addresses_are_refused(void **state)
 {
     struct listening *f = *state;
@@ -437,6 +453,7 @@ int main(void)
         CASE(tcp_hears_both_versions),
         CASE(tcp4_and_tcp6_hear_one),
         CASE(port_0_is_told_back),
+        CASE(localhost_and_services_are_known),
         CASE(bad_addresses_are_refused),
         CASE(a_closed_listener_refuses_and_calls_back_once),
         CASE(closing_in_the_callback_ends_it),
