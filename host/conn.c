@@ -76,6 +76,8 @@ static void stop(struct gn__handle *handle)
     struct gn_conn *conn = conn_of(handle);
 
     gn__io_stop(handle->io, &conn->retry);
+    if (conn->handed_over)
+        return;
     conn->ops->stop(conn);
     gn_sock_close(handle->sock);
 }

@@ -8,6 +8,7 @@
  *     conn.c         life, options, and the public calls
  *     conn_write.c   the queue of writes and their callbacks
  *     conn_stream.c  TCP: rounds by reference (namespace/sock_stream.h)
+ *     connfd.c       TCP, handed over as a descriptor
  *     conn_dgram.c   UDP: one datagram for one read, one for one write
  *
  * All of it is for the driving thread. A conn works in turns: because its
@@ -69,12 +70,13 @@ struct gn_conn {
     size_t queued;          /* bytes in the queue */
     struct gn__write spare; /* the one that needs no memory of its own */
     bool spare_used;
-    bool fin;      /* shutdown was asked for */
-    bool eof;      /* the end was told */
-    bool due;      /* more than callbacks are to do in the turn */
-    bool above;    /* the mark, and the caller was told */
-    short watched; /* dgram: what the socket is watched for */
-    int error;     /* what ended it */
+    bool fin;         /* shutdown was asked for */
+    bool eof;         /* the end was told */
+    bool due;         /* more than callbacks are to do in the turn */
+    bool handed_over; /* the socket, to a relay */
+    bool above;       /* the mark, and the caller was told */
+    short watched;    /* dgram: what the socket is watched for */
+    int error;        /* what ended it */
     size_t high_water;
     gn_conn_drain_cb drain_cb;
     void *drain_arg;

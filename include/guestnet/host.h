@@ -338,6 +338,55 @@ GN_API int gn_conn_close(struct gn_conn *conn, gn_close_cb callback, void *arg);
 /** The same with RST, and what was not yet delivered is thrown away. */
 GN_API int gn_conn_reset(struct gn_conn *conn, gn_close_cb callback, void *arg);
 
+/* ---- descriptors ---- */
+
+/**
+ * Hand a connection over as a descriptor of the kernel, for code that wants
+ * one: an HTTP server's accepted socket, a TLS library's. What it writes there
+ * is sent, what comes is there to be read, what came before and was not read
+ * first of all; shutdown(2) and end of file pass both ways, and closing it
+ * closes the connection.
+ *
+ * It is blocking, close-on-exec, and the caller's to close. In between the
+ * driving thread moves the bytes, so it works only while that runs; the
+ * kernel's buffers are added to what is under way. What else is different, see
+ * enum gn_fd_kind: of GN_FD_SOCKETPAIR a connection that was reset may read as
+ * one that ended; of GN_FD_TCP getpeername(2) is an address of the loopback. At
+ * the network's end it is reset.
+ *
+ * @conn  Consumed on success: nothing of it calls any more but callbacks of
+ *        writes that are done.
+ * @fd    Set only on success.
+ *
+ * Returns 0, or:
+ *   -EBUSY       Writes wait.
+ *   -EPIPE       gn_conn_shutdown() was called.
+ *   -EOPNOTSUPP  A "udp" conn.
+ *   -ENOTSUP     A drive without descriptors, GN_DRIVE_VIRTUAL.
+ *   -EMFILE, -ENFILE, ...  As socketpair(2) or socket(2).
+ *   -ENOMEM      Also: the connection may have been reset by that; its reader
+ *                and writes are told.
+ *   or what ended the connection.
+ */
+GN_API GN_WARN_UNUSED int gn_conn_fd(struct gn_conn *conn, enum gn_fd_kind kind,
+                                     int *fd);
+
+/**
+ * Dial and hand over: gn_dial() and gn_conn_fd() for a thread that waits.
+ *
+ * @options  fd_kind says what is given.
+ * @fd       Set only on success; owned, close(2).
+ *
+ * Returns 0, what gn_dial() returns or its callback is given, what
+ * gn_conn_fd() returns, or:
+ *   -EDEADLK     On the driving thread; so always under GN_DRIVE_VIRTUAL.
+ *   -EOPNOTSUPP  "udp".
+ */
+GN_API GN_WARN_UNUSED int gn_dial_fd(struct gn_namespace *from,
+                                     const char *network, const char *address,
+                                     const struct gn_dial_options *options,
+                                     int *fd);
+
 /* ---- datagrams ---- */
 
 /**
