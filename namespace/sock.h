@@ -103,8 +103,6 @@ struct gn__sock_ops {
     int (*peer)(struct gn_sock *sock);
     ssize_t (*available)(struct gn_sock *sock);
     ssize_t (*unsent)(struct gn_sock *sock);
-    /** Something has, whether anybody looks or not. NULL: never mind. */
-    void (*arrived)(struct gn_sock *sock);
     short (*ready)(struct gn_sock *sock);  /* all poll(2) bits that hold */
     void (*options)(struct gn_sock *sock); /* sock->opt has changed */
     /** The interface it is bound to or connected over is gone. */

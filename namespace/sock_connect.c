@@ -130,7 +130,6 @@ static int begin(struct gn__tcp_sock *tcp, const struct sockaddr *addr,
     sock->err = 0;
     tcp->over = false;
     tcp->fin = false;
-    tcp->refused = false;
     tcp->phase = GN__PHASE_CONNECTING;
     return -EINPROGRESS;
 }

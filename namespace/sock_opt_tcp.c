@@ -83,6 +83,45 @@ static int get_user_timeout(struct gn_sock *sock, int *value)
     return 0;
 }
 
+/* ---- what is held back ---- */
+
+/* Of what has been queued so far, TCP_NODELAY sends all, corked or not, and
+ * TCP_CORK with 0 as much as Nagle's algorithm lets it: also what MSG_MORE has
+ * held back. */
+static int push(struct gn_sock *sock)
+{
+    struct gn__tcp_sock *tcp = gn__tcp_of(sock);
+
+    sock->ops->options(sock);
+    if (tcp->conn && !tcp->over)
+        gn__tcp_push(tcp->conn);
+    return 0;
+}
+
+static int set_nodelay(struct gn_sock *sock, int value)
+{
+    sock->opt.tcp.nodelay = value != 0;
+    return value ? push(sock) : 0;
+}
+
+static int get_nodelay(struct gn_sock *sock, int *value)
+{
+    *value = sock->opt.tcp.nodelay;
+    return 0;
+}
+
+static int set_cork(struct gn_sock *sock, int value)
+{
+    sock->opt.tcp.cork = value != 0;
+    return value ? 0 : push(sock);
+}
+
+static int get_cork(struct gn_sock *sock, int *value)
+{
+    *value = sock->opt.tcp.cork;
+    return 0;
+}
+
 /* ---- segment size ---- */
 
 static int set_mss(struct gn_sock *sock, int value)
@@ -198,8 +237,8 @@ static int get_congestion(struct gn_sock *sock, void *value, socklen_t *len)
     }
 
 static const struct gn__option table[] = {
-    FLAG(TCP_NODELAY, tcp.nodelay),
-    FLAG(TCP_CORK, tcp.cork),
+    INT(TCP_NODELAY, set_nodelay, get_nodelay),
+    INT(TCP_CORK, set_cork, get_cork),
     FLAG(TCP_QUICKACK, quick_ack),
     INT(TCP_MAXSEG, set_mss, get_mss),
     INT(TCP_KEEPIDLE, set_idle, get_idle),

@@ -81,8 +81,6 @@ void gn__sock_settle(struct gn_sock *sock)
     struct gn__list *it;
     short ready;
 
-    if (sock->ops->arrived && !sock->dead)
-        sock->ops->arrived(sock);
     if (!anybody_looks(sock))
         return;
     ready = gn__sock_ready(sock);

@@ -88,8 +88,7 @@ static void receive(struct gn__tcp_sock *tcp, struct gn__stream_round *round)
     if (round->passed)
         gn__tcp_skip(tcp->conn, round->passed);
     round->passed = 0;
-    tcp->unread = gn__tcp_readable(tcp->conn);
-    if (round->max && tcp->unread)
+    if (round->max && gn__tcp_readable(tcp->conn) > 0)
         round->n_recv = (unsigned)gn__tcp_take(tcp->conn, round->max, true, 0,
                                                round->recv, GN__ROUND_RECV);
 }

@@ -46,22 +46,9 @@ static int error_of(const struct gn__tcp_sock *tcp)
     return err;
 }
 
-/* What arrives for a socket that is shut down both ways resets it, RFC 1122
- * section 4.2.2.13, as nobody would ever read it. */
-static bool gets_unwanted(const struct gn__tcp_sock *tcp)
-{
-    /* In any later state, too, if a FIN came with it. */
-    return tcp->sock.shut == GN__SHUT_BOTH && !tcp->fin &&
-           gn__tcp_state(tcp->conn) != GN__TCP_ESTABLISHED &&
-           gn__tcp_readable(tcp->conn) > tcp->unread;
-}
-
-/* What can be read: not what a connection was reset for. */
 static size_t readable(const struct gn__tcp_sock *tcp)
 {
-    size_t n = tcp->conn ? gn__tcp_readable(tcp->conn) : 0;
-
-    return tcp->refused && n > tcp->unread ? tcp->unread : n;
+    return tcp->conn ? gn__tcp_readable(tcp->conn) : 0;
 }
 
 void gn__tcp_look(struct gn__tcp_sock *tcp)
@@ -70,12 +57,8 @@ void gn__tcp_look(struct gn__tcp_sock *tcp)
 
     if (!tcp->conn || tcp->over)
         return;
-    if (gets_unwanted(tcp)) {
-        tcp->refused = true;
-        gn__tcp_reset(tcp->conn);
-    }
     if (!tcp->fin && gn__tcp_eof(tcp->conn)) {
-        tcp->fin = !tcp->refused;
+        tcp->fin = true;
         tcp->sock.shut |= GN__SHUT_RECV;
     }
     err = error_of(tcp);
@@ -86,12 +69,6 @@ void gn__tcp_look(struct gn__tcp_sock *tcp)
     tcp->sock.shut = GN__SHUT_BOTH;
     if (!tcp->sock.port_locked)
         gn__bind_release(&tcp->sock); /* tcp_set_state(): bind() is free. */
-}
-
-static void arrived(struct gn_sock *sock)
-{
-    if (sock->shut == GN__SHUT_BOTH)
-        gn__tcp_look(gn__tcp_of(sock));
 }
 
 static bool opening(enum gn__tcp_state state)
@@ -271,7 +248,6 @@ static void take(struct gn__tcp_sock *tcp, struct gn__xfer *io, size_t max)
 {
     bool peek = io->flags & MSG_PEEK;
     size_t held = readable(tcp), skip = peek ? io->done : 0;
-    size_t before = tcp->conn ? gn__tcp_readable(tcp->conn) : 0, left;
 
     if (skip > held)
         skip = held;
@@ -280,10 +256,6 @@ static void take(struct gn__tcp_sock *tcp, struct gn__xfer *io, size_t max)
     if (max > 0)
         io->n_slices = (unsigned)gn__tcp_take(tcp->conn, max, peek, skip,
                                               io->slices, GN__XFER_SLICES);
-    if (peek)
-        return;
-    left = tcp->conn ? gn__tcp_readable(tcp->conn) : 0;
-    tcp->unread = tcp->refused ? tcp->unread - (before - left) : left;
 }
 
 static int recv_some(struct gn_sock *sock, struct gn__xfer *io)
@@ -313,7 +285,8 @@ static int shut(struct gn_sock *sock, unsigned how)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
     enum gn__tcp_state state;
-    bool send = how & GN__SHUT_SEND && !(sock->shut & GN__SHUT_SEND);
+    bool send =
+        how & GN__SHUT_SEND; /* Bits from before connect() are no FIN. */
 
     gn__tcp_look(tcp);
     state = gn__tcp_state_of(tcp);
@@ -342,7 +315,8 @@ static int shut(struct gn_sock *sock, unsigned how)
         break;
     }
     sock->shut |= (uint8_t)how;
-    tcp->unread = gn__tcp_readable(tcp->conn);
+    if (sock->shut & GN__SHUT_RECV)
+        gn__tcp_deafen(tcp->conn);
     return 0;
 }
 
@@ -525,7 +499,6 @@ const struct gn__sock_ops gn__sock_tcp = {
     .peer = peer,
     .available = available,
     .unsent = unsent,
-    .arrived = arrived,
     .ready = ready,
     .options = options,
     .iface_gone = iface_gone,

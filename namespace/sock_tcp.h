@@ -30,9 +30,7 @@ struct gn__tcp_sock {
     enum gn__tcp_phase phase;
     bool over;
     bool fin;
-    bool refused; /* reset by what came when it was shut: only unread counts */
     uint32_t backlog;
-    size_t unread;         /* of what came before it was shut both ways */
     struct gn__addr bound; /* what bind() said, for after disconnecting */
 };
 

@@ -19,6 +19,7 @@
 /** What the headers of one datagram say. */
 struct plan {
     struct gn__endpoint to;
+    uint16_t from_port;
     struct gn__way way;
     uint8_t ttl;
     uint8_t tos;
@@ -189,6 +190,7 @@ static void fill_plan(const struct gn_sock *sock, const struct gn__xfer *io,
     const struct gn__sock_opt *opt = &sock->opt;
     bool v4 = gn__addr_is_v4(&plan->to.addr);
 
+    plan->from_port = sock->local.port;
     if (gn__addr_is_multicast(&plan->to.addr)) {
         plan->ttl = v4 ? opt->mcast_ttl : opt->mcast_hops6;
         plan->loop = v4 ? opt->mcast_loop : opt->mcast_loop6;
@@ -264,7 +266,7 @@ static void write_headers(struct gn_sock *sock, struct gn__packet *packet,
                           const struct plan *plan, size_t payload)
 {
     struct gn__udp_plan headers = {
-        .from = {.addr = plan->way.source, .port = sock->local.port},
+        .from = {.addr = plan->way.source, .port = plan->from_port},
         .to = plan->to,
         .ttl = plan->ttl,
         .tos = plan->tos,
@@ -331,13 +333,19 @@ static int transmit(struct gn_sock *sock, struct gn__xfer *io,
 struct gn__udp_cork {
     struct gn__chunk *chunk;
     size_t len;
-    struct gn__endpoint to; /* by the first of them, as on Linux */
+    struct gn__endpoint to; /* by the first of them, or a later connect() */
+    uint16_t from_port;     /* of IPv6: as it was then */
     struct gn__ancillary ancillary;
 };
 
 static struct gn__budget *budget_of(struct gn__udp_sock *udp)
 {
     return &udp->sock.ns->stack.budget;
+}
+
+size_t gn__udp_gathered(const struct gn__udp_sock *udp)
+{
+    return udp->cork ? udp->cork->len : 0;
 }
 
 void gn__udp_uncork(struct gn__udp_sock *udp)
@@ -352,6 +360,17 @@ void gn__udp_uncork(struct gn__udp_sock *udp)
     udp->cork = NULL;
 }
 
+void gn__udp_recork(struct gn__udp_sock *udp)
+{
+    struct gn__udp_cork *cork = udp->cork;
+
+    if (!cork || !gn__addr_is_v4(&cork->to.addr) ||
+        !gn__addr_is_v4(&udp->sock.remote.addr))
+        return;
+    cork->to = udp->sock.remote;
+    cork->ancillary.has_local = false;
+}
+
 static int cork(struct gn__udp_sock *udp, const struct gn__xfer *io,
                 const struct gn__endpoint *to)
 {
@@ -361,6 +380,7 @@ static int cork(struct gn__udp_sock *udp, const struct gn__xfer *io,
     if (!made)
         return -ENOBUFS;
     made->to = *to;
+    made->from_port = udp->sock.local.port;
     made->ancillary = io->ancillary;
     made->chunk = gn__chunk_alloc(engine->net.chunks, GN__CHUNK_MAX);
     if (!made->chunk)
@@ -407,6 +427,8 @@ static int send_gathered(struct gn__udp_sock *udp)
     if (err)
         return err;
     fill_plan(&udp->sock, &io, &plan);
+    if (!gn__addr_is_v4(&cork->to.addr))
+        plan.from_port = cork->from_port;
     err = check_size(&io, &plan);
     if (err)
         return err;
@@ -454,12 +476,10 @@ int gn__udp_send(struct gn_sock *sock, struct gn__xfer *io)
 {
     struct gn__udp_sock *udp = gn__udp_of(sock);
     struct plan plan;
-    int err;
+    int err = gn__udp_autobind(udp); /* inet_send_prepare() comes first. */
 
-    if (udp->cork)
+    if (!err && udp->cork)
         return send_corked(udp, io);
-    err = gn__udp_autobind(udp);
-
     if (!err)
         err = choose_dest(sock, io, &plan.to);
     if (!err)

@@ -36,8 +36,13 @@ int gn__udp_send(struct gn_sock *sock, struct gn__xfer *io);
 /** A port of its own, if it has none: -EAGAIN, as Linux says. */
 int gn__udp_autobind(struct gn__udp_sock *udp);
 
-/** Forget what MSG_MORE has gathered. */
+/** Bytes that MSG_MORE has gathered. */
+size_t gn__udp_gathered(const struct gn__udp_sock *udp);
+/** Forget them. */
 void gn__udp_uncork(struct gn__udp_sock *udp);
+/** The socket has been connected: of IPv4, what has been gathered goes there,
+ *  too, since Linux keeps both in one place. */
+void gn__udp_recork(struct gn__udp_sock *udp);
 
 /** Write IP and UDP headers for @len bytes of payload, without checksums. */
 struct gn__udp_plan {

@@ -140,6 +140,7 @@ static int connect_to(struct gn_sock *sock, const struct sockaddr *addr,
     if (remote.scope)
         sock->bound_if = remote.scope;
     udp->connected = true;
+    gn__udp_recork(udp);
     hear_or_not(udp);
     return 0;
 }
@@ -172,8 +173,7 @@ static ssize_t available(struct gn_sock *sock)
 
 static ssize_t unsent(struct gn_sock *sock)
 {
-    (void)sock;
-    return 0;
+    return (ssize_t)gn__udp_gathered(gn__udp_of(sock));
 }
 
 static short ready(struct gn_sock *sock)

@@ -89,6 +89,7 @@ struct gn__conn {
     bool half_open;    /* in listener->half */
     bool eof;          /* FIN received */
     bool fin_sent;     /* shutdown or close asked for */
+    bool deaf;         /* nobody would read what comes now */
     bool rested;       /* ended in TIME_WAIT */
     bool woken;        /* something the owner must hear of */
     bool writable;     /* gn__tcp_writable() as of the last settle */
@@ -105,6 +106,8 @@ struct gn__conn {
     uint32_t tx_limit;        /* the send buffer now */
     const uint8_t *held_back; /* of tx's last slice: lwIP had no memory */
     uint32_t held_back_len;
+    uint64_t hold_tick; /* wheel tick: what MSG_MORE or TCP_CORK holds has been
+                           held for long enough; 0: nothing is */
 
     uint32_t window;      /* the receive window it may offer now */
     uint32_t mtu;         /* towards the peer, as lwIP was told */

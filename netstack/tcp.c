@@ -286,6 +286,32 @@ static void drop_payload(struct gn__packet *packet,
     packet->head[packet->ip.l4 + 13] &= 0xff ^ (GN__FLAG_FIN | GN__FLAG_PSH);
 }
 
+/* Payload that nobody will read, for who has sent FIN: it is looked for in
+ * segments, before lwIP, to which data and a FIN at once are the end. */
+static bool is_unwanted(const struct gn__conn *conn,
+                        const struct gn__segment *segment)
+{
+    struct gn__pcb_view view;
+
+    if (!conn->deaf || segment->len == 0 ||
+        (segment->flags & (GN__FLAG_ACK | GN__FLAG_RST | GN__FLAG_SYN)) !=
+            GN__FLAG_ACK ||
+        (conn->state != GN__TCP_FIN_WAIT1 && conn->state != GN__TCP_FIN_WAIT2))
+        return false;
+    gn__netstack_ops.view(conn, &view);
+    return gn__seq_before(view.rcv_nxt, segment->seq + segment->len) &&
+           gn__seq_before(segment->seq, view.rcv_nxt + view.rcv_wnd);
+}
+
+/* Payload alone does not make Linux send what waits for more; what it takes
+ * off the fast path for, and acknowledgements, do. */
+static bool leaves_held(const struct gn__conn *conn,
+                        const struct gn__segment *segment)
+{
+    return conn->hold_tick && segment->len > 0 &&
+           !(segment->flags & GN__FLAG_FIN);
+}
+
 static void conn_input(struct gn__conn *conn, const struct gn__segment *segment,
                        struct gn__packet *packet)
 {
@@ -298,6 +324,12 @@ static void conn_input(struct gn__conn *conn, const struct gn__segment *segment,
         if (!(segment->flags & GN__FLAG_RST))
             gn__tcp_refuse(stack, segment);
         gn__packet_free(packet);
+        return;
+    }
+    if (is_unwanted(conn, segment)) {
+        gn__tcp_refuse(stack, segment);
+        gn__packet_free(packet);
+        gn__tcp_fail(conn, -ECONNRESET);
         return;
     }
     /* As Linux: the last ACK of a handshake is not heard while the accept
@@ -315,7 +347,7 @@ static void conn_input(struct gn__conn *conn, const struct gn__segment *segment,
         drop_payload(packet, segment);
     }
     gn__conn_enter(conn);
-    gn__netstack_ops.input(conn, packet);
+    gn__netstack_ops.input(conn, packet, leaves_held(conn, segment));
     if (verdict && conn->error == -ECONNREFUSED)
         conn->error = verdict;
     gn__conn_settle(conn);

@@ -306,10 +306,12 @@ void gn__tcp_abort(struct gn__conn *conn);
 void gn__tcp_vanish(struct gn__conn *conn);
 /** End it with @error as seen by the owner, e.g. -ENETDOWN; no packet. */
 void gn__tcp_fail(struct gn__conn *conn, int error);
-/** End it with RST and -ECONNRESET; what has arrived can still be taken. */
-void gn__tcp_reset(struct gn__conn *conn);
+/** Nobody will read what comes from now on: once FIN has been sent, payload is
+ *  answered by RST, and the owner sees -ECONNRESET (RFC 1122, 4.2.2.13). What
+ *  has arrived can still be taken. */
+void gn__tcp_deafen(struct gn__conn *conn);
 
-/** Change options of a live connection. */
+/** Change options of a live connection; nothing is sent. */
 void gn__tcp_set(struct gn__conn *conn, const struct gn__tcp_params *params);
 
 struct tcp_info;

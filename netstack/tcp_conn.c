@@ -251,6 +251,23 @@ static uint64_t user_deadline(const struct gn__conn *conn)
     return (conn->progress_at + ns + GN__TICK_NS - 1) / GN__TICK_NS;
 }
 
+/* What waits for more waits so long, as on Linux: TCP_RTO_MIN. */
+#define HOLD_TICKS (200000000ull / GN__TICK_NS)
+
+static void note_held(struct gn__conn *conn, bool held)
+{
+    if (!held)
+        conn->hold_tick = 0;
+    else if (!conn->hold_tick)
+        conn->hold_tick = conn->stack->net->now / GN__TICK_NS + HOLD_TICKS;
+}
+
+static bool held_long_enough(const struct gn__conn *conn)
+{
+    return conn->hold_tick &&
+           conn->hold_tick <= conn->stack->net->now / GN__TICK_NS;
+}
+
 static void arm(struct gn__conn *conn)
 {
     struct gn__wheel *wheel = &conn->stack->net->wheel;
@@ -259,6 +276,8 @@ static void arm(struct gn__conn *conn)
 
     if (user < tick)
         tick = user;
+    if (conn->hold_tick && conn->hold_tick < tick)
+        tick = conn->hold_tick;
     if (conn->held_back_len)
         tick = conn->stack->net->now / GN__TICK_NS + 1;
     /* A node that is armed too early fires for nothing, once; that is less
@@ -286,6 +305,7 @@ static void settle_live(struct gn__conn *conn)
     note_changes(conn, view.state);
     if (conn->data_arrived)
         gn__window_arrived(conn, view.rcv_nxt);
+    note_held(conn, view.held);
     arm(conn);
 }
 
@@ -331,13 +351,18 @@ static void conn_fired(struct gn__timer *timer)
         gn__tcp_fail(conn, -ETIMEDOUT);
         return;
     }
-    if (!conn->held_back_len && !gn__netstack_ops.due(conn)) {
+    if (!conn->held_back_len && !held_long_enough(conn) &&
+        !gn__netstack_ops.due(conn)) {
         arm(conn); /* it was armed for something that has been done since */
         return;
     }
     gn__conn_enter(conn);
+    if (held_long_enough(conn)) {
+        conn->hold_tick = 0; /* Without memory: later once more. */
+        gn__netstack_ops.output(conn, false);
+    }
     if (conn->held_back_len && write_held_back(conn))
-        gn__netstack_ops.output(conn);
+        gn__netstack_ops.output(conn, conn->params.cork);
     gn__netstack_ops.tick(conn);
     gn__conn_settle(conn);
 }
@@ -550,8 +575,7 @@ int gn__tcp_send(struct gn__conn *conn, const struct gn__slice *slice,
             gn__budget_give(budget_of(conn), gn__chunk_cost(chunk));
     } else {
         conn->tx_room = 0;
-        if (!more && !conn->params.cork)
-            gn__netstack_ops.output(conn);
+        gn__netstack_ops.output(conn, more || conn->params.cork);
     }
     gn__conn_settle(conn);
     return err;
@@ -580,8 +604,8 @@ ssize_t gn__tcp_send_copy(struct gn__conn *conn, const void *data, size_t len,
     if (err) {
         last->len -= n;
         conn->tx_room += n;
-    } else if (!more && !conn->params.cork) {
-        gn__netstack_ops.output(conn);
+    } else {
+        gn__netstack_ops.output(conn, more || conn->params.cork);
     }
     gn__conn_settle(conn);
     return err ? err : (ssize_t)n;
@@ -592,7 +616,7 @@ void gn__tcp_push(struct gn__conn *conn)
     if (!conn->pcb || !conn->connected)
         return;
     gn__conn_enter(conn);
-    gn__netstack_ops.output(conn);
+    gn__netstack_ops.output(conn, false);
     gn__conn_settle(conn);
 }
 
@@ -774,6 +798,7 @@ void gn__tcp_close(struct gn__conn *conn)
     }
     let_go(conn);
     conn->fin_sent = true;
+    conn->deaf = true;
     if (conn->pcb) {
         gn__list_add_tail(&conn->stack->orphans, &conn->queued);
         gn__conn_enter(conn);
@@ -782,11 +807,11 @@ void gn__tcp_close(struct gn__conn *conn)
     gn__conn_settle(conn);
 }
 
-static void fail(struct gn__conn *conn, int error, bool reset)
+void gn__tcp_fail(struct gn__conn *conn, int error)
 {
     if (conn->pcb) {
         gn__conn_enter(conn);
-        gn__netstack_ops.abandon(conn, reset);
+        gn__netstack_ops.abandon(conn, false);
     }
     if (!conn->error)
         conn->error = error;
@@ -794,20 +819,13 @@ static void fail(struct gn__conn *conn, int error, bool reset)
     gn__conn_settle(conn);
 }
 
-void gn__tcp_fail(struct gn__conn *conn, int error)
+void gn__tcp_deafen(struct gn__conn *conn)
 {
-    fail(conn, error, false);
-}
-
-void gn__tcp_reset(struct gn__conn *conn)
-{
-    fail(conn, -ECONNRESET, true);
+    conn->deaf = true;
 }
 
 void gn__tcp_set(struct gn__conn *conn, const struct gn__tcp_params *params)
 {
-    bool uncorked = conn->params.cork && !params->cork;
-
     conn->params = *params;
     if (params->send_buffer)
         conn->tx_limit = params->send_buffer;
@@ -815,8 +833,6 @@ void gn__tcp_set(struct gn__conn *conn, const struct gn__tcp_params *params)
         return;
     gn__conn_enter(conn);
     gn__netstack_ops.apply(conn);
-    if (uncorked || params->nodelay)
-        gn__netstack_ops.output(conn);
     gn__conn_settle(conn);
 }
 

@@ -27,7 +27,7 @@ struct gn__pcb_view {
     uint32_t rto_ms;
     uint32_t rtt_ms;
     uint32_t retransmits;
-    bool unsent; /* something waits to be sent */
+    bool held; /* what waits to be sent waits for nothing but more of it */
     bool window_scaling;
 };
 
@@ -41,8 +41,9 @@ struct gn__netstack_ops {
 
     /** Allocate the pcb and send the SYN. -ENOMEM. */
     int (*connect)(struct gn__conn *conn);
-    /** A segment for a connection (consumed). */
-    void (*input)(struct gn__conn *conn, struct gn__packet *packet);
+    /** A segment for a connection (consumed). @hold: it is no reason to send
+     *  what waits for more. */
+    void (*input)(struct gn__conn *conn, struct gn__packet *packet, bool hold);
     /** A SYN for a listener (consumed). Returns the new connection, half
      *  open, or NULL. @isn_floor as in struct gn__conn; NULL: none. */
     struct gn__conn *(*syn)(struct gn__listener *listener,
@@ -51,7 +52,8 @@ struct gn__netstack_ops {
     /** Queue payload that stays where it is until acknowledged. -ENOMEM. */
     int (*write)(struct gn__conn *conn, const void *data, uint16_t len,
                  bool more);
-    void (*output)(struct gn__conn *conn);
+    /** Send what may be sent; @hold: but full segments only. */
+    void (*output)(struct gn__conn *conn, bool hold);
     /** @n bytes were read; @edge: the least advance worth a segment. */
     bool (*opened)(struct gn__conn *conn, uint32_t n, uint32_t edge);
     /** Widen the receive window by @n bytes. */

@@ -11,6 +11,13 @@ u32_t gn__lwip_isn(const ip_addr_t *local, u16_t local_port,
                    const ip_addr_t *remote, u16_t remote_port);
 #define LWIP_HOOK_TCP_ISN gn__lwip_isn
 
+/** Whether the first segment that waits may go: Nagle's algorithm, and what
+ *  MSG_MORE and TCP_CORK hold back. Asked in tcp_output(). */
+struct tcp_pcb;
+int gn__lwip_may_output(const struct tcp_pcb *pcb);
+#undef tcp_do_output_nagle
+#define tcp_do_output_nagle gn__lwip_may_output
+
 /** All ways lead to the one interface; the namespace routes behind it. */
 struct netif *gn__lwip_route(void);
 

@@ -14,6 +14,10 @@
 
 #define GN__SHARED __attribute__((section("gn_engine_state")))
 
+/** In pcb->flags, above lwIP's own: segments that are not full wait for more,
+ *  by TCP_CORK, or by MSG_MORE for the time of one call. */
+#define GN__TF_HOLD 0x4000U
+
 /** The one interface of all instances. */
 extern struct netif gn__lwip_netif;
 

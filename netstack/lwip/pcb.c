@@ -12,6 +12,7 @@
 
 #include "lwip/init.h"
 #include "lwip/ip.h"
+#include "netstack/lwip/hooks.h"
 #include "netstack/lwip/inner.h"
 
 /* Less than this is no honest MSS: a byte of payload would cost hundreds. */
@@ -161,6 +162,14 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 
 /* ---- options ---- */
 
+static void set_hold(struct tcp_pcb *pcb, bool hold)
+{
+    if (hold)
+        tcp_set_flags(pcb, GN__TF_HOLD);
+    else
+        tcp_clear_flags(pcb, GN__TF_HOLD);
+}
+
 static void apply(struct gn__conn *conn)
 {
     struct tcp_pcb *pcb = gn__pcb(conn);
@@ -175,6 +184,7 @@ static void apply(struct gn__conn *conn)
         tcp_nagle_disable(pcb);
     else
         tcp_nagle_enable(pcb);
+    set_hold(pcb, params->cork);
     if (params->keepalive)
         ip_set_option(pcb, SOF_KEEPALIVE);
     else
@@ -275,9 +285,12 @@ static int op_connect(struct gn__conn *conn)
     return 0;
 }
 
-static void op_input(struct gn__conn *conn, struct gn__packet *packet)
+static void op_input(struct gn__conn *conn, struct gn__packet *packet,
+                     bool hold)
 {
     begin(conn);
+    if (hold)
+        set_hold(gn__pcb(conn), true);
     if (!conn->connected && gn__pcb_simultaneous(conn, packet)) {
         gn__packet_free(packet);
         finish(conn);
@@ -285,6 +298,8 @@ static void op_input(struct gn__conn *conn, struct gn__packet *packet)
     }
     gn__lwip_current(packet);
     tcp_input(gn__lwip_view(packet, packet->ip.l4), &gn__lwip_netif);
+    if (hold && conn->pcb)
+        set_hold(gn__pcb(conn), conn->params.cork);
     finish(conn);
 }
 
@@ -371,11 +386,33 @@ static int op_write(struct gn__conn *conn, const void *data, uint16_t len,
     return err == ERR_OK ? 0 : -ENOMEM;
 }
 
-static void op_output(struct gn__conn *conn)
+/* What is sent again is never held. A SYN has no payload. */
+static bool is_held(const struct tcp_pcb *pcb, const struct tcp_seg *seg)
+{
+    return pcb->flags & GN__TF_HOLD && seg->len > 0 &&
+           !TCP_SEQ_LT(lwip_ntohl(seg->tcphdr->seqno), pcb->snd_nxt);
+}
+
+int gn__lwip_may_output(const struct tcp_pcb *pcb)
+{
+    const struct tcp_seg *seg = pcb->unsent;
+
+    if (seg->next || seg->len >= pcb->mss || tcp_sndbuf(pcb) == 0 ||
+        tcp_sndqueuelen(pcb) >= TCP_SND_QUEUELEN)
+        return true;
+    if (is_held(pcb, seg))
+        return false;
+    return !pcb->unacked || pcb->flags & (TF_NODELAY | TF_INFR);
+}
+
+static void op_output(struct gn__conn *conn, bool hold)
 {
     begin(conn);
+    set_hold(gn__pcb(conn), hold);
     tcp_output(gn__pcb(conn));
     finish(conn);
+    if (conn->pcb)
+        set_hold(gn__pcb(conn), conn->params.cork);
 }
 
 static bool op_opened(struct gn__conn *conn, uint32_t n, uint32_t edge)
@@ -403,7 +440,7 @@ static void op_widen(struct gn__conn *conn, uint32_t n)
 static void op_ack_now(struct gn__conn *conn)
 {
     tcp_ack_now(gn__pcb(conn));
-    op_output(conn);
+    op_output(conn, conn->params.cork);
 }
 
 static void op_shutdown(struct gn__conn *conn)
@@ -491,7 +528,7 @@ static void op_view(const struct gn__conn *conn, struct gn__pcb_view *out)
     out->rto_ms = (uint32_t)pcb->rto * GN__SLOW_MS;
     out->rtt_ms = (uint32_t)(pcb->sa >> 3) * GN__SLOW_MS;
     out->retransmits = pcb->nrtx;
-    out->unsent = pcb->unsent != NULL;
+    out->held = pcb->unsent && !pcb->unacked && !pcb->persist_backoff;
     out->window_scaling = pcb->flags & TF_WND_SCALE;
 }
 

@@ -225,12 +225,13 @@ static void slow_timer(struct gn__conn *conn)
 
 /* lwIP's fast timer takes an acknowledgement for sent when Nagle's algorithm
  * has held back the segment that was to carry it: send it alone. */
-static void delayed_ack(struct tcp_pcb *pcb)
+static void delayed_ack(const struct gn__conn *conn, struct tcp_pcb *pcb)
 {
     if (!(pcb->flags & TF_ACK_DELAY))
         return;
     tcp_ack_now(pcb);
-    tcp_output(pcb);
+    if (!conn->hold_tick)
+        tcp_output(pcb);
     if (pcb->flags & TF_ACK_NOW)
         tcp_send_empty_ack(pcb);
 }
@@ -249,7 +250,7 @@ void gn__pcb_tick(struct gn__conn *conn)
         slow_timer(conn);
     pcb = gn__pcb(conn);
     if (pcb && fast_due(pcb)) {
-        delayed_ack(pcb);
+        delayed_ack(conn, pcb);
         pcb->last_timer = (u8_t)stack->timer_count++;
         tcp_fasttmr();
     }
