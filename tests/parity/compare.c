@@ -214,6 +214,7 @@ static bool same_readiness(struct pair *pair, size_t at,
 {
     int64_t until = now_ms() + pair->patience_ms;
     struct outcome text[2] = {{.result = 0}, {.result = 0}};
+    const struct slot *slot = &pair->kernel.slots[sock];
     char step[80], what[sizeof(pair->out->what)];
     short kernel, guest;
 
@@ -229,9 +230,11 @@ static bool same_readiness(struct pair *pair, size_t at,
         wait_for(&pair->guest, sock, kernel & ~guest);
     }
     step_format(after, step, sizeof(step));
-    (void)snprintf(what, sizeof(what), "%s %u is ready after %s",
-                   pair->kernel.slots[sock].stream ? "stream" : "datagram",
-                   sock, step);
+    (void)snprintf(what, sizeof(what), "%s%s%s %u is ready after %s",
+                   slot->stream ? "stream" : "datagram",
+                   slot->recv_err ? " with IP_RECVERR" : "",
+                   pair->kernel.shut_early ? ", one was shut early," : "", sock,
+                   step);
     side_add_events(&text[0], kernel);
     side_add_events(&text[1], guest);
     return differ(pair, at, what, text[0].text, text[1].text, ended);

@@ -4,8 +4,9 @@
 
 /*
  * The wanted differences between a guest's sockets and Linux', with the reason
- * of each. docs/differences.md tells users the same; test_cases.c looks up
- * there what `title` says.
+ * of each: one table. docs/differences.md tells users the same; test_cases.c
+ * looks there for each one's row, below its heading. What is normalised before
+ * anything is compared stands at the head of side.h.
  */
 #include <stddef.h>
 
@@ -17,8 +18,9 @@ enum wanted {
 
 /* Patterns are those of fnmatch(3). */
 struct wanted_difference {
-    const char *title;
-    const char *what; /* the step as it prints */
+    const char *heading; /* of docs/differences.md, the row stands below */
+    const char *row;     /* in the first cell of the table's row */
+    const char *what;    /* the step as it prints */
     const char *kernel;
     const char *guest;
     enum wanted then;

@@ -183,7 +183,10 @@ static void do_accept(struct side *side, const struct step *step,
 static void do_shutdown(struct side *side, const struct step *step,
                         struct outcome *out)
 {
-    outcome_set(out, gn_sock_shutdown(side->slots[step->sock].sock, step->n));
+    struct slot *slot = &side->slots[step->sock];
+
+    outcome_set(out, gn_sock_shutdown(slot->sock, step->n));
+    side->shut_early |= slot->stream && out->result == -ENOTCONN;
 }
 
 static void do_name(struct side *side, const struct step *step,
@@ -220,13 +223,24 @@ static void do_available(struct side *side, const struct step *step,
     outcome_set(out, side->filled && slot->stream && n > 0 ? 1 : n);
 }
 
+static bool is_over(struct gn_sock *sock)
+{
+    struct tcp_info info = {.tcpi_state = 0};
+    socklen_t len = sizeof(info);
+
+    return gn_sock_getopt(sock, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           info.tcpi_state == TCP_CLOSE;
+}
+
 static void do_unsent(struct side *side, const struct step *step,
                       struct outcome *out)
 {
     const struct slot *slot = &side->slots[step->sock];
     ssize_t n = gn_sock_unsent(slot->sock);
 
-    outcome_set(out, side->filled && slot->stream && n > 0 ? 1 : n);
+    outcome_set(out, (side->filled || !slot->stream) && n > 0 ? 1 : n);
+    if (slot->stream && is_over(slot->sock))
+        outcome_add(out, ", over");
 }
 
 static void do_poll(struct side *side, const struct step *step,

@@ -16,6 +16,7 @@
  *   read boundaries     After a FILL a receive of a stream says only whether it
  *                       got anything. Before, both sides are waited for until
  *                       the same number of bytes can be read (compare.h).
+ *   SIOCOUTQ            Of datagrams, where it is memory: whether there are any.
  *   SO_RCVBUF, _SNDBUF  Of a connected stream, which the kernel changes as it
  *                       likes. Both sides double what is set.
  *   times               Nothing waits for a time on purpose; what the sides do
@@ -43,6 +44,7 @@ struct slot {
     struct gn_sock *sock; /* NULL: not open */
     bool stream;
     bool full;     /* a FILL has been done */
+    bool recv_err; /* IP_RECVERR or IPV6_RECVERR has been set */
     uint16_t port; /* local; also when it is closed */
     size_t sent;   /* by a stream */
     size_t received;
@@ -52,7 +54,8 @@ struct side {
     const char *name;
     struct gn_namespace *ns;
     enum variant variant;
-    bool filled; /* a FILL has been done */
+    bool filled;     /* a FILL has been done */
+    bool shut_early; /* a stream was shut down that had no connection */
     struct slot slots[PARITY_SOCKETS];
     struct ports ports[2]; /* of UDP, of TCP */
 };

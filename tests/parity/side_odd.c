@@ -58,7 +58,7 @@ static socklen_t length_of(const struct step *step)
 void side_option(struct side *side, const struct step *step,
                  struct outcome *out)
 {
-    const struct slot *slot = &side->slots[step->sock];
+    struct slot *slot = &side->slots[step->sock];
     uint8_t value[64] = {0};
 
     if (step->call == CALL_GET) {
@@ -69,6 +69,10 @@ void side_option(struct side *side, const struct step *step,
     outcome_set(out, gn_sock_setopt(slot->sock, step->level, step->name,
                                     step->value ? step->value : value,
                                     length_of(step)));
+    slot->recv_err |=
+        step->n &&
+        ((step->level == IPPROTO_IP && step->name == IP_RECVERR) ||
+         (step->level == IPPROTO_IPV6 && step->name == IPV6_RECVERR));
 }
 
 /* ---- odd calls ---- */

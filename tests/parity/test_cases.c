@@ -76,12 +76,22 @@ static void run_case(void **state)
     assert_true(same);
 }
 
+/* What could not be looked at is not said to be well. */
+static void skip_if_any_was(void)
+{
+    if (skipped == 0)
+        return;
+    print_message("%u cases were skipped\n", skipped);
+    skip();
+}
+
 static void enough_calls_were_compared(void **state)
 {
     (void)state;
-    print_message("%lu calls compared, %lu with readiness; %u cases skipped\n",
-                  world.calls, world.compared, skipped);
-    assert_true(world.calls >= CALLS_LEAST || skipped > 0);
+    print_message("%lu calls compared, %lu with readiness\n", world.calls,
+                  world.compared);
+    assert_true(world.calls >= CALLS_LEAST);
+    skip_if_any_was();
 }
 
 static void every_wanted_difference_was_met(void **state)
@@ -90,33 +100,60 @@ static void every_wanted_difference_was_met(void **state)
     size_t i;
 
     (void)state;
+    skip_if_any_was();
     for (i = 0; i < n_wanted_differences; i++) {
         if (difference_met(i) > 0)
             continue;
-        print_error("not met: %s\n", wanted_differences[i].title);
+        print_error("not met: %s\n", wanted_differences[i].row);
         all = false;
     }
-    assert_true(all || skipped > 0);
+    assert_true(all);
 }
 
-/* The documents name each of them by its title. */
+/* Has the first cell of the line @text in it? It is "| a | b | c |". */
+static bool is_row_of(const char *line, const char *text)
+{
+    const char *cell_end = line[0] == '|' ? strchr(line + 1, '|') : NULL;
+    const char *found = cell_end ? strstr(line, text) : NULL;
+
+    return found && found < cell_end;
+}
+
+/* A row of a table below "## heading" has it. */
+static bool is_documented(FILE *file, const struct wanted_difference *wanted)
+{
+    bool below = false, found = false;
+    char line[2048];
+
+    rewind(file);
+    while (!found && fgets(line, sizeof(line), file)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, "## ", 3) == 0)
+            below = strcmp(line + 3, wanted->heading) == 0;
+        found = below && is_row_of(line, wanted->row);
+    }
+    return found;
+}
+
 static void every_wanted_difference_is_documented(void **state)
 {
     FILE *file = fopen(GN_SOURCE_DIR "/docs/differences.md", "r");
-    static char text[65536];
     bool all = true;
     size_t i;
 
     (void)state;
     assert_non_null(file);
-    assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
-    (void)fclose(file);
     for (i = 0; i < n_wanted_differences; i++) {
-        if (strstr(text, wanted_differences[i].title))
+        const struct wanted_difference *wanted = &wanted_differences[i];
+
+        assert_true(strlen(wanted->row) > 0 && strlen(wanted->reason) > 0);
+        if (is_documented(file, wanted))
             continue;
-        print_error("not documented: %s\n", wanted_differences[i].title);
+        print_error("not documented below \"%s\": %s\n", wanted->heading,
+                    wanted->row);
         all = false;
     }
+    (void)fclose(file);
     assert_true(all);
 }
 
@@ -185,5 +222,5 @@ int main(int argc, char **argv)
     n = collect(tests, argc, argv);
     failed = _cmocka_run_group_tests("parity", tests, n, setup, teardown);
     free(tests);
-    return failed;
+    return failed ? failed : skipped > 0 ? 77 : 0;
 }

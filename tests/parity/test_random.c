@@ -25,9 +25,9 @@
 
 #include "tests/lib/seed.h"
 #include "tests/parity/compare.h"
+#include "tests/parity/shrink.h"
 
 #define STEPS_DEFAULT 10000
-#define ROW_MAX       40
 #define ROW_MIN       6
 /* How long a difference in time may take: when found, when shrinking. */
 #define PATIENCE_MS   2000
@@ -35,18 +35,13 @@
 /* Rows after which the kernel's side is refreshed. */
 #define ROWS_FRESH 50
 
-struct row {
-    struct step steps[ROW_MAX + 1]; /* ends with CALL_END */
-    size_t n;
-    enum variant variant;
-};
-
 static struct world world;
 
 /* ---- making steps ---- */
 
 struct maker {
     struct gn_test_seed *seed;
+    enum variant variant;
     unsigned n_socks;   /* opened at the beginning */
     unsigned n_streams; /* of them; the first ones */
     unsigned dialled;   /* bits: what has been connected, or accepted */
@@ -145,15 +140,17 @@ static int any_length(struct maker *maker)
 static struct step make_send(struct maker *maker)
 {
     uint8_t sock = any_sock(maker);
+    enum host host = any_host(maker, sock);
     int n = any_length(maker);
 
+    if (host == UNSPEC && maker->variant == V4_IN_V6)
+        host = LO; /* Linux looks for a route of IPv6, and may have one. */
     if (pick(maker, 4) == 0)
-        return (struct step)SENDTO(sock, n, any_host(maker, sock),
-                                   any_port(maker));
+        return (struct step)SENDTO(sock, n, host, any_port(maker));
     if (pick(maker, 6) == 0)
         return (struct step)SENDMSG(sock, n, LO, any_port(maker),
                                     any_control(maker));
-    return (struct step)SEND_FLAGS(sock, n, pick(maker, 20) ? 0 : MSG_MORE);
+    return (struct step)SEND_FLAGS(sock, n, pick(maker, 8) ? 0 : MSG_MORE);
 }
 
 static struct step make_recv(struct maker *maker)
@@ -287,6 +284,7 @@ static void make_row(struct gn_test_seed *seed, struct row *row)
 
     row->n = 0;
     row->variant = (enum variant)pick(&maker, world.has_ipv6 ? N_VARIANTS : 1);
+    maker.variant = row->variant;
     maker.n_socks = 2 + pick(&maker, 3);
     maker.n_streams = pick(&maker, maker.n_socks + 1);
     maker.mixes = pick(&maker, 3) == 0;
@@ -299,7 +297,7 @@ static void make_row(struct gn_test_seed *seed, struct row *row)
     row->steps[row->n] = (struct step){.call = CALL_END};
 }
 
-/* ---- shrinking ---- */
+/* ---- looking ---- */
 
 static bool differs(const struct row *row, int patience_ms,
                     struct difference *out)
@@ -307,34 +305,15 @@ static bool differs(const struct row *row, int patience_ms,
     return !world_compare(&world, row->steps, row->variant, patience_ms, out);
 }
 
-static void leave_out(struct row *row, size_t at, size_t n)
+static bool still_differs(const struct row *row, size_t *step, void *arg)
 {
-    memmove(&row->steps[at], &row->steps[at + n],
-            (row->n + 1 - at - n) * sizeof(row->steps[0]));
-    row->n -= n;
-}
+    struct difference *difference = arg, other;
 
-/* What is behind the difference does not matter; of the rest, leave out pieces
- * of half the row, a quarter, ..., single steps. */
-static void shrink(struct row *row, struct difference *difference)
-{
-    struct difference other;
-    struct row smaller;
-    size_t piece, at;
-
-    leave_out(row, difference->step + 1, row->n - difference->step - 1);
-    for (piece = row->n / 2; piece > 0; piece = piece > 1 ? piece / 2 : 0) {
-        for (at = row->n; at-- > 0;) {
-            if (at + piece > row->n)
-                continue;
-            smaller = *row;
-            leave_out(&smaller, at, piece);
-            if (!differs(&smaller, IMPATIENCE_MS, &other))
-                continue;
-            *row = smaller;
-            *difference = other;
-        }
-    }
+    if (!differs(row, IMPATIENCE_MS, &other))
+        return false;
+    *difference = other;
+    *step = other.step;
+    return true;
 }
 
 static void print_row(const struct row *row, uint64_t seed,
@@ -375,7 +354,7 @@ static bool try_row(struct row *row, uint64_t seed, unsigned *chance)
         (*chance)++;
         return true;
     }
-    shrink(row, &again);
+    row_shrink(row, again.step, still_differs, &again);
     print_row(row, seed, &again);
     return false;
 }
