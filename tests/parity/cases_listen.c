@@ -6,6 +6,17 @@
 #define LISTENING OPEN(0, TCP), BIND(0, LO, NO_PORT), LISTEN(0, 5)
 
 static const struct parity_case cases[] = {
+    CASE("an option that is set while one waits", OPEN(0, TCP),
+         BIND(0, LO, NO_PORT), LISTEN(0, 5), OPEN(1, TCP),
+         CONNECT(1, LO, PORT_OF(0)), SET(0, SOL_SOCKET, SO_KEEPALIVE, 1),
+         ACCEPT(0, 2), GET(2, SOL_SOCKET, SO_KEEPALIVE)),
+    CASE("an option that is set before", OPEN(0, TCP), BIND(0, LO, NO_PORT),
+         LISTEN(0, 5), SET(0, SOL_SOCKET, SO_KEEPALIVE, 1),
+         SET(0, IPPROTO_TCP, TCP_NODELAY, 1),
+         SET(0, SOL_SOCKET, SO_RCVLOWAT, 7), OPEN(1, TCP),
+         CONNECT(1, LO, PORT_OF(0)), ACCEPT(0, 2),
+         GET(2, SOL_SOCKET, SO_KEEPALIVE), GET(2, IPPROTO_TCP, TCP_NODELAY),
+         GET(2, SOL_SOCKET, SO_RCVLOWAT)),
     CASE("listen without bind", OPEN(0, TCP), LISTEN(0, 5), NAME(0), PEER(0),
          GET(0, SOL_SOCKET, SO_ACCEPTCONN), OPEN(1, TCP),
          CONNECT(1, LO, PORT_OF(0)), ACCEPT(0, 2), NAME(2)),

@@ -110,17 +110,31 @@ static void try_again(struct pair *pair, const struct step *step,
     }
 }
 
+/* A step as the table of wanted differences sees it: with what has been done
+ * before that makes a difference. */
+static void describe(const struct side *side, const char *text, unsigned sock,
+                     char *out, size_t cap)
+{
+    const struct slot *slot = &side->slots[sock];
+
+    (void)snprintf(out, cap, "%s%s%s%s", text,
+                   slot->recv_err ? " [IP_RECVERR]" : "",
+                   slot->late_option ? " [an option since it was there]" : "",
+                   side->shut_early ? " [one was shut early]" : "");
+}
+
 static bool same_outcome(struct pair *pair, size_t at, const struct step *step,
                          const struct outcome *kernel,
                          const struct outcome *guest, bool *ended)
 {
-    char what[sizeof(pair->out->what)];
+    char text[80], what[sizeof(pair->out->what)];
 
     pair->world->compared++;
     pair->world->calls++;
     if (strcmp(kernel->text, guest->text) == 0)
         return true;
-    step_format(step, what, sizeof(what));
+    step_format(step, text, sizeof(text));
+    describe(&pair->kernel, text, step->sock, what, sizeof(what));
     return differ(pair, at, what, kernel->text, guest->text, ended);
 }
 
@@ -189,7 +203,7 @@ static bool same_readable(struct pair *pair, size_t at,
                           const struct step *after, unsigned sock, bool *ended)
 {
     int64_t until = now_ms() + pair->patience_ms;
-    char step[80], what[sizeof(pair->out->what)], text[2][32];
+    char step[80], long_text[120], what[sizeof(pair->out->what)], text[2][32];
     ssize_t kernel, guest;
 
     for (;;) {
@@ -202,8 +216,9 @@ static bool same_readable(struct pair *pair, size_t at,
         wait_for(&pair->guest, sock, 0);
     }
     step_format(after, step, sizeof(step));
-    (void)snprintf(what, sizeof(what), "bytes to read of %u after %s", sock,
-                   step);
+    (void)snprintf(long_text, sizeof(long_text), "bytes to read of %u after %s",
+                   sock, step);
+    describe(&pair->kernel, long_text, sock, what, sizeof(what));
     (void)snprintf(text[0], sizeof(text[0]), "%zd", kernel);
     (void)snprintf(text[1], sizeof(text[1]), "%zd", guest);
     return differ(pair, at, what, text[0], text[1], ended);
@@ -214,8 +229,7 @@ static bool same_readiness(struct pair *pair, size_t at,
 {
     int64_t until = now_ms() + pair->patience_ms;
     struct outcome text[2] = {{.result = 0}, {.result = 0}};
-    const struct slot *slot = &pair->kernel.slots[sock];
-    char step[80], what[sizeof(pair->out->what)];
+    char step[80], long_text[120], what[sizeof(pair->out->what)];
     short kernel, guest;
 
     pair->world->compared++;
@@ -230,11 +244,10 @@ static bool same_readiness(struct pair *pair, size_t at,
         wait_for(&pair->guest, sock, kernel & ~guest);
     }
     step_format(after, step, sizeof(step));
-    (void)snprintf(what, sizeof(what), "%s%s%s %u is ready after %s",
-                   slot->stream ? "stream" : "datagram",
-                   slot->recv_err ? " with IP_RECVERR" : "",
-                   pair->kernel.shut_early ? ", one was shut early," : "", sock,
-                   step);
+    (void)snprintf(long_text, sizeof(long_text), "%s %u is ready after %s",
+                   pair->kernel.slots[sock].stream ? "stream" : "datagram",
+                   sock, step);
+    describe(&pair->kernel, long_text, sock, what, sizeof(what));
     side_add_events(&text[0], kernel);
     side_add_events(&text[1], guest);
     return differ(pair, at, what, text[0].text, text[1].text, ended);

@@ -175,7 +175,9 @@ static void do_accept(struct side *side, const struct step *step,
     if (out->result)
         return;
     put_away(slot);
-    *slot = (struct slot){.sock = sock, .stream = true};
+    *slot = (struct slot){.sock = sock,
+                          .stream = true,
+                          .late_option = side->slots[step->sock].late_option};
     outcome_add(out, " from ");
     side_add_addr(side, out, true, &addr, len, sizeof(addr));
 }

@@ -43,10 +43,12 @@ struct ports {
 struct slot {
     struct gn_sock *sock; /* NULL: not open */
     bool stream;
-    bool full;     /* a FILL has been done */
-    bool recv_err; /* IP_RECVERR or IPV6_RECVERR has been set */
-    uint16_t port; /* local; also when it is closed */
-    size_t sent;   /* by a stream */
+    bool full;        /* a FILL has been done */
+    bool recv_err;    /* IP_RECVERR or IPV6_RECVERR has been set */
+    bool late_option; /* set while a connection waited to be accepted: of the
+                         listener, and of what it accepts */
+    uint16_t port;    /* local; also when it is closed */
+    size_t sent;      /* by a stream */
     size_t received;
 };
 

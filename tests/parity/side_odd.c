@@ -55,6 +55,17 @@ static socklen_t length_of(const struct step *step)
     return step->len ? (socklen_t)step->len : sizeof(int);
 }
 
+/* Does it listen, and is there somebody to be accepted? */
+static bool has_waiting(struct gn_sock *sock)
+{
+    struct gn_pollfd fd = {.sock = sock, .events = POLLIN};
+    int listens = 0;
+    socklen_t len = sizeof(listens);
+
+    return !gn_sock_getopt(sock, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) &&
+           listens && gn_sock_poll(&fd, 1, 0) == 1;
+}
+
 void side_option(struct side *side, const struct step *step,
                  struct outcome *out)
 {
@@ -69,6 +80,7 @@ void side_option(struct side *side, const struct step *step,
     outcome_set(out, gn_sock_setopt(slot->sock, step->level, step->name,
                                     step->value ? step->value : value,
                                     length_of(step)));
+    slot->late_option |= has_waiting(slot->sock);
     slot->recv_err |=
         step->n &&
         ((step->level == IPPROTO_IP && step->name == IP_RECVERR) ||
