@@ -46,7 +46,7 @@ static int carry(struct gn_network *net, int (*call)(void *arg), void *arg)
 
 int gn__drive_call(struct gn_network *net, int (*call)(void *arg), void *arg)
 {
-    if (!gn__engine_claim(gn__network_engine(net)))
+    if (!gn__engine_is_driving(gn__network_engine(net)))
         return carry(net, call, arg);
     if (gn__network_is_closing(net))
         return -ECANCELED;

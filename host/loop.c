@@ -615,13 +615,13 @@ int gn__loop_take(const struct gn_network_config *config, struct gn__loop **out)
         loop->n_shares++;
     } else {
         err = create(config, &loop);
-        if (!err) {
+        if (loop) {
             loop->next = list;
             list = loop;
         }
     }
     pthread_mutex_unlock(&list_lock);
-    if (!err)
+    if (loop)
         *out = loop;
     return err;
 }
