@@ -10,6 +10,10 @@
  * threads may be doing that at once, so each does it under the descriptor's
  * own lock and by the level of that moment: the last one always sees the last
  * level, and no change is lost however they meet.
+ *
+ * A closed socket holds a level for ever, and its descriptors stay open until
+ * the last reference is gone: a number that somebody polls is not given to
+ * another file meanwhile.
  */
 #include <guestnet/socket.h>
 

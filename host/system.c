@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -177,17 +178,33 @@ static ssize_t sys_unsent(int fd)
     return err ? err : n;
 }
 
+static int sys_bell(void)
+{
+    return result_of(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+static void sys_ring(int bell)
+{
+    uint64_t one = 1;
+    ssize_t n = write(bell, &one, sizeof(one));
+
+    (void)n; /* It is rung once. */
+}
+
 /* An epoll descriptor is readable while what it watches is ready, and its bits
  * are those of poll(2). */
-static int sys_show(int fd, short events)
+static int sys_show(int fd, int bell, short events)
 {
     struct epoll_event event = {.events = (uint16_t)events};
+    struct epoll_event over = {.events = EPOLLIN};
     int shown = result_of(epoll_create1(EPOLL_CLOEXEC));
     int err;
 
     if (shown < 0)
         return shown;
     err = result_of(epoll_ctl(shown, EPOLL_CTL_ADD, fd, &event));
+    if (!err)
+        err = result_of(epoll_ctl(shown, EPOLL_CTL_ADD, bell, &over));
     if (!err)
         return shown;
     sys_close(shown);
@@ -198,6 +215,8 @@ static const struct gn__kernel kernel = {
     .open = sys_open,
     .close = sys_close,
     .interrupt = sys_interrupt,
+    .bell = sys_bell,
+    .ring = sys_ring,
     .bind = sys_bind,
     .listen = sys_listen,
     .connect = sys_connect,

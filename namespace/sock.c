@@ -229,12 +229,16 @@ void gn_sock_unref(struct gn_sock *sock)
         return;
     if (atomic_fetch_sub_explicit(&sock->refs, 1, memory_order_acq_rel) != 1)
         return;
-    if (!sock->closed) {
+    if (!sock->closed || !gn__list_empty(&sock->fds)) {
         gn__engine_enter(sock->engine);
-        gn__sock_close(sock);
+        if (!sock->closed)
+            gn__sock_close(sock);
+        gn__sock_fds_end(sock);
         gn__list_del(&sock->changed);
         gn__engine_leave(sock->engine);
     }
+    if (sock->ops->done)
+        sock->ops->done(sock);
     ns = sock->ns;
     gn__watch_free(sock);
     gn__free(&sock->engine->net.mem, sock, sock->ops->size);

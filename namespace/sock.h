@@ -58,14 +58,15 @@ struct gn__wait {
 /**
  * A descriptor that shows readiness (host/sockfd.c). `level` is what it ought
  * to show, written under the engine's lock; late.run() brings the descriptor
- * there after unlocking.
+ * there after unlocking. It stays open as long as the socket's memory, so that
+ * its number is nobody else's while somebody may still poll it.
  */
 struct gn__sock_fd {
     struct gn__list of_sock;
     struct gn__late late;
     short events;
     _Atomic bool level;
-    _Atomic bool ended; /* the socket is dead: show it, then close */
+    _Atomic bool ended; /* the socket's memory goes: close it */
 };
 
 /** How a socket ends. */
@@ -84,6 +85,9 @@ struct gn__sock_ops {
     void (*init)(struct gn_sock *sock);
     /** Let go of everything below; the socket is dead. */
     void (*end)(struct gn_sock *sock, enum gn__sock_end how);
+    /** The memory goes: the last reference has been given back. Without the
+     *  lock; NULL: nothing to do. */
+    void (*done)(struct gn_sock *sock);
     /** Wait for a lingering close; NULL: never. */
     void (*linger)(struct gn_sock *sock);
     int (*bind)(struct gn_sock *sock, const struct sockaddr *addr,
@@ -231,8 +235,10 @@ uint64_t gn__sock_deadline(const struct gn_sock *sock, uint64_t timeout_ns);
 short gn__sock_ready(struct gn_sock *sock);
 /** Own calls changed its readiness: settle it on leaving, if anybody looks. */
 void gn__sock_touch(struct gn_sock *sock);
-/** Wake everybody and end descriptors and subscription: it is dead. */
+/** Wake everybody, and let descriptors show it: it is dead. */
 void gn__sock_poll_end(struct gn_sock *sock);
+/** Close the descriptors: nobody knows the socket any more. */
+void gn__sock_fds_end(struct gn_sock *sock);
 /** gn_sock_poll() for sockets of one engine (none is a kernel descriptor). */
 GN_WARN_UNUSED int gn__sock_poll(struct gn__engine *engine,
                                  struct gn_pollfd *fds, size_t n,

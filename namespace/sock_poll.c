@@ -94,8 +94,7 @@ void gn__sock_settle(struct gn_sock *sock)
     }
 }
 
-/* The descriptors show that the socket is closed, and are then closed. */
-static void end_fds(struct gn_sock *sock)
+void gn__sock_fds_end(struct gn_sock *sock)
 {
     struct gn__list *it;
 
@@ -103,7 +102,6 @@ static void end_fds(struct gn_sock *sock)
         struct gn__sock_fd *fd =
             gn__container_of(it, struct gn__sock_fd, of_sock);
 
-        atomic_store(&fd->level, true);
         atomic_store(&fd->ended, true);
         if (gn__list_empty(&fd->late.link))
             gn__list_add_tail(&sock->engine->fds, &fd->late.link);
@@ -113,8 +111,6 @@ static void end_fds(struct gn_sock *sock)
 void gn__sock_poll_end(struct gn_sock *sock)
 {
     gn__sock_settle(sock);
-    if (sock->dead == -EBADF)
-        end_fds(sock);
 }
 
 /* ---- waiting for one socket ---- */

@@ -12,6 +12,9 @@
  * it. When the socket ends, those that are inside, or on their way in, are sent
  * home (kernel->interrupt), and find on their way out that it is over.
  *
+ * Descriptors that show readiness stay open as long as the socket's memory, and
+ * a bell that rings for them when the socket ends.
+ *
  * This folder does no I/O. The system calls are a table, struct gn__kernel,
  * whose owner is host/system.c.
  */
@@ -28,9 +31,11 @@ struct gn__system_fd {
     struct gn__late end; /* of the socket's share, after unlocking */
     struct gn__mem mem;
     const struct gn__kernel *kernel;
-    _Atomic uint32_t refs;
-    _Atomic int over; /* 0, or what calls return: the socket has ended */
+    _Atomic uint32_t refs;   /* of the memory: all shares, and the socket's */
+    _Atomic uint32_t shares; /* of the descriptor */
+    _Atomic int over;        /* 0, or what calls return: the socket has ended */
     int fd;
+    int bell; /* rung when the socket ends; below 0: nobody would hear it */
     unsigned n_shown;
     struct {
         short events;
@@ -50,7 +55,7 @@ static struct system_sock *of_sock(struct gn_sock *sock)
 
 /* ---- the descriptor ---- */
 
-static void release(struct gn__system_fd *held)
+static void unref(struct gn__system_fd *held)
 {
     struct gn__mem mem = held->mem;
 
@@ -58,8 +63,17 @@ static void release(struct gn__system_fd *held)
         return;
     while (held->n_shown > 0)
         held->kernel->close(held->shown[--held->n_shown].fd);
-    held->kernel->close(held->fd);
+    if (held->bell >= 0)
+        held->kernel->close(held->bell);
     gn__free(&mem, held, sizeof(*held));
+}
+
+static void release(struct gn__system_fd *held)
+{
+    if (atomic_fetch_sub(&held->shares, 1) != 1)
+        return;
+    held->kernel->close(held->fd);
+    unref(held);
 }
 
 static void take_end(struct gn__late *late)
@@ -72,7 +86,9 @@ static void run_end(struct gn__late *late)
     struct gn__system_fd *held =
         gn__container_of(late, struct gn__system_fd, end);
 
-    if (atomic_load(&held->refs) > 1)
+    if (held->bell >= 0)
+        held->kernel->ring(held->bell);
+    if (atomic_load(&held->shares) > 1)
         held->kernel->interrupt(held->fd);
     release(held);
 }
@@ -95,9 +111,11 @@ static int hold(const struct gn_namespace *ns, int fd,
     gn__list_init(&held->end.link);
     held->mem = ns->engine->net.mem;
     held->kernel = ns->kernel;
-    atomic_init(&held->refs, 1);
+    atomic_init(&held->refs, 2);
+    atomic_init(&held->shares, 1);
     atomic_init(&held->over, 0);
     held->fd = fd;
+    held->bell = -1;
     *out = held;
     return 0;
 }
@@ -111,7 +129,7 @@ int gn__system_begin(struct gn_sock *sock, struct gn__system_use *use)
     use->held = of_sock(sock)->held;
     use->kernel = use->held->kernel;
     use->fd = use->held->fd;
-    atomic_fetch_add(&use->held->refs, 1);
+    atomic_fetch_add(&use->held->shares, 1);
     gn__sock_leave(sock);
     return 0;
 }
@@ -140,6 +158,11 @@ static void end(struct gn_sock *sock, enum gn__sock_end how)
     gn__list_add_tail(&sock->engine->fds, &held->end.link);
 }
 
+static void done(struct gn_sock *sock)
+{
+    unref(of_sock(sock)->held);
+}
+
 static short ready(struct gn_sock *sock)
 {
     (void)sock;
@@ -157,6 +180,7 @@ const struct gn__sock_ops gn__sock_system = {
     .size = sizeof(struct system_sock),
     .init = init,
     .end = end,
+    .done = done,
     .ready = ready,
     .iface_gone = iface_gone,
 };
@@ -179,8 +203,10 @@ static int wrap(struct gn_namespace *ns, int family, int type, int fd,
         *out = sock;
     }
     gn__engine_leave(ns->engine);
-    if (err)
+    if (err) {
         release(held);
+        unref(held);
+    }
     return err;
 }
 
@@ -398,7 +424,11 @@ static int show(struct gn__system_fd *held, short events)
     }
     if (i == SHOWN_MAX)
         return -ENOSPC;
-    fd = held->kernel->show(held->fd, events);
+    if (held->bell < 0)
+        held->bell = held->kernel->bell();
+    if (held->bell < 0)
+        return held->bell;
+    fd = held->kernel->show(held->fd, held->bell, events);
     if (fd < 0)
         return fd;
     held->shown[i].events = events;

@@ -43,8 +43,11 @@ struct gn__kernel {
     int (*set_nonblock)(int fd, bool on);
     ssize_t (*available)(int fd);
     ssize_t (*unsent)(int fd);
-    /** A descriptor that is readable while @events of @fd hold. */
-    int (*show)(int fd, short events);
+    /** A descriptor that is readable from when it is rung. */
+    int (*bell)(void);
+    void (*ring)(int bell);
+    /** One that is readable while @events of @fd hold, and when @bell is. */
+    int (*show)(int fd, int bell, short events);
 };
 
 /** A namespace of @net whose sockets are the kernel's. @net closes with it.

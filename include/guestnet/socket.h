@@ -270,12 +270,13 @@ GN_API int gn_sock_poll(struct gn_pollfd *fds, size_t n, int timeout_ms);
 /**
  * A descriptor for an event loop of another kind: readable while any of
  * @events (or POLLERR, POLLHUP) of the socket holds. Never read or write it.
- * It lives as long as the socket is open, and becomes readable when that is
- * closed, just before it is closed itself.
+ * When the socket is closed it becomes readable and stays so; it is closed with
+ * the last reference to the socket. Whoever polls it holds one, and so can be
+ * sure that the number is no other file's.
  *
  * @events  One descriptor exists for each different value, at most four;
  *          asking again gives the same one.
- * @fd      Set only on success. Borrowed.
+ * @fd      Set only on success. Borrowed, until gn_sock_unref().
  *
  *   -EINVAL   No events.
  *   -ENOSPC   There are four.

@@ -7,6 +7,7 @@
  * whichever comes first.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -389,6 +390,66 @@ static void descriptor_follows_readiness(void **state)
     assert_int_equal(gn_sock_fd(p->server, POLLIN, &in), -EBADF);
 }
 
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void *poll_main(void *arg)
+{
+    struct pollfd p = {*(int *)arg, POLLIN, 0};
+
+    assert_int_equal(poll(&p, 1, -1), 1);
+    assert_int_equal(p.revents, POLLIN);
+    return NULL;
+}
+
+/* Else its number would be another file's, under somebody's poll(2). */
+static void descriptor_stays_until_the_last_reference(void **state)
+{
+    struct pair *p = *state;
+    struct gn_sock *sock = gn_sock_ref(p->server);
+    pthread_t thread;
+    int fd, other;
+
+    assert_int_equal(gn_sock_fd(sock, POLLIN, &fd), 0);
+    assert_int_equal(pthread_create(&thread, NULL, poll_main, &fd), 0);
+    drop(p->server);
+    p->server = NULL;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(readable(fd, 0));
+    other = dup(STDIN_FILENO);
+    assert_int_not_equal(other, fd);
+    close(other);
+    gn_sock_unref(sock);
+    assert_false(is_open(fd));
+}
+
+static void descriptor_of_an_open_socket_goes_with_it(void **state)
+{
+    struct pair *p = *state;
+    int in, out;
+
+    assert_int_equal(gn_sock_fd(p->server, POLLIN, &in), 0);
+    assert_int_equal(gn_sock_fd(p->server, POLLOUT, &out), 0);
+    gn_sock_unref(p->server);
+    p->server = NULL;
+    assert_false(is_open(in));
+    assert_false(is_open(out));
+}
+
+static void descriptor_shows_a_kill(void **state)
+{
+    struct pair *p = *state;
+    int fd;
+
+    assert_int_equal(gn_sock_fd(p->server, POLLIN, &fd), 0);
+    gn_namespace_kill(p->b);
+    assert_true(readable(fd, -1));
+    gn_sock_close(p->server);
+    assert_true(readable(fd, 0));
+}
+
 struct watcher {
     pthread_mutex_t lock;
     pthread_cond_t cond;
@@ -521,6 +582,9 @@ int main(void)
         CASE(poll_mixes_sockets_and_descriptors),
         CASE(poll_checks_its_arguments),
         CASE(descriptor_follows_readiness),
+        CASE(descriptor_stays_until_the_last_reference),
+        CASE(descriptor_of_an_open_socket_goes_with_it),
+        CASE(descriptor_shows_a_kill),
         CASE(watch_calls_while_the_level_holds),
         CASE(stopping_waits_for_a_running_callback),
         CASE(callback_may_close_its_socket),

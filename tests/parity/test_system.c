@@ -7,6 +7,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -396,6 +397,46 @@ static void descriptors_show_readiness(void **state)
     drop_pair(&p);
 }
 
+static bool is_readable(int fd, int timeout_ms)
+{
+    struct pollfd kernel = {fd, POLLIN, 0};
+
+    return poll(&kernel, 1, timeout_ms) == 1;
+}
+
+static void descriptors_stay_until_the_last_reference(void **state)
+{
+    struct fixture *f = *state;
+    struct pair p = connect_pair(f->system);
+    int fd, other;
+    char byte;
+
+    assert_int_equal(gn_sock_fd(p.client, POLLIN, &fd), 0);
+    assert_false(is_readable(fd, 0));
+    gn_sock_close(p.client);
+    assert_true(is_readable(fd, 0));
+    assert_int_equal(gn_sock_recv(p.server, &byte, 1, 0), 0); /* FIN. */
+    other = dup(fd);
+    assert_int_not_equal(other, fd);
+    close(other);
+    assert_true(is_readable(fd, 0));
+    drop_pair(&p);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+static void descriptors_show_a_kill(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open_sock(f->system, SOCK_DGRAM);
+    int fd;
+
+    assert_int_equal(gn_sock_fd(sock, POLLIN, &fd), 0);
+    assert_false(is_readable(fd, 0));
+    gn_namespace_kill(f->system);
+    assert_true(is_readable(fd, BOUND_MS));
+    drop(sock);
+}
+
 static void never_watched(struct gn_sock *sock, short revents, void *arg)
 {
     (void)sock;
@@ -485,6 +526,8 @@ int main(void)
         CASE(signals_do_not_show),
         CASE(a_broken_pipe_raises_nothing),
         CASE(descriptors_show_readiness),
+        CASE(descriptors_stay_until_the_last_reference),
+        CASE(descriptors_show_a_kill),
         CASE(watching_is_not_supported),
         CASE(poll_mixes_all_kinds),
         CASE(only_tcp_and_udp_are_there),
