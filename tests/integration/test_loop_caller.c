@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -33,6 +34,7 @@ struct fixture {
     struct gn_network *net;
     struct gn_sock *to, *from;
     int n_calls;
+    _Atomic int n_seen; /* of n_calls, for another thread */
     int n_closed;
     int result;
 };
@@ -312,6 +314,38 @@ static void it_runs_in_a_loop_of_epolls_with_others(void **state)
     close(t.fd);
 }
 
+#define N_ROUNDS 3000
+
+/* One at a time, so that each finds the loop asleep or on its way there. */
+static void *send_when_the_last_arrived(void *arg)
+{
+    struct fixture *f = arg;
+    int i;
+
+    for (i = 0; i < N_ROUNDS; i++) {
+        while (atomic_load(&f->n_seen) < i)
+            sched_yield();
+        send_one(f);
+    }
+    return NULL;
+}
+
+static void no_wake_up_is_lost(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread;
+
+    assert_int_equal(gn_sock_watch(f->to, POLLIN, received, f), 0);
+    run_until_idle(f);
+    assert_int_equal(
+        pthread_create(&thread, NULL, send_when_the_last_arrived, f), 0);
+    while (f->n_calls < N_ROUNDS) {
+        wait_and_run(f);
+        atomic_store(&f->n_seen, f->n_calls);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 /* ---- time ---- */
 
 static void a_link_of_microseconds_is_on_time(void **state)
@@ -474,6 +508,7 @@ int main(void)
         CASE(once_waits_for_work),
         CASE(default_goes_on_while_something_holds_it),
         CASE(it_runs_in_a_loop_of_epolls_with_others),
+        CASE(no_wake_up_is_lost),
         CASE(a_link_of_microseconds_is_on_time),
         CASE(a_callback_cannot_run_it),
         cmocka_unit_test(other_drives_have_none_of_it),

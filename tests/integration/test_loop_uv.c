@@ -14,6 +14,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -491,7 +492,43 @@ static void closing_from_a_callback(void **state)
     assert_int_equal(f->n_closed, 1);
 }
 
-static void closing_with_packets_and_threads_on_their_way(void **state)
+struct blocked {
+    struct gn_sock *sock;
+    ssize_t result;
+    _Atomic bool begun;
+};
+
+static void *block_until_the_end(void *arg)
+{
+    struct blocked *blocked = arg;
+    char c;
+
+    atomic_store(&blocked->begun, true);
+    blocked->result = gn_sock_recv(blocked->sock, &c, 1, 0);
+    return NULL;
+}
+
+static void closing_ends_what_threads_wait_for(void **state)
+{
+    struct fixture *f = *state;
+    struct blocked blocked = {
+        .sock = gn_simnet_udp(gn_simnet_guest(f->net, "a"), "10.77.0.2:1")};
+    pthread_t thread;
+
+    assert_int_equal(gn_sock_set_nonblock(blocked.sock, false), 0);
+    assert_int_equal(
+        pthread_create(&thread, NULL, block_until_the_end, &blocked), 0);
+    while (!atomic_load(&blocked.begun))
+        continue;
+    gn_network_close(f->net, closed_last, f);
+    f->net = NULL;
+    assert_int_equal(uv_run(&f->loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(blocked.result, -ECANCELED);
+    gn_simnet_end(blocked.sock);
+}
+
+static void closing_with_packets_on_their_way(void **state)
 {
     struct fixture *f = *state;
     struct gn_namespace *a = gn_simnet_guest(f->net, "a");
@@ -668,7 +705,8 @@ int main(void)
         CASE(closing_before_the_loop_ever_ran),
         CASE(closing_without_a_callback_ends_with_the_next_run),
         CASE(closing_from_a_callback),
-        CASE(closing_with_packets_and_threads_on_their_way),
+        CASE(closing_ends_what_threads_wait_for),
+        CASE(closing_with_packets_on_their_way),
         CASE(the_callback_may_make_the_next),
         CASE(a_refused_network_leaves_the_loop_alone),
         CASE(every_failed_allocation_is_survived),

@@ -322,6 +322,27 @@ static void the_driver_is_kicked_for_earlier_deadlines_only(void **state)
     assert_int_equal(timer.n, 1);
 }
 
+/* Its thread may be in somebody else's code of the loop, about to sleep. */
+static void who_drives_is_told_of_earlier_deadlines_too(void **state)
+{
+    struct fake *fake = *state;
+    struct timer timer = {.event.fire = fire, .fake = fake};
+    unsigned i;
+
+    fake->driving = true;
+    for (i = 0; i < 2; i++) {
+        gn__engine_enter(fake->engine);
+        gn__event_arm(fake->engine, &timer.event, 5000 + i);
+        gn__engine_leave(fake->engine);
+        assert_int_equal(fake->n_kicks, 1);
+    }
+    assert_int_equal(gn__engine_deadline(fake->engine), 5001);
+    gn__engine_enter(fake->engine);
+    gn__event_disarm(fake->engine, &timer.event);
+    gn__engine_leave(fake->engine);
+    assert_int_equal(gn__engine_deadline(fake->engine), GN__NEVER);
+}
+
 struct callback {
     struct gn__notice notice;
     struct fake *fake;
@@ -563,6 +584,7 @@ int main(void)
         T(two_that_answer_for_ever_leave_room_for_others),
         T(later_packets_come_in_time_order),
         T(the_driver_is_kicked_for_earlier_deadlines_only),
+        T(who_drives_is_told_of_earlier_deadlines_too),
         T(callbacks_run_when_dispatched_without_the_lock),
         T(a_waiter_is_woken_after_unlocking),
         T(a_chief_is_woken_for_its_others),
