@@ -187,10 +187,19 @@ static bool is_own_name(const struct gn_namespace *ns, const char *host)
     return gn__host_matches(own, host);
 }
 
+static bool has_addresses(const struct gn_namespace *ns, int family)
+{
+    struct gn__addr first;
+    struct found found = {.family = family, .out = &first, .cap = 1};
+
+    collect(ns, NULL, &found);
+    return found.n > 0;
+}
+
 static void collect_own(const struct gn_namespace *ns, struct found *found)
 {
     collect(ns, NULL, found);
-    if (found->n)
+    if (has_addresses(ns, AF_UNSPEC))
         return;
     found_one(found, &loopback4);
     found_one(found, &loopback6);
@@ -330,12 +339,10 @@ void gn__ns_sources(struct gn_namespace *ns, const struct gn_answer *answers,
 
 bool gn__ns_has_family(struct gn_namespace *ns, int family)
 {
-    struct found found = {.family = family, .cap = 1};
-    struct gn__addr first;
+    bool has;
 
-    found.out = &first;
     gn__engine_enter(ns->engine);
-    collect(ns, NULL, &found);
+    has = has_addresses(ns, family);
     gn__engine_leave(ns->engine);
-    return found.n > 0;
+    return has;
 }
