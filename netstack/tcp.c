@@ -465,6 +465,9 @@ struct gn__packet *gn__stack_reassemble(struct gn__stack *stack,
                                         struct gn__packet *fragment)
 {
     struct gn__netstack *net = stack->net;
+    uint64_t from_generation = fragment->from_generation;
+    void *from = fragment->from;
+    struct gn__packet *whole;
 
     if (gn__budget_full(&stack->budget) || gn__swap_enter(stack)) {
         gn__tcp_dropped(stack, GN__TCP_DROP_MEMORY);
@@ -475,7 +478,12 @@ struct gn__packet *gn__stack_reassemble(struct gn__stack *stack,
     if (!gn__wheel_armed(&stack->reassembly.node))
         gn__wheel_arm(&net->wheel, &stack->reassembly.node,
                       net->now / GN__TICK_NS + SECOND_TICKS);
-    return gn__netstack_ops.reassemble(stack, fragment);
+    whole = gn__netstack_ops.reassemble(stack, fragment);
+    if (whole) { /* One sender's: the switch has looked at the source. */
+        whole->from = from;
+        whole->from_generation = from_generation;
+    }
+    return whole;
 }
 
 /* The connection that sent what an error quotes. RFC 5927: it is believed only
