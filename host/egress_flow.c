@@ -24,6 +24,7 @@
 #define READ_AT_ONCE 32u
 
 struct flow {
+    struct gn_network *net;
     struct gn__io *io;
     struct gn__outside_flow *flow;
     int fd;
@@ -73,8 +74,8 @@ static void timer_fired(struct gn__io_timer *timer)
 
 /* ---- out ---- */
 
-/* A full buffer or a datagram the way does not take: it is lost, as any may be.
- * An error of one before this is told, and this one is sent. */
+/* A full buffer, or a datagram the way does not take: it is lost. An error of
+ * one before this is told, and this one is sent. */
 static void flow_received(struct gn__outside_flow *outside, const void *data,
                           size_t len, void *user)
 {
@@ -86,9 +87,10 @@ static void flow_received(struct gn__outside_flow *outside, const void *data,
         if (send(flow->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
             return;
         if (errno != ECONNREFUSED)
-            return;
+            break;
         gn__outside_flow_refused(outside);
     }
+    gn__network_drop(flow->net, GN_DROP_KERNEL);
 }
 
 static void flow_failed(struct gn__outside_flow *outside, int error, void *user)
@@ -147,6 +149,7 @@ void gn__egress_flow_begin(struct gn_network *net,
         gn__outside_refuse(dial, -ENOMEM);
         return;
     }
+    flow->net = net;
     flow->io = io;
     flow->fd = fd;
     flow->watch.ready = fd_ready;

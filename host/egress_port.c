@@ -272,7 +272,6 @@ static bool has_io(struct gn_host_port *port, struct gn_network *net)
     return true;
 }
 
-/* One that does not arrive is lost, as any may be. */
 static void deliver(struct gn_host_port *port, const struct letter *letter)
 {
     struct gn_network *net = gn__namespace_network(port->bound.ns);
@@ -283,10 +282,13 @@ static void deliver(struct gn_host_port *port, const struct letter *letter)
     talk = talk_find(port, &letter->from);
     if (!talk)
         talk = talk_begin(port, net, &letter->from);
-    if (!talk)
+    if (!talk) {
+        gn__network_drop(net, GN_DROP_FLOWS);
         return;
+    }
     talk_used(talk);
     talk->via = letter->via;
+    /* The network counts what it loses. */
     if (talk->flow)
         (void)gn__outside_flow_send(talk->flow, letter->bytes, letter->len);
     else

@@ -24,6 +24,7 @@
 /** One port of a guest, shown at some addresses. */
 struct show {
     struct gn__system_request base; /* first */
+    struct gn_network *net;
     struct gn__io *io;
     struct gn_host_listener *listener; /* or: */
     struct gn_host_port *port;
@@ -168,11 +169,10 @@ static bool receive_one(struct window *window)
     if (n < 0)
         return errno == EINTR || errno == ECONNREFUSED;
     read_local(&msg, &via.local);
-    if (!gn__endpoint_from_sockaddr((struct sockaddr *)&peer, msg.msg_namelen,
-                                    AF_UNSPEC, &from))
-        /* What does not fit is lost, as any may be. */
-        (void)gn__egress_packet(window->show->port, bytes, (size_t)n, &from,
-                                &via);
+    if (gn__endpoint_from_sockaddr((struct sockaddr *)&peer, msg.msg_namelen,
+                                   AF_UNSPEC, &from) ||
+        gn__egress_packet(window->show->port, bytes, (size_t)n, &from, &via))
+        gn__network_drop(window->show->net, GN_DROP_FLOW);
     return true;
 }
 
@@ -231,8 +231,8 @@ void gn__show_send(void *self, struct gn_host_port *port, const void *bytes,
     msg.msg_name = &name;
     msg.msg_control = control.bytes;
     msg.msg_controllen = put_local(via, window->family, &control);
-    /* What the kernel does not take is lost, as any datagram may be. */
-    (void)sendmsg(window->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sendmsg(window->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        gn__network_drop(window->show->net, GN_DROP_KERNEL);
 }
 
 /* ---- opening ---- */
@@ -361,6 +361,7 @@ static struct show *show_create(struct gn_namespace *ns)
     if (!show)
         return NULL;
     show->base.cancel = show_cancel;
+    show->net = net;
     show->io = io;
     show->end.run = show_end;
     gn__list_init(&show->windows);

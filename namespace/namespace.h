@@ -58,6 +58,9 @@ struct gn__call {
  *  thread. -ECANCELED: the network is closing; it is not called. */
 GN_WARN_UNUSED int gn__network_call(struct gn_network *net,
                                     struct gn__call *call);
+/** Count a datagram that the host's side lost; at the host's namespace, as all
+ *  that has to do with the outside. Any thread, without the lock. */
+void gn__network_drop(struct gn_network *net, enum gn_drop why);
 /** Is the network closing? Any thread. */
 bool gn__network_is_closing(struct gn_network *net);
 

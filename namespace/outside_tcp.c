@@ -254,9 +254,13 @@ void gn__outside_gave_up(struct gn_namespace *ns,
 static void tell_refused(struct gn__outside_guest *guest, struct gn__dial *dial,
                          int error)
 {
-    struct gn__packet *cause = gn__outside_queue_take(guest, &dial->waiting);
     enum gn__icmp_kind kind = gn__outside_icmp_kind(error);
+    struct gn__packet *cause;
 
+    /* A SYN that is answered is not lost. */
+    if (dial->pub.type == SOCK_DGRAM || kind == GN__ICMP_NONE)
+        guest->net->host->stats.drops[GN_DROP_DENIED] += dial->waiting.n;
+    cause = gn__outside_queue_take(guest, &dial->waiting);
     if (!cause || kind == GN__ICMP_NONE) {
         if (cause)
             gn__packet_free(cause);

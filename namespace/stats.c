@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "namespace/internal.h"
+#include "namespace/namespace.h"
 
 static const char *const drop_names[] = {
     [GN_DROP_NONE] = "none",
@@ -43,6 +44,8 @@ static const char *const drop_names[] = {
     [GN_DROP_OUTGOING] = "outgoing",
     [GN_DROP_FLOWS] = "flows",
     [GN_DROP_FLOW] = "flow",
+    [GN_DROP_DENIED] = "denied",
+    [GN_DROP_KERNEL] = "kernel",
 };
 
 static_assert(sizeof(drop_names) / sizeof(*drop_names) == GN_N_DROPS,
@@ -59,6 +62,14 @@ const char *gn_drop_name(enum gn_drop why)
 void gn__ns_drop(struct gn_namespace *ns, enum gn_drop why)
 {
     ns->stats.drops[why]++;
+}
+
+void gn__network_drop(struct gn_network *net, enum gn_drop why)
+{
+    gn__engine_enter(net->engine);
+    if (net->host)
+        gn__ns_drop(net->host, why);
+    gn__engine_leave(net->engine);
 }
 
 /* What there is now, in addition to what was counted. */

@@ -78,6 +78,8 @@ enum gn_drop {
     GN_DROP_OUTGOING,      /* Too much waits for the world outside to answer. */
     GN_DROP_FLOWS,         /* Datagrams to too many peers outside. */
     GN_DROP_FLOW,          /* Too many datagrams wait for one peer outside. */
+    GN_DROP_DENIED,        /* The guest's host refused it, or did not answer. */
+    GN_DROP_KERNEL,        /* A datagram that the kernel did not take. */
     GN_N_DROPS
 };
 
