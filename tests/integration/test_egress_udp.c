@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Datagrams between a guest and kernel sockets on the machine's loopback, which
+ * is behind the gateway's address.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/egress.h"
+#include "tests/lib/farside.h"
+#include "tests/lib/socks.h"
+
+#define RULES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+struct fixture {
+    struct eg eg;
+    int v4, v6;
+    char rule4[64], rule6[64];
+};
+
+static int setup(void **state)
+{
+    static struct fixture f;
+
+    f.v4 = near_socket(SOCK_DGRAM, "127.0.0.1:0", false);
+    f.v6 = near_socket(SOCK_DGRAM, "[::1]:0", false);
+    snprintf(f.rule4, sizeof(f.rule4), "allow udp 127.0.0.1 port %u",
+             far_port(f.v4));
+    snprintf(f.rule6, sizeof(f.rule6), "allow udp ::1 port %u", far_port(f.v6));
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    eg_end(&f->eg);
+    if (f->v4 >= 0)
+        close(f->v4);
+    close(f->v6);
+    return 0;
+}
+
+static uint64_t drops(struct fixture *f, enum gn_drop why)
+{
+    struct gn_stats stats;
+
+    gn_namespace_stats(gn_network_host(f->eg.net), &stats);
+    return stats.drops[why];
+}
+
+/* The kernel's socket sends back what it gets. */
+static void echo(int fd, size_t len)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t peer_len = sizeof(peer);
+    static char buf[65536];
+
+    assert_true(eg_readable(fd, 10000));
+    assert_int_equal(
+        recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&peer, &peer_len),
+        len);
+    assert_int_equal(
+        sendto(fd, buf, len, 0, (struct sockaddr *)&peer, peer_len), len);
+}
+
+static void datagrams_of_all_sizes_pass(void **state)
+{
+    static const size_t sizes[] = {0, 1, 1400, 9000, 60000, 65487};
+    struct fixture *f = *state;
+    static char out[65536], in[65536];
+    struct gn_sock *sock;
+    int err;
+
+    eg_begin(&f->eg, RULES(f->rule4, f->rule6), NULL);
+    memset(out, 'x', sizeof(out));
+    for (size_t i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
+        size_t len = sizes[i / 2];
+        int fd = i % 2 ? f->v6 : f->v4;
+
+        sock = eg_dial(&f->eg, SOCK_DGRAM, i % 2 ? GATEWAY6 : GATEWAY4,
+                       far_port(fd), &err);
+        assert_non_null(sock);
+        assert_int_equal(gn_sock_send(sock, out, len, 0), len);
+        echo(fd, len);
+        assert_int_equal(gn_sock_recv(sock, in, sizeof(in), 0), len);
+        assert_memory_equal(in, out, len);
+        drop(sock);
+    }
+}
+
+static void what_is_denied_is_eacces_and_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+    int err;
+
+    eg_begin(&f->eg, RULES("allow any", "allow tcp 127.0.0.1"), NULL);
+    sock = eg_dial(&f->eg, SOCK_DGRAM, GATEWAY4, far_port(f->v4), &err);
+    assert_int_equal(err, 0);
+    assert_int_equal(gn_sock_send(sock, "x", 1, 0), 1);
+    assert_true(eg_wait(sock, POLLIN) & POLLERR);
+    assert_int_equal(eg_error(sock), -EACCES);
+    assert_int_equal(drops(f, GN_DROP_DENIED), 1);
+    assert_false(eg_last(&f->eg).allowed);
+    assert_int_equal(eg_last(&f->eg).type, SOCK_DGRAM);
+    drop(sock);
+    /* One that is not connected hears nothing. */
+    sock = eg_open(&f->eg, AF_INET, SOCK_DGRAM);
+    assert_int_equal(send_text_to(sock, "x", GATEWAY4 ":9"), 1);
+    for (int i = 0; drops(f, GN_DROP_DENIED) < 2; i++) {
+        assert_true(i < 10000);
+        assert_int_equal(gn_sleep_ns(f->eg.guest, 1000000), 0);
+    }
+    assert_int_equal(eg_error(sock), 0);
+    assert_false(eg_readable(f->v4, 0));
+    drop(sock);
+}
+
+static void a_silent_denial_says_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_policy policy = {.size = sizeof(policy),
+                               .denial = GN_DENIAL_SILENT};
+    struct gn_sock *sock;
+    int err;
+
+    eg_begin(&f->eg, RULES("deny any"), &policy);
+    sock = eg_dial(&f->eg, SOCK_DGRAM, GATEWAY4, far_port(f->v4), &err);
+    assert_int_equal(gn_sock_send(sock, "x", 1, 0), 1);
+    for (int i = 0; drops(f, GN_DROP_DENIED) < 1; i++) {
+        assert_true(i < 10000);
+        assert_int_equal(gn_sleep_ns(f->eg.guest, 1000000), 0);
+    }
+    assert_int_equal(eg_error(sock), 0);
+    drop(sock);
+}
+
+static void nobody_there_is_econnrefused(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+    unsigned short port = far_port(f->v4);
+    int err;
+
+    eg_begin(&f->eg, RULES(f->rule4), NULL);
+    sock = eg_dial(&f->eg, SOCK_DGRAM, GATEWAY4, port, &err);
+    assert_int_equal(gn_sock_send(sock, "x", 1, 0), 1);
+    echo(f->v4, 1);
+    close(f->v4);
+    f->v4 = -1;
+    assert_true(eg_wait(sock, POLLIN) & POLLIN);
+    assert_int_equal(gn_sock_recv(sock, &err, 1, 0), 1);
+    assert_int_equal(gn_sock_send(sock, "x", 1, 0), 1);
+    assert_true(eg_wait(sock, POLLIN) & POLLERR);
+    assert_int_equal(eg_error(sock), -ECONNREFUSED);
+    drop(sock);
+}
+
+static void two_sockets_are_two_flows(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock[2];
+    char buf[8];
+    int err;
+
+    eg_begin(&f->eg, RULES(f->rule4), NULL);
+    for (int i = 0; i < 2; i++)
+        sock[i] = eg_dial(&f->eg, SOCK_DGRAM, GATEWAY4, far_port(f->v4), &err);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(gn_sock_send(sock[i % 2], &"ab"[i % 2], 1, 0), 1);
+        echo(f->v4, 1);
+        assert_int_equal(gn_sock_recv(sock[i % 2], buf, sizeof(buf), 0), 1);
+        assert_int_equal(buf[0], "ab"[i % 2]);
+    }
+    assert_int_equal(eg_audits(&f->eg), 2);
+    drop(sock[0]);
+    drop(sock[1]);
+}
+
+static void flows_end_with_their_guest(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+    int err;
+
+    eg_begin(&f->eg, RULES(f->rule4), NULL);
+    sock = eg_dial(&f->eg, SOCK_DGRAM, GATEWAY4, far_port(f->v4), &err);
+    assert_int_equal(gn_sock_send(sock, "x", 1, 0), 1);
+    echo(f->v4, 1);
+    gn_namespace_kill(f->eg.guest);
+    assert_int_equal(gn_sock_send(sock, "x", 1, 0), -ECANCELED);
+    drop(sock);
+}
+
+static void too_many_flows_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    struct gn_stats stats = {0};
+
+    eg_begin(&f->eg, RULES("allow any", "allow 127.0.0.1"), NULL);
+    to.sin_addr.s_addr = htonl(0x0a4d0001);
+    sock = eg_open(&f->eg, AF_INET, SOCK_DGRAM);
+    for (unsigned port = 1; port <= 3000; port++) {
+        to.sin_port = htons((uint16_t)port);
+        assert_int_equal(
+            gn_sock_sendto(sock, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)),
+            1);
+    }
+    gn_namespace_stats(gn_network_host(f->eg.net), &stats);
+    assert_true(stats.drops[GN_DROP_FLOWS] + stats.drops[GN_DROP_OUTGOING] +
+                    stats.drops[GN_DROP_DENIED] >
+                0);
+    drop(sock);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(datagrams_of_all_sizes_pass),
+        TEST(what_is_denied_is_eacces_and_counted),
+        TEST(a_silent_denial_says_nothing),
+        TEST(nobody_there_is_econnrefused),
+        TEST(two_sockets_are_two_flows),
+        TEST(flows_end_with_their_guest),
+        TEST(too_many_flows_are_counted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
