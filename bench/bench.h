@@ -52,6 +52,7 @@ extern const struct bench_row bench_datagram_rows[];
 extern const struct bench_row bench_guest_rows[];
 extern const struct bench_row bench_publish_rows[];
 extern const struct bench_row bench_dial_rows[];
+extern const struct bench_row bench_resolve_rows[];
 extern const struct bench_row bench_ipam_rows[];
 extern const struct bench_row bench_lock_rows[];
 
