@@ -54,7 +54,7 @@ static int begin(struct gn__ares *ares, struct gn_lookup *lookup,
         return err;
     if (session->n_pending >= ares->settings.max_pending)
         return GN_EAI_AGAIN;
-    ask = malloc(sizeof(*ask));
+    ask = calloc(1, sizeof(*ask));
     if (!ask)
         return -ENOMEM;
     ask->session = session;

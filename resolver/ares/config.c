@@ -60,7 +60,7 @@ static int read_servers(struct reader *r)
 {
     const size_t each = GN__ADDR_TEXT + 16;
     const char *const *servers = r->config->servers;
-    char *buf = r->out->servers = malloc(GN_ARES_SERVERS_MAX * each + 1);
+    char *buf = r->out->servers = calloc(GN_ARES_SERVERS_MAX + 1, each);
     struct gn__quoted quoted;
     size_t i, len = 0;
 

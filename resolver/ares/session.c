@@ -157,8 +157,10 @@ void gn__ares_settle(struct gn__ares_session *session)
 
 static int option_flags(const struct gn__ares_settings *settings)
 {
-    int flags = ARES_FLAG_NOALIASES | ARES_FLAG_NO_DFLT_SVR;
+    int flags = ARES_FLAG_NOALIASES;
 
+    if (!settings->servers)
+        flags |= ARES_FLAG_NO_DFLT_SVR;
     if (!(settings->flags & GN_ARES_NO_EDNS))
         flags |= ARES_FLAG_EDNS;
     if (settings->flags & GN_ARES_TCP)
@@ -176,12 +178,11 @@ static void *borrow(const void *p)
     return (void *)(uintptr_t)p;
 }
 
-/* What is not given is left to resolv_conf. Servers that are given replace the
- * one which is here to keep c-ares from looking for some. */
+/* What is not given is left to resolv_conf. Where servers are given, they replace
+ * the one that c-ares takes when it finds none. */
 static int options(const struct gn__ares_settings *settings,
                    struct ares_options *out)
 {
-    static const struct in_addr nobody;
     int mask = ARES_OPT_FLAGS | ARES_OPT_LOOKUPS | ARES_OPT_RESOLVCONF |
                ARES_OPT_QUERY_CACHE | ARES_OPT_UDP_MAX_QUERIES;
 
@@ -193,8 +194,6 @@ static int options(const struct gn__ares_settings *settings,
         .hosts_path = settings->hosts_file,
         .qcache_max_ttl = settings->cache_ttl_s,
         .udp_max_queries = GN__ARES_SHARE,
-        .servers = borrow(&nobody),
-        .nservers = 1,
         .domains = borrow(settings->search),
         .ndomains = settings->n_search,
         .ndots = settings->ndots,
@@ -203,7 +202,6 @@ static int options(const struct gn__ares_settings *settings,
         .tries = settings->tries,
         .ednspsz = settings->edns_bytes,
     };
-    mask |= settings->servers ? ARES_OPT_SERVERS : 0;
     mask |= settings->hosts_file ? ARES_OPT_HOSTS_FILE : 0;
     mask |= settings->n_search ? ARES_OPT_DOMAINS : 0;
     mask |= settings->ndots ? ARES_OPT_NDOTS : 0;
