@@ -78,8 +78,9 @@ function(find_cares)
             "${dir}): run script/setup, install libcares, or give its source "
             "by -DGUESTNET_CARES_DIR=DIR")
     endif()
-    set(library "")
-    if(NOT EXISTS "${dir}/src/lib/ares_init.c")
+    if(EXISTS "${dir}/src/lib/ares_init.c")
+        set(library "")
+    else()
         find_library(library NAMES cares PATHS "${dir}" NO_CACHE REQUIRED
             PATH_SUFFIXES lib "lib/${CMAKE_LIBRARY_ARCHITECTURE}"
             NO_DEFAULT_PATH)

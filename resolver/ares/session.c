@@ -124,7 +124,7 @@ static void fire(struct gn__io_timer *timer)
     gn__ares_settle(session);
 }
 
-/* In whole milliseconds, the next one, so that c-ares agrees that it is time. */
+/* In whole milliseconds, the next one: c-ares is to agree that it is time. */
 static void set_timer(struct gn__ares_session *session)
 {
     struct timeval tv;
@@ -178,8 +178,8 @@ static void *borrow(const void *p)
     return (void *)(uintptr_t)p;
 }
 
-/* What is not given is left to resolv_conf. Where servers are given, they replace
- * the one that c-ares takes when it finds none. */
+/* What is not given is left to resolv_conf. Servers that are given replace the
+ * one that c-ares takes when it finds none. */
 static int options(const struct gn__ares_settings *settings,
                    struct ares_options *out)
 {
