@@ -76,13 +76,10 @@ void gn_test_dns_begin(struct gn_test_dns *dns, const struct gn_test_ask *ask,
 void gn_test_dns_add(struct gn_test_dns *dns, const char *name, unsigned type,
                      uint32_t ttl, const void *data, size_t len)
 {
-    uint8_t encoded[256];
+    uint8_t encoded[256] = {0xc0, 0x0c};
     unsigned n = (unsigned)dns->bytes[6] << 8 | dns->bytes[7];
 
-    if (name)
-        put(dns, encoded, encode(name, encoded));
-    else
-        put16(dns, 0xc00c);
+    put(dns, encoded, name ? encode(name, encoded) : 2);
     put16(dns, type);
     put16(dns, 1);
     put32(dns, ttl);
