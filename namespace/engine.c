@@ -422,10 +422,10 @@ void gn__engine_wake(struct gn__engine *engine, struct gn__waiter *waiter)
 
     if (waiter->fired)
         *waiter->fired = true;
-    if (waiter->link.next)
+    if (waiter != sleeper && waiter->link.next)
         gn__list_del(&waiter->link);
     if (sleeper->waking)
-        return;
+        return; /* It may be on engine->wakes: a second reason is no other. */
     sleeper->waking = true;
     if (sleeper->link.next)
         gn__list_del(&sleeper->link);

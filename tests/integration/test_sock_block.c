@@ -215,6 +215,93 @@ static void shutdown_ends_blocked_calls(void **state)
     assert_int_equal(finish(&waiter), -EINVAL);
 }
 
+/* A send of four bytes on a connection that takes no more. */
+static void start_full_send(struct pair *p, struct call *call)
+{
+    static char data[65536];
+
+    while (gn_sock_send(p->client, data, sizeof(data), MSG_DONTWAIT) > 0)
+        continue;
+    *call = (struct call){.sock = p->client, .buf = data, .len = 4};
+    start(call, send_main);
+}
+
+static void reading_wakes_a_send(void **state)
+{
+    struct pair *p = *state;
+    char buf[65536];
+    struct call call;
+
+    start_full_send(p, &call);
+    while (gn_sock_recv(p->server, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+        continue;
+    assert_int_equal(finish(&call), 4);
+}
+
+static void close_wakes_a_send(void **state)
+{
+    struct pair *p = *state;
+    struct call call;
+
+    start_full_send(p, &call);
+    gn_sock_close(p->client);
+    assert_int_equal(finish(&call), -EBADF);
+}
+
+static void kill_wakes_a_send(void **state)
+{
+    struct pair *p = *state;
+    struct call call;
+
+    start_full_send(p, &call);
+    gn_namespace_kill(p->a);
+    assert_int_equal(finish(&call), -ECANCELED);
+}
+
+static void reset_wakes_a_send(void **state)
+{
+    struct pair *p = *state;
+    struct call call;
+
+    start_full_send(p, &call);
+    gn_sock_close(p->server); /* With bytes unread. */
+    assert_int_equal(finish(&call), -ECONNRESET);
+}
+
+static void shutdown_wakes_a_send(void **state)
+{
+    struct pair *p = *state;
+    struct call call;
+
+    start_full_send(p, &call);
+    assert_int_equal(gn_sock_shutdown(p->client, SHUT_WR), 0);
+    assert_int_equal(finish(&call), -EPIPE);
+}
+
+static void *poll_two_main(void *arg)
+{
+    struct call *call = arg;
+    struct gn_pollfd fds[2] = {{.sock = call[0].sock, .events = POLLIN},
+                               {.sock = call[1].sock, .events = POLLIN}};
+
+    call->result = gn_sock_poll(fds, 2, -1);
+    return NULL;
+}
+
+/* Two reasons to wake one poll, within one entry of the engine. */
+static void kill_wakes_a_poll_once(void **state)
+{
+    struct pair *p = *state;
+    struct call call[2] = {{.sock = p->server}, {.sock = p->listener}};
+    unsigned i;
+
+    start(call, poll_two_main);
+    for (i = 0; i < 5; i++)
+        assert_int_equal(gn_sleep_ns(p->a, 1000000), 0); /* Likely inside. */
+    gn_namespace_kill(p->b);
+    assert_int_equal(finish(call), 2);
+}
+
 static void set_timeout(struct gn_sock *sock, int name, int ms)
 {
     struct timeval tv = {ms / 1000, ms % 1000 * 1000};
@@ -574,6 +661,12 @@ int main(void)
         CASE(close_ends_blocked_calls),
         CASE(kill_ends_blocked_calls),
         CASE(shutdown_ends_blocked_calls),
+        CASE(reading_wakes_a_send),
+        CASE(close_wakes_a_send),
+        CASE(kill_wakes_a_send),
+        CASE(reset_wakes_a_send),
+        CASE(shutdown_wakes_a_send),
+        CASE(kill_wakes_a_poll_once),
         CASE(timeouts_end_calls_with_eagain),
         CASE(connect_times_out_as_in_progress),
         CASE(linger_waits_for_the_acknowledgement),
