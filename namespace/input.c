@@ -41,6 +41,7 @@ static bool was_sent(struct gn_namespace *ns, const struct gn__icmp *icmp)
 }
 
 static void icmp_error_input(struct gn_namespace *ns,
+                             const struct gn__packet *packet,
                              const struct gn__icmp *icmp)
 {
     /* We have sent what it quotes, or it is not for us to believe. */
@@ -48,6 +49,8 @@ static void icmp_error_input(struct gn_namespace *ns,
         gn__ns_drop(ns, GN_DROP_ICMP);
         return;
     }
+    if (ns->is_host && gn__outside_error(ns->home, packet, icmp))
+        return;
     if (icmp->kind == GN__ICMP_TOO_BIG && icmp->mtu && was_sent(ns, icmp))
         gn__ns_learn_mtu(ns, &icmp->inner.dst, icmp->mtu);
     if (icmp->inner.proto == GN__PROTO_TCP)
@@ -81,7 +84,7 @@ static void icmp_input(struct gn_namespace *ns, struct gn__packet *packet)
         gn__ns_drop(ns, GN_DROP_ICMP);
         break;
     default:
-        icmp_error_input(ns, &icmp);
+        icmp_error_input(ns, packet, &icmp);
         break;
     }
     gn__packet_free(packet);

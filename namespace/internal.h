@@ -305,6 +305,11 @@ void gn__outside_input(struct gn_network *net, struct gn__packet *packet);
  *  has no UDP socket for, one for what is behind it? */
 bool gn__outside_stands_in(struct gn_network *net,
                            const struct gn__packet *packet);
+/** An ICMP error (it quotes a packet) that arrived at the gateway; false: what
+ *  it quotes was sent by no guest's connection or flow here. */
+GN_WARN_UNUSED bool gn__outside_error(struct gn_network *net,
+                                      const struct gn__packet *packet,
+                                      const struct gn__icmp *icmp);
 /** A port of the switch is about to go. */
 void gn__outside_port_gone(struct gn__port *port);
 /** Its dials, flows and bound ports end: it was killed. */

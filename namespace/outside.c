@@ -461,28 +461,22 @@ static struct gn__outside_guest *concerned(struct gn_network *net,
     return to->guest;
 }
 
-static void icmp_error_input(struct gn_network *net,
-                             const struct gn__packet *packet,
-                             const struct gn__icmp *icmp)
+bool gn__outside_error(struct gn_network *net, const struct gn__packet *packet,
+                       const struct gn__icmp *icmp)
 {
-    struct gn__outside_guest *guest = NULL;
+    struct gn__outside_guest *guest = concerned(net, packet, icmp);
     bool tcp = icmp->inner.proto == GN__PROTO_TCP;
 
-    if (icmp->has_inner && gn__outside_may_be(net, &icmp->inner.src) &&
-        (tcp || icmp->inner.proto == GN__PROTO_UDP))
-        guest = concerned(net, packet, icmp);
-    if (!guest) {
-        gn__ns_drop(net->host, GN_DROP_ICMP);
-        return;
-    }
-    if (icmp->kind == GN__ICMP_TOO_BIG && icmp->mtu &&
-        (tcp ? gn__tcp_has_sent(&guest->stack, icmp)
-             : gn__outside_flow_has_sent(guest, icmp)))
+    if (!guest || !(tcp ? gn__tcp_has_sent(&guest->stack, icmp)
+                        : gn__outside_flow_has_sent(guest, icmp)))
+        return false;
+    if (icmp->kind == GN__ICMP_TOO_BIG && icmp->mtu)
         gn__ns_learn_mtu(net->host, &icmp->inner.dst, icmp->mtu);
     if (tcp)
         gn__tcp_icmp_error(&guest->stack, icmp);
     else
         gn__outside_flow_error(guest, icmp);
+    return true;
 }
 
 /* No echo: who answers in the outside's place would say what it cannot know. */
@@ -496,8 +490,8 @@ static void icmp_input(struct gn_network *net, struct gn__packet *packet)
     } else if (icmp.kind == GN__ICMP_ECHO_REQUEST) {
         gn__ns_icmp_error(host, packet, GN__ICMP_PROHIBITED, 0);
         gn__ns_drop(host, GN_DROP_PROTOCOL);
-    } else {
-        icmp_error_input(net, packet, &icmp);
+    } else if (!icmp.has_inner || !gn__outside_error(net, packet, &icmp)) {
+        gn__ns_drop(host, GN_DROP_ICMP);
     }
     gn__packet_free(packet);
 }

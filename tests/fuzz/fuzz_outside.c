@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static const char *const prefixes[] = {"10.1.0.0/24", "fd01::/64", NULL};
 static const char *const outs[] = {"203.0.113.1:80", "203.0.113.2:53",
-                                   "[2001:db8::1]:80", "198.51.100.1:9"};
+                                   "[2001:db8::1]:80", "10.1.0.1:9"};
 static const char *const foes[] = {"10.1.0.200:80", "10.1.0.200:53",
                                    "[fd01::200]:80", "10.1.0.200:9"};
 

@@ -440,6 +440,26 @@ static void a_narrow_way_is_learned(void **state)
     gn__outside_flow_close(flow);
 }
 
+static void what_is_behind_the_gateways_address_hears_complaints(void **state)
+{
+    struct gn__endpoint from = {.addr = foe_addr(GUEST4), .port = 4000};
+    struct gn__endpoint to = {.addr = foe_addr("10.77.0.1"), .port = 53};
+    struct fixture *f = *state;
+    uint8_t quoted[64];
+    size_t n = foe_udp(&from, &to, "x", 1, f->bytes);
+
+    assert_true(foe_send(&f->foe, f->bytes, n));
+    pass(f);
+    assert_int_equal(beyond_accept(&f->beyond), 0);
+    pass(f);
+    assert_int_equal(f->foe.last->ip.proto, GN__PROTO_UDP);
+    n = gn__packet_copy(f->foe.last, quoted, sizeof(quoted));
+    n = foe_icmp_error(&from.addr, &to.addr, 3, 3, 0, quoted, n, f->bytes);
+    assert_true(foe_send(&f->foe, f->bytes, n));
+    pass(f);
+    assert_int_equal(f->beyond.n_flows_refused, 1);
+}
+
 static void malformed_datagrams_are_counted(void **state)
 {
     static const uint8_t udp[] = {0x0f, 0xa0, 0, 53, 0, 200, 0, 0, 1};
@@ -493,6 +513,7 @@ int main(void)
         T(an_echo_request_is_prohibited),
         T(only_its_guest_can_complain_about_a_flow),
         T(a_narrow_way_is_learned),
+        T(what_is_behind_the_gateways_address_hears_complaints),
         T(malformed_datagrams_are_counted),
         T(silence_is_silence_for_datagrams_too),
     };
