@@ -104,6 +104,14 @@ static bool is_behind(struct gn_namespace *ns, const struct gn__packet *packet)
     return ns->is_host && gn__outside_stands_in(ns->home, packet);
 }
 
+static void tcp_input(struct gn_namespace *ns, struct gn__packet *packet)
+{
+    if (is_behind(ns, packet))
+        gn__outside_input(ns->home, packet);
+    else
+        gn__tcp_input(&ns->stack, packet);
+}
+
 static void local_input(struct gn_namespace *ns, struct gn__iface *iface,
                         struct gn__packet *packet)
 {
@@ -112,10 +120,8 @@ static void local_input(struct gn_namespace *ns, struct gn__iface *iface,
         if (!packet)
             return;
     }
-    if (packet->ip.proto == GN__PROTO_TCP && is_behind(ns, packet))
-        gn__outside_input(ns->home, packet);
-    else if (packet->ip.proto == GN__PROTO_TCP)
-        gn__tcp_input(&ns->stack, packet);
+    if (packet->ip.proto == GN__PROTO_TCP)
+        tcp_input(ns, packet);
     else if (is_icmp(packet))
         icmp_input(ns, packet);
     else if (packet->ip.proto != GN__PROTO_UDP)

@@ -127,8 +127,9 @@ void gn__outside_unbound(struct gn_sock *sock)
 
 void gn__outside_bounds_end(struct gn__outside_guest *guest)
 {
-    struct gn__list *node;
+    struct gn__list *it, *tmp;
 
-    while ((node = gn__list_first(&guest->bounds)))
-        unbind(gn__container_of(node, struct gn__bound, of_guest));
+    gn__list_foreach_safe (it, tmp, &guest->bounds) {
+        unbind(gn__container_of(it, struct gn__bound, of_guest));
+    }
 }

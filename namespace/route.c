@@ -294,24 +294,31 @@ static bool may_loop(const struct gn__addr *dst)
     return gn__addr_is_v4(dst) && gn__addr_is_multicast(dst);
 }
 
-/* By the gateway, where a network lets this namespace talk to the address. */
-static bool way_outside(struct gn_namespace *ns, const struct gn__addr *dst,
-                        const struct gn__iface *prefer, struct gn__way *out)
+/* The interface whose network lets this namespace talk to somebody outside. */
+static struct gn__iface *iface_outside(struct gn_namespace *ns,
+                                       const struct gn__addr *dst,
+                                       struct gn__iface *prefer)
 {
-    struct gn__iface *best = NULL;
     struct gn__list *it;
 
+    if (prefer && gn__outside_reaches(&prefer->port, dst))
+        return prefer;
     gn__list_foreach (it, &ns->ifaces) {
         struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
 
-        if ((!best || iface == prefer) &&
-            gn__outside_reaches(&iface->port, dst))
-            best = iface;
+        if (gn__outside_reaches(&iface->port, dst))
+            return iface;
     }
-    if (!best || !gn__net_gateway(best->port.net, dst, &out->next_hop))
-        return false;
-    out->iface = best;
-    return true;
+    return NULL;
+}
+
+/* By the gateway. */
+static bool way_outside(struct gn_namespace *ns, const struct gn__addr *dst,
+                        struct gn__iface *prefer, struct gn__way *out)
+{
+    out->iface = iface_outside(ns, dst, prefer);
+    return out->iface &&
+           gn__net_gateway(out->iface->port.net, dst, &out->next_hop);
 }
 
 static int pick_iface(struct gn_namespace *ns, const struct gn__addr *dst,

@@ -48,7 +48,7 @@ static void conn_ready(struct gn_sock *sock, short events, void *arg)
         /* Tests that send more than a buffer takes read meanwhile. */
         if (gn_sock_send(sock, buf, (size_t)n, 0) != n)
             conn_end(conn);
-    } else if (n == 0 || n != -EAGAIN || events & (POLLERR | POLLHUP)) {
+    } else if (n != -EAGAIN || events & (POLLERR | POLLHUP)) {
         conn_end(conn);
     }
 }
@@ -231,12 +231,14 @@ void beyond_init(struct beyond *beyond)
 
 void beyond_done(struct beyond *beyond)
 {
-    struct gn__list *node;
+    struct gn__list *it, *tmp;
 
-    while ((node = gn__list_first(&beyond->conns)))
-        conn_end(gn__container_of(node, struct beyond_conn, link));
-    while ((node = gn__list_first(&beyond->flows)))
-        flow_end(gn__container_of(node, struct beyond_flow, link));
+    gn__list_foreach_safe (it, tmp, &beyond->conns) {
+        conn_end(gn__container_of(it, struct beyond_conn, link));
+    }
+    gn__list_foreach_safe (it, tmp, &beyond->flows) {
+        flow_end(gn__container_of(it, struct beyond_flow, link));
+    }
     while (beyond->n_pending)
         beyond_refuse(beyond, -ECONNREFUSED);
 }
