@@ -298,29 +298,37 @@ static int compare(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
+static int fill(struct trips *trips, enum bench_side side)
+{
+    int err = uv_loop_init(&trips->loop); /* It goes with the process. */
+
+    if (!err)
+        err = side == BENCH_OURS ? measure_ours(trips) : measure_uv(trips);
+    if (!err && !trips->n)
+        err = -ETIMEDOUT;
+    return err;
+}
+
 /* run->arg is the percentile. */
 static int measure(const struct bench_run *run, double *out)
 {
     struct trips *trips = calloc(1, sizeof(*trips));
-    int err;
+    uint64_t *ns = calloc(MAX_TRIPS, sizeof(*ns));
+    int err = -ENOMEM;
 
-    if (!trips)
-        return -ENOMEM;
-    trips->ns = calloc(MAX_TRIPS, sizeof(*trips->ns));
-    trips->warm = run->quick ? 100 : 1000;
-    trips->until_ns = bench_now_ns() + run->time_ns;
-    err = trips->ns ? uv_loop_init(&trips->loop) : -ENOMEM;
-    if (!err)
-        err = run->side == BENCH_OURS ? measure_ours(trips) : measure_uv(trips);
-    if (!err && !trips->n)
-        err = -ETIMEDOUT;
-    if (err)
-        return err;
-    qsort(trips->ns, trips->n, sizeof(*trips->ns), compare);
-    *out = (double)trips->ns[trips->n * run->arg / 100] / 1000.0;
-    free(trips->ns);
-    free(trips); /* The loop goes with the process. */
-    return 0;
+    if (trips && ns) {
+        trips->ns = ns;
+        trips->warm = run->quick ? 100 : 1000;
+        trips->until_ns = bench_now_ns() + run->time_ns;
+        err = fill(trips, run->side);
+    }
+    if (!err) {
+        qsort(ns, trips->n, sizeof(*ns), compare);
+        *out = (double)ns[trips->n * run->arg / 100] / 1000.0;
+    }
+    free(ns);
+    free(trips);
+    return err;
 }
 
 const struct bench_row bench_dial_rows[] = {

@@ -60,7 +60,7 @@ int gn__write_queue(struct gn_conn *conn, const struct iovec *iov, unsigned n,
     write->callback = callback;
     write->arg = arg;
     write->fin = !iov;
-    for (i = 0; i < n; i++) {
+    for (i = 0; iov && i < n; i++) {
         write->iov[i] = iov[i];
         write->left += iov[i].iov_len;
     }

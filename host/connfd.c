@@ -113,7 +113,7 @@ static int accept_from(int listener, const struct sockaddr_in *from)
     unsigned n;
 
     for (n = 0; n < MAX_STRANGERS; n++) {
-        struct sockaddr_in peer;
+        struct sockaddr_in peer = {.sin_port = 0};
         socklen_t len = sizeof(peer);
         int fd, err = wait_for(listener, POLLIN);
 

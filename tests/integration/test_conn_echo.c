@@ -74,7 +74,7 @@ static void server_read(struct gn_conn *conn, ssize_t nread, const void *data,
     write = malloc(sizeof(*write));
     assert_non_null(write);
     write->echo = echo;
-    write->bytes = malloc((size_t)nread);
+    write->bytes = malloc((size_t)nread + 1);
     assert_non_null(write->bytes);
     memcpy(write->bytes, data, (size_t)nread);
     echo->n_bytes += (unsigned)nread;

@@ -131,7 +131,7 @@ static void it_blocks_and_is_closed_on_exec(void **state)
 
 static void kinds_differ_as_the_header_says(void **state)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
     struct fds *f = *state;
     socklen_t len = sizeof(ss);
     int one = 1;
