@@ -133,7 +133,7 @@ static int accept_from(int listener, const struct sockaddr_in *from)
 
 static int make_tcp_pair(int pair[2])
 {
-    struct sockaddr_in to, from;
+    struct sockaddr_in to, from = {.sin_port = 0};
     int listener = listen_loopback(&to), at_once = 1;
 
     if (listener < 0)

@@ -131,11 +131,12 @@ static void it_blocks_and_is_closed_on_exec(void **state)
 
 static void kinds_differ_as_the_header_says(void **state)
 {
-    struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
+    struct sockaddr_storage ss;
     struct fds *f = *state;
     socklen_t len = sizeof(ss);
     int one = 1;
 
+    memset(&ss, 0, sizeof(ss));
     dial_fd(f, GN_FD_SOCKETPAIR);
     assert_true(setsockopt(f->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) <
                 0);
