@@ -125,7 +125,7 @@ static int meet(struct meeting *m)
                     &listener);
     if (err)
         return err;
-    err = gn_dial(m->talk->host, "tcp", "10.77.0.2:80", &options, party_dialled,
+    err = gn_dial(m->talk->host, "tcp4", "a:http", &options, party_dialled,
                   &m->client, NULL);
     if (err)
         return err;
