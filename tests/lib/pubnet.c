@@ -79,11 +79,16 @@ static void *accept_main(void *arg)
 {
     struct pubnet_server *server = arg;
     struct gn_sock *sock;
+    int err;
 
-    while (!gn_sock_accept(server->listener, NULL, NULL, 0, &sock)) {
-        struct served *served = malloc(sizeof(*served));
+    while (!(err = gn_sock_accept(server->listener, NULL, NULL, 0, &sock)) ||
+           err == -ENOMEM) {
+        struct served *served;
         pthread_t thread;
 
+        if (err)
+            continue;
+        served = malloc(sizeof(*served));
         served->server = server;
         served->sock = sock;
         server->n_accepted++;
