@@ -535,7 +535,9 @@ static void a_client_survives_any_failed_allocation(void **state)
         (void)send(fd, "x", 1, MSG_NOSIGNAL);
         n = pubnet_read(fd, &byte, 1);
         assert_true(n == 1 || n == 0 || n == -ECONNRESET);
+        pthread_mutex_lock(&p->heap.lock);
         failed = p->heap.failed;
+        pthread_mutex_unlock(&p->heap.lock);
         gn_test_heap_fail_at(&p->heap, GN_TEST_HEAP_NEVER, false);
         pubnet_reset(fd);
         fd = pubnet_dial(pub);
