@@ -24,7 +24,9 @@
 #define NAME_MAX_LEN   63u
 #define DOMAIN_MAX_LEN 253u
 #define MAX_PREFIXES   16u
-#define BUFFERED_MAX   (1024ull * 1024 * 1024)
+/** The least that the host's own namespace may have. */
+#define HOST_SOCKETS 65536u
+#define BUFFERED_MAX (1024ull * 1024 * 1024)
 /** Namespaces that end while the lock is held once. */
 #define END_AT_ONCE 32u
 
@@ -322,11 +324,26 @@ static void log_line(const struct gn_network *net, const char *what)
     net->log(GN_LOG_INFO, line, net->log_arg);
 }
 
+/* The host's namespace has the other ends of what all guests have with the
+ * host and the outside: it needs room for many of them. */
+static struct gn_limits host_limits(const struct gn_network *net)
+{
+    struct gn_limits limits = net->limits;
+
+    if (limits.max_sockets < HOST_SOCKETS)
+        limits.max_sockets = HOST_SOCKETS;
+    if (limits.max_connections < HOST_SOCKETS)
+        limits.max_connections = HOST_SOCKETS;
+    if (limits.max_buffered < net->budget.limit / 2)
+        limits.max_buffered = net->budget.limit / 2;
+    return limits;
+}
+
 static int create(struct gn__engine *engine,
                   const struct gn_network_config *config,
                   struct gn_network **out)
 {
-    static const struct gn_namespace_config host = {.size = sizeof(host)};
+    struct gn_namespace_config host = {.size = sizeof(host)};
     const struct gn__mem *mem = &engine->net.mem;
     struct gn_network *net = gn__zalloc(mem, sizeof(*net));
     int err;
@@ -339,6 +356,7 @@ static int create(struct gn__engine *engine,
     if (err)
         goto undo_alloc;
     err = check_mtu(config, net);
+    host.limits = host_limits(net);
     if (!err)
         err = gn__ns_create(net, &host, true, &net->host);
     if (err)

@@ -111,7 +111,9 @@ struct gn_network_config {
                                     GN_DRIVE_VIRTUAL, else from the system. */
     struct gn_resolver *resolver; /* Borrowed as long as the network; NULL:
                                      the network's own names only. */
-    struct gn_limits limits;      /* Defaults for its namespaces. */
+    struct gn_limits limits;      /* Defaults for its namespaces. The host's own
+                                     has at least 65,536 sockets and
+                                     connections, and half of max_buffered. */
     gn_log_cb log;                /* NULL: nothing is logged. */
     void *log_arg;                /* Borrowed as long as the network. */
     const struct gn_allocator *alloc; /* Copied; NULL: malloc(). With a clock

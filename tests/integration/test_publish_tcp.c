@@ -575,6 +575,52 @@ static void a_virtual_network_has_no_descriptors(void **state)
     gn_network_close(net, NULL, NULL);
 }
 
+/* Everything in one thread: the caller's, who also is the client. */
+static void a_caller_may_drive(void **state)
+{
+    static const char *const prefixes[] = {"10.77.0.0/24", NULL};
+    struct gn_network_config config = {
+        .size = sizeof(config), .prefixes = prefixes, .drive = GN_DRIVE_CALLER};
+    struct gn_publication *pub;
+    struct sockaddr_storage addr;
+    struct gn_namespace *web;
+    struct gn_sock *listener, *sock = NULL;
+    struct gn_network *net;
+    _Atomic int n_gone = 0;
+    socklen_t len;
+    char byte;
+    int fd;
+
+    (void)state;
+    assert_int_equal(gn_network_create(&config, &net), 0);
+    assert_int_equal(gn_namespace_create(net, NULL, &web), 0);
+    assert_int_equal(gn_addr_parse("10.77.0.2:80", &addr, &len), 0);
+    assert_int_equal(
+        gn_sock_open(web, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, &listener),
+        0);
+    assert_int_equal(gn_sock_bind(listener, (struct sockaddr *)&addr, len), 0);
+    assert_int_equal(gn_sock_listen(listener, 1), 0);
+    assert_int_equal(
+        gn_publish(net, "tcp", "127.0.0.1:0", "10.77.0.2:80", NULL, &pub), 0);
+    fd = pubnet_dial(pub);
+    assert_int_equal(send(fd, "x", 1, 0), 1);
+    pubnet_until(
+        (gn_network_run(net, GN_RUN_NOWAIT),
+         gn_sock_accept(listener, NULL, NULL, SOCK_NONBLOCK, &sock) == 0));
+    pubnet_until((gn_network_run(net, GN_RUN_NOWAIT),
+                  gn_sock_recv(sock, &byte, 1, 0) == 1));
+    gn_unpublish(pub, gone, &n_gone);
+    assert_int_equal(n_gone, 0);
+    pubnet_until((gn_network_run(net, GN_RUN_NOWAIT), n_gone == 1));
+    assert_int_equal(pubnet_read(fd, &byte, 1), -ECONNRESET);
+    close(fd);
+    gn_sock_unref(sock);
+    gn_sock_unref(listener);
+    n_gone = 0;
+    gn_network_close(net, gone, &n_gone);
+    pubnet_until((gn_network_run(net, GN_RUN_NOWAIT), n_gone == 1));
+}
+
 static int publish_once(struct gn_test_heap *heap, void *arg)
 {
     struct gn_network_config config = {.size = sizeof(config),
@@ -626,6 +672,7 @@ int main(void)
         CASE(refusals_say_why),
         CASE(a_low_port_needs_permission),
         cmocka_unit_test(a_virtual_network_has_no_descriptors),
+        cmocka_unit_test(a_caller_may_drive),
         cmocka_unit_test(publishing_survives_any_failed_allocation),
     };
 
