@@ -329,7 +329,7 @@ static int send_through(uint16_t port, int report, double *bits_per_s)
 int forward_bulk(const struct bench_run *run, enum forwarder which, double *out)
 {
     pid_t receiver = -1, forwarder = -1;
-    uint16_t inner, outer;
+    uint16_t inner = 0, outer = 0;
     double bits_per_s = 0;
     int report = -1, err;
 

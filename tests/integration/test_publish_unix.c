@@ -96,6 +96,7 @@ static void refuse(struct fixture *f, const char *network, const char *listen,
                                          .why = why,
                                          .why_len = sizeof(why)};
 
+    assert_non_null(f);
     assert_int_equal(
         gn_publish(f->p->net, network, listen, "10.77.0.2:80", &options, &pub),
         err);

@@ -196,7 +196,7 @@ uint16_t pubnet_port(struct gn_publication *pub)
 
 struct gn_publication_stats pubnet_stats(struct gn_publication *pub)
 {
-    struct gn_publication_stats stats;
+    struct gn_publication_stats stats = {.accepted = 0};
 
     gn_publication_stats(pub, &stats);
     return stats;
