@@ -102,6 +102,26 @@ static void what_is_known_is_asked_once(void **state)
                      before + 1);
 }
 
+static void the_blocking_form(void **state)
+{
+    struct gn_test_lookups *f = *state;
+    struct addrinfo hints = {
+        .ai_family = AF_INET,
+        .ai_socktype = SOCK_STREAM,
+        .ai_flags = AI_CANONNAME,
+    };
+    struct addrinfo *list;
+    char text[GN_ADDR_TEXT_MAX];
+
+    assert_int_equal(
+        gn_getaddrinfo(f->guest, "alias.test", "http", &hints, &list), 0);
+    assert_int_equal(gn_addr_format(list->ai_addr, text, sizeof(text)), 0);
+    assert_string_equal(text, "192.0.2.1:80");
+    assert_string_equal(list->ai_canonname, "web.test");
+    assert_null(list->ai_next);
+    gn_freeaddrinfo(list);
+}
+
 /* Its own names first, then everybody's. */
 static void a_network_may_have_both(void **state)
 {
@@ -133,6 +153,7 @@ int main(void)
         CASE(other_records),
 
         CASE(what_is_known_is_asked_once),
+        CASE(the_blocking_form),
         CASE(a_network_may_have_both),
     };
     int failed;
