@@ -543,6 +543,7 @@ struct watcher {
     unsigned calls;
     bool running;
     bool may_go;
+    short revents;
 };
 
 static void count_call(struct gn_sock *sock, short revents, void *arg)
@@ -569,8 +570,8 @@ static void wait_calls(struct watcher *w, unsigned calls)
 static void watch_calls_while_the_level_holds(void **state)
 {
     struct pair *p = *state;
-    struct watcher w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0,
-                        false, false};
+    struct watcher w = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                        .cond = PTHREAD_COND_INITIALIZER};
 
     assert_int_equal(gn_sock_watch(p->server, POLLIN, NULL, NULL), -EFAULT);
     assert_int_equal(gn_sock_watch(p->server, POLLIN, count_call, &w), 0);
@@ -611,8 +612,8 @@ static void *let_go(void *arg)
 static void stopping_waits_for_a_running_callback(void **state)
 {
     struct pair *p = *state;
-    struct watcher w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0,
-                        false, false};
+    struct watcher w = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                        .cond = PTHREAD_COND_INITIALIZER};
     pthread_t thread;
 
     assert_int_equal(gn_sock_watch(p->server, POLLIN, slow_call, &w), 0);
@@ -622,6 +623,112 @@ static void stopping_waits_for_a_running_callback(void **state)
     gn_sock_close(p->server); /* It may run again before this gets there. */
     assert_false(w.running);
     pthread_join(thread, NULL);
+}
+
+/* What a watch has seen last; the callback stops it. */
+static void note_and_stop(struct gn_sock *sock, short revents, void *arg)
+{
+    struct watcher *w = arg;
+
+    assert_int_equal(gn_sock_watch(sock, 0, NULL, NULL), 0);
+    pthread_mutex_lock(&w->lock);
+    w->revents = revents;
+    w->calls++;
+    pthread_cond_broadcast(&w->cond);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static short watched(struct gn_sock *sock, short events, struct watcher *w)
+{
+    unsigned before = w->calls;
+
+    assert_int_equal(gn_sock_watch(sock, events, note_and_stop, w), 0);
+    wait_calls(w, before + 1);
+    return w->revents;
+}
+
+static void watch_tells_room_end_and_errors(void **state)
+{
+    struct pair *p = *state;
+    struct watcher w = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                        .cond = PTHREAD_COND_INITIALIZER};
+    struct linger linger = {1, 0};
+
+    assert_int_equal(watched(p->client, POLLOUT, &w), POLLOUT);
+    assert_int_equal(watched(p->client, POLLIN | POLLOUT, &w), POLLOUT);
+    assert_int_equal(gn_sock_shutdown(p->server, SHUT_WR), 0);
+    assert_int_equal(watched(p->client, POLLIN | POLLRDHUP, &w),
+                     POLLIN | POLLRDHUP);
+    assert_int_equal(gn_sock_setopt(p->server, SOL_SOCKET, SO_LINGER, &linger,
+                                    sizeof(linger)),
+                     0);
+    gn_sock_close(p->server);
+    assert_int_equal(watched(p->client, POLLPRI, &w), POLLERR | POLLHUP);
+    assert_int_equal(w.calls, 4);
+}
+
+static void never_called(struct gn_sock *sock, short revents, void *arg)
+{
+    (void)sock;
+    (void)revents;
+    (void)arg;
+    abort();
+}
+
+static void a_second_watch_replaces_the_first(void **state)
+{
+    struct pair *p = *state;
+    struct watcher w = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                        .cond = PTHREAD_COND_INITIALIZER};
+
+    assert_int_equal(gn_sock_watch(p->server, POLLIN, never_called, NULL), 0);
+    assert_int_equal(gn_sock_watch(p->server, POLLIN, count_call, &w), 0);
+    assert_int_equal(send_text(p->client, "ab"), 2);
+    wait_calls(&w, 2);
+    assert_int_equal(gn_sock_watch(p->server, 0, NULL, NULL), 0);
+    assert_int_equal(w.calls, 2);
+}
+
+/* Replaces itself by one for room, which there is. */
+static void replace_inside(struct gn_sock *sock, short revents, void *arg)
+{
+    assert_true(revents & POLLIN);
+    assert_int_equal(gn_sock_watch(sock, POLLOUT, note_and_stop, arg), 0);
+}
+
+static void callback_may_replace_itself(void **state)
+{
+    struct pair *p = *state;
+    struct watcher w = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                        .cond = PTHREAD_COND_INITIALIZER};
+
+    assert_int_equal(gn_sock_watch(p->server, POLLIN, replace_inside, &w), 0);
+    assert_int_equal(send_text(p->client, "x"), 1);
+    wait_calls(&w, 1);
+    assert_int_equal(w.revents, POLLOUT);
+}
+
+static void close_ends_a_watch(void **state)
+{
+    struct pair *p = *state;
+
+    assert_int_equal(gn_sock_watch(p->server, POLLIN, never_called, NULL), 0);
+    gn_sock_close(p->server);
+    assert_int_equal(gn_sock_watch(p->server, POLLIN, never_called, NULL),
+                     -EBADF);
+    assert_int_equal(send_text(p->client, "x"), 1);
+}
+
+static void kill_is_told_to_a_watch(void **state)
+{
+    struct pair *p = *state;
+    struct watcher w = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                        .cond = PTHREAD_COND_INITIALIZER};
+
+    assert_int_equal(gn_sock_watch(p->server, POLLIN, note_and_stop, &w), 0);
+    gn_namespace_kill(p->b);
+    wait_calls(&w, 1);
+    assert_true(w.revents & POLLERR && w.revents & POLLHUP);
 }
 
 static void close_inside(struct gn_sock *sock, short revents, void *arg)
@@ -639,8 +746,8 @@ static void close_inside(struct gn_sock *sock, short revents, void *arg)
 static void callback_may_close_its_socket(void **state)
 {
     struct pair *p = *state;
-    struct watcher w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0,
-                        false, false};
+    struct watcher w = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                        .cond = PTHREAD_COND_INITIALIZER};
     char byte;
 
     assert_int_equal(gn_sock_watch(p->server, POLLIN, close_inside, &w), 0);
@@ -681,6 +788,11 @@ int main(void)
         CASE(watch_calls_while_the_level_holds),
         CASE(stopping_waits_for_a_running_callback),
         CASE(callback_may_close_its_socket),
+        CASE(watch_tells_room_end_and_errors),
+        CASE(a_second_watch_replaces_the_first),
+        CASE(callback_may_replace_itself),
+        CASE(close_ends_a_watch),
+        CASE(kill_is_told_to_a_watch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
