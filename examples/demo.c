@@ -126,7 +126,11 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection,
     char text[TEXT_MAX];
 
     (void)arg, (void)url, (void)method, (void)version, (void)upload;
-    (void)upload_len, (void)user;
+    (void)upload_len;
+    if (!*user) { /* The header only: who answers now closes behind it. */
+        *user = connection;
+        return MHD_YES;
+    }
     (void)snprintf(text, sizeof(text), "web greets %s\n",
                    text_of(info->client_addr));
     response = MHD_create_response_from_buffer(strlen(text), text,
@@ -296,7 +300,6 @@ static CURL *new_fetch(const char *url, struct body *body)
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, 30L);
-    curl_easy_setopt(curl, CURLOPT_VERBOSE, 1L);
     return curl;
 }
 
@@ -333,15 +336,18 @@ static void by_unix_socket(struct gn_network *net, const char *folder)
     gn_unpublish(publication, NULL, NULL);
 }
 
-/* libcurl wants a socket: here is one that is connected already. */
+/* libcurl wants a socket: here is one that is connected already. A pair of TCP
+ * sockets, because libcurl 7.88 does not believe it, and tries to connect. */
 static curl_socket_t dial(void *arg, curlsocktype purpose,
                           struct curl_sockaddr *address)
 {
+    struct gn_dial_options options = {.size = sizeof(options),
+                                      .fd_kind = GN_FD_TCP};
     int fd;
 
     (void)purpose, (void)address;
     check("api:80",
-          gn_dial_fd(gn_network_host(arg), "tcp", "api:80", NULL, &fd));
+          gn_dial_fd(gn_network_host(arg), "tcp", "api:80", &options, &fd));
     return fd;
 }
 
@@ -435,6 +441,9 @@ struct server {
     unsigned port;
 };
 
+/* One, so that it ends however the program does. */
+static struct server nginx;
+
 static unsigned free_port(void)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET,
@@ -450,16 +459,16 @@ static unsigned free_port(void)
 }
 
 /* Until it answers, or has ended. */
-static void wait_for(const struct server *server)
+static void wait_for_nginx(void)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET,
-                               .sin_port = htons((uint16_t)server->port),
+                               .sin_port = htons((uint16_t)nginx.port),
                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const struct timespec pause = {.tv_nsec = 10000000};
     int fd, err;
 
     do {
-        if (waitpid(server->pid, NULL, WNOHANG) != 0)
+        if (waitpid(nginx.pid, NULL, WNOHANG) != 0)
             fail("nginx does not start (is it installed?)");
         (void)nanosleep(&pause, NULL);
         fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -468,12 +477,21 @@ static void wait_for(const struct server *server)
     } while (err);
 }
 
-static void start_nginx(struct server *server, const char *folder)
+static void stop_nginx(void)
+{
+    if (nginx.pid == 0)
+        return;
+    kill(nginx.pid, SIGTERM);
+    waitpid(nginx.pid, NULL, 0);
+    nginx.pid = 0;
+}
+
+static void start_nginx(const char *folder)
 {
     char config[300], prefix[300];
     FILE *file;
 
-    server->port = free_port();
+    nginx.port = free_port();
     (void)snprintf(prefix, sizeof(prefix), "%s/", folder);
     (void)snprintf(config, sizeof(config), "%s/nginx.conf", folder);
     file = fopen(config, "w");
@@ -490,24 +508,19 @@ static void start_nginx(struct server *server, const char *folder)
                   "        location / { return 200 'nginx greets you\\n'; }\n"
                   "    }\n"
                   "}\n",
-                  folder, server->port);
+                  folder, nginx.port);
     if (fclose(file))
         fail("%s: %s", config, strerror(errno));
-    server->pid = fork();
-    if (server->pid < 0)
+    nginx.pid = fork();
+    if (nginx.pid < 0)
         fail("fork: %s", strerror(errno));
-    if (server->pid == 0) {
+    if (nginx.pid == 0) {
         execlp("nginx", "nginx", "-p", prefix, "-c", config, "-e", "stderr",
                (char *)NULL);
         _exit(127);
     }
-    wait_for(server);
-}
-
-static void stop_nginx(const struct server *server)
-{
-    kill(server->pid, SIGTERM);
-    waitpid(server->pid, NULL, 0);
+    atexit(stop_nginx);
+    wait_for_nginx();
 }
 
 /* What the client's connect() says, and what it is answered. */
@@ -540,7 +553,7 @@ static void told(const struct gn_audit *audit, void *arg)
         audit->allowed ? "allowed" : "denied", audit->reason);
 }
 
-static void outside(struct gn_network *net, const struct server *server)
+static void outside(struct gn_network *net)
 {
     char rule[80], answer_text[TEXT_MAX] = "";
     const char *rules[] = {rule, NULL};
@@ -550,10 +563,10 @@ static void outside(struct gn_network *net, const struct server *server)
     int err;
 
     step("client may not reach a server on the host's loopback");
-    say("nginx listens on 127.0.0.1:%u", server->port);
+    say("nginx listens on 127.0.0.1:%u", nginx.port);
     check("policy", gn_host_system(&policy, &denying));
     client = new_guest(net, "client", denying);
-    err = try_outside(client, server->port, answer_text, sizeof(answer_text));
+    err = try_outside(client, nginx.port, answer_text, sizeof(answer_text));
     say("connect(): %s", gn_strerror(err));
     if (err != -EACCES)
         fail("that was to be \"%s\"", gn_strerror(-EACCES));
@@ -562,13 +575,13 @@ static void outside(struct gn_network *net, const struct server *server)
 
     step("and may, when a rule names it");
     (void)snprintf(rule, sizeof(rule), "allow tcp 127.0.0.1 port %u",
-                   server->port);
+                   nginx.port);
     say("%s", rule);
     policy.rules = rules;
     check(rule, gn_host_system(&policy, &allowing));
     client = new_guest(net, "client", allowing);
     check("connect()",
-          try_outside(client, server->port, answer_text, sizeof(answer_text)));
+          try_outside(client, nginx.port, answer_text, sizeof(answer_text)));
     expect("nginx", answer_text, "nginx greets you");
     say("nginx greets you");
     gn_namespace_close(client, 0, NULL, NULL);
@@ -577,7 +590,7 @@ static void outside(struct gn_network *net, const struct server *server)
 
 /* ---- all of it ---- */
 
-static void serve(const char *folder, const struct server *server)
+static void serve(const char *folder)
 {
     const char *prefixes[] = {"10.77.0.0/24", "fd77::/64", NULL};
     struct gn_network_config config = {sizeof(config), .name = "demo",
@@ -598,7 +611,7 @@ static void serve(const char *folder, const struct server *server)
     by_unix_socket(net, folder);
     by_dialling(net);
     by_published_port(net, web);
-    outside(net, server);
+    outside(net);
 
     stop_api(&api);
     gn_network_close(net, NULL, NULL);
@@ -608,16 +621,15 @@ static void serve(const char *folder, const struct server *server)
 int main(void)
 {
     char folder[] = "/tmp/guestnet-demo-XXXXXX", command[64];
-    struct server server;
 
     if (!mkdtemp(folder))
         fail("%s: %s", folder, strerror(errno));
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("%s\n", gn_version_string());
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    start_nginx(&server, folder);
-    serve(folder, &server);
-    stop_nginx(&server);
+    start_nginx(folder);
+    serve(folder);
+    stop_nginx();
     curl_global_cleanup();
     (void)snprintf(command, sizeof(command), "rm -rf %s", folder);
     if (system(command) != 0)

@@ -36,12 +36,17 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection,
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    char client[GN_ADDR_TEXT_MAX] = "?", text[200];
+    char client[GN_ADDR_TEXT_MAX], text[200];
     struct MHD_Response *response;
     enum MHD_Result result;
 
-    (void)arg, (void)version, (void)upload, (void)upload_len, (void)request;
-    (void)gn_addr_format(info->client_addr, client, sizeof(client));
+    (void)arg, (void)version, (void)upload, (void)upload_len;
+    if (!*request) { /* The header only: who answers now closes behind it. */
+        *request = connection;
+        return MHD_YES;
+    }
+    if (gn_addr_format(info->client_addr, client, sizeof(client)))
+        return MHD_NO;
     (void)snprintf(text, sizeof(text), "%s %.64s by %s\n", method, url, client);
     response = MHD_create_response_from_buffer(strlen(text), text,
                                                MHD_RESPMEM_MUST_COPY);

@@ -131,6 +131,9 @@ static int accept_from(int listener, const struct sockaddr_in *from)
     return -ECONNABORTED;
 }
 
+/* The user gets the end that has connected without waiting: the kernel lets
+ * connect(2) say once that it is done, and libcurl 7.88 calls it whatever it
+ * was told. */
 static int make_tcp_pair(int pair[2])
 {
     struct sockaddr_in to, from = {.sin_port = 0};
@@ -138,15 +141,16 @@ static int make_tcp_pair(int pair[2])
 
     if (listener < 0)
         return listener;
-    pair[0] = connect_loopback(&to, &from);
-    pair[1] = pair[0] < 0 ? pair[0] : accept_from(listener, &from);
+    pair[1] = connect_loopback(&to, &from);
+    pair[0] = pair[1] < 0 ? pair[1] : accept_from(listener, &from);
     close(listener);
-    if (pair[0] < 0)
-        return pair[0];
-    if (pair[1] < 0) {
-        close(pair[0]);
+    if (pair[1] < 0)
         return pair[1];
+    if (pair[0] < 0) {
+        close(pair[1]);
+        return pair[0];
     }
+    (void)set_nonblock(pair[1], false);
     /* What is late was so already when it came; the user's end is his. */
     (void)setsockopt(pair[0], IPPROTO_TCP, TCP_NODELAY, &at_once,
                      sizeof(at_once));

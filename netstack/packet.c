@@ -485,8 +485,6 @@ static void fill_transport(struct gn__packet *packet)
     sum = transport_sum(packet, rule, len);
     if (sum == 0 && rule->proto == GN__PROTO_UDP)
         sum = 0xffff; /* 0 would say that there is none */
-    if (packet->corrupt)
-        sum ^= 0x0101; /* Its sender computed another one. */
     gn__put16(field, sum);
 }
 

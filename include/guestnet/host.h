@@ -94,7 +94,9 @@ enum gn_fd_kind {
                              TCP_NODELAY, no peer name, and a reset may read as
                              end of file. */
     GN_FD_TCP,            /* One end of a TCP connection over the host's own
-                             loopback: all but the peer name hold. */
+                             loopback: all but the peer name hold, and
+                             connect(2) on it succeeds once, for programs that
+                             do that to a connected socket (libcurl 7.88). */
     GN_N_FD_KINDS
 };
 
@@ -319,8 +321,8 @@ GN_API int gn_conn_nodelay(struct gn_conn *conn, bool on);
  *  -EOPNOTSUPP: "udp". -EINVAL: more than 32767. */
 GN_API int gn_conn_keepalive(struct gn_conn *conn, bool on, unsigned idle_s);
 
-/** Its socket, borrowed until it is closed: for options and statistics. Who
- *  reads, writes or closes it by itself gets what he deserves. */
+/** Its socket, borrowed until it is closed: for options and statistics. To
+ *  read, write or close it is the conn's business. */
 GN_API struct gn_sock *gn_conn_sock(struct gn_conn *conn);
 
 /** A word of the user's own. */

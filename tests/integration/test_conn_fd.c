@@ -152,6 +152,7 @@ static void kinds_differ_as_the_header_says(void **state)
     assert_int_equal(ss.ss_family, AF_INET);
     assert_int_equal(ntohl(((struct sockaddr_in *)&ss)->sin_addr.s_addr),
                      INADDR_LOOPBACK);
+    assert_int_equal(connect(f->fd, (struct sockaddr *)&ss, len), 0);
     close(f->fd);
     talk_drop(f->talk, &f->server);
 }

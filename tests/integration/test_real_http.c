@@ -42,13 +42,18 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection,
                               size_t *upload_len, void **request)
 {
     static char body[BODY_LEN];
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        sizeof(body), body, MHD_RESPMEM_PERSISTENT);
-    enum MHD_Result result =
-        MHD_queue_response(connection, MHD_HTTP_OK, response);
+    struct MHD_Response *response;
+    enum MHD_Result result;
 
     (void)arg, (void)url, (void)method, (void)version, (void)upload;
-    (void)upload_len, (void)request;
+    (void)upload_len;
+    if (!*request) { /* The header only: who answers now closes behind it. */
+        *request = connection;
+        return MHD_YES;
+    }
+    response = MHD_create_response_from_buffer(sizeof(body), body,
+                                               MHD_RESPMEM_PERSISTENT);
+    result = MHD_queue_response(connection, MHD_HTTP_OK, response);
     MHD_destroy_response(response);
     return result;
 }
