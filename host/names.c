@@ -22,14 +22,20 @@
 
 #define LOCALHOST "localhost"
 
+static void fill_endpoint(struct gn_answer *answer,
+                          const struct gn__endpoint *endpoint)
+{
+    memset(answer, 0, sizeof(*answer));
+    (void)gn__endpoint_to_sockaddr(endpoint, AF_UNSPEC,
+                                   (struct sockaddr *)&answer->addr,
+                                   sizeof(answer->addr));
+}
+
 static void fill(struct gn_answer *answer, const struct gn__addr *addr)
 {
     struct gn__endpoint endpoint = {.addr = *addr};
 
-    memset(answer, 0, sizeof(*answer));
-    (void)gn__endpoint_to_sockaddr(&endpoint, AF_UNSPEC,
-                                   (struct sockaddr *)&answer->addr,
-                                   sizeof(answer->addr));
+    fill_endpoint(answer, &endpoint);
 }
 
 /* Every question is answered at once. */
@@ -129,6 +135,21 @@ bool gn__is_local_question(const struct gn__question *question)
     }
 }
 
+/* An IPv4-mapped one is the IPv4 address that it stands for. */
+static bool read_literal(struct gn_namespace *ns, const char *text,
+                         struct gn_answer *out)
+{
+    struct gn__endpoint endpoint;
+    struct gn_answer literal;
+
+    if (!gn__host_literal(ns, text, &literal) ||
+        gn__endpoint_from_sockaddr((const struct sockaddr *)&literal.addr,
+                                   sizeof(literal.addr), AF_UNSPEC, &endpoint))
+        return false;
+    fill_endpoint(out, &endpoint);
+    return true;
+}
+
 static int local_ip(void *self, struct gn_lookup *lookup, const char *network,
                     const char *host)
 {
@@ -143,8 +164,7 @@ static int local_ip(void *self, struct gn_lookup *lookup, const char *network,
         fill(&answers[0], &loopback6);
         fill(&answers[1], &loopback4);
         n = 2;
-    } else if (!gn__host_literal(gn_lookup_namespace(lookup), host,
-                                 &answers[0])) {
+    } else if (!read_literal(gn_lookup_namespace(lookup), host, &answers[0])) {
         return GN_EAI_NONAME;
     }
     gn_lookup_done_ip(lookup, 0, answers, n, host);
