@@ -118,7 +118,7 @@ struct gn_resolver_ops {
  *
  * Addresses that were not asked for (IPv6 for "ip4"), that are IPv4-mapped, or
  * too many are left out. Called on the driving thread of the network that looks
- * up; under GN_DRIVE_THREAD on any thread.
+ * up, or but for GN_DRIVE_VIRTUAL on any thread.
  */
 GN_API void gn_lookup_done_ip(struct gn_lookup *lookup, int status,
                               const struct gn_answer *answers, size_t n,
