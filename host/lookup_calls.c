@@ -121,7 +121,6 @@ int gn_lookup_query(struct gn_namespace *ns, const char *name, uint16_t type,
 struct waiting {
     struct gn__waiter waiter;
     struct gn__awaited *out;
-    bool done; /* under the lock */
 };
 
 static void wake(struct gn_lookup *lookup, struct gn__result *result,
@@ -135,7 +134,6 @@ static void wake(struct gn_lookup *lookup, struct gn__result *result,
     waiting->out->result = *result;
     memset(result, 0, sizeof(*result));
     gn__engine_enter(engine);
-    waiting->done = true;
     gn__engine_wake(engine, &waiting->waiter);
     gn__engine_leave(engine);
     gn__engine_unref(engine);
@@ -157,11 +155,10 @@ int gn__ask_and_wait(struct gn_namespace *ns,
     out->engine = engine;
     err = gn__ask(ns, question, &asker, NULL);
     if (!err) {
-        gn__engine_enter(engine);
-        while (!waiting.done && !err)
-            err = gn__engine_wait(engine, &waiting.waiter, GN__NEVER);
+        gn__engine_enter(engine); /* Woken already, it waits for that to end. */
+        err = gn__engine_wait(engine, &waiting.waiter, GN__NEVER);
         gn__engine_leave(engine);
-        err = out->result.status;
+        err = err ? err : out->result.status;
     }
     if (err)
         gn__awaited_done(out);

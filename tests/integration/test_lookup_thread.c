@@ -464,7 +464,9 @@ static void resolvers_answer_from_their_threads(void **state)
         assert_int_equal(pthread_join(askers[i], NULL), 0);
     close_network(); /* in the middle of what is left */
     assert_int_equal(n_called, begun[0] + begun[1] + begun[2]);
+    pthread_mutex_lock(&worker.lock);
     worker.stop = true;
+    pthread_mutex_unlock(&worker.lock);
     assert_int_equal(pthread_join(worker.thread, NULL), 0);
     assert_true(worker.answered > 0);
     gn_resolver_close(resolver);
