@@ -304,6 +304,8 @@ static void ask(struct request *request)
         return;
     }
     request->started = true;
+    /* Reset below, unless the request is gone. */
+    /* cppcheck-suppress autoVariables */
     request->gone = &gone;
     gn__lookup_start(&request->core, request->resolver);
     if (gone)
