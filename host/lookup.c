@@ -111,10 +111,10 @@ static void leave_io(struct request *request)
     request->joined = false;
 }
 
-/* Nobody answers any more. */
+/* Nobody answers any more. Without the io nobody does already. */
 static void stop_asking(struct request *request)
 {
-    if (request->started)
+    if (request->joined && request->started)
         gn__lookup_cancel(&request->core);
     leave_io(request);
 }
