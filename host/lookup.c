@@ -14,8 +14,8 @@
  * Three things can end one early: gn_lookup_cancel(), its namespace's end (the
  * wait that it has in the namespace), and its network's close (the end that it
  * has in the network's io). The first two, which come with the lock held or
- * from anywhere, write `cancelled` and queue the notice; the third lets go of
- * the io first.
+ * from anywhere, write `cancelled` and queue the notice; the third calls back at
+ * once.
  *
  * Whatever a lookup needs of its namespace's memory is kept by a reference; the
  * network is not touched any more once it has been cancelled.
@@ -119,18 +119,7 @@ static void stop_asking(struct request *request)
     leave_io(request);
 }
 
-/* Its log goes with it. */
-static void network_ends(struct gn__io_end *end)
-{
-    struct request *request = gn__container_of(end, struct request, end);
-    struct gn__engine *engine = request->asking.engine;
-
-    stop_asking(request);
-    request->asking.log = NULL;
-    gn__engine_enter(engine);
-    cancel_locked(request);
-    gn__engine_leave(engine);
-}
+static void network_ends(struct gn__io_end *end);
 
 static int join(struct request *request)
 {
@@ -276,6 +265,12 @@ static void end_early(struct request *request, int status)
 {
     stop_asking(request);
     finish(request, status);
+}
+
+/* While its io and its log are still there, and before the network is gone. */
+static void network_ends(struct gn__io_end *end)
+{
+    end_early(gn__container_of(end, struct request, end), -ECANCELED);
 }
 
 static void ended(struct gn_lookup *lookup)
