@@ -51,6 +51,7 @@ extern const struct bench_row bench_connect_rows[];
 extern const struct bench_row bench_datagram_rows[];
 extern const struct bench_row bench_guest_rows[];
 extern const struct bench_row bench_publish_rows[];
+extern const struct bench_row bench_http_rows[];
 extern const struct bench_row bench_dial_rows[];
 extern const struct bench_row bench_resolve_rows[];
 extern const struct bench_row bench_ipam_rows[];
