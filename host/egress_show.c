@@ -49,6 +49,7 @@ static void window_close(struct window *window)
     gn__io_unwatch(io, &window->watch);
     gn__io_stop(io, &window->timer);
     gn__list_del(&window->of_show);
+    gn__io_release(io);
     (void)close(window->fd); /* Also after an error it is closed. */
     gn__free(io->mem, window, sizeof(*window));
 }
@@ -298,6 +299,7 @@ static int window_open(struct show *show, const struct sockaddr *at,
     if (err)
         goto undo_fd;
     gn__list_add_tail(&show->windows, &window->of_show);
+    gn__io_hold(show->io);
     return 0;
 
 undo_fd:

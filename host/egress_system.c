@@ -39,6 +39,7 @@ static void attempt_free(struct attempt *attempt)
     gn__io_unwatch(io, &attempt->watch);
     gn__io_stop(io, &attempt->timer);
     gn__io_forget_end(&attempt->end);
+    gn__io_release(io);
     gn__free(io->mem, attempt, sizeof(*attempt));
 }
 
@@ -136,6 +137,7 @@ static int attempt_begin(const struct gn__system *system,
     if (err)
         goto undo_alloc;
     gn__io_at_end(io, &attempt->end);
+    gn__io_hold(io);
     if (system->timeout_ns)
         gn__io_start(io, &attempt->timer, gn__io_now(io) + system->timeout_ns);
     gn_host_dial_set_user(request, attempt);
@@ -236,13 +238,14 @@ static bool judge(const struct gn__system *system,
     return answer.allowed;
 }
 
-static int denied(const struct gn__system *system)
+/* A connection that hears nothing waits until the guest has enough. */
+static int denied(const struct gn__system *system, int type)
 {
     switch (system->denial) {
     case GN_DENIAL_REFUSED:
         return -ECONNREFUSED;
     case GN_DENIAL_SILENT:
-        return -ETIMEDOUT;
+        return type == SOCK_STREAM ? 0 : -ETIMEDOUT;
     default:
         return -EACCES;
     }
@@ -259,7 +262,7 @@ static int system_dial(void *self, struct gn_host_dial *request, int family,
     (void)family;
     (void)looked_up_name;
     if (!judge(system, request, type, address))
-        return denied(system);
+        return denied(system, type);
     return connect_out(system, request, type, address);
 }
 

@@ -10,6 +10,7 @@ struct target {
     const struct gn__reach_range *range; /* NULL: none in particular */
     const char *what;
     struct gn__hidden hidden;
+    bool asked; /* whether anything is the machine's own */
 };
 
 static bool is_own(const struct gn__policy_ask *ask,
@@ -37,9 +38,6 @@ static void look_inside(struct target *t)
         if (reach > GN__REACH_PRIVATE) {
             t->reach = GN__REACH_NEVER;
             t->what = range->what;
-        } else if (is_own(t->ask, &t->hidden.addr[i])) {
-            t->reach = GN__REACH_NEVER;
-            t->what = "the machine's own";
         } else if (reach > t->reach) {
             t->reach = reach;
             t->what = range->what;
@@ -53,14 +51,29 @@ static void look(struct target *t, const struct gn__policy_ask *ask)
     t->range = gn__reach_of(&ask->addr);
     t->reach = t->range ? t->range->reach : GN__REACH_OPEN;
     t->what = t->range ? t->range->what : NULL;
-    /* Loopback is known by its range, whatever addresses lo was given. */
-    if (t->reach < GN__REACH_EXACT && !gn__addr_is_loopback(&ask->addr) &&
-        is_own(ask, &ask->addr)) {
-        t->reach = GN__REACH_EXACT;
-        t->what = "the machine's own";
-    }
     gn__reach_hidden(&ask->addr, &t->hidden);
     look_inside(t);
+}
+
+/* What is the machine's own is asked when it matters, and once: it costs more
+ * than the rest. Loopback is known by its range, whatever addresses lo has. */
+static void look_for_own(struct target *t)
+{
+    enum gn__reach reach = t->reach;
+    size_t i;
+
+    if (t->asked)
+        return;
+    t->asked = true;
+    if (t->reach < GN__REACH_EXACT && !gn__addr_is_loopback(&t->ask->addr) &&
+        is_own(t->ask, &t->ask->addr))
+        t->reach = GN__REACH_EXACT;
+    for (i = 0; i < t->hidden.n && t->reach < GN__REACH_NEVER; i++) {
+        if (is_own(t->ask, &t->hidden.addr[i]))
+            t->reach = GN__REACH_NEVER;
+    }
+    if (t->reach != reach)
+        t->what = "the machine's own";
 }
 
 static bool port_fits(const struct gn__rule *rule, uint16_t port)
@@ -140,7 +153,7 @@ static bool opens(const struct gn__rule *rule, const struct target *t)
 }
 
 /* True: it is decided. */
-static bool try_rule(const struct gn__rule *rule, const struct target *t,
+static bool try_rule(const struct gn__rule *rule, struct target *t,
                      struct gn__policy_answer *out)
 {
     bool allow = rule->kind == GN__RULE_ALLOW;
@@ -149,6 +162,8 @@ static bool try_rule(const struct gn__rule *rule, const struct target *t,
     if (rule->kind == GN__RULE_LISTEN || !(rule->protos & t->ask->proto) ||
         !port_fits(rule, t->ask->port) || !covers(rule, t, !allow, &name))
         return false;
+    if (allow)
+        look_for_own(t);
     if (allow && !opens(rule, t)) {
         out->reason = t->what;
         return false;
@@ -163,7 +178,7 @@ void gn__policy_decide(const struct gn__policy *policy,
                        const struct gn__policy_ask *ask,
                        struct gn__policy_answer *out)
 {
-    struct target t;
+    struct target t = {0};
     size_t i;
 
     *out = (struct gn__policy_answer){.rule = GN__NO_RULE, .reason = "no rule"};

@@ -118,8 +118,8 @@ struct gn__outside_port {
  *  ops->cancel() any more). */
 GN_WARN_UNUSED int gn__outside_accept(struct gn__outside_dial *dial,
                                       struct gn_sock **out);
-/** End it with a negative errno; -ETIMEDOUT: the guest hears nothing, and times
- *  out by itself. Consumes the dial. */
+/** End it with a negative errno. -ETIMEDOUT on a wire, and of datagrams: the
+ *  guest hears nothing. Consumes the dial. */
 void gn__outside_refuse(struct gn__outside_dial *dial, int error);
 
 /** Datagrams between one endpoint outside and one of a guest. The calls come on

@@ -255,18 +255,20 @@ static void tell_refused(struct gn__outside_guest *guest, struct gn__dial *dial,
                          int error)
 {
     enum gn__icmp_kind kind = gn__outside_icmp_kind(error);
+    bool stream = dial->pub.type == SOCK_STREAM;
+    bool exact = stream && guest->ns; /* hears whatever it was */
     struct gn__packet *cause;
 
     /* A SYN that is answered is not lost. */
-    if (dial->pub.type == SOCK_DGRAM || kind == GN__ICMP_NONE)
+    if (!stream || (kind == GN__ICMP_NONE && !exact))
         guest->net->host->stats.drops[GN_DROP_DENIED] += dial->waiting.n;
     cause = gn__outside_queue_take(guest, &dial->waiting);
-    if (!cause || kind == GN__ICMP_NONE) {
-        if (cause)
-            gn__packet_free(cause);
-    } else if (dial->pub.type == SOCK_STREAM &&
-               (guest->ns || kind == GN__ICMP_PORT_UNREACHABLE)) {
+    if (!cause) {
+        return;
+    } else if (exact || (stream && kind == GN__ICMP_PORT_UNREACHABLE)) {
         gn__tcp_reject(&guest->stack, cause, error);
+    } else if (kind == GN__ICMP_NONE) {
+        gn__packet_free(cause);
     } else {
         gn__outside_icmp_error(guest, cause, &dial->pub.outside.addr, kind,
                                error);

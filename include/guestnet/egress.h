@@ -128,8 +128,9 @@ GN_API void gn_host_close(struct gn_host *host);
  *
  * @request  Consumed.
  * @status   0, or a negative errno, which is what the guest's connect() ends
- *           with. -ETIMEDOUT: the guest hears nothing, and times out by itself.
- *           For datagrams: they are dropped, and a connected socket gets it.
+ *           with. Datagrams are dropped, and a connected socket gets
+ *           -ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH or -EACCES, whatever is
+ *           nearest; -ETIMEDOUT: nothing.
  * @fd       With status 0: a connected socket of the type that was asked for,
  *           TCP or a Unix stream, UDP or Unix datagrams. Consumed, also if it
  *           cannot be used; it is made non-blocking. Otherwise -1.
@@ -264,7 +265,8 @@ struct gn_policy {
     const char *const *rules;    /* NULL-ended; copied. NULL: none. */
     enum gn_denial denial;       /* GN_DENIAL_ACCES. */
     uint32_t connect_timeout_ms; /* Until a connection that nobody answers is
-                                    -ETIMEDOUT; the guest's own (TCP_SYNCNT). */
+                                    -ETIMEDOUT; the guest's own time
+                                    (TCP_SYNCNT), or the kernel's. */
     gn_audit_cb audit;           /* NULL: nobody wants to know. */
     void *audit_arg;             /* Borrowed as long as the host. */
     const struct gn_allocator *alloc; /* Copied; NULL: malloc(). */

@@ -252,9 +252,9 @@ static void a_hook_is_told_who_dials_whom(void **state)
 
 static void what_a_hook_says_the_guest_gets(void **state)
 {
-    static const int errors[] = {-ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH,
-                                 -EACCES,       -EPERM,        -ECONNRESET,
-                                 -ENOMEM,       -EADDRNOTAVAIL};
+    static const int errors[] = {-ECONNREFUSED, -EHOSTUNREACH,  -ENETUNREACH,
+                                 -EACCES,       -EPERM,         -ECONNRESET,
+                                 -ENOMEM,       -EADDRNOTAVAIL, -ETIMEDOUT};
     struct fixture *f = *state;
     int err;
 
