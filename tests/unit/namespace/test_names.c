@@ -64,13 +64,11 @@ static void expect(struct fixture *f, const char *of, uint64_t now,
     struct gn__name found[GN__NAMES_PER_ADDR];
     struct gn__addr a = addr(of);
     char text[GN__NAMES_PER_ADDR * sizeof(found[0])] = "";
-    size_t i, n = gn__names_find(&f->names, &a, now, found, 16);
+    size_t i, at = 0, n = gn__names_find(&f->names, &a, now, found, 16);
 
-    for (i = 0; i < n; i++) {
-        if (i)
-            strcat(text, " ");
-        strcat(text, found[i].text);
-    }
+    for (i = 0; i < n; i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s",
+                               i ? " " : "", found[i].text);
     assert_string_equal(text, names);
 }
 
