@@ -31,7 +31,7 @@ enum mode {
 
 struct fixture {
     struct eg eg;
-    enum mode mode;
+    _Atomic int mode; /* enum mode */
     int error;
     pthread_mutex_t lock; /* held when done is said, and in cancel */
     struct gn_host_dial *dials[DIALS_MAX];
