@@ -600,9 +600,11 @@ void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
     engine = ns->engine;
     gn__engine_ref(engine);
     gn__engine_enter(engine);
-    wait = !callback && !gn__engine_is_driving(engine) &&
-           (engine->dispatching || meets_outside(ns));
+    wait = meets_outside(ns);
     gn__ns_end(ns, flags & GN_CLOSE_SILENT);
+    /* Those who are told of its end hear it before its closer returns. */
+    wait = wait || engine->dispatching || !gn__list_empty(&engine->notices);
+    wait = wait && !callback && !gn__engine_is_driving(engine);
     if (wait) {
         gn__closing_init_wait(&closing, engine);
         callback = closing.callback;

@@ -319,6 +319,32 @@ static void killing_the_guest_wakes_who_waits(void **state)
     gn_resolver_close(inner);
 }
 
+/* So that what its resolver needs may be freed then. */
+static void lookups_have_ended_when_the_guest_is_closed(void **state)
+{
+    struct gn_resolver *inner, *resolver = hanging(&inner);
+    struct gn_lookup *lookup;
+    int round, i;
+
+    (void)state;
+    open_network(resolver);
+    for (round = 0; round < 50; round++) {
+        struct gn_namespace_config config = {.size = sizeof(config)};
+        struct gn_namespace *ns;
+
+        assert_int_equal(gn_namespace_create(net, &config, &ns), 0);
+        n_called = 0;
+        for (i = 0; i < 5; i++)
+            assert_int_equal(
+                gn_lookup(ns, "ip", "hang.test", count, NULL, &lookup), 0);
+        gn_namespace_close(ns, 0, NULL, NULL);
+        assert_int_equal(n_called, 5);
+    }
+    close_network();
+    gn_resolver_close(resolver);
+    gn_resolver_close(inner);
+}
+
 static void closing_the_network_wakes_who_waits(void **state)
 {
     struct gn_resolver *inner, *resolver = hanging(&inner);
@@ -524,6 +550,7 @@ int main(void)
         cmocka_unit_test(the_kernels_namespace_asks_the_c_library),
         cmocka_unit_test(the_driving_thread_cannot_wait),
         cmocka_unit_test(killing_the_guest_wakes_who_waits),
+        cmocka_unit_test(lookups_have_ended_when_the_guest_is_closed),
         cmocka_unit_test(closing_the_network_wakes_who_waits),
         cmocka_unit_test(other_threads_cancel),
         cmocka_unit_test(resolvers_answer_from_their_threads),
