@@ -187,7 +187,7 @@ static pid_t start_program(const char *const argv[])
 static pid_t start_socat(uint16_t outer, uint16_t inner)
 {
     char from[64], to[64];
-    const char *argv[] = {"socat", "-b", "65536", from, to, NULL};
+    const char *argv[] = {"socat", from, to, NULL};
 
     snprintf(from, sizeof(from), "TCP-LISTEN:%u,bind=127.0.0.1,reuseaddr,fork",
              outer);
