@@ -199,7 +199,7 @@ static void exhausted_descriptors_lose_nobody(void **state)
 
     (void)state;
     pid = start_crowd(&to, &from);
-    assert_int_equal(pubnet_setup(&fixture), 0);
+    assert_int_equal(pubnet_setup_for_load(&fixture), 0);
     p = fixture;
     pub = pubnet_publish(p, "tcp", "127.0.0.1:0", "10.77.0.2:80", NULL);
     pubnet_serve(&server, p->web, "10.77.0.2:80", pubnet_echo, NULL);
@@ -550,8 +550,9 @@ static void a_client_survives_any_failed_allocation(void **state)
     pubnet_serve_end(&server);
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, pubnet_setup, pubnet_teardown)
+#define CASE(name)                                               \
+    cmocka_unit_test_setup_teardown(name, pubnet_setup_for_load, \
+                                    pubnet_teardown)
 
 int main(void)
 {

@@ -19,6 +19,7 @@
 
 #include "base/siphash.h"
 #include "tests/lib/heap.h"
+#include "tests/lib/kept.h"
 #include "tests/lib/program.h"
 
 #define FILE_LEN  (16u * 1024 * 1024)
@@ -99,6 +100,7 @@ static int setup(void **state)
     policy.alloc = config.alloc = &f->heap.alloc;
     assert_int_equal(gn_host_system(&policy, &f->host), 0);
     assert_int_equal(gn_network_create(&config, &f->net), 0);
+    gn_test_keep(f->net);
     guest.host = f->host;
     assert_int_equal(gn_namespace_create(f->net, &guest, &f->guest), 0);
     assert_int_equal(gn_addr_parse(server, &f->server, &f->server_len), 0);

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/kept.h"
 #include "tests/lib/socks.h"
 
 #define BOUND_MS 10000
@@ -74,6 +75,7 @@ void eg_begin_host(struct eg *eg, struct gn_host *host)
 
     eg->host = host;
     assert_int_equal(gn_network_create(&config, &eg->net), 0);
+    gn_test_keep(eg->net);
     assert_int_equal(gn_namespace_create(eg->net, &guest, &eg->guest), 0);
 }
 

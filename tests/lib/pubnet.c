@@ -13,8 +13,9 @@
 #include <cmocka.h>
 
 #include "base/lock.h"
+#include "tests/lib/kept.h"
 
-int pubnet_setup(void **state)
+int pubnet_setup_for_load(void **state)
 {
     static const char *const prefixes[] = {"10.77.0.0/16", "fd77::/64", NULL};
     struct gn_namespace_config web = {.size = sizeof(web), .name = "web"};
@@ -29,6 +30,13 @@ int pubnet_setup(void **state)
     assert_int_equal(gn_network_create(&config, &p->net), 0);
     assert_int_equal(gn_namespace_create(p->net, &web, &p->web), 0);
     *state = p;
+    return 0;
+}
+
+int pubnet_setup(void **state)
+{
+    (void)pubnet_setup_for_load(state); /* Or it has failed the test. */
+    gn_test_keep(((struct pubnet *)*state)->net);
     return 0;
 }
 

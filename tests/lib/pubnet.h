@@ -38,8 +38,10 @@ struct pubnet {
     struct gn_namespace *web;
 };
 
-/* cmocka's. Teardown closes what is left, and asserts that no memory is. */
+/* cmocka's. Teardown closes what is left, and asserts that no memory is. What
+ * the network carries is captured (tests/lib/kept.h); not so for load. */
 int pubnet_setup(void **state);
+int pubnet_setup_for_load(void **state);
 int pubnet_teardown(void **state);
 
 /** Sleep a moment; false when @since_ns is too long ago. */

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/kept.h"
+
 #define MS        1000000ull
 #define MINUTE_MS 60000u
 
@@ -65,6 +67,7 @@ static int setup(void **state, bool threaded)
     assert_non_null(talk);
     gn_test_heap_init(&talk->heap);
     assert_int_equal(talk_open(talk, threaded, NULL, &talk->heap.alloc), 0);
+    gn_test_keep(talk->net);
     *state = talk;
     return 0;
 }
