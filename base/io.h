@@ -79,7 +79,7 @@ struct gn__io {
     struct gn__list tasks;
     struct gn__list ends;
     struct gn__list lasts; /* struct gn__io_end, of a second time */
-    bool running; /* in gn__io_run(): whoever called it rearms */
+    bool running;          /* in gn__io_run(): whoever called it rearms */
 };
 
 void gn__io_init(struct gn__io *io, const struct gn__io_ops *ops,

@@ -47,7 +47,7 @@ static void *serve(void *arg)
         if (n > 0 &&
             gn_addr_format((struct sockaddr *)&from, peer, sizeof(peer)) == 0) {
             printf("server: %s says \"%.*s\"\n", peer, (int)n, text);
-            n = gn_sock_send(sock, text, (size_t)n, 0);
+            (void)gn_sock_send(sock, text, (size_t)n, 0);
         }
         gn_sock_close(sock);
         gn_sock_unref(sock);

@@ -160,10 +160,10 @@ static int read_rules(const struct gn__mem *mem,
     struct rule *rules;
     int err = 0;
 
+    *out = NULL;
     if (n > RULES_MAX || (n && !from))
         return gn__text_refuse(why->text, why->len, "rules: %u at most",
                                RULES_MAX);
-    *out = NULL;
     if (!n)
         return 0;
     rules = gn__zalloc_array(mem, n, sizeof(*rules));

@@ -470,14 +470,19 @@ static int read_host(struct line *line)
                                       "hosts line %u: no name", line->number);
 }
 
-static int add_service(struct names *names, const char *name, uint16_t port,
+static int add_service(struct line *line, const char *name, uint16_t port,
                        bool udp)
 {
-    struct service *service = gn__zalloc(&names->mem, sizeof(*service));
+    struct names *names = line->names;
+    size_t len = strlen(name);
+    struct service *service;
 
+    if (len > GN__LABEL_MAX)
+        return refuse(line, name, "is longer than 63 bytes");
+    service = gn__zalloc(&names->mem, sizeof(*service));
     if (!service)
         return -ENOMEM;
-    (void)snprintf(service->name, sizeof(service->name), "%s", name);
+    memcpy(service->name, name, len);
     service->port = port;
     service->udp = udp;
     gn__list_add_tail(&names->services, &service->link);
@@ -514,9 +519,7 @@ static int read_service(struct line *line)
         return refuse(line, name, "has no port such as 5432/tcp");
     memcpy(word, name, sizeof(word));
     do {
-        if (strlen(word) > GN__LABEL_MAX)
-            return refuse(line, word, "is longer than 63 bytes");
-        err = add_service(line->names, word, port, udp);
+        err = add_service(line, word, port, udp);
     } while (!err && next_word(line, word, sizeof(word)));
     return err;
 }

@@ -128,8 +128,7 @@ static const char *const services[] = {NULL,  "80", "http",   "0",     "65535",
                                        "ntp", "*",  "nosuch", "domain"};
 static const int families[] = {AF_UNSPEC, AF_UNSPEC, AF_INET, AF_INET6,
                                AF_UNIX};
-static const int types[] = {0,          0,        SOCK_STREAM,
-                            SOCK_DGRAM, SOCK_RAW, 77};
+static const int types[] = {0, 0, SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, 77};
 static const int protocols[] = {0, 0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP};
 static const int flags[] = {AI_PASSIVE,     AI_CANONNAME, AI_NUMERICHOST,
                             AI_NUMERICSERV, AI_V4MAPPED,  AI_ALL};
@@ -230,7 +229,7 @@ static void compare_names(const struct sockaddr *addr, socklen_t len,
 static void texts_are_the_same(void **state)
 {
     static const char *const addresses[] = {
-        "127.0.0.1:80",  "10.77.0.2:53",       "[2001:db8::1]:443",
+        "127.0.0.1:80",  "10.77.0.2:53",          "[2001:db8::1]:443",
         "[fe80::1%1]:7", "[::ffff:1.2.3.4]:4443", "[::]:0",
         "0.0.0.0:65535"};
     static const socklen_t host_lens[] = {0, 1, 8, 12, NI_MAXHOST};

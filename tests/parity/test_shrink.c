@@ -90,7 +90,7 @@ static void only_what_matters_is_left(void **state)
     struct gn_test_seed seed;
     unsigned round, i;
     struct row row;
-    size_t step;
+    size_t step = 0;
 
     (void)state;
     gn_test_seed_init(&seed);

@@ -67,12 +67,15 @@ static void sorts_to(const struct pair *pairs, size_t n, const char *expected)
 }
 
 /* Whichever way round they come. */
-static void first_of_two(struct pair first, struct pair second)
+static void first_of_two(const char *dst, const char *src,
+                         const char *second_dst, const char *second_src)
 {
+    const struct pair first = {.dst = dst, .src = src};
+    const struct pair second = {.dst = second_dst, .src = second_src};
     const struct pair ways[2][2] = {{first, second}, {second, first}};
     char expected[200];
 
-    (void)snprintf(expected, sizeof(expected), "%s %s", first.dst, second.dst);
+    (void)snprintf(expected, sizeof(expected), "%s %s", dst, second_dst);
     sorts_to(ways[0], 2, expected);
     sorts_to(ways[1], 2, expected);
 }
@@ -80,56 +83,46 @@ static void first_of_two(struct pair first, struct pair second)
 static void what_cannot_be_reached_comes_last(void **state)
 {
     (void)state;
-    first_of_two((struct pair){.dst = "198.51.100.121", .src = "10.1.2.4"},
-                 (struct pair){.dst = "2001:db8:1::1"});
+    first_of_two("198.51.100.121", "10.1.2.4", "2001:db8:1::1", NULL);
 }
 
 static void the_source_of_the_same_scope_goes_first(void **state)
 {
     (void)state;
-    first_of_two(
-        (struct pair){.dst = "2001:db8:1::1", .src = "2001:db8:1::2"},
-        (struct pair){.dst = "198.51.100.121", .src = "169.254.13.78"});
-    first_of_two(
-        (struct pair){.dst = "198.51.100.121", .src = "198.51.100.117"},
-        (struct pair){.dst = "2001:db8:1::1", .src = "fe80::1"});
+    first_of_two("2001:db8:1::1", "2001:db8:1::2", "198.51.100.121",
+                 "169.254.13.78");
+    first_of_two("198.51.100.121", "198.51.100.117", "2001:db8:1::1",
+                 "fe80::1");
 }
 
 static void the_source_of_the_same_label_goes_first(void **state)
 {
     (void)state;
-    first_of_two(
-        (struct pair){.dst = "2002:c633:6401::1", .src = "2002:c633:6401::2"},
-        (struct pair){.dst = "2001:db8:1::1", .src = "2002:c633:6401::2"});
+    first_of_two("2002:c633:6401::1", "2002:c633:6401::2", "2001:db8:1::1",
+                 "2002:c633:6401::2");
 }
 
 static void the_higher_precedence_goes_first(void **state)
 {
     (void)state;
-    first_of_two((struct pair){.dst = "2001:db8:1::1", .src = "2001:db8:1::2"},
-                 (struct pair){.dst = "10.1.2.3", .src = "10.1.2.4"});
-    first_of_two(
-        (struct pair){.dst = "2001:db8:1::1", .src = "2001:db8:1::2"},
-        (struct pair){.dst = "2002:c633:6401::1", .src = "2002:c633:6401::2"});
-    first_of_two((struct pair){.dst = "10.77.0.2", .src = "10.77.0.3"},
-                 (struct pair){.dst = "fd77::2", .src = "fd77::3"});
-    first_of_two((struct pair){.dst = "::1", .src = "::1"},
-                 (struct pair){.dst = "127.0.0.1", .src = "127.0.0.1"});
+    first_of_two("2001:db8:1::1", "2001:db8:1::2", "10.1.2.3", "10.1.2.4");
+    first_of_two("2001:db8:1::1", "2001:db8:1::2", "2002:c633:6401::1",
+                 "2002:c633:6401::2");
+    first_of_two("10.77.0.2", "10.77.0.3", "fd77::2", "fd77::3");
+    first_of_two("::1", "::1", "127.0.0.1", "127.0.0.1");
 }
 
 static void the_smaller_scope_goes_first(void **state)
 {
     (void)state;
-    first_of_two((struct pair){.dst = "fe80::1", .src = "fe80::2"},
-                 (struct pair){.dst = "2001:db8:1::1", .src = "2001:db8:1::2"});
+    first_of_two("fe80::1", "fe80::2", "2001:db8:1::1", "2001:db8:1::2");
 }
 
 static void the_longer_common_prefix_goes_first(void **state)
 {
     (void)state;
-    first_of_two(
-        (struct pair){.dst = "2001:db8:1::1", .src = "2001:db8:1::2"},
-        (struct pair){.dst = "2001:db8:3ffe::1", .src = "2001:db8:3f44::2"});
+    first_of_two("2001:db8:1::1", "2001:db8:1::2", "2001:db8:3ffe::1",
+                 "2001:db8:3f44::2");
 }
 
 static void only_an_ipv4_neighbour_has_a_prefix_in_common(void **state)
