@@ -6,6 +6,7 @@
  * hang, and clients from outside come to what the guest listens on.
  */
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -159,6 +160,77 @@ static void names_open_nothing_private_or_own(void **state)
     assert_true(dial(f, "169.254.169.254") < 0);
     assert_false(eg_readable(f->private4, 0));
     assert_false(eg_readable(f->near4, 0));
+}
+
+/* Somebody's name server: whatever is asked for is an alias of a name that the
+ * rules allow, and every address is called so. */
+static int pretend_ip(void *self, struct gn_lookup *lookup, const char *network,
+                      const char *host)
+{
+    struct gn_answer answer = {.ttl_s = 60};
+    socklen_t len;
+
+    (void)self;
+    (void)network;
+    (void)host;
+    if (gn_addr_parse(FAR_V4 ":0", &answer.addr, &len))
+        return GN_EAI_FAIL;
+    gn_lookup_done_ip(lookup, 0, &answer, 1, "www.example.org");
+    return 0;
+}
+
+static int pretend_addr(void *self, struct gn_lookup *lookup,
+                        const struct sockaddr *addr)
+{
+    (void)self;
+    (void)addr;
+    gn_lookup_done_addr(lookup, 0, "www.example.org", 60);
+    return 0;
+}
+
+static void pretend_cancel(void *self, struct gn_lookup *lookup)
+{
+    (void)self;
+    (void)lookup;
+}
+
+static const struct gn_resolver_ops pretender = {
+    .size = sizeof(pretender),
+    .name = "pretender",
+    .lookup_ip = pretend_ip,
+    .lookup_addr = pretend_addr,
+    .cancel = pretend_cancel,
+};
+
+static void aliases_and_names_of_addresses_open_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_resolver *resolver;
+    struct addrinfo *list;
+    struct sockaddr_storage addr;
+    socklen_t len;
+    char name[256];
+
+    assert_int_equal(gn_resolver_create(&pretender, NULL, &resolver), 0);
+    eg_begin_resolver(&f->eg, RULES("allow name *.example.org"), resolver);
+    assert_int_equal(gn_addr_parse(FAR_V4 ":80", &addr, &len), 0);
+    assert_int_equal(eg_lookup(&f->eg, "evil.test"), 0);
+    assert_int_equal(dial(f, FAR_V4), -EACCES);
+    assert_string_equal(eg_last(&f->eg).name, "evil.test");
+    assert_int_equal(gn_getnameinfo(f->eg.guest, (struct sockaddr *)&addr, len,
+                                    name, sizeof(name), NULL, 0, 0),
+                     0);
+    assert_string_equal(name, "www.example.org");
+    assert_int_equal(dial(f, FAR_V4), -EACCES);
+    assert_int_equal(
+        gn_getaddrinfo(f->eg.guest, "example.org.evil.test", NULL, NULL, &list),
+        0);
+    gn_freeaddrinfo(list);
+    assert_int_equal(dial(f, FAR_V4), -EACCES);
+    assert_int_equal(
+        gn_getaddrinfo(f->eg.guest, "a.example.org", NULL, NULL, &list), 0);
+    gn_freeaddrinfo(list);
+    expect_reached(f, FAR_V4, f->far4);
 }
 
 static void the_machines_own_need_a_rule_of_their_own(void **state)
@@ -559,6 +631,7 @@ int main(void)
         TEST(names_open_what_was_looked_up),
         TEST(what_one_guest_looked_up_opens_nothing_for_others),
         TEST(names_open_nothing_private_or_own),
+        TEST(aliases_and_names_of_addresses_open_nothing),
         TEST(the_machines_own_need_a_rule_of_their_own),
         TEST(a_ttl_ends_what_it_opened_but_no_connection),
         TEST(no_route_is_what_the_kernel_says),

@@ -316,6 +316,25 @@ static void a_guest_cannot_take_the_host_s_port(void **state)
     drop_sock(own);
 }
 
+/* Where it could bind by itself, in its own namespace. */
+static void nor_one_in_its_own_namespace(void **state)
+{
+    static const char *const tried[] = {"0.0.0.0:80", "127.0.0.1:80",
+                                        "10.77.0.2:80"};
+    struct listening *f = *state;
+    size_t i;
+
+    listen_at(f, f->talk->a, "tcp", ":80");
+    for (i = 0; i < sizeof(tried) / sizeof(*tried); i++) {
+        struct gn_sock *sock = guest_sock(f->talk->a, 1);
+
+        assert_int_equal(bind_guest(sock, tried[i]), -EADDRINUSE);
+        drop_sock(sock);
+    }
+    assert_int_equal(dial_status(f, f->talk->b, "tcp", "10.77.0.2:80"), 0);
+    talk_count(f->talk, &f->server.dialled, 1);
+}
+
 static void no_second_socket_of_the_host_shares_it_either(void **state)
 {
     struct listening *f = *state;
@@ -462,6 +481,7 @@ int main(void)
         CASE(it_may_be_closed_in_its_last_call),
         CASE(its_namespace_s_end_is_told_once),
         CASE(a_guest_cannot_take_the_host_s_port),
+        CASE(nor_one_in_its_own_namespace),
         CASE(no_second_socket_of_the_host_shares_it_either),
         CASE(guests_come_and_go_and_it_stays),
         cmocka_unit_test(accepting_pauses_at_the_limit_and_loses_nothing),

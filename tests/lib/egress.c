@@ -125,6 +125,14 @@ void eg_begin_names(struct eg *eg, const char *const *rules, const char *hosts,
     begin(eg, rules, NULL);
 }
 
+void eg_begin_resolver(struct eg *eg, const char *const *rules,
+                       struct gn_resolver *resolver)
+{
+    eg_clear(eg);
+    eg->resolver = resolver;
+    begin(eg, rules, NULL);
+}
+
 /* How a lookup ends, for the thread that waits. */
 struct end {
     pthread_mutex_t lock;

@@ -51,6 +51,9 @@ void eg_begin(struct eg *eg, const char *const *rules,
 /** The same with a resolver that knows these names (as hosts(5)). */
 void eg_begin_names(struct eg *eg, const char *const *rules, const char *hosts,
                     uint32_t ttl_s);
+/** The same with a resolver that is there; closed at the end. */
+void eg_begin_resolver(struct eg *eg, const char *const *rules,
+                       struct gn_resolver *resolver);
 /** Have the guest look a name up, blocking; 0 or a negative error. */
 int eg_lookup(struct eg *eg, const char *name);
 /** With a host of the test's own, after eg_clear(). */
