@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * A network that closes with everything of the host's under way at once: dials,
+ * A network that closes, or a guest that is killed, with everything of the
+ * host's under way at once: dials,
  * lookups, listeners, datagrams, writes that wait, closes that have not been
  * told yet, a guest's connection outside, a capture, published ports and their
  * clients. Whoever drives: each request and each subscription is told once that
@@ -29,6 +30,8 @@
 #define PATIENCE 30000u
 /** More than any window takes. */
 #define MUCH (16u * 1024 * 1024)
+/** Whom a guest gets that comes after all others. */
+#define NEXT "10.77.0.5"
 
 /** One thing that has to be said once. */
 struct told {
@@ -49,6 +52,7 @@ enum {
     LOOKUP_ADDR,
     LOOKUP_QUERY,
     LISTENER,
+    LISTENER_NEXT,
     PACKETS,
     READER,
     WRITE,
@@ -73,6 +77,7 @@ struct fixture {
     struct gn_host *outside;
     struct gn_network *net;
     struct gn_namespace *host, *a, *silent, *leaving;
+    bool killed;
     struct gn_conn *conns[8];
     _Atomic unsigned n_conns;
     struct told told[N_TOLD];
@@ -523,7 +528,17 @@ static void closed(void *arg)
     f->n_closed++;
 }
 
-/* A dial on its last turn may have arrived just before. */
+/* A dial on its last turn may have arrived just before, and a killed guest's
+ * peers are told of a reset. */
+static bool is_right(const struct told *told)
+{
+    struct fixture *f = told->f;
+
+    return told->status == told->wanted ||
+           (told == &f->told[DIAL_FRESH] && !told->status) ||
+           (f->killed && told->wanted && told->status == -ECONNRESET);
+}
+
 static void check_told(struct fixture *f)
 {
     unsigned i;
@@ -536,8 +551,7 @@ static void check_told(struct fixture *f)
             fail_msg("%s was told %u times", told->what, told->n);
         if (told->what && told->late)
             fail_msg("%s was told after the network's end", told->what);
-        if (told->what && told->status != told->wanted &&
-            (i != DIAL_FRESH || told->status))
+        if (told->what && !is_right(told))
             fail_msg("%s: %d", told->what, told->status);
     }
 }
@@ -576,7 +590,32 @@ static void start_capture(struct fixture *f)
     assert_int_equal(gn_capture_start(f->net, NULL, f->capture, &capture), 0);
 }
 
-static void run(enum gn_drive drive)
+/* Others go on, and new ones come. */
+static void kill_the_guest(struct fixture *f)
+{
+    static const unsigned ends[] = {LISTENER,    PACKETS,      READER,
+                                    WRITE,       SHUTDOWN,     LOOKUP_IP,
+                                    LOOKUP_ADDR, LOOKUP_QUERY, LOOKUP_PORT};
+    struct gn_listener *listener;
+    unsigned i, n = f->n_conns;
+
+    f->killed = true;
+    gn_namespace_kill(f->a);
+    for (i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+        until(f, f->told[ends[i]].n);
+    until(f, f->n_cancelled == f->n_dialled + f->n_shown);
+    assert_int_equal(f->told[DIAL_SILENT].n + f->told[DIAL_NAME].n, 0);
+    assert_int_equal(
+        gn_listen(guest(f, "next"), "tcp4", ":99", tell_accepted,
+                  expect(f, LISTENER_NEXT, "the next one's", -ECANCELED),
+                  &listener),
+        0);
+    until(f, f->n_shown == 3);
+    dial(f, "tcp", NEXT ":99", keep_dialled, f);
+    until(f, f->n_conns == n + 2);
+}
+
+static void run(enum gn_drive drive, bool kill)
 {
     struct gn_publication *pub = NULL;
     struct fixture *f = malloc(sizeof(*f));
@@ -592,6 +631,8 @@ static void run(enum gn_drive drive)
     begin_requests(f);
     begin_subscriptions(f);
     begin_ends(f, pub);
+    if (kill)
+        kill_the_guest(f);
     net = f->net;
     gn_network_close(net, closed, f);
     if (drive != GN_DRIVE_THREAD)
@@ -605,37 +646,65 @@ static void run(enum gn_drive drive)
     free(f);
 }
 
-static void by_a_thread(void **state)
+static void the_network_closes_by_a_thread(void **state)
 {
     (void)state;
-    run(GN_DRIVE_THREAD);
+    run(GN_DRIVE_THREAD, false);
 }
 
-static void by_a_loop(void **state)
+static void the_network_closes_by_a_loop(void **state)
 {
     (void)state;
-    run(GN_DRIVE_LOOP);
+    run(GN_DRIVE_LOOP, false);
 }
 
-static void by_its_caller(void **state)
+static void the_network_closes_by_its_caller(void **state)
 {
     (void)state;
-    run(GN_DRIVE_CALLER);
+    run(GN_DRIVE_CALLER, false);
 }
 
-static void by_a_clock(void **state)
+static void the_network_closes_by_a_clock(void **state)
 {
     (void)state;
-    run(GN_DRIVE_VIRTUAL);
+    run(GN_DRIVE_VIRTUAL, false);
+}
+
+static void a_guest_is_killed_by_a_thread(void **state)
+{
+    (void)state;
+    run(GN_DRIVE_THREAD, true);
+}
+
+static void a_guest_is_killed_by_a_loop(void **state)
+{
+    (void)state;
+    run(GN_DRIVE_LOOP, true);
+}
+
+static void a_guest_is_killed_by_its_caller(void **state)
+{
+    (void)state;
+    run(GN_DRIVE_CALLER, true);
+}
+
+static void a_guest_is_killed_by_a_clock(void **state)
+{
+    (void)state;
+    run(GN_DRIVE_VIRTUAL, true);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_a_thread),
-        cmocka_unit_test(by_a_loop),
-        cmocka_unit_test(by_its_caller),
-        cmocka_unit_test(by_a_clock),
+        cmocka_unit_test(the_network_closes_by_a_thread),
+        cmocka_unit_test(the_network_closes_by_a_loop),
+        cmocka_unit_test(the_network_closes_by_its_caller),
+        cmocka_unit_test(the_network_closes_by_a_clock),
+        cmocka_unit_test(a_guest_is_killed_by_a_thread),
+        cmocka_unit_test(a_guest_is_killed_by_a_loop),
+        cmocka_unit_test(a_guest_is_killed_by_its_caller),
+        cmocka_unit_test(a_guest_is_killed_by_a_clock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
