@@ -67,6 +67,11 @@ struct gn__listener {
     struct gn__list ready;
 };
 
+/** Segments that are acknowledged at once, unless an answer is sent before: a
+ *  sender that waits for the acknowledgement of a first small write (Nagle's
+ *  algorithm) is not held up, and neither is slow start. As Linux. */
+#define GN__QUICK_ACKS 16u
+
 struct gn__conn {
     struct gn__tuple tuple;  /* first */
     struct gn__list all;     /* of the stack */
@@ -85,15 +90,16 @@ struct gn__conn {
     int soft_error;
     uint8_t state; /* enum gn__tcp_state, as of the last settle */
     bool in_table;
-    bool connected;    /* has been established */
-    bool half_open;    /* in listener->half */
-    bool eof;          /* FIN received */
-    bool fin_sent;     /* shutdown or close asked for */
-    bool deaf;         /* nobody would read what comes now */
-    bool rested;       /* ended in TIME_WAIT */
-    bool woken;        /* something the owner must hear of */
-    bool writable;     /* gn__tcp_writable() as of the last settle */
-    bool data_arrived; /* in this entry */
+    bool connected;     /* has been established */
+    bool half_open;     /* in listener->half */
+    bool eof;           /* FIN received */
+    bool fin_sent;      /* shutdown or close asked for */
+    bool deaf;          /* nobody would read what comes now */
+    bool rested;        /* ended in TIME_WAIT */
+    bool woken;         /* something the owner must hear of */
+    bool writable;      /* gn__tcp_writable() as of the last settle */
+    bool data_arrived;  /* in this entry */
+    uint8_t quick_acks; /* of GN__QUICK_ACKS, that are left */
 
     struct gn__ring rx;
     size_t rx_bytes;

@@ -145,6 +145,7 @@ struct gn__conn *gn__conn_alloc(struct gn__stack *stack,
     conn->mtu = stack->ops->mtu(stack, &remote->addr);
     conn->opened_at = stack->net->now;
     conn->progress_at = stack->net->now;
+    conn->quick_acks = GN__QUICK_ACKS;
     conn->tx_limit =
         params->send_buffer ? params->send_buffer : SEND_LIMIT_START;
     gn__ring_init(&conn->rx);
@@ -551,6 +552,13 @@ static int write_pieces(struct gn__conn *conn, const uint8_t *data,
     return 0;
 }
 
+/* Something is sent behind what came: acknowledgements travel with answers. */
+static void note_answer(struct gn__conn *conn)
+{
+    if (conn->quick_acks < GN__QUICK_ACKS)
+        conn->quick_acks = 0;
+}
+
 int gn__tcp_send(struct gn__conn *conn, const struct gn__slice *slice,
                  bool more)
 {
@@ -562,6 +570,7 @@ int gn__tcp_send(struct gn__conn *conn, const struct gn__slice *slice,
     err = gn__ring_reserve(tx, &conn->stack->net->mem);
     if (err)
         return err;
+    note_answer(conn);
     gn__conn_enter(conn);
     if (conn->tx_end == conn->tx_una)
         conn->progress_at = conn->stack->net->now;
@@ -596,6 +605,7 @@ ssize_t gn__tcp_send_copy(struct gn__conn *conn, const void *data, size_t len,
         n = SMALL_CHUNK;
     if (!gn__conn_append(conn, tx, &conn->tx_room, data, n))
         return -ENOMEM;
+    note_answer(conn);
     gn__conn_enter(conn);
     if (conn->tx_end == conn->tx_una)
         conn->progress_at = conn->stack->net->now;

@@ -243,12 +243,22 @@ static void begin(struct gn__conn *conn)
     gn__pcb_point_at(conn);
 }
 
+static void quick_ack(struct gn__conn *conn, struct tcp_pcb *pcb)
+{
+    if (!conn->data_arrived || !conn->quick_acks)
+        return;
+    conn->quick_acks--;
+    if (pcb && pcb->flags & TF_ACK_DELAY)
+        tcp_ack_now(pcb);
+}
+
 /* lwIP may leave an acknowledgement for later where it cannot know that
  * nothing else will be sent. */
 static void finish(struct gn__conn *conn)
 {
     struct tcp_pcb *pcb = gn__pcb(conn);
 
+    quick_ack(conn, pcb);
     if (pcb && pcb->flags & TF_ACK_NOW && pcb->state != TIME_WAIT &&
         pcb->state > SYN_RCVD)
         tcp_send_empty_ack(pcb);

@@ -527,6 +527,32 @@ static void queued_bytes_are_told(void **state)
     drop(server);
 }
 
+/* Nagle's algorithm waits for what the other end delays, once it answers. */
+static void first_segments_are_acknowledged_at_once(void **state)
+{
+    struct socks *f = *state;
+    struct gn_sock *client, *server;
+    unsigned i;
+
+    connect_pair(f, 80, &client, &server);
+    for (i = 1; i <= 4; i++) {
+        assert_int_equal(send_text(client, "a"), 1);
+        pass_ms(f, 1);
+        assert_int_equal(gn_sock_available(server), i);
+    }
+    assert_int_equal(send_text(server, "answer"), 6);
+    pass_ms(f, 100);
+    assert_int_equal(send_text(client, "b"), 1);
+    pass_ms(f, 1);
+    assert_int_equal(send_text(client, "c"), 1);
+    pass_ms(f, 1);
+    assert_int_equal(gn_sock_available(server), 5);
+    pass_ms(f, 100);
+    assert_int_equal(gn_sock_available(server), 6);
+    drop(client);
+    drop(server);
+}
+
 /* ---- ending ---- */
 
 static void half_close_still_receives(void **state)
@@ -874,6 +900,7 @@ int main(void)
         CASE(bad_buffers_are_refused),
         CASE(low_water_mark_holds_back_readiness),
         CASE(queued_bytes_are_told),
+        CASE(first_segments_are_acknowledged_at_once),
         CASE(half_close_still_receives),
         CASE(shut_read_is_end_of_file_but_drains),
         CASE(shutdown_unconnected_is_enotconn),
