@@ -85,6 +85,8 @@ struct gn__conn {
     void *binding;
     struct gn__listener *listener; /* until it is accepted */
     struct gn__timer timer;
+    uint64_t fast_tick; /* when lwIP's fast timer has something to do, mostly
+                           a delayed acknowledgement; 0: it has not */
     struct gn__tcp_params params;
     int error;
     int soft_error;

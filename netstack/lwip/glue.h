@@ -66,7 +66,7 @@ struct gn__netstack_ops {
     /** End it, with or without RST. */
     void (*abandon)(struct gn__conn *conn, bool reset);
     /** When lwIP needs time next, wheel ticks; GN__NEVER. */
-    uint64_t (*deadline)(const struct gn__conn *conn);
+    uint64_t (*deadline)(struct gn__conn *conn);
     /** Whether it is now; the state need not be in place. */
     bool (*due)(const struct gn__conn *conn);
     /** That time has come. */

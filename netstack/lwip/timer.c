@@ -125,7 +125,7 @@ static uint32_t slow_ticks_left(const struct gn__conn *conn)
     return in;
 }
 
-static bool fast_due(const struct tcp_pcb *pcb)
+static bool fast_waits(const struct tcp_pcb *pcb)
 {
     return pcb->flags & (TF_ACK_DELAY | TF_CLOSEPEND) || pcb->refused_data;
 }
@@ -143,25 +143,43 @@ static uint32_t slow_ticks_gone(const struct gn__conn *conn)
     return (uint32_t)(conn->stack->net->now / SLOW_NS) - conn->slow_tick;
 }
 
-uint64_t gn__pcb_deadline(const struct gn__conn *conn)
+/* What is delayed already is not delayed further. */
+static uint64_t fast_deadline(struct gn__conn *conn)
 {
-    uint64_t now = conn->stack->net->now;
+    const struct tcp_pcb *pcb = gn__pcb(conn);
+    uint64_t tick = conn->stack->net->now / GN__TICK_NS + fast_ticks(pcb);
+
+    if (!fast_waits(pcb))
+        conn->fast_tick = 0;
+    else if (!conn->fast_tick || tick < conn->fast_tick)
+        conn->fast_tick = tick;
+    return conn->fast_tick ? conn->fast_tick : GN__NEVER;
+}
+
+uint64_t gn__pcb_deadline(struct gn__conn *conn)
+{
+    uint64_t fast = fast_deadline(conn), slow;
     uint32_t in = slow_ticks_left(conn);
     uint32_t gone = slow_ticks_gone(conn);
 
-    if (fast_due(gn__pcb(conn)))
-        return now / GN__TICK_NS + fast_ticks(gn__pcb(conn));
     if (in == NO_TICK)
-        return GN__NEVER;
-    return (now / SLOW_NS + (in > gone ? in - gone : 0)) * TICKS_PER_SLOW;
+        return fast;
+    slow = conn->stack->net->now / SLOW_NS + (in > gone ? in - gone : 0);
+    slow *= TICKS_PER_SLOW;
+    return slow < fast ? slow : fast;
+}
+
+static bool fast_due(const struct gn__conn *conn)
+{
+    return conn->fast_tick && fast_waits(gn__pcb(conn)) &&
+           conn->fast_tick <= conn->stack->net->now / GN__TICK_NS;
 }
 
 bool gn__pcb_due(const struct gn__conn *conn)
 {
     uint32_t in = slow_ticks_left(conn);
 
-    return fast_due(gn__pcb(conn)) ||
-           (in != NO_TICK && slow_ticks_gone(conn) >= in);
+    return fast_due(conn) || (in != NO_TICK && slow_ticks_gone(conn) >= in);
 }
 
 /* TCP_KEEPIDLE and so on count on one probe at a time, see above. */
@@ -249,7 +267,8 @@ void gn__pcb_tick(struct gn__conn *conn)
     if (in != NO_TICK && tcp_ticks - before >= in)
         slow_timer(conn);
     pcb = gn__pcb(conn);
-    if (pcb && fast_due(pcb)) {
+    if (pcb && fast_due(conn)) {
+        conn->fast_tick = 0;
         delayed_ack(conn, pcb);
         pcb->last_timer = (u8_t)stack->timer_count++;
         tcp_fasttmr();
