@@ -128,6 +128,13 @@ struct gn__way {
     bool local; /* one of our own addresses */
 };
 
+/** An answer of gn__ns_route(). */
+struct gn__last_way {
+    bool valid;
+    struct gn__addr dst, src;
+    struct gn__way way;
+};
+
 /** The MTU of the way to a destination, as routers have told. */
 #define GN__N_PMTU 8u
 struct gn__pmtu {
@@ -152,11 +159,7 @@ struct gn_namespace {
     unsigned last_index;
     struct gn__list routes;
     uint32_t n_routes;
-    struct { /* the last answer of gn__ns_route() */
-        bool valid;
-        struct gn__addr dst, src;
-        struct gn__way way;
-    } last_way;
+    struct gn__last_way last_ways[2]; /* from any source, and from a certain */
     struct gn__pmtu *pmtu;        /* GN__N_PMTU entries; NULL: none yet */
     struct gn__names *names;      /* it has been told; NULL: no way outside */
     struct gn_resolver *resolver; /* NULL: the network's */

@@ -55,12 +55,13 @@ void gn__iface_remove(struct gn__iface *iface);
 
 /* ---- route.c ---- */
 
-/** Forget routes over an interface, and the last answer. */
+/** Forget routes over an interface, and the last answers. */
 void gn__routes_end(struct gn_namespace *ns, const struct gn__iface *iface);
 /** Something that routes depend on has changed. */
 static inline void gn__routes_changed(struct gn_namespace *ns)
 {
-    ns->last_way.valid = false;
+    ns->last_ways[0].valid = false;
+    ns->last_ways[1].valid = false;
 }
 /** What a round trip to @dst takes by the links' latencies as they are set
  *  now, as far as the next hop, ns. */

@@ -8,8 +8,9 @@
  * says otherwise.
  *
  * A namespace has a handful of interfaces, addresses and routes, so they are
- * walked; the last answer is kept, because most packets go where the one
- * before them went.
+ * walked; the last answers are kept, because most packets go where the one
+ * before them went: one from a certain source, as packets have it, and one from
+ * any, as connect() asks.
  *
  * The MTU of a way is known as far as one can see: that of the interface, of
  * the receiver on the same link, and what routers have said (RFC 1191, RFC
@@ -386,25 +387,26 @@ int gn__ns_route(struct gn_namespace *ns, const struct gn__addr *dst,
                  struct gn__way *out)
 {
     static const struct gn__addr none;
+    struct gn__last_way *last;
     int err;
 
     if (src && gn__addr_is_v4(src) && !gn__addr_is_v4(dst))
         return -EAFNOSUPPORT; /* Also from any address of IPv4. */
     if (src && gn__addr_is_any(src))
         src = NULL;
-    if (ns->last_way.valid && !scope &&
-        gn__addr_equal(&ns->last_way.dst, dst) &&
-        gn__addr_equal(&ns->last_way.src, src ? src : &none)) {
-        *out = ns->last_way.way;
+    last = &ns->last_ways[src != NULL];
+    if (last->valid && !scope && gn__addr_equal(&last->dst, dst) &&
+        gn__addr_equal(&last->src, src ? src : &none)) {
+        *out = last->way;
         return 0;
     }
     err = find_way(ns, dst, src, scope, out);
     if (err || scope)
         return err;
-    ns->last_way.dst = *dst;
-    ns->last_way.src = src ? *src : none;
-    ns->last_way.way = *out;
-    ns->last_way.valid = true;
+    last->dst = *dst;
+    last->src = src ? *src : none;
+    last->way = *out;
+    last->valid = true;
     return 0;
 }
 

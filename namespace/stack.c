@@ -20,11 +20,12 @@ static uint32_t stack_mtu(struct gn__stack *stack,
                           const struct gn__addr *remote)
 {
     struct gn_namespace *ns = stack->owner;
+    const struct gn__last_way *last = &ns->last_ways[1];
     struct gn__way way;
 
     /* Nearly always the way of the last packet, whatever its source was. */
-    if (ns->last_way.valid && gn__addr_equal(&ns->last_way.dst, remote))
-        return ns->last_way.way.mtu;
+    if (last->valid && gn__addr_equal(&last->dst, remote))
+        return last->way.mtu;
     if (gn__ns_route(ns, remote, NULL, 0, &way))
         return GN__IP_MIN_MTU6; /* Nothing will get through anyhow. */
     return way.mtu;
