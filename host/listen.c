@@ -98,7 +98,7 @@ static int accept_conn(struct gn_listener *listener, struct gn_conn **out)
 /* One connection; false if it was the last for now. */
 static bool accept_one(struct gn_listener *listener)
 {
-    struct gn_conn *conn;
+    struct gn_conn *conn = NULL;
     int err = accept_conn(listener, &conn);
 
     switch (err) {
