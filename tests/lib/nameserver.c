@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/lib/nameserver.h"
 
+#include "tests/lib/program.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,21 +21,6 @@
 #include <cmocka.h>
 
 #define START_MS 10000
-
-static unsigned free_port(void)
-{
-    struct sockaddr_in addr = {
-        .sin_family = AF_INET,
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-    socklen_t len = sizeof(addr);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
-    close(fd);
-    return ntohs(addr.sin_port);
-}
 
 static void write_config(const struct gn_test_nameserver *server,
                          const char *path, const char *config, unsigned port)
@@ -117,7 +104,7 @@ static bool wait_for(struct gn_test_nameserver *server, unsigned port)
 bool gn_test_nameserver_start(struct gn_test_nameserver *server,
                               const char *program, const char *config)
 {
-    unsigned port = free_port();
+    unsigned port = gn_program_port();
     char path[64];
 
     snprintf(server->folder, sizeof(server->folder), "/tmp/guestnet-XXXXXX");

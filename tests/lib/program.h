@@ -28,7 +28,7 @@ bool gn_program_is_there(const char *name);
 /** Skips the test (cmocka) if it is not. */
 void gn_program_need(const char *name);
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
+/** A TCP and UDP port of 127.0.0.1 that was free a moment ago. */
 uint16_t gn_program_port(void);
 
 /** Write a file into the folder. @path: gets its path, of 128 bytes. */
