@@ -44,21 +44,21 @@ static void icmp_error_input(struct gn_namespace *ns,
                              const struct gn__packet *packet,
                              const struct gn__icmp *icmp)
 {
+    bool ours = icmp->has_inner && gn__ns_is_local(ns, &icmp->inner.src);
+
+    if (ours && ns->is_host && gn__outside_error(ns->home, packet, icmp))
+        return;
     /* We have sent what it quotes, or it is not for us to believe. */
-    if (!icmp->has_inner || !gn__ns_is_local(ns, &icmp->inner.src)) {
+    if (!ours || !was_sent(ns, icmp)) {
         gn__ns_drop(ns, GN_DROP_ICMP);
         return;
     }
-    if (ns->is_host && gn__outside_error(ns->home, packet, icmp))
-        return;
-    if (icmp->kind == GN__ICMP_TOO_BIG && icmp->mtu && was_sent(ns, icmp))
+    if (icmp->kind == GN__ICMP_TOO_BIG && icmp->mtu)
         gn__ns_learn_mtu(ns, &icmp->inner.dst, icmp->mtu);
     if (icmp->inner.proto == GN__PROTO_TCP)
         gn__tcp_icmp_error(&ns->stack, icmp);
-    else if (icmp->inner.proto == GN__PROTO_UDP)
-        gn__sock_udp_error(ns, icmp);
     else
-        gn__ns_drop(ns, GN_DROP_ICMP);
+        gn__sock_udp_error(ns, icmp);
 }
 
 static void icmp_input(struct gn_namespace *ns, struct gn__packet *packet)

@@ -273,6 +273,107 @@ static void errors_about_nothing_leave_nothing(void **state)
     assert_int_equal(f->arena.heap.live_bytes, heap);
     assert_int_equal(f->arena.heap.n_live, live);
     assert_int_equal(arena_stats(f->server).icmp_errors, 0);
+    assert_int_equal(arena_drops(f->server, GN_DROP_ICMP), 20001);
+}
+
+/* ---- what concerns nobody ---- */
+
+/* It is counted once, as that, and nothing is sent because of it. */
+static void expect_no_concern(struct fixture *f, const uint8_t *bytes,
+                              size_t len)
+{
+    struct gn_stats before = arena_stats(f->server), after;
+    uint64_t received = f->foe.n_received;
+
+    before.drops[GN_DROP_ICMP]++;
+    assert_true(foe_send(&f->foe, bytes, len));
+    arena_pass(&f->arena, 0, 10);
+    after = arena_stats(f->server);
+    assert_memory_equal(before.drops, after.drops, sizeof(after.drops));
+    assert_int_equal(after.icmp_errors, before.icmp_errors);
+    assert_int_equal(f->foe.n_received, received);
+}
+
+static void expect_no_concern_of(struct fixture *f, const char *to,
+                                 unsigned type, unsigned code)
+{
+    struct gn__addr dst = foe_addr(to);
+    bool v4 = gn__addr_is_v4(&dst);
+    uint8_t body[8] = {(uint8_t)type, (uint8_t)code}, bytes[64];
+
+    expect_no_concern(f, bytes,
+                      foe_ip(v4 ? &f->foe.v4 : &f->foe.v6, &dst,
+                             v4 ? GN__PROTO_ICMP : GN__PROTO_ICMP6, body,
+                             sizeof(body), bytes));
+}
+
+/* An error about a packet of this protocol from @src. */
+static void expect_no_concern_about(struct fixture *f, const char *src,
+                                    uint8_t proto)
+{
+    struct gn__addr from = foe_addr(src);
+    bool v4 = gn__addr_is_v4(&from);
+    struct gn__addr server = foe_addr(v4 ? SERVER4 : SERVER6);
+    const struct gn__addr *foe = v4 ? &f->foe.v4 : &f->foe.v6;
+    static const uint8_t ports[20] = {0, 77, 0, 77};
+    uint8_t inner[64], bytes[128];
+    size_t len = foe_ip(&from, foe, proto, ports, sizeof(ports), inner);
+
+    expect_no_concern(f, bytes,
+                      foe_icmp_error(foe, &server, v4 ? 3 : 1, v4 ? 3 : 4, 0,
+                                     inner, len, bytes));
+    expect_no_concern(f, bytes,
+                      foe_icmp_error(foe, &server, v4 ? 3 : 1, v4 ? 3 : 4, 0,
+                                     inner, 9, bytes));
+}
+
+static void messages_that_concern_nobody_are_counted(void **state)
+{
+    struct fixture *f = *state;
+
+    expect_no_concern_of(f, SERVER4, 0, 0); /* An answer nobody asked for. */
+    expect_no_concern_of(f, SERVER6, 129, 0);
+    expect_no_concern_of(f, SERVER4, 5, 1); /* A redirect. */
+    expect_no_concern_of(f, SERVER6, 137, 0);
+    expect_no_concern_of(f, SERVER4, 13, 0); /* The time? */
+    expect_no_concern_of(f, SERVER4, 3, 3);  /* About nothing at all. */
+    expect_no_concern_of(f, SERVER6, 1, 4);
+    expect_no_concern_of(f, SERVER4, 99, 99);
+    expect_no_concern_of(f, SERVER6, 99, 99);
+    expect_no_concern_of(f, SERVER4, 8, 1); /* No echo with that code. */
+    expect_no_concern_about(f, "10.77.9.9", GN__PROTO_UDP);
+    expect_no_concern_about(f, "fd77::9:9", GN__PROTO_UDP);
+    expect_no_concern_about(f, SERVER4, 132);
+    expect_no_concern_about(f, SERVER6, 132);
+    expect_no_concern_about(f, SERVER4, GN__PROTO_UDP);
+    expect_no_concern_about(f, SERVER6, GN__PROTO_UDP);
+    expect_no_concern_about(f, SERVER4, GN__PROTO_TCP);
+    expect_no_concern_about(f, SERVER6, GN__PROTO_TCP);
+}
+
+/* One that somebody has asked for by sending is not. */
+static void errors_that_concern_somebody_are_not_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = arena_bound(f->server, SOCK_DGRAM, SERVER4 ":77");
+    struct victim udp = {.local = {.addr = foe_addr(SERVER4), .port = 77},
+                         .remote = {.addr = f->foe.v4, .port = 9}};
+    struct gn__endpoint *from = &udp.local, *to = &udp.remote;
+    uint8_t inner[64], bytes[128];
+    size_t len = foe_udp(from, to, "x", 1, inner);
+    struct victim tcp;
+
+    assert_int_equal(arena_connect(sock, "10.77.6.6:9"), 0);
+    assert_true(foe_send(
+        &f->foe, bytes,
+        foe_icmp_error(&to->addr, &from->addr, 3, 3, 0, inner, len, bytes)));
+    assert_int_equal(arena_error(sock), ECONNREFUSED);
+    victim_open(f, &tcp, false);
+    forge(f, &tcp, HOST_UNREACHABLE, tcp.seq);
+    assert_int_equal(arena_error(tcp.sock), EHOSTUNREACH);
+    assert_int_equal(arena_drops(f->server, GN_DROP_ICMP), 0);
+    arena_drop(tcp.sock);
+    arena_drop(sock);
 }
 
 int main(void)
@@ -289,6 +390,10 @@ int main(void)
             established_connections_survive_forged_errors, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_about_nothing_leave_nothing,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            messages_that_concern_nobody_are_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            errors_that_concern_somebody_are_not_counted, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

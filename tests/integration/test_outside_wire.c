@@ -358,6 +358,28 @@ static void an_echo_request_is_prohibited(void **state)
     assert_int_equal(host_drops(f, GN_DROP_PROTOCOL), 2);
 }
 
+static void what_concerns_nobody_outside_is_counted(void **state)
+{
+    static const uint8_t reply[] = {0, 0, 0, 0, 0, 1, 0, 1};
+    struct gn__addr src = foe_addr(GUEST4), dst = foe_addr(OUT4);
+    struct foe_segment quoted = {
+        .src = dst, .dst = src, .src_port = 80, .dst_port = 4000, .seq = 1};
+    struct fixture *f = *state;
+    uint8_t inner[64];
+    size_t n = foe_ip(&src, &dst, 1, reply, sizeof(reply), f->bytes);
+
+    assert_true(foe_send(&f->foe, f->bytes, n));
+    assert_int_equal(host_drops(f, GN_DROP_ICMP), 1);
+    n = foe_tcp(&quoted, inner);
+    n = foe_icmp_error(&src, &dst, 3, 1, 0, inner, n, f->bytes);
+    assert_true(foe_send(&f->foe, f->bytes, n));
+    assert_int_equal(host_drops(f, GN_DROP_ICMP), 2);
+    n = foe_icmp_error(&src, &dst, 3, 1, 0, inner, 9, f->bytes);
+    assert_true(foe_send(&f->foe, f->bytes, n));
+    assert_int_equal(host_drops(f, GN_DROP_ICMP), 3);
+    assert_int_equal(f->foe.n_received, 0);
+}
+
 /* ---- datagrams ---- */
 
 static int flow_error;
@@ -511,6 +533,7 @@ int main(void)
         T(fragments_are_put_together_first),
         T(its_port_goes_in_the_middle),
         T(an_echo_request_is_prohibited),
+        T(what_concerns_nobody_outside_is_counted),
         T(only_its_guest_can_complain_about_a_flow),
         T(a_narrow_way_is_learned),
         T(what_is_behind_the_gateways_address_hears_complaints),
