@@ -214,6 +214,8 @@ int gn__bind_listen(struct gn_sock *sock)
 
     if (gn__port_conflicts(sock, &b->addr, b->use->key.port, false))
         return -EADDRINUSE;
+    if (b->refs > 1 && in_the_way(sock, b, false))
+        return -EADDRINUSE; /* A connection of its own rests there. */
     b->listening = true;
     return 0;
 }

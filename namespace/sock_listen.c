@@ -86,7 +86,7 @@ static void adopt(struct gn_sock *sock, struct gn_sock *child,
     child->local = *gn__tcp_local(conn);
     child->remote = *gn__tcp_remote(conn);
     child->bound_if = child->remote.scope;
-    child->addr_locked = true;
+    child->addr_locked = sock->addr_locked;
     tcp->conn = conn;
     tcp->phase = GN__PHASE_CONNECTED;
     tcp->bound = child->local.addr;

@@ -19,7 +19,7 @@ const struct wanted_difference wanted_differences[] = {
      "An IP packet here has at most 65,535 bytes with its header."},
     {"Sockets", "IP_PKTINFO", "RECVMSG*", "*by 0*", "*by 1*", WANTED_GO_ON,
      "A waiting datagram is the packet it came in; nothing is prepared."},
-    {"Sockets", "SIOCOUTQ", "UNSENT(*)", "[1-9]*, over", "0, over",
+    {"Sockets", "SIOCOUTQ", "UNSENT(*)*", "[1-9]*, over", "0, over",
      WANTED_GO_ON, "What was queued is freed with the connection."},
     {"Sockets", "a stream that was shut down before", "*[[]one was shut early]",
      "@(*RDHUP*|-ENOTCONN)", "*", WANTED_STOP,
