@@ -146,7 +146,6 @@ struct gn__sock_opt {
     unsigned mcast_iface6;
     struct gn__addr mcast_source; /* IP_MULTICAST_IF's address; any: none */
     int linger_s;
-    int defer_s;     /* TCP_DEFER_ACCEPT, as it is shown */
     uint32_t rcvbuf; /* as getsockopt() shows it: doubled */
     uint32_t sndbuf;
     uint64_t recv_timeout_ns; /* 0: for ever */

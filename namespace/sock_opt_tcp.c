@@ -174,14 +174,13 @@ static int round_to_retries(int seconds)
 
 static int set_defer(struct gn_sock *sock, int value)
 {
-    sock->opt.tcp.accept_on_data = value > 0;
-    sock->opt.defer_s = value > 0 ? round_to_retries(value) : 0;
+    sock->opt.tcp.defer_s = value > 0 ? (uint32_t)round_to_retries(value) : 0;
     return 0;
 }
 
 static int get_defer(struct gn_sock *sock, int *value)
 {
-    *value = sock->opt.defer_s;
+    *value = (int)sock->opt.tcp.defer_s;
     return 0;
 }
 

@@ -63,8 +63,10 @@ struct gn__listener {
     uint32_t backlog;
     uint32_t n_half;      /* SYN received, not yet established */
     uint32_t n_ready;     /* established, not yet accepted */
+    uint32_t n_deferred;  /* established, and to be accepted with data */
     struct gn__list half; /* struct gn__conn.queued, oldest first */
     struct gn__list ready;
+    struct gn__list deferred;
 };
 
 /** Segments that are acknowledged at once, unless an answer is sent before: a
@@ -94,6 +96,7 @@ struct gn__conn {
     bool in_table;
     bool connected;     /* has been established */
     bool half_open;     /* in listener->half */
+    bool deferred;      /* in listener->deferred */
     bool eof;           /* FIN received */
     bool fin_sent;      /* shutdown or close asked for */
     bool deaf;          /* nobody would read what comes now */

@@ -230,17 +230,13 @@ static void note_changes(struct gn__conn *conn, enum gn__tcp_state state)
 /* lwIP has let go: nobody answers for the tuple unless it rests. */
 static void settle_gone(struct gn__conn *conn)
 {
-    struct gn__listener *listener = conn->listener;
-
     forget_tuple(conn);
     gn__wheel_disarm(&conn->stack->net->wheel, &conn->timer.node);
     ring_clear(conn, &conn->tx);
     conn->held_back_len = 0;
     conn->state = GN__TCP_CLOSE;
-    if (listener && conn->half_open) {
-        gn__conn_leave_half(conn);
-        conn->listener = NULL;
-    }
+    if (conn->half_open || conn->deferred)
+        gn__conn_unqueue(conn);
 }
 
 static uint64_t user_deadline(const struct gn__conn *conn)
@@ -274,9 +270,12 @@ static void arm(struct gn__conn *conn)
     struct gn__wheel *wheel = &conn->stack->net->wheel;
     uint64_t tick = gn__netstack_ops.deadline(conn);
     uint64_t user = user_deadline(conn);
+    uint64_t deferred = gn__conn_deferred_until(conn);
 
     if (user < tick)
         tick = user;
+    if (deferred < tick)
+        tick = deferred;
     if (conn->hold_tick && conn->hold_tick < tick)
         tick = conn->hold_tick;
     if (conn->held_back_len)
@@ -321,6 +320,8 @@ void gn__conn_settle(struct gn__conn *conn)
     else
         settle_gone(conn);
     conn->data_arrived = false;
+    if (gn__conn_undefer(conn))
+        conn->woken = true;
     woken = conn->woken;
     conn->woken = false;
     if (woken && conn->owner)
@@ -345,15 +346,16 @@ static bool write_held_back(struct gn__conn *conn)
 static void conn_fired(struct gn__timer *timer)
 {
     struct gn__conn *conn = gn__container_of(timer, struct gn__conn, timer);
+    uint64_t now = conn->stack->net->now / GN__TICK_NS;
 
     if (!conn->pcb)
         return;
-    if (user_deadline(conn) <= conn->stack->net->now / GN__TICK_NS) {
+    if (user_deadline(conn) <= now) {
         gn__tcp_fail(conn, -ETIMEDOUT);
         return;
     }
     if (!conn->held_back_len && !held_long_enough(conn) &&
-        !gn__netstack_ops.due(conn)) {
+        gn__conn_deferred_until(conn) > now && !gn__netstack_ops.due(conn)) {
         arm(conn); /* it was armed for something that has been done since */
         return;
     }
@@ -419,17 +421,13 @@ undo_alloc:
 bool gn__conn_established(struct gn__conn *conn)
 {
     struct gn__netstack *net = conn->stack->net;
-    struct gn__listener *listener = conn->listener;
 
     conn->connected = true;
     conn->rtt_ns = net->now - conn->opened_at;
     conn->window_at = net->now;
     conn->progress_at = net->now;
-    if (conn->half_open) {
-        gn__conn_leave_half(conn);
-        gn__list_add_tail(&listener->ready, &conn->queued);
-        listener->n_ready++;
-    }
+    if (conn->half_open)
+        gn__conn_queue(conn);
     conn->woken = true;
     return true;
 }
@@ -762,16 +760,8 @@ int gn__tcp_shutdown(struct gn__conn *conn)
 /* Take the connection off its listener's queue. */
 static void leave_listener(struct gn__conn *conn)
 {
-    struct gn__listener *listener = conn->listener;
-
-    if (!listener)
-        return;
-    if (conn->half_open)
-        gn__conn_leave_half(conn);
-    else
-        listener->n_ready--;
-    conn->listener = NULL;
-    gn__list_del(&conn->queued);
+    if (conn->listener)
+        gn__conn_unqueue(conn);
 }
 
 static void let_go(struct gn__conn *conn)

@@ -84,6 +84,15 @@ void gn__stack_shed(struct gn__stack *stack, const struct gn__conn *spared);
 bool gn__listener_make_room(struct gn__listener *listener);
 /** It is no handshake any more. */
 void gn__conn_leave_half(struct gn__conn *conn);
+/** Its handshake is done: from the half open ones to where it waits. */
+void gn__conn_queue(struct gn__conn *conn);
+/** Take it off its listener's queue, whichever it is in. */
+void gn__conn_unqueue(struct gn__conn *conn);
+/** The wheel's tick at which it is accepted without data, too; GN__NEVER: it
+ *  is not waited for. */
+uint64_t gn__conn_deferred_until(const struct gn__conn *conn);
+/** If it need not wait any more: to those to be accepted, and true. */
+bool gn__conn_undefer(struct gn__conn *conn);
 
 /* ---- tcp_window.c ---- */
 /** The handshake is done: the window to begin with. */

@@ -3,6 +3,10 @@
  * Listeners: two queues, as on Linux. Handshakes under way are many and
  * cheap, and the oldest makes way when a flood fills them; established
  * connections wait for accept() and are bounded by the backlog.
+ *
+ * With TCP_DEFER_ACCEPT there is a third between them: established, but not to
+ * be accepted until data is there or the time is over. To Linux those are
+ * handshakes under way; they count as that, and nobody is told when one ends.
  */
 #include <errno.h>
 #include <string.h>
@@ -29,6 +33,7 @@ int gn__tcp_listen(struct gn__stack *stack, const struct gn__tcp_params *params,
     listener->backlog = backlog;
     gn__list_init(&listener->half);
     gn__list_init(&listener->ready);
+    gn__list_init(&listener->deferred);
     *out = listener;
     return 0;
 }
@@ -50,6 +55,10 @@ static void abort_all(struct gn__list *queue)
 
 void gn__tcp_unlisten(struct gn__listener *listener)
 {
+    struct gn__list *node;
+
+    while ((node = gn__list_first(&listener->deferred)))
+        gn__tcp_vanish(gn__container_of(node, struct gn__conn, queued));
     abort_all(&listener->half);
     abort_all(&listener->ready);
     gn__free(&listener->stack->net->mem, listener, sizeof(*listener));
@@ -112,9 +121,12 @@ void gn__stack_shed(struct gn__stack *stack, const struct gn__conn *spared)
 
 bool gn__listener_make_room(struct gn__listener *listener)
 {
-    if (listener->n_half >= half_open_limit(listener))
-        push_out(gn__container_of(gn__list_first(&listener->half),
-                                  struct gn__conn, queued));
+    struct gn__list *oldest = gn__list_first(&listener->half);
+
+    if (!oldest)
+        oldest = gn__list_first(&listener->deferred);
+    if (listener->n_half + listener->n_deferred >= half_open_limit(listener))
+        push_out(gn__container_of(oldest, struct gn__conn, queued));
     return gn__stack_make_room(listener->stack);
 }
 
@@ -141,24 +153,72 @@ int gn__conn_half_open(struct gn__conn *conn, struct gn__listener *listener)
     return 0;
 }
 
-static struct gn__conn *first_ready(const struct gn__listener *listener)
+/* ---- established ---- */
+
+static void make_ready(struct gn__conn *conn)
 {
-    struct gn__list *node;
+    gn__list_add_tail(&conn->listener->ready, &conn->queued);
+    conn->listener->n_ready++;
+}
 
-    for (node = listener->ready.next; node != &listener->ready;
-         node = node->next) {
-        struct gn__conn *conn = gn__container_of(node, struct gn__conn, queued);
+static void leave_deferred(struct gn__conn *conn)
+{
+    conn->deferred = false;
+    conn->listener->n_deferred--;
+    gn__list_del(&conn->queued);
+}
 
-        if (!conn->params.accept_on_data || conn->rx_bytes || conn->eof ||
-            !conn->pcb)
-            return conn;
+void gn__conn_queue(struct gn__conn *conn)
+{
+    struct gn__listener *listener = conn->listener;
+
+    gn__conn_leave_half(conn);
+    if (conn->params.defer_s == 0) {
+        make_ready(conn);
+        return;
     }
-    return NULL;
+    conn->deferred = true;
+    gn__list_add_tail(&listener->deferred, &conn->queued);
+    listener->n_deferred++;
+}
+
+void gn__conn_unqueue(struct gn__conn *conn)
+{
+    if (conn->half_open) {
+        gn__conn_leave_half(conn);
+    } else if (conn->deferred) {
+        leave_deferred(conn);
+    } else {
+        conn->listener->n_ready--;
+        gn__list_del(&conn->queued);
+    }
+    conn->listener = NULL;
+}
+
+uint64_t gn__conn_deferred_until(const struct gn__conn *conn)
+{
+    uint64_t ns = conn->params.defer_s * 1000000000ull;
+
+    if (!conn->deferred)
+        return GN__NEVER;
+    return (conn->opened_at + ns + GN__TICK_NS - 1) / GN__TICK_NS;
+}
+
+bool gn__conn_undefer(struct gn__conn *conn)
+{
+    uint64_t now = conn->stack->net->now / GN__TICK_NS;
+
+    if (!conn->deferred ||
+        (!conn->rx_bytes && !conn->eof && gn__conn_deferred_until(conn) > now))
+        return false;
+    leave_deferred(conn);
+    make_ready(conn);
+    return true;
 }
 
 bool gn__tcp_acceptable(const struct gn__listener *listener)
 {
-    return first_ready(listener) != NULL;
+    return listener->n_ready > 0;
 }
 
 struct gn__conn *gn__tcp_adopt(struct gn__listener *listener, void *owner)
@@ -177,14 +237,13 @@ struct gn__conn *gn__tcp_adopt(struct gn__listener *listener, void *owner)
 
 struct gn__conn *gn__tcp_accept(struct gn__listener *listener, void *owner)
 {
-    struct gn__conn *conn = first_ready(listener);
+    struct gn__list *oldest = gn__list_first(&listener->ready);
+    struct gn__conn *conn;
 
-    if (!conn)
+    if (!oldest)
         return NULL;
-    gn__list_del(&conn->queued);
-    gn__list_init(&conn->queued);
-    listener->n_ready--;
-    conn->listener = NULL;
+    conn = gn__container_of(oldest, struct gn__conn, queued);
+    gn__conn_unqueue(conn);
     conn->owner = owner;
     return conn;
 }

@@ -246,6 +246,59 @@ static void defer_accept_waits_for_data(void **state)
     drop(listener);
 }
 
+/* It is a bound, and one that waits takes nobody's place meanwhile. */
+static void defer_accept_waits_no_longer_than_it_says(void **state)
+{
+    struct socks *f = *state;
+    struct gn_sock *listener = open4(f->b, SOCK_STREAM);
+    struct gn_sock *silent[3], *speaker = open4(f->a, SOCK_STREAM), *server;
+    int i;
+
+    assert_int_equal(bind_to(listener, "10.77.0.3:80"), 0);
+    assert_int_equal(set_int(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 2), 0);
+    assert_int_equal(get_int(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT), 3);
+    assert_int_equal(gn_sock_listen(listener, 0), 0);
+    for (i = 0; i < 3; i++) {
+        silent[i] = open4(f->a, SOCK_STREAM);
+        assert_int_equal(connect_to(silent[i], "10.77.0.3:80"), -EINPROGRESS);
+        pass_ms(f, 1);
+        assert_int_equal(ready(silent[i]), POLLOUT);
+    }
+    assert_int_equal(connect_to(speaker, "10.77.0.3:80"), -EINPROGRESS);
+    pass_ms(f, 1);
+    assert_int_equal(send_text(speaker, "now"), 3);
+    pass_ms(f, 1);
+    server = accept_one(listener);
+    expect_text(server, "now");
+    drop(server);
+
+    drop(silent[0]); /* The end is something to be told, too. */
+    pass_ms(f, 1);
+    server = accept_one(listener);
+    assert_int_equal(ready(server) & POLLRDHUP, POLLRDHUP);
+    drop(server);
+
+    assert_int_equal(gn_sock_setopt(silent[1], SOL_SOCKET, SO_LINGER,
+                                    &(struct linger){1, 0},
+                                    sizeof(struct linger)),
+                     0);
+    drop(silent[1]); /* Nobody hears of that one. */
+    pass_ms(f, 2900);
+    assert_int_equal(ready(listener), 0);
+    assert_null(accept_one(listener));
+    pass_ms(f, 150);
+    assert_int_equal(ready(listener), POLLIN);
+    server = accept_one(listener);
+    assert_int_equal(send_text(silent[2], "late"), 4);
+    pass_ms(f, 1);
+    expect_text(server, "late");
+    assert_null(accept_one(listener));
+    drop(server);
+    drop(silent[2]);
+    drop(speaker);
+    drop(listener);
+}
+
 static void cork_holds_small_segments_back(void **state)
 {
     struct socks *f = *state;
@@ -339,6 +392,7 @@ int main(void)
         CASE(tcp_info_tells_the_state),
         CASE(children_inherit_from_the_listener),
         CASE(defer_accept_waits_for_data),
+        CASE(defer_accept_waits_no_longer_than_it_says),
         CASE(cork_holds_small_segments_back),
         CASE(ip_values_have_bounds),
         CASE(membership_is_checked),
