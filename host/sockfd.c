@@ -17,7 +17,6 @@
  */
 #include <guestnet/socket.h>
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -119,34 +118,51 @@ static int create(const struct gn_sock *sock, short events, struct sockfd **out)
     return 0;
 }
 
-/* Inside the engine: the one that is there, or @fresh if there is room. */
-static int attach(struct gn_sock *sock, short events, struct sockfd *fresh,
-                  struct sockfd **out)
+/* Inside the engine: the one that is there for @events, or NULL. */
+static struct sockfd *find(const struct gn_sock *sock, short events,
+                           unsigned *n)
 {
     struct gn__list *it;
-    unsigned n = 0;
 
+    *n = 0;
     gn__list_foreach (it, &sock->fds) {
         struct sockfd *self = (struct sockfd *)(void *)gn__container_of(
             it, struct gn__sock_fd, of_sock);
 
-        if (self->base.events == events) {
-            *out = self;
-            return 0;
-        }
-        n++;
+        if (self->base.events == events)
+            return self;
+        (*n)++;
     }
-    if (n >= FDS_MAX)
-        return -ENOSPC;
-    gn__list_add_tail(&sock->fds, &fresh->base.of_sock);
-    gn__sock_touch(sock);
-    *out = fresh;
-    return 0;
+    return NULL;
+}
+
+/* The one that is there, or @fresh if there is room; @fresh is NULL in order
+ * to look whether one has to be made: then *@out is, too. */
+static int attach(struct gn_sock *sock, short events, struct sockfd *fresh,
+                  struct sockfd **out, int *fd)
+{
+    int err = gn__sock_enter(sock);
+    unsigned n;
+
+    if (err)
+        return err;
+    *out = find(sock, events, &n);
+    if (!*out && n >= FDS_MAX) {
+        err = -ENOSPC;
+    } else if (!*out && fresh) {
+        gn__list_add_tail(&sock->fds, &fresh->base.of_sock);
+        gn__sock_touch(sock);
+        *out = fresh;
+    }
+    if (*out)
+        *fd = (*out)->fd;
+    gn__sock_leave(sock);
+    return err;
 }
 
 int gn_sock_fd(struct gn_sock *sock, short events, int *fd)
 {
-    struct sockfd *fresh = NULL, *self = NULL;
+    struct sockfd *fresh, *self = NULL;
     int err;
 
     if (!sock || !fd)
@@ -155,17 +171,13 @@ int gn_sock_fd(struct gn_sock *sock, short events, int *fd)
         return -EINVAL;
     if (gn__sock_is_system(sock))
         return gn__system_fd(sock, events, fd);
+    err = attach(sock, events, NULL, &self, fd);
+    if (err || self)
+        return err;
     err = create(sock, events, &fresh);
     if (err)
         return err;
-    assert(fresh);
-    err = gn__sock_enter(sock);
-    if (!err) {
-        err = attach(sock, events, fresh, &self);
-        if (!err)
-            *fd = self->fd;
-        gn__sock_leave(sock);
-    }
+    err = attach(sock, events, fresh, &self, fd);
     if (self != fresh)
         unref(fresh);
     return err;
