@@ -96,13 +96,6 @@ struct gn__list *gn__bound_take(struct gn__bound_port *bound);
 GN_WARN_UNUSED int gn__bound_target(const struct gn__bound_port *bound,
                                     const struct gn__endpoint *client,
                                     struct gn__endpoint *out);
-/** Can a guest at @to be shown this client? */
-bool gn__bound_shows(struct gn_network *net, const struct gn__endpoint *client,
-                     const struct gn__endpoint *to);
-/** A socket of the host's namespace, connected or connecting to @to. */
-GN_WARN_UNUSED int gn__bound_as_gateway(struct gn_network *net, int type,
-                                        const struct gn__endpoint *to,
-                                        struct gn_sock **out);
 
 /** How a bound TCP or UDP port begins and ends. */
 void gn__egress_listen_begin(struct gn__host *host,

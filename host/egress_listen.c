@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "host/gateway.h"
 #include "host/relay.h"
 
 /** Clients that wait for the driving thread. */
@@ -127,39 +128,6 @@ int gn__bound_target(const struct gn__bound_port *bound,
     return -EADDRNOTAVAIL;
 }
 
-bool gn__bound_shows(struct gn_network *net, const struct gn__endpoint *client,
-                     const struct gn__endpoint *to)
-{
-    return client &&
-           gn__addr_is_v4(&client->addr) == gn__addr_is_v4(&to->addr) &&
-           gn__outside_may_be(net, &client->addr);
-}
-
-int gn__bound_as_gateway(struct gn_network *net, int type,
-                         const struct gn__endpoint *to, struct gn_sock **out)
-{
-    int family = gn__addr_family(&to->addr);
-    struct sockaddr_storage addr;
-    struct gn_sock *sock;
-    socklen_t len;
-    int err;
-
-    err = gn_sock_open(gn_network_host(net), family, type | SOCK_NONBLOCK, 0,
-                       &sock);
-    if (err)
-        return err;
-    len = gn__endpoint_to_sockaddr(to, family, (struct sockaddr *)&addr,
-                                   sizeof(addr));
-    err = gn_sock_connect(sock, (struct sockaddr *)&addr, len);
-    if (err && err != -EINPROGRESS) {
-        gn_sock_close(sock);
-        gn_sock_unref(sock);
-        return err;
-    }
-    *out = sock;
-    return 0;
-}
-
 /* ---- clients ---- */
 
 static void client_free(struct gn__engine *engine, struct client *client)
@@ -179,12 +147,12 @@ static int reach_guest(const struct gn__bound_port *bound,
     err = gn__bound_target(bound, client, &to);
     if (err)
         return err;
-    if (gn__bound_shows(net, client, &to)) {
+    if (gn__gateway_shows(net, client, &to)) {
         err = gn__outside_connect(net, client, &to, out);
         if (err != -EADDRNOTAVAIL)
             return err;
     }
-    return gn__bound_as_gateway(net, SOCK_STREAM, &to, out);
+    return gn__gateway_connect(net, SOCK_STREAM, &to, out);
 }
 
 static void let_in(const struct gn__bound_port *bound, struct client *client)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/table.h"
+#include "host/gateway.h"
 
 #define SECOND 1000000000ull
 
@@ -151,13 +152,13 @@ static int talk_open(struct talk *talk, struct gn_network *net)
     err = gn__bound_target(&port->bound, &talk->client, &to);
     if (err)
         return err;
-    if (gn__bound_shows(net, &talk->client, &to)) {
+    if (gn__gateway_shows(net, &talk->client, &to)) {
         err = gn__outside_flow_open(net, &talk->client, &to, &flow_ops, talk,
                                     &talk->flow);
         if (err != -EADDRNOTAVAIL && err != -EADDRINUSE)
             return err;
     }
-    err = gn__bound_as_gateway(net, SOCK_DGRAM, &to, &talk->sock);
+    err = gn__gateway_connect(net, SOCK_DGRAM, &to, &talk->sock);
     if (err)
         return err;
     err = gn_sock_watch(talk->sock, POLLIN, sock_ready, talk);
