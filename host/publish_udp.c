@@ -20,7 +20,11 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
+#include <linux/errqueue.h> /* Needs time.h. */
+
+#include "host/gateway.h"
 #include "host/publish.h"
 #include "namespace/namespace.h"
 
@@ -269,27 +273,11 @@ static void sock_ready(struct gn_sock *sock, short revents, void *arg)
 
 static int open_sock(struct flow *flow, const struct gn__endpoint *to)
 {
-    struct gn_namespace *host = gn_network_host(flow->pub->net);
-    int family = gn__addr_family(&to->addr);
-    struct sockaddr_storage addr;
-    socklen_t len;
-    int err;
+    int err = gn__gateway_connect(flow->pub->net, SOCK_DGRAM, to, &flow->sock);
 
-    err =
-        gn_sock_open(host, family, SOCK_DGRAM | SOCK_NONBLOCK, 0, &flow->sock);
-    if (err)
-        return err;
-    len = gn__endpoint_to_sockaddr(to, family, (struct sockaddr *)&addr,
-                                   sizeof(addr));
-    err = gn_sock_connect(flow->sock, (struct sockaddr *)&addr, len);
     if (!err)
         err = gn_sock_watch(flow->sock, POLLIN, sock_ready, flow);
-    if (!err)
-        return 0;
-    gn_sock_close(flow->sock);
-    gn_sock_unref(flow->sock);
-    flow->sock = NULL;
-    return err;
+    return err; /* The flow, which ends, has the socket. */
 }
 
 static int open_way(struct flow *flow)
@@ -444,89 +432,117 @@ static void found(struct gn_publication *pub)
 
 /* ---- from the kernel ---- */
 
-static void take_local(const struct msghdr *msg, struct gn__addr *out)
+/* What the kernel says about a datagram, or an error. */
+struct notes {
+    struct gn__addr local; /* what is to be answered from; any: unknown */
+    struct gn__addr to;    /* who it was sent to */
+    int error;             /* 0: it is none */
+};
+
+/* Room for all of them. */
+union notes_room {
+    struct cmsghdr align;
+    char bytes[256];
+};
+
+static void take_note(const struct cmsghdr *head, struct notes *out)
+{
+    const void *data = CMSG_DATA(head);
+    struct in_pktinfo v4;
+    struct in6_pktinfo v6;
+    struct sock_extended_err error;
+
+    if (head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_PKTINFO) {
+        memcpy(&v4, data, sizeof(v4));
+        out->local = gn__addr_from_v4_bytes(&v4.ipi_spec_dst);
+        out->to = gn__addr_from_v4_bytes(&v4.ipi_addr);
+    } else if (head->cmsg_level == IPPROTO_IPV6 &&
+               head->cmsg_type == IPV6_PKTINFO) {
+        memcpy(&v6, data, sizeof(v6));
+        out->local = gn__addr_from_v6_bytes(&v6.ipi6_addr);
+        out->to = out->local;
+    } else if ((head->cmsg_level == IPPROTO_IP &&
+                head->cmsg_type == IP_RECVERR) ||
+               (head->cmsg_level == IPPROTO_IPV6 &&
+                head->cmsg_type == IPV6_RECVERR)) {
+        memcpy(&error, data, sizeof(error));
+        out->error = (int)error.ee_errno;
+    }
+}
+
+static void take_notes(struct msghdr *msg, struct notes *out)
 {
     struct cmsghdr *head;
 
-    for (head = CMSG_FIRSTHDR(msg); head;
-         head = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, head)) {
-        if (head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_PKTINFO) {
-            struct in_pktinfo info;
-
-            memcpy(&info, CMSG_DATA(head), sizeof(info));
-            *out = gn__addr_from_v4_bytes(&info.ipi_spec_dst);
-        } else if (head->cmsg_level == IPPROTO_IPV6 &&
-                   head->cmsg_type == IPV6_PKTINFO) {
-            struct in6_pktinfo info;
-
-            memcpy(&info, CMSG_DATA(head), sizeof(info));
-            *out = gn__addr_from_v6_bytes(&info.ipi6_addr);
-        }
-    }
-    if (gn__addr_is_multicast(out))
-        *out = gn__addr_any(AF_INET6);
+    out->local = gn__addr_any(AF_INET6);
+    out->to = out->local;
+    out->error = 0;
+    for (head = CMSG_FIRSTHDR(msg); head; head = CMSG_NXTHDR(msg, head))
+        take_note(head, out);
+    if (gn__addr_is_multicast(&out->local))
+        out->local = gn__addr_any(AF_INET6);
 }
 
-/* Who an error is about, and what the answer left from is not said: all flows
- * of that client are told. */
-static void tell_refused(struct gn_publication *pub,
-                         const struct gn__endpoint *client)
+/* The client's kernel says that nobody hears there, to what the answer left
+ * from. */
+static void tell_refused(struct gn_publication *pub, const struct flow_key *key)
 {
-    struct gn__list *lists[] = {&pub->clients, &pub->answered};
-    struct gn__list *it;
-    size_t i;
+    struct flow *flow = find_flow(pub, key);
 
-    for (i = 0; i < 2; i++) {
-        gn__list_foreach (it, lists[i]) {
-            struct flow *flow = gn__container_of(it, struct flow, link);
+    if (flow && flow->outside)
+        gn__outside_flow_refused(flow->outside);
+}
 
-            if (flow->outside && gn__endpoint_equal(&flow->key.client, client))
-                gn__outside_flow_refused(flow->outside);
-        }
-    }
+/* False: there is none. */
+static bool take_error(struct gn_publication *pub)
+{
+    struct sockaddr_storage addr;
+    union notes_room room;
+    struct msghdr msg = {.msg_name = &addr,
+                         .msg_namelen = sizeof(addr),
+                         .msg_control = &room,
+                         .msg_controllen = sizeof(room)};
+    struct flow_key key = {0};
+    struct notes notes;
+
+    if (recvmsg(pub->fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+        return false;
+    take_notes(&msg, &notes);
+    key.local = notes.to;
+    if (notes.error == ECONNREFUSED &&
+        !gn__endpoint_from_sockaddr((struct sockaddr *)&addr, msg.msg_namelen,
+                                    AF_UNSPEC, &key.client))
+        tell_refused(pub, &key);
+    return true;
 }
 
 static void take_errors(struct gn_publication *pub)
 {
     unsigned left = READ_AT_ONCE;
-    struct sockaddr_storage addr;
-    struct gn__endpoint client;
-    struct msghdr msg;
 
-    while (left--) {
-        memset(&msg, 0, sizeof(msg));
-        msg.msg_name = &addr;
-        msg.msg_namelen = sizeof(addr);
-        if (recvmsg(pub->fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
-            return;
-        if (!gn__endpoint_from_sockaddr((struct sockaddr *)&addr,
-                                        msg.msg_namelen, AF_UNSPEC, &client))
-            tell_refused(pub, &client);
-    }
+    while (left-- && take_error(pub))
+        continue;
 }
 
 static bool read_one(struct gn_publication *pub)
 {
     struct iovec iov = {pub->datagram, GN__PUBLISH_DATAGRAM};
     struct sockaddr_storage addr;
-    union {
-        struct cmsghdr align;
-        char bytes[256];
-    } control;
+    union notes_room room;
     struct msghdr msg = {.msg_name = &addr,
                          .msg_namelen = sizeof(addr),
                          .msg_iov = &iov,
                          .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = sizeof(control)};
-    struct flow_key key;
+                         .msg_control = &room,
+                         .msg_controllen = sizeof(room)};
+    struct flow_key key = {0};
+    struct notes notes;
     ssize_t n = recvmsg(pub->fd, &msg, MSG_DONTWAIT);
 
     if (n < 0)
         return errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS;
-    memset(&key, 0, sizeof(key));
-    key.local = gn__addr_any(AF_INET6);
-    take_local(&msg, &key.local);
+    take_notes(&msg, &notes);
+    key.local = notes.local;
     if (gn__endpoint_from_sockaddr((struct sockaddr *)&addr, msg.msg_namelen,
                                    AF_UNSPEC, &key.client))
         pub->stats.dropped++;

@@ -367,16 +367,15 @@ static void a_flow_shows_its_client_over_ipv6(void **state)
 }
 
 /* The client has gone; its kernel says so, and the guest hears it. */
-static void a_client_that_hears_no_more_is_told(void **state)
+static void expect_told(struct pubnet *p, const char *network,
+                        const char *host_ip, const char *guest)
 {
-    struct pubnet *p = *state;
-    struct gn_publication *pub =
-        pubnet_publish(p, "udp", ":0", "10.77.0.2:53", NULL);
-    struct gn_sock *sock = bind_guest(p, "10.77.0.2:53");
+    struct gn_publication *pub = pubnet_publish(p, network, ":0", guest, NULL);
+    struct gn_sock *sock = bind_guest(p, guest);
     struct sockaddr_storage from;
     socklen_t len = sizeof(from);
     char byte;
-    int fd = dial(pub, SOCK_DGRAM, "198.51.100.1");
+    int fd = dial(pub, SOCK_DGRAM, host_ip);
 
     assert_int_equal(send(fd, "x", 1, 0), 1);
     assert_int_equal(
@@ -388,6 +387,15 @@ static void a_client_that_hears_no_more_is_told(void **state)
     gn_sock_close(sock);
     gn_sock_unref(sock);
     gn_unpublish(pub, NULL, NULL);
+}
+
+static void a_client_that_hears_no_more_is_told(void **state)
+{
+    expect_told(*state, "udp", "198.51.100.1", "10.77.0.2:53");
+    expect_told(*state, "udp", "198.51.100.2", "10.77.0.2:53");
+    expect_told(*state, "udp4", "198.51.100.2", "10.77.0.2:53");
+    expect_told(*state, "udp", "[2001:db8::1]", "[fd77::2]:53");
+    expect_told(*state, "udp6", "[2001:db8::1]", "[fd77::2]:53");
 }
 
 static void a_port_that_nobody_has_ends_the_flow(void **state)
