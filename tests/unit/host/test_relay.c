@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Relays, between a guest under a clock and kernel sockets of this process. The
- * driver's part is played by a desk: an epoll descriptor that is looked at
- * between two steps of the clock, so that everything happens in one thread.
+ * Relays, between a guest under a clock and kernel sockets of this process,
+ * with a desk in the driver's place.
  */
 #include "host/relay.h"
 
@@ -13,112 +12,26 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "namespace/namespace.h"
+#include "tests/lib/desk.h"
 #include "tests/lib/socks.h"
 
 #define MIB (1024u * 1024)
 
-/* ---- the desk ---- */
-
-struct desk {
-    struct gn__io io;
-    struct gn_clock *clock;
-    int epoll;
-    int n_held;
-    bool refuses; /* to watch anything more */
-};
-
 struct fixture {
     struct socks *s;
-    struct desk desk;
-    struct gn__mem mem;
+    struct gn_test_desk desk;
     struct gn__relay *relay;
     struct gn_sock *guest; /* the other end of the relayed socket */
     int client;            /* ... and of the descriptor */
     unsigned n_ended;
     int status;
 };
-
-static struct desk *desk_of(struct gn__io *io)
-{
-    return gn__container_of(io, struct desk, io);
-}
-
-static uint64_t desk_now(struct gn__io *io)
-{
-    return gn_clock_now_ns(desk_of(io)->clock);
-}
-
-static void desk_rearm(struct gn__io *io)
-{
-    (void)io;
-}
-
-static int desk_watch(struct gn__io *io, struct gn__io_watch *watch, int fd,
-                      short events)
-{
-    struct epoll_event event = {.data.ptr = watch};
-
-    if (desk_of(io)->refuses)
-        return -ENOSPC;
-    if (events & POLLIN)
-        event.events |= EPOLLIN | EPOLLRDHUP;
-    if (events & POLLOUT)
-        event.events |= EPOLLOUT;
-    if (events & GN__IO_EDGE)
-        event.events |= EPOLLET;
-    assert_int_equal(epoll_ctl(desk_of(io)->epoll, EPOLL_CTL_ADD, fd, &event),
-                     0);
-    watch->fd = fd;
-    watch->events = events;
-    watch->slot = 1;
-    return 0;
-}
-
-static void desk_unwatch(struct gn__io *io, struct gn__io_watch *watch)
-{
-    (void)epoll_ctl(desk_of(io)->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-    watch->slot = 0;
-}
-
-static void desk_hold(struct gn__io *io, int n)
-{
-    desk_of(io)->n_held += n;
-}
-
-static void desk_done(struct gn__io *io)
-{
-    (void)io;
-}
-
-static const struct gn__io_ops desk_ops = {
-    .now = desk_now,
-    .rearm = desk_rearm,
-    .watch = desk_watch,
-    .unwatch = desk_unwatch,
-    .hold = desk_hold,
-    .done = desk_done,
-};
-
-/* One event at a time: what it does may end what the next one is about. */
-static void desk_turn(struct desk *desk)
-{
-    struct epoll_event event;
-
-    if (epoll_wait(desk->epoll, &event, 1, 0) == 1) {
-        struct gn__io_watch *watch = event.data.ptr;
-
-        watch->ready(watch, (short)event.events);
-    }
-    (void)gn__io_run(&desk->io, 16);
-    gn_clock_advance(desk->clock, 10000);
-}
 
 /* ---- fixture ---- */
 
@@ -130,11 +43,7 @@ static int setup(void **state)
     assert_non_null(f);
     assert_int_equal(socks_setup(&socks), 0);
     f->s = socks;
-    gn__mem_init(&f->mem, &f->s->heap.alloc);
-    f->desk.clock = f->s->clock;
-    f->desk.epoll = epoll_create1(EPOLL_CLOEXEC);
-    assert_true(f->desk.epoll >= 0);
-    gn__io_init(&f->desk.io, &desk_ops, &f->mem);
+    gn_test_desk_init(&f->desk, f->s->clock, &f->s->heap.alloc);
     f->client = -1;
     *state = f;
     return 0;
@@ -149,8 +58,7 @@ static int teardown(void **state)
         drop(f->guest);
     if (f->client >= 0)
         close(f->client);
-    assert_int_equal(f->desk.n_held, 0);
-    close(f->desk.epoll);
+    gn_test_desk_done(&f->desk);
     free(f);
     return socks_teardown(&socks);
 }
@@ -163,21 +71,12 @@ static void ended(int status, void *arg)
     f->status = status;
 }
 
-/* Turns until it is so; a bound on turns is one on time, too. */
-#define until(f, condition)                                       \
-    do {                                                          \
-        unsigned turns_left_ = 200000;                            \
-        bool is_so_;                                              \
-        while (!(is_so_ = (condition)) && turns_left_--)          \
-            desk_turn(&(f)->desk);                                \
-        if (!is_so_)                                              \
-            fail_msg("line %d: never: %s", __LINE__, #condition); \
-    } while (0)
+#define until(f, condition) gn_test_desk_until(&(f)->desk, condition)
 
 static void turns(struct fixture *f, unsigned n)
 {
     while (n--)
-        desk_turn(&f->desk);
+        gn_test_desk_turn(&f->desk);
 }
 
 /* A connection of the kernel over loopback: fds[0] connected, [1] accepted. */
@@ -612,7 +511,7 @@ static void what_cannot_be_watched_is_reset(void **state)
     connect_pair(f->s, 80, &sock, &f->guest);
     tcp_pair(fds);
     f->client = fds[0];
-    f->desk.refuses = true;
+    f->desk.refuse = -ENOSPC;
     assert_int_equal(start_with(f, sock, fds[1]), -ENOSPC);
     turns(f, 10);
     assert_int_equal(client_look(f), -ECONNRESET);
@@ -718,7 +617,7 @@ static void no_allocation_loses_a_byte(void **state)
         for (unsigned t = 0; !err && !f->n_ended && got < all; t++) {
             assert_true(t < 100000);
             sent += client_pushes(f, sent, all - sent);
-            desk_turn(&f->desk);
+            gn_test_desk_turn(&f->desk);
             got += guest_pulls(f, got);
         }
         if (!err && !f->n_ended)

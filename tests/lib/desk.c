@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/lib/desk.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct gn_test_desk *desk_of(struct gn__io *io)
+{
+    return gn__container_of(io, struct gn_test_desk, io);
+}
+
+static uint64_t now(struct gn__io *io)
+{
+    return gn_clock_now_ns(desk_of(io)->clock);
+}
+
+static void rearm(struct gn__io *io)
+{
+    (void)io;
+}
+
+static int watch(struct gn__io *io, struct gn__io_watch *watch, int fd,
+                 short events)
+{
+    struct epoll_event event = {.data.ptr = watch};
+
+    if (desk_of(io)->refuse)
+        return desk_of(io)->refuse;
+    if (events & POLLIN)
+        event.events |= EPOLLIN | EPOLLRDHUP;
+    if (events & POLLOUT)
+        event.events |= EPOLLOUT;
+    if (events & GN__IO_EDGE)
+        event.events |= EPOLLET;
+    assert_int_equal(epoll_ctl(desk_of(io)->epoll, EPOLL_CTL_ADD, fd, &event),
+                     0);
+    watch->fd = fd;
+    watch->events = events;
+    watch->slot = 1;
+    return 0;
+}
+
+static void unwatch(struct gn__io *io, struct gn__io_watch *watch)
+{
+    (void)epoll_ctl(desk_of(io)->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+    watch->slot = 0;
+}
+
+static void hold(struct gn__io *io, int n)
+{
+    desk_of(io)->n_held += n;
+}
+
+static void finish(struct gn__io *io)
+{
+    (void)io;
+}
+
+void gn_test_desk_init(struct gn_test_desk *desk, struct gn_clock *clock,
+                       const struct gn_allocator *alloc)
+{
+    static const struct gn__io_ops ops = {
+        .now = now,
+        .rearm = rearm,
+        .watch = watch,
+        .unwatch = unwatch,
+        .hold = hold,
+        .done = finish,
+    };
+
+    desk->clock = clock;
+    desk->n_held = 0;
+    desk->refuse = 0;
+    desk->epoll = epoll_create1(EPOLL_CLOEXEC);
+    assert_true(desk->epoll >= 0);
+    gn__mem_init(&desk->mem, alloc);
+    gn__io_init(&desk->io, &ops, &desk->mem);
+}
+
+void gn_test_desk_done(struct gn_test_desk *desk)
+{
+    assert_int_equal(desk->n_held, 0);
+    close(desk->epoll);
+}
+
+/* One event at a time: what it does may end what the next one is about. */
+void gn_test_desk_turn(struct gn_test_desk *desk)
+{
+    struct epoll_event event;
+
+    if (epoll_wait(desk->epoll, &event, 1, 0) == 1) {
+        struct gn__io_watch *watch = event.data.ptr;
+
+        watch->ready(watch, (short)event.events);
+    }
+    (void)gn__io_run(&desk->io, 16);
+    gn_clock_advance(desk->clock, 10000);
+}
