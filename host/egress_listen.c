@@ -11,7 +11,6 @@
 #include "host/egress.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "host/gateway.h"
 #include "host/relay.h"
@@ -133,7 +132,7 @@ int gn__bound_target(const struct gn__bound_port *bound,
 static void client_free(struct gn__engine *engine, struct client *client)
 {
     if (client->fd >= 0)
-        (void)close(client->fd); /* Also after an error it is closed. */
+        gn__relay_reset(client->fd); /* The guest has not heard of it. */
     gn__free(&engine->net.mem, client, sizeof(*client));
 }
 
@@ -210,7 +209,7 @@ int gn_host_accepted(struct gn_host_listener *listener, int fd,
 
 undo_fd:
     if (fd >= 0)
-        (void)close(fd); /* Also after an error it is closed. */
+        gn__relay_reset(fd);
     return err;
 }
 

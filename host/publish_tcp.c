@@ -97,14 +97,6 @@ static void relay_ended(int status, void *arg)
     resume_accepting(pub);
 }
 
-static void reset(int fd)
-{
-    struct linger now = {.l_onoff = 1};
-
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-    close(fd);
-}
-
 static void set_keepalive(const struct gn_publication *pub, int fd)
 {
     int on = 1, idle = (int)pub->keepalive_s, probes = PROBES;
@@ -120,7 +112,7 @@ static void turn_away(struct visit *visit)
 {
     visit->pub->stats.unreached++;
     if (visit->fd >= 0)
-        reset(visit->fd);
+        gn__relay_reset(visit->fd);
     forget(visit);
 }
 
@@ -172,7 +164,7 @@ static void begin(struct gn_publication *pub, const struct gn__endpoint *client,
 
     pub->stats.accepted++;
     if (!visit) {
-        reset(fd);
+        gn__relay_reset(fd);
         pub->stats.unreached++;
         return;
     }

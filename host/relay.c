@@ -69,13 +69,20 @@ size_t gn__relay_size(void)
 
 /* ---- ending ---- */
 
-static void close_fd(int fd, bool reset)
+void gn__relay_reset(int fd)
 {
     struct linger now = {.l_onoff = 1};
 
-    if (reset)
-        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     close(fd);
+}
+
+static void close_fd(int fd, bool reset)
+{
+    if (reset)
+        gn__relay_reset(fd);
+    else
+        close(fd);
 }
 
 static void drop_ends(struct gn_sock *sock, int fd, bool reset)

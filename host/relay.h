@@ -55,6 +55,9 @@ struct gn__relay_config {
 GN_WARN_UNUSED int gn__relay_start(const struct gn__relay_config *config,
                                    struct gn__relay **out);
 
+/** Close a socket of the kernel's so that its peer sees a reset. */
+void gn__relay_reset(int fd);
+
 /** End it: both ends are reset, and nobody is called. */
 void gn__relay_abort(struct gn__relay *relay);
 
