@@ -150,7 +150,7 @@ struct gn__system_request {
 /* ---- machine.c ---- */
 
 /** Is it an address of this machine, or does the machine hear it (broadcast,
- *  multicast)? True also if that cannot be found out. */
-bool gn__machine_has(const struct gn__addr *addr);
+ *  multicast)? 1 or 0; or a negative errno: that cannot be found out now. */
+int gn__machine_has(const struct gn__addr *addr);
 
 #endif /* GN_HOST_EGRESS_H */

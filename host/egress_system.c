@@ -198,44 +198,14 @@ void gn__system_audit(const struct gn__system *system, struct gn_namespace *ns,
     system->audit(audit, system->audit_arg);
 }
 
+/* What is not known counts as its own; @arg gets why. */
 static bool is_own(const struct gn__addr *addr, void *arg)
 {
-    (void)arg;
-    return gn__machine_has(addr);
-}
+    int has = gn__machine_has(addr);
 
-static bool judge(const struct gn__system *system,
-                  const struct gn_host_dial *request, int type,
-                  const struct sockaddr *address)
-{
-    struct gn__name names[GN__NAMES_PER_ADDR];
-    struct gn__policy_answer answer;
-    struct gn__policy_ask ask = {.proto = type == SOCK_STREAM ? GN__RULE_TCP
-                                                              : GN__RULE_UDP,
-                                 .names = names,
-                                 .is_own = is_own};
-    struct gn__endpoint to;
-    struct gn_audit audit;
-    const char *name;
-
-    if (gn__endpoint_from_sockaddr(address, sizeof(struct sockaddr_in6),
-                                   AF_UNSPEC, &to))
-        return false;
-    ask.addr = to.addr;
-    ask.port = to.port;
-    while ((name = gn_host_dial_name(request, ask.n_names)))
-        (void)snprintf(names[ask.n_names++].text, sizeof(names[0].text), "%s",
-                       name);
-    gn__policy_decide(&system->policy, &ask, &answer);
-    audit = (struct gn_audit){
-        .type = type,
-        .address = address,
-        .name = answer.name ? answer.name : gn_host_dial_name(request, 0),
-        .allowed = answer.allowed,
-        .reason = answer.reason};
-    gn__system_audit(system, gn_host_dial_namespace(request), answer.rule,
-                     &audit);
-    return answer.allowed;
+    if (has < 0)
+        *(int *)arg = has;
+    return has != 0;
 }
 
 /* A connection that hears nothing waits until the guest has enough. */
@@ -251,6 +221,47 @@ static int denied(const struct gn__system *system, int type)
     }
 }
 
+/* Is it allowed? If not, *@out is what its operation returns. */
+static bool judge(const struct gn__system *system,
+                  const struct gn_host_dial *request, int type,
+                  const struct sockaddr *address, int *out)
+{
+    struct gn__name names[GN__NAMES_PER_ADDR];
+    struct gn__policy_answer answer;
+    struct gn__policy_ask ask = {.proto = type == SOCK_STREAM ? GN__RULE_TCP
+                                                              : GN__RULE_UDP,
+                                 .names = names,
+                                 .is_own = is_own};
+    struct gn__endpoint to;
+    struct gn_audit audit;
+    const char *name;
+    int error = 0;
+
+    *out = denied(system, type);
+    if (gn__endpoint_from_sockaddr(address, sizeof(struct sockaddr_in6),
+                                   AF_UNSPEC, &to))
+        return false;
+    ask.arg = &error;
+    ask.addr = to.addr;
+    ask.port = to.port;
+    while ((name = gn_host_dial_name(request, ask.n_names)))
+        (void)snprintf(names[ask.n_names++].text, sizeof(names[0].text), "%s",
+                       name);
+    gn__policy_decide(&system->policy, &ask, &answer);
+    if (error && !answer.allowed)
+        *out = error; /* It may be allowed another time. */
+    audit = (struct gn_audit){
+        .type = type,
+        .address = address,
+        .name = answer.name ? answer.name : gn_host_dial_name(request, 0),
+        .allowed = answer.allowed,
+        .reason = answer.reason,
+        .error = answer.allowed ? 0 : error};
+    gn__system_audit(system, gn_host_dial_namespace(request), answer.rule,
+                     &audit);
+    return answer.allowed;
+}
+
 /* ---- operations ---- */
 
 static int system_dial(void *self, struct gn_host_dial *request, int family,
@@ -258,11 +269,12 @@ static int system_dial(void *self, struct gn_host_dial *request, int family,
                        const char *looked_up_name)
 {
     const struct gn__system *system = self;
+    int err;
 
     (void)family;
     (void)looked_up_name;
-    if (!judge(system, request, type, address))
-        return denied(system, type);
+    if (!judge(system, request, type, address, &err))
+        return err;
     return connect_out(system, request, type, address);
 }
 

@@ -60,21 +60,21 @@ static bool read_answer(const void *bytes, size_t len)
            route.rtm_type != RTN_UNREACHABLE && route.rtm_type != RTN_PROHIBIT;
 }
 
-bool gn__machine_has(const struct gn__addr *addr)
+int gn__machine_has(const struct gn__addr *addr)
 {
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     struct question question;
     char answer[4096];
-    bool has = true;
+    int has = 0;
     ssize_t n;
 
     if (fd < 0)
-        return true;
+        return -errno;
     make_question(addr, &question);
-    if (send(fd, &question, question.head.nlmsg_len, MSG_NOSIGNAL) >= 0) {
+    n = send(fd, &question, question.head.nlmsg_len, MSG_NOSIGNAL);
+    if (n >= 0)
         n = recv(fd, answer, sizeof(answer), MSG_DONTWAIT);
-        has = n < 0 || read_answer(answer, (size_t)n);
-    }
+    has = n < 0 ? -errno : read_answer(answer, (size_t)n);
     (void)close(fd); /* Also after an error it is closed. */
     return has;
 }

@@ -23,6 +23,11 @@
  * (gn_network_host()), a connection to 10.77.0.1 port 8080 is a dial to
  * 127.0.0.1 port 8080, and one to fd77::1 a dial to ::1.
  *
+ * Datagrams between two endpoints are remembered for 30 s after the last one,
+ * once they went both ways for 180 s: until then answers find their way, and
+ * the host is not asked again. Each such pair that a guest began takes a
+ * descriptor.
+ *
  * Hosts are shared: one may serve the guests of several networks.
  *
  * Threads: operations run on the driving thread of the guest's network, with no
@@ -128,9 +133,8 @@ GN_API void gn_host_close(struct gn_host *host);
  *
  * @request  Consumed.
  * @status   0, or a negative errno, which is what the guest's connect() ends
- *           with. Datagrams are dropped, and a connected socket gets
- *           -ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH or -EACCES, whatever is
- *           nearest; -ETIMEDOUT: nothing.
+ *           with. Datagrams are dropped, and a connected socket gets it as its
+ *           error, but nothing of -ETIMEDOUT.
  * @fd       With status 0: a connected socket of the type that was asked for,
  *           TCP or a Unix stream, UDP or Unix datagrams. Consumed, also if it
  *           cannot be used; it is made non-blocking. Otherwise -1.
@@ -213,7 +217,10 @@ struct gn_audit {
     const char *rule_text; /* "" */
     const char *reason;    /* "rule", "no rule", or why rules that cover the
                               address do not open it, such as "loopback". */
-    int error;             /* Of a port that could not be opened; else 0. */
+    int error;             /* Of a port that could not be opened, or why the
+                              kernel could not say whether the address is the
+                              machine's own (no descriptors), which is then
+                              what the guest gets; else 0. */
 };
 
 /** On the driving thread of the guest's network; must not block. */
