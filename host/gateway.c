@@ -11,7 +11,7 @@ bool gn__gateway_shows(struct gn_network *net,
 {
     return client &&
            gn__addr_is_v4(&client->addr) == gn__addr_is_v4(&to->addr) &&
-           gn__outside_may_be(net, &client->addr);
+           gn__outside_may_come(net, &client->addr);
 }
 
 int gn__gateway_connect(struct gn_network *net, int type,

@@ -34,19 +34,31 @@ static bool is_reserved4(const struct gn__addr *addr)
     return first == 0 || first >= 224;
 }
 
+/* Of IPv6 they belong to each link: the guest's is not the machine's. Those of
+ * IPv4 lead by the machine's routes, to a cloud's metadata for one. */
+static bool is_of_a_link(const struct gn__addr *addr)
+{
+    return !gn__addr_is_v4(addr) && gn__addr_is_linklocal(addr);
+}
+
 bool gn__outside_may_be(struct gn_network *net, const struct gn__addr *addr)
 {
     size_t i;
 
     if (is_reserved4(addr) || gn__addr_is_any(addr) ||
         gn__addr_is_loopback(addr) || gn__addr_is_multicast(addr) ||
-        gn__addr_is_linklocal(addr))
+        is_of_a_link(addr))
         return false;
     for (i = 0; i < net->n_prefixes; i++) {
         if (gn__prefix_contains(&net->prefixes[i].prefix, addr))
             return false;
     }
     return net->host && !gn__ns_is_local(net->host, addr);
+}
+
+bool gn__outside_may_come(struct gn_network *net, const struct gn__addr *addr)
+{
+    return !gn__addr_is_linklocal(addr) && gn__outside_may_be(net, addr);
 }
 
 int gn__outside_check(struct gn_network *net,
@@ -57,7 +69,7 @@ int gn__outside_check(struct gn_network *net,
         return -ECANCELED;
     if (!outside->port || !guest->port ||
         gn__addr_is_v4(&outside->addr) != gn__addr_is_v4(&guest->addr) ||
-        !gn__outside_may_be(net, &outside->addr))
+        !gn__outside_may_come(net, &outside->addr))
         return -EADDRNOTAVAIL;
     return 0;
 }

@@ -142,8 +142,8 @@ GN_WARN_UNUSED int gn__outside_accept_flow(
  * From an endpoint outside to one of a guest in @net.
  *
  *   -EADDRINUSE     There is one.
- *   -EADDRNOTAVAIL  @outside cannot be played, see gn__outside_may_be(), or is
- *                   of the other family.
+ *   -EADDRNOTAVAIL  @outside cannot be played, see gn__outside_may_come(), or
+ *                   is of the other family.
  *   -EHOSTUNREACH   No guest has the address.
  *   -ENOBUFS        There are limits.max_flows to that guest.
  *   -ENOMEM, -ECANCELED (the network is closing)
@@ -167,8 +167,11 @@ void gn__outside_flow_refused(struct gn__outside_flow *flow);
 void gn__outside_flow_close(struct gn__outside_flow *flow);
 
 /** May the gateway play this address towards guests of @net? Not: loopback,
- *  link-local, any, multicast, broadcast, one in the network's prefixes. */
+ *  link-local of IPv6, any, multicast, broadcast, one in the network's
+ *  prefixes. */
 bool gn__outside_may_be(struct gn_network *net, const struct gn__addr *addr);
+/** Also if it is not the guest who began? Not: link-local of IPv4 either. */
+bool gn__outside_may_come(struct gn_network *net, const struct gn__addr *addr);
 
 /**
  * Connect to a guest as @outside. @out: a non-blocking, connecting socket in

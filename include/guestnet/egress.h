@@ -252,12 +252,13 @@ typedef void (*gn_audit_cb)(const struct gn_audit *audit, void *arg);
  * What a rule covers is not all it opens:
  *   - Private addresses (RFC 1918, fc00::/7, and their like) are opened by
  *     "any" and by prefixes, never by name.
- *   - Loopback, link-local addresses and local NAT64 are opened by a prefix
- *     within these ranges only.
+ *   - Loopback, link-local addresses of IPv4 and local NAT64 are opened by a
+ *     prefix within these ranges only.
  *   - The machine's own addresses, and those where clouds keep metadata, are
  *     opened by the address itself only.
- *   - Never opened: 0.0.0.0/8 and ::, multicast, broadcast, 240.0.0.0/4, IPv4
- *     in IPv6 in forms that nobody routes, and IPv6 addresses that lead by
+ *   - Never opened: 0.0.0.0/8 and ::, multicast, broadcast, 240.0.0.0/4,
+ *     fe80::/10 (the guest's own links), IPv4 in IPv6 in forms that nobody
+ *     routes, and IPv6 addresses that lead by
  *     NAT64, 6to4, Teredo or ISATAP to an IPv4 address above "private".
  *   - ::ffff:a.b.c.d is a.b.c.d.
  * Deny rules have no exceptions, and match an IPv4 address inside such an IPv6

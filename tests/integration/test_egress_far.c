@@ -138,6 +138,9 @@ static void what_one_guest_looked_up_opens_nothing_for_others(void **state)
 /* DNS rebinding. */
 static void names_open_nothing_private_or_own(void **state)
 {
+    static const char *const led[] = {
+        FAR_PRIVATE,          NEAR_V4,         GATEWAY4, GATEWAY6,
+        "64:ff9b::127.0.0.1", "2002:7f00:1::", FAR_META};
     struct fixture *f = *state;
 
     eg_begin_names(&f->eg, RULES("allow name *.example.org", "deny any"),
@@ -152,12 +155,11 @@ static void names_open_nothing_private_or_own(void **state)
     assert_int_equal(eg_lookup(&f->eg, "a.example.org"), 0);
     assert_int_equal(dial(f, FAR_PRIVATE), -EACCES);
     assert_string_equal(eg_last(&f->eg).name, "a.example.org");
-    assert_int_equal(dial(f, NEAR_V4), -EACCES);
-    assert_int_equal(dial(f, GATEWAY4), -EACCES);
-    assert_int_equal(dial(f, GATEWAY6), -EACCES);
-    assert_int_equal(dial(f, "64:ff9b::127.0.0.1"), -EACCES);
-    assert_int_equal(dial(f, "2002:7f00:1::"), -EACCES);
-    assert_true(dial(f, "169.254.169.254") < 0);
+    for (size_t i = 0; i < sizeof(led) / sizeof(led[0]); i++) {
+        assert_int_equal(dial(f, led[i]), -EACCES);
+        assert_int_equal(eg_ask(&f->eg, led[i], 8080), -EACCES);
+        assert_string_equal(eg_last(&f->eg).name, "a.example.org");
+    }
     assert_false(eg_readable(f->private4, 0));
     assert_false(eg_readable(f->near4, 0));
 }
@@ -248,6 +250,60 @@ static void the_machines_own_need_a_rule_of_their_own(void **state)
     eg_end(&f->eg);
     eg_begin(&f->eg, RULES("allow tcp " NEAR_V4 " port 8080"), NULL);
     expect_reached(f, NEAR_V4, f->near4);
+}
+
+static void expect_asked(struct fixture *f, const char *host, int fd)
+{
+    char byte;
+
+    assert_int_equal(eg_ask(&f->eg, host, 8080), 0);
+    assert_true(eg_readable(fd, 10000));
+    assert_int_equal(recv(fd, &byte, 1, 0), 1);
+}
+
+static void metadata_needs_a_rule_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+    int tcp = far_socket(SOCK_STREAM, FAR_META ":8080", true);
+    int udp = far_socket(SOCK_DGRAM, FAR_META ":8080", false);
+
+    eg_begin(&f->eg,
+             RULES("allow any", "allow 0.0.0.0/0", "allow 169.254.0.0/16"),
+             NULL);
+    assert_int_equal(dial(f, FAR_META), -EACCES);
+    assert_string_equal(eg_last(&f->eg).reason, "metadata");
+    assert_int_equal(dial(f, "::ffff:" FAR_META), -EACCES);
+    assert_int_equal(eg_ask(&f->eg, FAR_META, 8080), -EACCES);
+    assert_false(eg_readable(tcp, 0));
+    assert_false(eg_readable(udp, 0));
+    eg_end(&f->eg);
+    eg_begin(&f->eg, RULES("allow " FAR_META " port 8080"), NULL);
+    expect_reached(f, FAR_META, tcp);
+    expect_reached(f, "::ffff:" FAR_META, tcp);
+    expect_asked(f, FAR_META, udp);
+    assert_int_equal(dial(f, FAR_LINK), -EACCES);
+    close(tcp);
+    close(udp);
+}
+
+static void link_local_needs_a_rule_about_it(void **state)
+{
+    struct fixture *f = *state;
+    int tcp = far_socket(SOCK_STREAM, FAR_LINK ":8080", true);
+    int udp = far_socket(SOCK_DGRAM, FAR_LINK ":8080", false);
+
+    eg_begin(&f->eg, RULES("allow any", "allow 169.0.0.0/8"), NULL);
+    assert_int_equal(dial(f, FAR_LINK), -EACCES);
+    assert_string_equal(eg_last(&f->eg).reason, "link-local");
+    assert_int_equal(eg_ask(&f->eg, FAR_LINK, 8080), -EACCES);
+    assert_false(eg_readable(tcp, 0));
+    assert_false(eg_readable(udp, 0));
+    eg_end(&f->eg);
+    eg_begin(&f->eg, RULES("allow 169.254.0.0/16 port 8080"), NULL);
+    expect_reached(f, FAR_LINK, tcp);
+    expect_asked(f, FAR_LINK, udp);
+    close(tcp);
+    close(udp);
 }
 
 static void a_ttl_ends_what_it_opened_but_no_connection(void **state)
@@ -633,6 +689,8 @@ int main(void)
         TEST(names_open_nothing_private_or_own),
         TEST(aliases_and_names_of_addresses_open_nothing),
         TEST(the_machines_own_need_a_rule_of_their_own),
+        TEST(metadata_needs_a_rule_of_its_own),
+        TEST(link_local_needs_a_rule_about_it),
         TEST(a_ttl_ends_what_it_opened_but_no_connection),
         TEST(no_route_is_what_the_kernel_says),
         TEST(a_policy_ends_connects_that_nobody_answers),

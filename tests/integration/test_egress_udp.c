@@ -127,23 +127,76 @@ static void what_is_denied_is_eacces_and_counted(void **state)
     drop(sock);
 }
 
-static void a_silent_denial_says_nothing(void **state)
+/* What a blocking recv() of a connected socket ends with. */
+static int hear(struct fixture *f, const char *host)
 {
-    struct fixture *f = *state;
-    struct gn_policy policy = {.size = sizeof(policy),
-                               .denial = GN_DENIAL_SILENT};
+    struct timeval patience = {.tv_usec = 100000};
     struct gn_sock *sock;
+    char byte;
     int err;
 
-    eg_begin(&f->eg, RULES("deny any"), &policy);
-    sock = eg_dial(&f->eg, SOCK_DGRAM, GATEWAY4, far_port(f->v4), &err);
+    sock = eg_dial(&f->eg, SOCK_DGRAM, host, far_port(f->v4), &err);
+    assert_non_null(sock);
+    assert_int_equal(gn_sock_setopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience,
+                                    sizeof(patience)),
+                     0);
     assert_int_equal(gn_sock_send(sock, "x", 1, 0), 1);
-    for (int i = 0; drops(f, GN_DROP_DENIED) < 1; i++) {
+    err = (int)gn_sock_recv(sock, &byte, 1, 0);
+    drop(sock);
+    return err;
+}
+
+static void until_denied(struct fixture *f, uint64_t n)
+{
+    for (int i = 0; drops(f, GN_DROP_DENIED) < n; i++) {
         assert_true(i < 10000);
         assert_int_equal(gn_sleep_ns(f->eg.guest, 1000000), 0);
     }
-    assert_int_equal(eg_error(sock), 0);
-    drop(sock);
+}
+
+static void a_denial_is_what_was_chosen(void **state)
+{
+    static const int errors[] = {
+        [GN_DENIAL_ACCES] = -EACCES,
+        [GN_DENIAL_REFUSED] = -ECONNREFUSED,
+        [GN_DENIAL_SILENT] = -EAGAIN, /* SO_RCVTIMEO */
+    };
+    struct fixture *f = *state;
+
+    for (int denial = 0; denial < GN_N_DENIALS; denial++) {
+        struct gn_policy policy = {.size = sizeof(policy),
+                                   .denial = (enum gn_denial)denial};
+
+        if (denial)
+            eg_end(&f->eg);
+        eg_begin(&f->eg, RULES("deny any"), &policy);
+        assert_int_equal(hear(f, GATEWAY4), errors[denial]);
+        assert_int_equal(hear(f, "203.0.113.1"), errors[denial]);
+        until_denied(f, 2);
+        assert_int_equal(eg_audits(&f->eg), 2);
+        assert_false(eg_readable(f->v4, 0));
+    }
+}
+
+static void no_other_address_is_a_way_there(void **state)
+{
+    struct fixture *f = *state;
+    unsigned short port = far_port(f->v4);
+
+    eg_begin(&f->eg, RULES("allow any", "allow name *.example"), NULL);
+    for (size_t i = 0; eg_astray[i]; i++) {
+        /* To groups nobody says no, but nobody is there either. */
+        if (strcmp(eg_astray[i], "ff02::1") != 0 &&
+            strcmp(eg_astray[i], "224.0.0.1") != 0 &&
+            eg_ask(&f->eg, eg_astray[i], port) == 0)
+            fail_msg("%s was not denied", eg_astray[i]);
+    }
+    for (size_t i = 0; eg_own[i]; i++)
+        assert_int_equal(eg_ask(&f->eg, eg_own[i], port), -ECONNREFUSED);
+    assert_int_equal(eg_ask(&f->eg, GATEWAY4, port), -EACCES);
+    assert_int_equal(eg_ask(&f->eg, GATEWAY6, far_port(f->v6)), -EACCES);
+    assert_false(eg_readable(f->v4, 50));
+    assert_false(eg_readable(f->v6, 0));
 }
 
 static void nobody_there_is_econnrefused(void **state)
@@ -233,7 +286,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(datagrams_of_all_sizes_pass),
         TEST(what_is_denied_is_eacces_and_counted),
-        TEST(a_silent_denial_says_nothing),
+        TEST(a_denial_is_what_was_chosen),
+        TEST(no_other_address_is_a_way_there),
         TEST(nobody_there_is_econnrefused),
         TEST(two_sockets_are_two_flows),
         TEST(flows_end_with_their_guest),

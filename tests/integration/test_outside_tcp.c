@@ -344,11 +344,10 @@ static void without_hooks_there_is_no_way(void **state)
 
 static void some_addresses_are_never_outside(void **state)
 {
-    static const char *const never[] = {"127.0.0.2:80",   "169.254.1.1:80",
-                                        "240.0.0.1:80",   "0.1.2.3:80",
-                                        "10.77.0.99:80",  "[fd77::99]:80",
-                                        "[::1]:80",       "[fe80::1%2]:80",
-                                        "10.77.0.255:80", NULL};
+    static const char *const never[] = {
+        "127.0.0.2:80",   "240.0.0.1:80",   "0.1.2.3:80",
+        "10.77.0.99:80",  "[fd77::99]:80",  "[::1]:80",
+        "[fe80::1%2]:80", "10.77.0.255:80", NULL};
     struct fixture *f = *state;
     size_t i;
 

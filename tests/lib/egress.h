@@ -69,6 +69,13 @@ int eg_connect(struct gn_sock *sock, const char *host, unsigned short port);
 /** Open and connect a blocking one: NULL and *@err. */
 struct gn_sock *eg_dial(struct eg *eg, int type, const char *host,
                         unsigned short port, int *err);
+/** Send a datagram there: 0 when it was allowed, or the error of the connected
+ *  socket. */
+int eg_ask(struct eg *eg, const char *host, unsigned short port);
+/** Addresses that somebody may take for ways to the machine's loopback, and the
+ *  guest's own; NULL-ended. */
+extern const char *const eg_astray[];
+extern const char *const eg_own[];
 /** Poll for 10 s at most. */
 short eg_wait(struct gn_sock *sock, short events);
 /** SO_ERROR, negative. */

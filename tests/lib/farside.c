@@ -79,6 +79,7 @@ static bool join_sides(void)
              "ip addr add " NEAR_V6 "/64 dev near nodad && "
              "ip route add 203.0.113.0/24 via 198.51.100.2 && "
              "ip route add 192.168.55.0/24 via 198.51.100.2 && "
+             "ip route add 169.254.0.0/16 via 198.51.100.2 && "
              "ip route add 2001:db8:2::/64 via 2001:db8:1::2",
              (int)getpid(), far_ns);
     return run(text);
@@ -93,6 +94,8 @@ static bool dress_far_side(void)
                "ip addr add " FAR_V4 "/32 dev lo && "
                "ip addr add " FAR_V4_B "/32 dev lo && "
                "ip addr add " FAR_PRIVATE "/32 dev lo && "
+               "ip addr add " FAR_META "/32 dev lo && "
+               "ip addr add " FAR_LINK "/32 dev lo && "
                "ip addr add " FAR_V6 "/128 dev lo nodad && "
                "ip route add blackhole 203.0.113.99/32") &&
            !setns(near_ns, CLONE_NEWNET);

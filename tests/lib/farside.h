@@ -15,6 +15,8 @@
 #define FAR_V4_B    "203.0.113.2"
 #define FAR_PRIVATE "192.168.55.1"
 #define FAR_V6      "2001:db8:2::1"
+#define FAR_META    "169.254.169.254" /* as in a cloud */
+#define FAR_LINK    "169.254.7.7"
 /** Routed there, but nobody has it: no answer ever comes. */
 #define FAR_SILENT "203.0.113.99"
 /** No route leads there. */
