@@ -147,8 +147,8 @@ static void curl_opens_one_for_each_request(void **state)
     assert_int_equal(pubnet_stats(f->pub).unreached, 0);
 }
 
-/* wrk says so only when there were any. */
-static void load(struct fixture *f, const char *options)
+/* How many requests wrk made; it speaks of errors only when there were any. */
+static unsigned load_once(struct fixture *f, const char *options)
 {
     char out[4000];
     const char *at;
@@ -162,7 +162,18 @@ static void load(struct fixture *f, const char *options)
     assert_non_null(at);
     while (at > out && at[-1] != '\n' && at[-1] != ' ')
         at--;
-    assert_true(atoi(at) >= 100);
+    return (unsigned)atoi(at);
+}
+
+static void load(struct fixture *f, const char *options)
+{
+    unsigned n, n_made = 0;
+
+    do {
+        n = load_once(f, options);
+        assert_true(n > 0);
+        n_made += n;
+    } while (n_made < N_REQUESTS);
 }
 
 static void wrk_finds_no_error(void **state)
@@ -198,9 +209,9 @@ static void tshark_reads_what_went_over_the_network(void **state)
     gn_program_run(out, sizeof(out),
                    "tshark -r %s -o ip.check_checksum:TRUE"
                    " -o tcp.check_checksum:TRUE -Y"
-                   " '_ws.malformed || tcp.checksum.status==0 ||"
-                   " ip.checksum.status==0 || tcp.analysis.lost_segment ||"
-                   " tcp.analysis.retransmission' 2>/dev/null",
+                   " '_ws.expert.severity >= \"Warning\" || _ws.malformed ||"
+                   " tcp.analysis.lost_segment || tcp.analysis.retransmission'"
+                   " 2>&1 | grep -v 'Running as user' || true",
                    path);
     assert_string_equal(out, "");
 }
