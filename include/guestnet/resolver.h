@@ -73,7 +73,8 @@ struct gn_answer {
  * How lookups are answered. Each operation starts one and returns 0, after
  * which it ends it by exactly one gn_lookup_done_*() of its kind (at once, from
  * inside the operation, is allowed), or returns an error and has then ended it.
- * Strings are borrowed until the lookup has ended.
+ * Strings are borrowed until the lookup has ended. An operation must not close
+ * the network or the namespace that it answers for, nor a resolver.
  *
  * Errors that mean something: GN_EAI_NONAME (there is no such name),
  * GN_EAI_NODATA (there is, but nothing of what was asked for), GN_EAI_AGAIN (a
@@ -448,9 +449,9 @@ struct gn_ares_config {
  * Questions go over the host's sockets, on the thread that drives the network,
  * and each network has sockets and a cache of its own; so a clock of
  * GN_DRIVE_VIRTUAL, which has no descriptors, ends lookups with -ENOTSUP.
- * Answers that are malformed, or for something else than was asked, or from
- * somebody else, are dropped (gn_resolver_ares_stats()). What a lookup ends
- * with:
+ * Answers that are malformed or for something else than was asked are dropped
+ * and counted (gn_resolver_ares_stats()); those from somebody else never arrive,
+ * and it is the kernel that counts them (UdpNoPorts). What a lookup ends with:
  *
  *   GN_EAI_NONAME  There is no such name.
  *   GN_EAI_NODATA  There is, but with nothing of what was asked for.

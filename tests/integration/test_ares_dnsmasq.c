@@ -143,6 +143,18 @@ static void a_network_may_have_both(void **state)
     gn_resolver_close(own);
 }
 
+/* The last test. What is known stays known. */
+static void a_server_that_dies(void **state)
+{
+    struct gn_test_lookups *f = *state;
+
+    assert_string_equal(gn_test_look(f, "ip4", "web.test"), "192.0.2.1/60");
+    gn_test_nameserver_stop(&server);
+    assert_int_equal(
+        strncmp(gn_test_look(f, "ip4", "web.test"), "192.0.2.1/", 10), 0);
+    assert_string_equal(gn_test_look(f, "ip4", "four.test"), "again");
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -151,10 +163,10 @@ int main(void)
         CASE(names_that_are_not_there),
         CASE(names_of_addresses),
         CASE(other_records),
-
         CASE(what_is_known_is_asked_once),
         CASE(the_blocking_form),
         CASE(a_network_may_have_both),
+        CASE(a_server_that_dies),
     };
     int failed;
 

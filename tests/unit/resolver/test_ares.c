@@ -296,6 +296,38 @@ static void no_edns_at_all(void **state)
     assert_int_equal(f->dnsd.n_asked, 1);
 }
 
+/* The length of an answer that the question allows (RFC 6891 section 6.1.2). */
+static void answer_with_room(const struct gn_test_ask *ask, void *arg)
+{
+    const uint8_t *opt = memmem(ask->message, ask->len, "\0\0\x29", 3);
+    unsigned *room = arg;
+
+    *room = opt ? opt[3] * 256u + opt[4] : 0;
+    answer_names(ask, NULL);
+}
+
+static void edns_says_how_much_may_come(void **state)
+{
+    struct fixture *f = *state;
+    unsigned room = 0;
+
+    f->dnsd.arg = &room;
+    start(f, (struct gn_ares_config){0}, answer_with_room);
+    assert_int_equal(status_of(f, "web.test"), 0);
+    assert_int_equal(room, 1232);
+}
+
+static void edns_bytes_are_as_wanted(void **state)
+{
+    struct fixture *f = *state;
+    unsigned room = 0;
+
+    f->dnsd.arg = &room;
+    start(f, (struct gn_ares_config){.edns_bytes = 4096}, answer_with_room);
+    assert_int_equal(status_of(f, "web.test"), 0);
+    assert_int_equal(room, 4096);
+}
+
 static void answer_if_mixed(const struct gn_test_ask *ask, void *arg)
 {
     bool upper = false, lower = false;
@@ -415,6 +447,18 @@ static void a_ttl_runs_out(void **state)
 
     start(f, (struct gn_ares_config){0}, answer_short);
     assert_int_equal(status_of(f, "web.test"), 0);
+    gn_test_pollio_until(&f->pollio, &never, 2100);
+    assert_int_equal(status_of(f, "web.test"), 0);
+    assert_int_equal(f->dnsd.n_asked, 2);
+}
+
+static void no_ttl_is_longer_than_wanted(void **state)
+{
+    struct fixture *f = *state;
+    bool never = false;
+
+    start(f, (struct gn_ares_config){.cache_ttl_s = 1}, answer_names);
+    assert_int_equal(status_of(f, "web.test"), 0); /* for 60 s */
     gn_test_pollio_until(&f->pollio, &never, 2100);
     assert_int_equal(status_of(f, "web.test"), 0);
     assert_int_equal(f->dnsd.n_asked, 2);
@@ -660,6 +704,8 @@ int main(void)
         CASE(tcp_alone),
         CASE(an_old_server_is_asked_without_edns),
         CASE(no_edns_at_all),
+        CASE(edns_says_how_much_may_come),
+        CASE(edns_bytes_are_as_wanted),
         CASE(random_case_in_questions),
         CASE(a_dead_server_and_a_second_one),
         CASE(nobody_listens),
@@ -667,6 +713,7 @@ int main(void)
         CASE(what_is_known_is_not_asked_again),
         CASE(without_a_cache_it_is),
         CASE(a_ttl_runs_out),
+        CASE(no_ttl_is_longer_than_wanted),
         CASE(the_cache_is_bounded),
         CASE(search_domains_are_tried),
         CASE(without_search_domains_names_stay_as_they_are),

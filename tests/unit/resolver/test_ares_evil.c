@@ -105,6 +105,50 @@ static void answers_of_others_do_not_arrive(void **state)
     assert_int_equal(stats_of(f).answers, 1);
 }
 
+/* From another address, by the right port. */
+static void answer_from_stranger(const struct gn_test_ask *ask, void *arg)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(0x7f000042)};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    struct gn_test_dns dns;
+
+    (void)arg;
+    from.sin_port = htons((uint16_t)atoi(strchr(ask->dnsd->address, ':') + 1));
+    assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+    forged(&dns, ask);
+    assert_int_equal(sendto(fd, dns.bytes, dns.len, 0,
+                            (const struct sockaddr *)&ask->from, ask->from_len),
+                     dns.len);
+    close(fd);
+    good(ask);
+}
+
+/* The kernel's count of datagrams that nobody here waits for. */
+static unsigned long no_ports(void)
+{
+    FILE *in = fopen("/proc/net/snmp", "r");
+    unsigned long n = 0;
+    char line[512];
+
+    assert_non_null(in);
+    while (fgets(line, sizeof(line), in))
+        (void)sscanf(line, "Udp: %*u %lu", &n);
+    (void)fclose(in);
+    return n;
+}
+
+static void the_wrong_address_is_dropped_by_the_kernel(void **state)
+{
+    struct fixture *f = *state;
+    unsigned long before = no_ports();
+
+    start(f, (struct gn_ares_config){0}, answer_from_stranger);
+    assert_good(f);
+    assert_int_equal(stats_of(f).answers, 1);
+    assert_true(no_ports() > before);
+}
+
 static void answer_unrelated(const struct gn_test_ask *ask, void *arg)
 {
     struct gn_test_dns dns;
@@ -216,6 +260,42 @@ static void more_records_promised_than_sent(void **state)
                                "\xc0\x0c\0\1\0\1\0\0\0\1\0\4\1\2\3\4";
 
     assert_int_equal(status_of_bytes(f, text, sizeof(text) - 1), GN_EAI_FAIL);
+}
+
+/* As much of it as a datagram holds. */
+static void a_datagram_full_of_garbage(void **state)
+{
+    static uint8_t text[65507 - 2];
+    struct fixture *f = *state;
+    unsigned i;
+
+    for (i = 0; i < sizeof(text); i++)
+        text[i] = (uint8_t)(i * 2654435761u >> 24);
+    assert_int_equal(status_of_bytes(f, text, sizeof(text)), GN_EAI_FAIL);
+    assert_int_equal(stats_of(f).answers, 2);
+    assert_int_equal(stats_of(f).failures, 2);
+}
+
+/* As much as a message by TCP may be: nothing but pointers, each to the one
+ * before it. */
+static void pointers_for_64_kib(void **state)
+{
+    static uint8_t text[65535 - 2];
+    struct fixture *f = *state;
+    struct bytes what = {text, sizeof(text)};
+    unsigned i, to;
+
+    memcpy(text, "\x81\x80\0\1\xff\xff\0\0\0\0\3web\4test\0\0\1\0\1", 24);
+    for (i = 24; i + 1 < sizeof(text); i += 2) {
+        to = i < 0x4000 ? i : 0x3fff;
+        text[i] = (uint8_t)(0xc0 | to >> 8);
+        text[i + 1] = (uint8_t)to;
+    }
+    f->dnsd.arg = &what;
+    start(f, (struct gn_ares_config){.tries = 2, .flags = GN_ARES_TCP},
+          answer_bytes);
+    assert_int_equal(status_of(f, "web.test"), GN_EAI_FAIL);
+    assert_int_equal(stats_of(f).failures, 2);
 }
 
 static void answer_random(const struct gn_test_ask *ask, void *arg)
@@ -537,11 +617,14 @@ int main(void)
         CASE(the_wrong_id_is_dropped),
         CASE(the_wrong_question_is_dropped),
         CASE(answers_of_others_do_not_arrive),
+        CASE(the_wrong_address_is_dropped_by_the_kernel),
         CASE(what_was_not_asked_for_is_left_out),
         CASE(aliases_in_a_circle_lead_nowhere),
         CASE(garbage_is_a_failure_of_the_server),
         CASE(pointers_in_a_circle),
         CASE(more_records_promised_than_sent),
+        CASE(a_datagram_full_of_garbage),
+        CASE(pointers_for_64_kib),
         CASE(damaged_answers_end_somehow),
         CASE(four_thousand_addresses_give_some),
         CASE(truncated_for_ever_ends),
