@@ -207,6 +207,19 @@ static void answer_bytes(const struct gn_test_ask *ask, void *arg)
     gn_test_dnsd_send_raw(ask, buf, bytes->len + 2);
 }
 
+/* The same by TCP: a length in front, and as long as that can say. */
+static void answer_bytes_by_tcp(const struct gn_test_ask *ask, void *arg)
+{
+    const struct bytes *bytes = arg;
+    uint8_t buf[2 + 65535];
+
+    buf[0] = (uint8_t)((bytes->len + 2) >> 8);
+    buf[1] = (uint8_t)(bytes->len + 2);
+    memcpy(buf + 2, ask->message, 2);
+    memcpy(buf + 4, bytes->bytes, bytes->len);
+    gn_test_dnsd_send_raw(ask, buf, bytes->len + 4);
+}
+
 static int status_of_bytes(struct fixture *f, const void *bytes, size_t len)
 {
     struct bytes what = {bytes, len};
@@ -293,7 +306,7 @@ static void pointers_for_64_kib(void **state)
     }
     f->dnsd.arg = &what;
     start(f, (struct gn_ares_config){.tries = 2, .flags = GN_ARES_TCP},
-          answer_bytes);
+          answer_bytes_by_tcp);
     assert_int_equal(status_of(f, "web.test"), GN_EAI_FAIL);
     assert_int_equal(stats_of(f).failures, 2);
 }
