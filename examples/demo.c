@@ -523,7 +523,7 @@ static void start_nginx(const char *folder)
     wait_for_nginx();
 }
 
-/* What the client's connect() says, and what it is answered. */
+/* What the client's connect() says, after how long, and what it is answered. */
 static int try_outside(struct gn_namespace *client, unsigned port, char *out,
                        size_t cap)
 {
@@ -531,13 +531,17 @@ static int try_outside(struct gn_namespace *client, unsigned port, char *out,
     struct sockaddr_storage addr;
     char text[GN_ADDR_TEXT_MAX];
     struct gn_sock *sock;
+    double begin;
     socklen_t len;
     int err;
 
     (void)snprintf(text, sizeof(text), "10.77.0.1:%u", port);
     check(text, gn_addr_parse(text, &addr, &len));
     check("socket", gn_sock_open(client, AF_INET, SOCK_STREAM, 0, &sock));
+    begin = now_ms();
     err = gn_sock_connect(sock, (struct sockaddr *)&addr, len);
+    say("%.2f ms: connect() to %s: %s", now_ms() - begin, text,
+        gn_strerror(err));
     if (!err) {
         check("send", gn_sock_send(sock, request, sizeof(request) - 1, 0));
         read_all(sock, out, cap);
@@ -567,7 +571,6 @@ static void outside(struct gn_network *net)
     check("policy", gn_host_system(&policy, &denying));
     client = new_guest(net, "client", denying);
     err = try_outside(client, nginx.port, answer_text, sizeof(answer_text));
-    say("connect(): %s", gn_strerror(err));
     if (err != -EACCES)
         fail("that was to be \"%s\"", gn_strerror(-EACCES));
     gn_namespace_close(client, 0, NULL, NULL);
