@@ -160,7 +160,7 @@ struct gn_namespace {
     struct gn__list routes;
     uint32_t n_routes;
     struct gn__last_way last_ways[2]; /* from any source, and from a certain */
-    struct gn__pmtu *pmtu;        /* GN__N_PMTU entries; NULL: none yet */
+    struct gn__pmtu *pmtu;            /* GN__N_PMTU entries; NULL: none yet */
     struct gn__names *names;      /* it has been told; NULL: no way outside */
     struct gn_resolver *resolver; /* NULL: the network's */
     struct gn__list socks;        /* struct gn_sock.of_ns */
