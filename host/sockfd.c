@@ -162,7 +162,7 @@ static int attach(struct gn_sock *sock, short events, struct sockfd *fresh,
 
 int gn_sock_fd(struct gn_sock *sock, short events, int *fd)
 {
-    struct sockfd *fresh, *self = NULL;
+    struct sockfd *fresh = NULL, *self = NULL;
     int err;
 
     if (!sock || !fd)
