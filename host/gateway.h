@@ -6,7 +6,7 @@
  * Who comes to a guest from outside, by a published port or one that a host
  * shows, comes as the client itself, or as the gateway where that cannot be.
  */
-#include "namespace/outside.h"
+#include "namespace/namespace.h"
 
 /** Can a guest at @to be shown this client? NULL: it has no address. */
 bool gn__gateway_shows(struct gn_network *net,
