@@ -2,7 +2,8 @@
 
 /*
  * Stands in for libFuzzer where a compiler has none: runs a fuzz target over
- * the files given, and over those of the folders given, in order of name.
+ * the files given, and over those of the folders given, in order of name. A
+ * folder without any is a failure.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -44,7 +45,7 @@ static int run(const char *path)
 {
     struct dirent **entries;
     int n = scandir(path, &entries, NULL, alphasort);
-    int failed = 0;
+    int failed = 0, n_run = 0;
 
     if (n < 0)
         return run_file(path);
@@ -53,11 +54,12 @@ static int run(const char *path)
         snprintf(child, sizeof(child), "%s/%s", path, entries[i]->d_name);
         if (entries[i]->d_name[0] != '.')
             failed |= run_file(child);
+        n_run += entries[i]->d_name[0] != '.';
         free(entries[i]);
     }
     free(entries);
-    printf("%d inputs: %s\n", n - 2, path);
-    return failed;
+    printf("%d inputs: %s\n", n_run, path);
+    return n_run ? failed : 1;
 }
 
 int main(int argc, char **argv)
