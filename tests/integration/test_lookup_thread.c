@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include <guestnet/guestnet.h>
@@ -91,6 +93,23 @@ static void guests_resolve_each_other(void **state)
                         "-3008");
     assert_string_equal(resolve("web", "80", AF_UNSPEC, AI_NUMERICHOST),
                         "-3008");
+    close_network();
+}
+
+/* What the host is called its own files say, which no guest is shown. */
+static void the_hosts_own_names_are_unknown(void **state)
+{
+    static const char *const names[] = {"ip6-localnet", "ip6-allnodes"};
+    char name[HOST_NAME_MAX + 1] = "";
+    size_t i;
+
+    (void)state;
+    open_network(NULL);
+    assert_int_equal(gethostname(name, sizeof(name) - 1), 0);
+    if (strncmp(name, "localhost", 9) != 0)
+        assert_string_equal(resolve(name, "80", AF_UNSPEC, 0), "-3008");
+    for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+        assert_string_equal(resolve(names[i], "80", AF_UNSPEC, 0), "-3008");
     close_network();
 }
 
@@ -544,6 +563,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(guests_resolve_each_other),
+        cmocka_unit_test(the_hosts_own_names_are_unknown),
         cmocka_unit_test(mapped_addresses_come_when_asked_for),
         cmocka_unit_test(addresses_have_names),
         cmocka_unit_test(a_list_is_freed_in_parts_after_its_network),
