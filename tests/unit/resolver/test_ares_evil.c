@@ -293,13 +293,15 @@ static void a_datagram_full_of_garbage(void **state)
  * before it. */
 static void pointers_for_64_kib(void **state)
 {
+    static const char begin[24] = "\x81\x80\0\1\xff\xff\0\0\0\0"
+                                  "\3web\4test\0\0\1\0\1";
     static uint8_t text[65535 - 2];
     struct fixture *f = *state;
     struct bytes what = {text, sizeof(text)};
     unsigned i, to;
 
-    memcpy(text, "\x81\x80\0\1\xff\xff\0\0\0\0\3web\4test\0\0\1\0\1", 24);
-    for (i = 24; i + 1 < sizeof(text); i += 2) {
+    memcpy(text, begin, sizeof(begin));
+    for (i = sizeof(begin); i + 1 < sizeof(text); i += 2) {
         to = i < 0x4000 ? i : 0x3fff;
         text[i] = (uint8_t)(0xc0 | to >> 8);
         text[i + 1] = (uint8_t)to;
