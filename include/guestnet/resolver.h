@@ -320,7 +320,13 @@ GN_API GN_WARN_UNUSED int gn_lookup_query(struct gn_namespace *ns,
 /** End one early: the callback runs with -ECANCELED. */
 GN_API void gn_lookup_cancel(struct gn_lookup *lookup);
 
-/* ---- the blocking forms ---- */
+/*
+ * ---- the blocking forms ----
+ *
+ * What asks a resolver is done by the driving thread: under GN_DRIVE_LOOP and
+ * GN_DRIVE_CALLER they wait until somebody runs the loop, and uv_run() returns
+ * at once from a loop on which nothing else goes on.
+ */
 
 /**
  * getaddrinfo(3) for a guest: node, service, hints, flags and their errors are
