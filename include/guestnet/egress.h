@@ -32,7 +32,9 @@
  *
  * Threads: operations run on the driving thread of the guest's network, with no
  * lock held, and must not block. gn_host_dial_done(), gn_host_accepted() and
- * gn_host_packet() are for any thread; the rest for the driving thread.
+ * gn_host_packet() are for any thread; the rest for the driving thread. So
+ * under GN_DRIVE_LOOP and GN_DRIVE_CALLER the outside is there while somebody
+ * runs the loop.
  */
 #include <stdbool.h>
 #include <stddef.h>

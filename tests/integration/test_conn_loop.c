@@ -83,6 +83,15 @@ static void listen_there(struct looped *f)
                      0);
 }
 
+/* The only call that may come. */
+static void packet_over(struct gn_packet_conn *conn, ssize_t nread,
+                        const void *data, const struct sockaddr *from,
+                        void *arg)
+{
+    (void)conn, (void)data, (void)from, (void)arg;
+    assert_int_equal(nread, -ECANCELED);
+}
+
 static void an_idle_network_holds_nothing(void **state)
 {
     expect_idle(*state);
@@ -154,6 +163,76 @@ static void a_conn_holds_until_it_is_closed(void **state)
     assert_int_equal(f->client.closed + f->server.closed, 2);
 }
 
+static void a_publication_holds_until_it_is_gone(void **state)
+{
+    struct looped *f = *state;
+    struct gn_publication *pub;
+
+    assert_int_equal(
+        gn_publish(f->net, "tcp", "127.0.0.1:0", "10.77.0.2:80", NULL, &pub),
+        0);
+    expect_held(f);
+    gn_unpublish(pub, party_closed, &f->server);
+    assert_int_equal(f->server.closed, 0);
+    expect_idle(f);
+    assert_int_equal(f->server.closed, 1);
+}
+
+static void count_handle(uv_handle_t *handle, void *arg)
+{
+    (void)handle;
+    *(int *)arg += 1;
+}
+
+struct ending {
+    uv_loop_t *loop;
+    bool over;
+    int n_handles;
+};
+
+static void walk(void *arg)
+{
+    struct ending *ending = arg;
+
+    uv_walk(ending->loop, count_handle, &ending->n_handles);
+    ending->over = true;
+}
+
+/* Behind the network's callback, whatever was open: the header's first lines.
+ */
+static void nothing_of_ours_is_left_to_walk(void **state)
+{
+    struct looped *f = *state;
+    struct gn_network_config config = {.size = sizeof(config),
+                                       .drive = GN_DRIVE_LOOP,
+                                       .loop = &f->loop,
+                                       .alloc = &f->heap.alloc};
+    struct ending ending = {.loop = &f->loop};
+    struct gn_publication *pub;
+    struct gn_packet_conn *packets;
+
+    listen_there(f);
+    assert_int_equal(
+        gn_listen_packet(f->guest, "udp", ":53", packet_over, NULL, &packets),
+        0);
+    assert_int_equal(
+        gn_publish(f->net, "tcp", "127.0.0.1:0", "10.77.0.2:80", NULL, &pub),
+        0);
+    assert_int_equal(gn_dial(gn_network_host(f->net), "tcp", "10.77.0.2:80",
+                             NULL, party_dialled, &f->client, NULL),
+                     0);
+    while (!f->client.dialled || !f->server.dialled)
+        (void)uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(gn_dial(gn_network_host(f->net), "tcp", "10.77.0.99:80",
+                             NULL, party_dialled, &f->client, NULL),
+                     0);
+    gn_network_close(f->net, walk, &ending);
+    while (!ending.over)
+        (void)uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(ending.n_handles, 0);
+    assert_int_equal(gn_network_create(&config, &f->net), 0);
+}
+
 static void a_dial_with_a_time_out_wakes_the_loop(void **state)
 {
     struct gn_dial_options options = {.size = sizeof(options),
@@ -179,6 +258,8 @@ int main(void)
         CASE(a_packet_conn_holds_until_it_is_closed),
         CASE(a_dial_holds_until_it_is_over),
         CASE(a_conn_holds_until_it_is_closed),
+        CASE(a_publication_holds_until_it_is_gone),
+        CASE(nothing_of_ours_is_left_to_walk),
         CASE(a_dial_with_a_time_out_wakes_the_loop),
     };
 

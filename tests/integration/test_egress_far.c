@@ -76,6 +76,15 @@ static void expect_reached(struct fixture *f, const char *host, int listener)
     drop(sock);
 }
 
+static void expect_asked(struct fixture *f, const char *host, int fd)
+{
+    char byte;
+
+    assert_int_equal(eg_ask(&f->eg, host, 8080), 0);
+    assert_true(eg_readable(fd, 10000));
+    assert_int_equal(recv(fd, &byte, 1, 0), 1);
+}
+
 static void prefixes_open_what_they_hold(void **state)
 {
     struct fixture *f = *state;
@@ -95,12 +104,14 @@ static void names_open_what_was_looked_up(void **state)
 {
     struct fixture *f = *state;
     struct eg_audit audit;
+    int udp = far_socket(SOCK_DGRAM, FAR_V4 ":8080", false);
 
     eg_begin_names(&f->eg, RULES("allow name *.example.org port 8080"),
                    FAR_V4 " www.example.org\n" FAR_V6
                           " www.example.org\n" FAR_V4_B " example.org\n",
                    60);
     assert_int_equal(dial(f, FAR_V4), -EACCES);
+    assert_int_equal(eg_ask(&f->eg, FAR_V4, 8080), -EACCES);
     assert_int_equal(eg_lookup(&f->eg, "example.org"), 0);
     assert_int_equal(dial(f, FAR_V4), -EACCES);
     assert_int_equal(dial(f, FAR_V4_B), -EACCES);
@@ -112,6 +123,8 @@ static void names_open_what_was_looked_up(void **state)
     assert_string_equal(audit.name, "www.example.org");
     assert_int_equal(audit.rule, 0);
     assert_true(audit.allowed);
+    expect_asked(f, FAR_V4, udp);
+    close(udp);
 }
 
 static void what_one_guest_looked_up_opens_nothing_for_others(void **state)
@@ -250,15 +263,6 @@ static void the_machines_own_need_a_rule_of_their_own(void **state)
     eg_end(&f->eg);
     eg_begin(&f->eg, RULES("allow tcp " NEAR_V4 " port 8080"), NULL);
     expect_reached(f, NEAR_V4, f->near4);
-}
-
-static void expect_asked(struct fixture *f, const char *host, int fd)
-{
-    char byte;
-
-    assert_int_equal(eg_ask(&f->eg, host, 8080), 0);
-    assert_true(eg_readable(fd, 10000));
-    assert_int_equal(recv(fd, &byte, 1, 0), 1);
 }
 
 static void metadata_needs_a_rule_of_its_own(void **state)

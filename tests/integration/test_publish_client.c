@@ -8,10 +8,12 @@
  *     here                              away
  *     198.51.100.1  2001:db8::1   ---   198.51.100.7  2001:db8::7
  *     10.77.200.1 (looks like a guest)  10.77.200.7
+ *     169.254.200.1  fe80::aa           169.254.200.7  fe80::bb
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -100,11 +102,15 @@ static bool make_namespaces(void)
                            "addr add 198.51.100.1/24 dev v0\n"
                            "addr add 198.51.100.2/24 dev v0\n"
                            "addr add 10.77.200.1/24 dev v0\n"
+                           "addr add 169.254.200.1/24 dev v0\n"
+                           "addr add fe80::aa/64 dev v0 nodad\n"
                            "addr add 2001:db8::1/64 dev v0 nodad\n") &&
            run_ip_in(away, "link set lo up\n"
                            "link set v1 up\n"
                            "addr add 198.51.100.7/24 dev v1\n"
                            "addr add 10.77.200.7/24 dev v1\n"
+                           "addr add 169.254.200.7/24 dev v1\n"
+                           "addr add fe80::bb/64 dev v1 nodad\n"
                            "addr add 2001:db8::7/64 dev v1 nodad\n");
 }
 
@@ -196,6 +202,23 @@ static void unless_asked_otherwise(void **state)
 static void a_client_with_a_guests_address_appears_as_the_gateway(void **state)
 {
     expect_hidden(*state, "10.77.200.1", "10.77.0.2:80", false, "10.77.0.1:");
+}
+
+/* Where v0's link-local address is, as seen away. */
+static const char *linklocal6(void)
+{
+    static char text[32];
+
+    assert_int_equal(setns(away, CLONE_NEWNET), 0);
+    (void)snprintf(text, sizeof(text), "[fe80::aa%%%u]", if_nametoindex("v1"));
+    assert_int_equal(setns(here, CLONE_NEWNET), 0);
+    return text;
+}
+
+static void a_link_local_client_appears_as_the_gateway(void **state)
+{
+    expect_hidden(*state, "169.254.200.1", "10.77.0.2:80", false, "10.77.0.1:");
+    expect_hidden(*state, linklocal6(), "[fd77::2]:80", false, "[fd77::1]:");
 }
 
 static void a_client_of_the_other_version_appears_as_the_gateway(void **state)
@@ -366,6 +389,32 @@ static void a_flow_shows_its_client_over_ipv6(void **state)
     expect_flow(*state, "[2001:db8::1]", "[fd77::2]:53");
 }
 
+static void expect_hidden_flow(struct pubnet *p, const char *at,
+                               const char *target, const char *gateway)
+{
+    struct gn_publication *pub = pubnet_publish(p, "udp", ":0", target, NULL);
+    struct gn_sock *sock = bind_guest(p, target);
+    char buf[100];
+    int fd = dial(pub, SOCK_DGRAM, at);
+
+    assert_int_equal(send(fd, "question", 8, 0), 8);
+    assert_memory_equal(answer_one(sock), gateway, strlen(gateway));
+    assert_int_equal(pubnet_read(fd, buf, sizeof(buf)), 8);
+    assert_int_equal(pubnet_stats(pub).as_gateway, 1);
+    close(fd);
+    gn_sock_close(sock);
+    gn_sock_unref(sock);
+    gn_unpublish(pub, NULL, NULL);
+}
+
+static void who_cannot_be_shown_is_the_gateway_in_flows_too(void **state)
+{
+    expect_hidden_flow(*state, "10.77.200.1", "10.77.0.2:53", "10.77.0.1:");
+    expect_hidden_flow(*state, "169.254.200.1", "10.77.0.2:53", "10.77.0.1:");
+    expect_hidden_flow(*state, linklocal6(), "[fd77::2]:53", "[fd77::1]:");
+    expect_hidden_flow(*state, "198.51.100.1", "[fd77::2]:53", "[fd77::1]:");
+}
+
 /* The client has gone; its kernel says so, and the guest hears it. */
 static void expect_told(struct pubnet *p, const char *network,
                         const char *host_ip, const char *guest)
@@ -441,12 +490,14 @@ int main(void)
         CASE(the_guest_sees_the_client_over_ipv6),
         CASE(unless_asked_otherwise),
         CASE(a_client_with_a_guests_address_appears_as_the_gateway),
+        CASE(a_link_local_client_appears_as_the_gateway),
         CASE(a_client_of_the_other_version_appears_as_the_gateway),
         CASE(many_clients_come_at_once),
         CASE(a_client_may_come_back),
         CASE(a_flow_shows_its_client),
         CASE(a_flow_answers_from_the_second_address),
         CASE(a_flow_shows_its_client_over_ipv6),
+        CASE(who_cannot_be_shown_is_the_gateway_in_flows_too),
         CASE(a_client_that_hears_no_more_is_told),
         CASE(a_port_that_nobody_has_ends_the_flow),
         CASE(a_guest_that_is_killed_ends_its_flows),
