@@ -24,8 +24,8 @@ struct asker {
     struct gn_lookup lookup;
     struct gn__question question;
     struct sockaddr_storage addr;
-    bool over;      /* ended() has run */
-    char said[600]; /* and what it said */
+    bool over;       /* ended() has run */
+    char said[2000]; /* and what it said */
 };
 
 void asker_init(struct asker *asker);

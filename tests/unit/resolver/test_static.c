@@ -221,6 +221,7 @@ static void only_so_many_addresses_are_answered(void **state)
     }
     (void)ip(f, "ip", "many.test");
     assert_int_equal(strncmp(f->asker.said, "10.9.0.1/1 10.9.0.2/1 ", 22), 0);
+    assert_string_equal(strrchr(f->asker.said, ' '), " 10.9.0.64/1");
 }
 
 /* From nothing to nothing, with memory that ends somewhere. */
