@@ -9,6 +9,8 @@
  * the callbacks of one loop, so nothing needs a lock.
  *
  * The program ends after five pages, with 0 if all of them were right.
+ *
+ *     cc epoll-loop.c $(pkg-config --cflags --libs guestnet)
  */
 #include <guestnet/guestnet.h>
 

@@ -6,6 +6,8 @@
  * another seed as argument to see another run.
  *
  * Calls cannot block under such a clock, so the guests are two callbacks.
+ *
+ *     cc simulated-link.c $(pkg-config --cflags --libs guestnet)
  */
 #include <guestnet/guestnet.h>
 
