@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "namespace/internal.h"
+#include "namespace/sock_bind.h"
 #include "namespace/sock_system.h"
 
 static bool fits(const struct gn_sock *sock, const struct gn__option *option)
@@ -59,6 +61,19 @@ void gn__option_put(const void *from, size_t size, void *value, socklen_t *len)
     if (*len > size)
         *len = (socklen_t)size;
     memcpy(value, from, *len);
+}
+
+int gn__option_mtu(struct gn_sock *sock, int *value)
+{
+    struct gn__addr source = gn__source_of(sock);
+    struct gn__way way;
+
+    if (sock->ops->peer(sock) ||
+        gn__ns_route(sock->ns, &sock->remote.addr, &source, sock->remote.scope,
+                     &way))
+        return -ENOTCONN;
+    *value = (int)way.mtu;
+    return 0;
 }
 
 /* ---- set ---- */

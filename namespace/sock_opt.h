@@ -44,5 +44,7 @@ extern const struct gn__options gn__options_tcp;
 
 /** Write at most *@len bytes of a value. */
 void gn__option_put(const void *from, size_t size, void *value, socklen_t *len);
+/** IP_MTU, IPV6_MTU: of the way to the peer. */
+int gn__option_mtu(struct gn_sock *sock, int *value);
 
 #endif /* GN_NAMESPACE_SOCK_OPT_H */

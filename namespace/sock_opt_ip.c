@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "namespace/internal.h"
-#include "namespace/sock_bind.h"
 #include "namespace/sock_opt.h"
 
 #define TTL_DEFAULT 64
@@ -61,19 +60,6 @@ static int set_pmtu(struct gn_sock *sock, int value)
 static int get_pmtu(struct gn_sock *sock, int *value)
 {
     *value = sock->opt.pmtu;
-    return 0;
-}
-
-static int get_mtu(struct gn_sock *sock, int *value)
-{
-    struct gn__addr source = gn__source_of(sock);
-    struct gn__way way;
-
-    if (sock->ops->peer(sock) ||
-        gn__ns_route(sock->ns, &sock->remote.addr, &source, sock->remote.scope,
-                     &way))
-        return -ENOTCONN;
-    *value = (int)way.mtu;
     return 0;
 }
 
@@ -234,7 +220,7 @@ static const struct gn__option table[] = {
     FULL(IP_TTL, set_ttl, get_ttl),
     INT(IP_TOS, set_tos, get_tos),
     INT(IP_MTU_DISCOVER, set_pmtu, get_pmtu),
-    INT(IP_MTU, NULL, get_mtu),
+    INT(IP_MTU, NULL, gn__option_mtu),
     FLAG(IP_PKTINFO, pktinfo),
     FLAG(IP_RECVTTL, recv_ttl),
     FLAG(IP_RECVTOS, recv_tos),

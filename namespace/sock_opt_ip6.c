@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "namespace/internal.h"
-#include "namespace/sock_bind.h"
 #include "namespace/sock_opt.h"
 #include "namespace/sock_tcp.h"
 
@@ -77,19 +76,6 @@ static int set_pmtu(struct gn_sock *sock, int value)
 static int get_pmtu(struct gn_sock *sock, int *value)
 {
     *value = sock->opt.pmtu6;
-    return 0;
-}
-
-static int get_mtu(struct gn_sock *sock, int *value)
-{
-    struct gn__addr source = gn__source_of(sock);
-    struct gn__way way;
-
-    if (sock->ops->peer(sock) ||
-        gn__ns_route(sock->ns, &sock->remote.addr, &source, sock->remote.scope,
-                     &way))
-        return -ENOTCONN;
-    *value = (int)way.mtu;
     return 0;
 }
 
@@ -189,7 +175,7 @@ static const struct gn__option table[] = {
     INT(IPV6_UNICAST_HOPS, set_hops, get_hops),
     INT(IPV6_TCLASS, set_tclass, get_tclass),
     INT(IPV6_MTU_DISCOVER, set_pmtu, get_pmtu),
-    INT(IPV6_MTU, NULL, get_mtu),
+    INT(IPV6_MTU, NULL, gn__option_mtu),
     FLAG(IPV6_RECVPKTINFO, pktinfo6),
     FLAG(IPV6_RECVHOPLIMIT, recv_hops6),
     FLAG(IPV6_RECVTCLASS, recv_tclass6),
