@@ -108,8 +108,9 @@ void gn_sock_close(struct gn_sock *sock)
         return;
     gn__engine_enter(sock->engine);
     if (sock->dead != -EBADF) {
+        /* As Linux, whether the socket blocks or not. */
         if (!sock->dead && sock->opt.linger && sock->opt.linger_s > 0 &&
-            gn__sock_blocks(sock, 0) && sock->ops->linger)
+            sock->ops->linger)
             sock->ops->linger(sock);
         gn__sock_close(sock);
     }

@@ -294,8 +294,9 @@ GN_API void gn_sock_unref(struct gn_sock *sock);
  * are given back by gn_sock_unref(). Closing twice, or NULL, does nothing.
  *
  * Unread data of a stream resets the connection; what has been sent is still
- * delivered, by nobody's thread in particular. With SO_LINGER a blocking
- * socket waits for that, up to its time.
+ * delivered, by nobody's thread in particular. With SO_LINGER the call waits
+ * for that, up to its time, also that of a non-blocking socket (as on Linux),
+ * but never on the driving thread.
  */
 GN_API void gn_sock_close(struct gn_sock *sock);
 

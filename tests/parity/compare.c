@@ -119,7 +119,9 @@ static void describe(const struct side *side, const char *text, unsigned sock,
 
     (void)snprintf(out, cap, "%s%s%s%s", text,
                    slot->recv_err ? " [IP_RECVERR]" : "",
-                   slot->late_option ? " [an option since it was there]" : "",
+                   slot->late_option || side->late_ended
+                       ? " [an option since it was there]"
+                       : "",
                    side->shut_early ? " [one was shut early]" : "");
 }
 

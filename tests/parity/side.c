@@ -131,8 +131,18 @@ static void do_open(struct side *side, const struct step *step,
 static void do_close(struct side *side, const struct step *step,
                      struct outcome *out)
 {
-    put_away(&side->slots[step->sock]);
+    struct slot *slot = &side->slots[step->sock];
+    struct linger linger = {0, 0};
+    socklen_t len = sizeof(linger);
+    int64_t began = side_now_ms();
+
+    (void)gn_sock_getopt(slot->sock, SOL_SOCKET, SO_LINGER, &linger, &len);
+    side->late_ended |= slot->late_option;
+    put_away(slot);
     outcome_set(out, 0);
+    if (linger.l_onoff && linger.l_linger > 0 &&
+        side_now_ms() - began >= linger.l_linger * 900)
+        outcome_add(out, ", as long as it may linger");
 }
 
 static void do_bind(struct side *side, const struct step *step,

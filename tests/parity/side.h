@@ -19,9 +19,10 @@
  *   SIOCOUTQ            Of datagrams, where it is memory: whether there are any.
  *   SO_RCVBUF, _SNDBUF  Of a connected stream, which the kernel changes as it
  *                       likes. Both sides double what is set.
- *   times               Nothing waits for a time on purpose; what the sides do
- *                       later than the call that caused it is waited for, see
- *                       compare.h.
+ *   times               What the sides do later than the call that caused it
+ *                       is waited for, see compare.h. How long a call took does
+ *                       not count, but for a close with SO_LINGER: whether it
+ *                       used up its time.
  */
 #include <guestnet/guestnet.h>
 
@@ -58,6 +59,7 @@ struct side {
     enum variant variant;
     bool filled;     /* a FILL has been done */
     bool shut_early; /* a stream was shut down that had no connection */
+    bool late_ended; /* one with a late option was closed: its peer hears it */
     struct slot slots[PARITY_SOCKETS];
     struct ports ports[2]; /* of UDP, of TCP */
 };
@@ -97,6 +99,8 @@ void side_add_events(struct outcome *out, short events);
 
 /* The payload: the byte at an offset of what a socket has ever sent. */
 void side_pattern(unsigned sock, size_t offset, uint8_t *out, size_t n);
+
+int64_t side_now_ms(void);
 
 void side_send(struct side *side, const struct step *step, struct outcome *out);
 void side_recv(struct side *side, const struct step *step, struct outcome *out);

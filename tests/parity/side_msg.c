@@ -281,7 +281,7 @@ void side_recv(struct side *side, const struct step *step, struct outcome *out)
 /* More than any socket buffers here; a side that never says no would hang. */
 #define FILL_MAX (64u << 20)
 
-static int64_t now_ms(void)
+int64_t side_now_ms(void)
 {
     struct timespec now;
 
@@ -315,7 +315,7 @@ void side_fill(struct side *side, const struct step *step, struct outcome *out)
 static bool wait_readable(struct gn_sock *sock, int64_t until)
 {
     struct gn_pollfd fd = {.sock = sock, .events = POLLIN};
-    int64_t left = until - now_ms();
+    int64_t left = until - side_now_ms();
 
     return left > 0 && gn_sock_poll(&fd, 1, (int)left) > 0;
 }
@@ -325,7 +325,7 @@ void side_drain(struct side *side, const struct step *step, struct outcome *out)
     static _Thread_local uint8_t data[65536], want[65536];
     struct slot *slot = &side->slots[step->sock];
     const struct slot *from = &side->slots[step->child];
-    int64_t until = now_ms() + DRAIN_MS;
+    int64_t until = side_now_ms() + DRAIN_MS;
     bool garbled = false;
     ssize_t n = 0;
 
