@@ -850,6 +850,8 @@ void gn__tcp_info(const struct gn__conn *conn, struct tcp_info *out)
     out->tcpi_rto = view.rto_ms * 1000;
     out->tcpi_rtt =
         view.rtt_ms ? view.rtt_ms * 1000 : (uint32_t)(conn->rtt_ns / 1000);
+    if (conn->connected && !out->tcpi_rtt)
+        out->tcpi_rtt = 1; /* It took no time. 0 means: not known. */
     out->tcpi_snd_mss = view.mss;
     out->tcpi_rcv_mss = view.mss;
     out->tcpi_unacked =

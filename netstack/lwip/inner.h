@@ -22,9 +22,10 @@
 extern struct netif gn__lwip_netif;
 
 void gn__lwip_init(void);
-/** Set the clock, and the MTU that MSS is computed from. */
+/** Set the clock, and the MTU that MSS is computed from: towards @remote, and
+ *  no more than fits @max_segment, if that is not 0. */
 void gn__lwip_begin(const struct gn__stack *stack, uint32_t mtu,
-                    uint16_t max_segment);
+                    uint16_t max_segment, const struct gn__addr *remote);
 /** Sequence numbers of the next connection begin above @floor; NULL. */
 void gn__lwip_isn_floor(const uint32_t *floor);
 

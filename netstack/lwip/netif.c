@@ -44,9 +44,10 @@ struct gn__addr gn__lwip_addr_back(const ip_addr_t *from)
 }
 
 void gn__lwip_begin(const struct gn__stack *stack, uint32_t mtu,
-                    uint16_t max_segment)
+                    uint16_t max_segment, const struct gn__addr *remote)
 {
-    uint32_t headers = GN__IP4_HDR_LEN + TCP_HDR_MIN;
+    uint32_t headers = TCP_HDR_MIN + (gn__addr_is_v4(remote) ? GN__IP4_HDR_LEN
+                                                             : GN__IP6_HDR_LEN);
 
     tcp_ticks = (u32_t)(stack->net->now / (GN__SLOW_MS * 1000000ull));
     if (max_segment && max_segment + headers < mtu)

@@ -238,7 +238,8 @@ void gn__pcb_unpoint(struct gn__conn *conn)
 
 static void begin(struct gn__conn *conn)
 {
-    gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment);
+    gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment,
+                   &conn->remote.addr);
     gn__pcb_sync(conn);
     gn__pcb_point_at(conn);
 }
@@ -273,7 +274,8 @@ static int op_connect(struct gn__conn *conn)
     ip_addr_t remote;
     err_t err;
 
-    gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment);
+    gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment,
+                   &conn->remote.addr);
     clear_lists();
     pcb = tcp_new();
     if (!pcb)
@@ -357,7 +359,7 @@ static struct gn__conn *op_syn(struct gn__listener *listener,
     struct gn__stack *stack = listener->stack;
 
     gn__lwip_begin(stack, stack->ops->mtu(stack, &packet->ip.src),
-                   listener->params.max_segment);
+                   listener->params.max_segment, &packet->ip.src);
     clear_lists();
     listen_pcb.local_port = (u16_t)(packet->head[packet->ip.l4 + 2] << 8 |
                                     packet->head[packet->ip.l4 + 3]);
@@ -387,7 +389,8 @@ static int op_write(struct gn__conn *conn, const void *data, uint16_t len,
     struct tcp_pcb *pcb = gn__pcb(conn);
     err_t err;
 
-    gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment);
+    gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment,
+                   &conn->remote.addr);
     gn__pcb_sync(conn);
     if (!conn->connected)
         return -ENOTCONN;
@@ -486,7 +489,8 @@ static void op_abandon(struct gn__conn *conn, bool reset)
 
 static void op_apply(struct gn__conn *conn)
 {
-    gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment);
+    gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment,
+                   &conn->remote.addr);
     apply(conn);
 }
 

@@ -111,7 +111,7 @@ struct gn__packet *gn__lwip_reassemble(struct gn__stack *stack,
     struct pbuf *p;
     size_t before;
 
-    gn__lwip_begin(stack, GN__PACKET_MAX, 0);
+    gn__lwip_begin(stack, GN__PACKET_MAX, 0, &fragment->ip.src);
     make_room(stack, gn__lwip_cost(fragment));
     before = stack->budget.held;
     gn__lwip_current(fragment);

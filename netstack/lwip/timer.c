@@ -261,7 +261,8 @@ void gn__pcb_tick(struct gn__conn *conn)
     uint32_t before = conn->slow_tick;
     uint32_t in = slow_ticks_left(conn);
 
-    gn__lwip_begin(stack, conn->mtu, conn->params.max_segment);
+    gn__lwip_begin(stack, conn->mtu, conn->params.max_segment,
+                   &conn->remote.addr);
     gn__pcb_sync(conn);
     gn__pcb_point_at(conn);
     if (in != NO_TICK && tcp_ticks - before >= in)

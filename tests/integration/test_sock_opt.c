@@ -169,18 +169,32 @@ static void tcp_values_have_bounds(void **state)
     drop(sock);
 }
 
+static void agree_on_a_segment(struct socks *f, const char *at,
+                               struct gn_sock *client, struct gn_sock *listener)
+{
+    struct gn_sock *server;
+
+    assert_int_equal(set_int(client, IPPROTO_TCP, TCP_MAXSEG, 1000), 0);
+    assert_int_equal(connect_to(client, at), -EINPROGRESS);
+    pass_ms(f, 1);
+    assert_int_equal(get_int(client, IPPROTO_TCP, TCP_MAXSEG), 1000);
+    server = accept_one(listener);
+    assert_int_equal(get_int(server, IPPROTO_TCP, TCP_MAXSEG), 1000);
+    drop(server);
+    drop(client);
+    drop(listener);
+}
+
 static void maximal_segment_is_agreed(void **state)
 {
     struct socks *f = *state;
-    struct gn_sock *listener = listen_at(f->b, "10.77.0.3:80");
-    struct gn_sock *client = open4(f->a, SOCK_STREAM);
+    struct gn_sock *listener = open6(f->b, SOCK_STREAM);
 
-    assert_int_equal(set_int(client, IPPROTO_TCP, TCP_MAXSEG, 1000), 0);
-    assert_int_equal(connect_to(client, "10.77.0.3:80"), -EINPROGRESS);
-    pass_ms(f, 1);
-    assert_in_range(get_int(client, IPPROTO_TCP, TCP_MAXSEG), 900, 1000);
-    drop(client);
-    drop(listener);
+    agree_on_a_segment(f, "10.77.0.3:80", open4(f->a, SOCK_STREAM),
+                       listen_at(f->b, "10.77.0.3:80"));
+    assert_int_equal(bind_to(listener, "[fd77::3]:80"), 0);
+    assert_int_equal(gn_sock_listen(listener, 1), 0);
+    agree_on_a_segment(f, "[fd77::3]:80", open6(f->a, SOCK_STREAM), listener);
 }
 
 static void tcp_info_tells_the_state(void **state)

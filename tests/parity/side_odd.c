@@ -20,8 +20,44 @@ static bool is_at_will(const struct slot *slot, const struct step *step)
            !gn_sock_peer(slot->sock, (struct sockaddr *)&addr, &len);
 }
 
-static void get(const struct slot *slot, const struct step *step,
-                struct outcome *out)
+static int get_int(struct gn_sock *sock, int level, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof(value);
+
+    return gn_sock_getopt(sock, level, name, &value, &len) ? -1 : value;
+}
+
+/* What lwIP knows of a connection that nothing is under way on. Times and sizes
+ * differ: that they agree with what else is said of it counts. */
+static void add_info(const struct side *side, struct gn_sock *sock,
+                     const struct tcp_info *info, struct outcome *out)
+{
+    int mss = get_int(sock, IPPROTO_TCP, TCP_MAXSEG);
+    int mtu = side->variant == V6 ? get_int(sock, IPPROTO_IPV6, IPV6_MTU)
+                                  : get_int(sock, IPPROTO_IP, IP_MTU);
+
+    outcome_add(out, " state %u", info->tcpi_state);
+    if (side->filled || (info->tcpi_state != TCP_ESTABLISHED &&
+                         info->tcpi_state != TCP_CLOSE_WAIT &&
+                         info->tcpi_state != TCP_FIN_WAIT2))
+        return;
+    outcome_add(out, " retransmits %u unacked %u scaled %d",
+                info->tcpi_retransmits, info->tcpi_unacked,
+                (info->tcpi_options & TCPI_OPT_WSCALE) != 0);
+    outcome_add(out, " mss %s path %s cwnd %s ssthresh %s",
+                (int)info->tcpi_snd_mss == mss ? "agreed" : "odd",
+                (int)info->tcpi_pmtu == mtu ? "agreed" : "odd",
+                info->tcpi_snd_cwnd ? "some" : "none",
+                info->tcpi_snd_ssthresh ? "some" : "none");
+    outcome_add(out, " rtt %s rto %s",
+                info->tcpi_rtt && info->tcpi_rtt < 10000000 ? "sane" : "odd",
+                info->tcpi_rto >= 150000 && info->tcpi_rto < 10000000 ? "sane"
+                                                                      : "odd");
+}
+
+static void get(const struct side *side, const struct slot *slot,
+                const struct step *step, struct outcome *out)
 {
     uint8_t value[512];
     socklen_t len = step->len ? (socklen_t)step->len : sizeof(int), i;
@@ -33,7 +69,10 @@ static void get(const struct slot *slot, const struct step *step,
         return;
     outcome_add(out, ", %u bytes:", len);
     if (step->level == IPPROTO_TCP && step->name == TCP_INFO) {
-        outcome_add(out, " state %u", value[0]); /* The rest is measured. */
+        struct tcp_info info = {.tcpi_state = 0};
+
+        memcpy(&info, value, len < sizeof(info) ? len : sizeof(info));
+        add_info(side, slot->sock, &info, out);
         return;
     }
     if (len == sizeof(int)) {
@@ -73,7 +112,7 @@ void side_option(struct side *side, const struct step *step,
     uint8_t value[64] = {0};
 
     if (step->call == CALL_GET) {
-        get(slot, step, out);
+        get(side, slot, step, out);
         return;
     }
     memcpy(value, &step->n, sizeof(step->n));
