@@ -308,7 +308,8 @@ int gn_publish(struct gn_network *net, const char *network, const char *listen,
 void gn_publication_addr(struct gn_publication *pub, struct sockaddr *addr,
                          socklen_t *len)
 {
-    (void)getsockname(pub->fd, addr, len);
+    if (pub && addr && len)
+        (void)getsockname(pub->fd, addr, len);
 }
 
 /** One call of gn_publication_stats(), on the driving thread. */
@@ -330,6 +331,8 @@ void gn_publication_stats(struct gn_publication *pub,
 {
     struct stats_call call = {pub, out};
 
+    if (!pub || !out)
+        return;
     memset(out, 0, sizeof(*out));
     (void)gn__drive_call(pub->net, copy_stats, &call);
 }

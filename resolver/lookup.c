@@ -36,8 +36,8 @@ static bool take(struct gn_lookup *lookup)
 {
     int asked = GN__LOOKUP_ASKED;
 
-    return atomic_compare_exchange_strong(&lookup->state, &asked,
-                                          GN__LOOKUP_ANSWERING);
+    return lookup && atomic_compare_exchange_strong(&lookup->state, &asked,
+                                                    GN__LOOKUP_ANSWERING);
 }
 
 static void post(struct gn_lookup *lookup)
@@ -333,15 +333,16 @@ void gn__lookup_cancel(struct gn_lookup *lookup)
 
 void gn_lookup_set_user(struct gn_lookup *lookup, void *user)
 {
-    lookup->user = user;
+    if (lookup)
+        lookup->user = user;
 }
 
 void *gn_lookup_user(const struct gn_lookup *lookup)
 {
-    return lookup->user;
+    return lookup ? lookup->user : NULL;
 }
 
 struct gn_namespace *gn_lookup_namespace(const struct gn_lookup *lookup)
 {
-    return lookup->home->ns;
+    return lookup ? lookup->home->ns : NULL;
 }

@@ -122,7 +122,8 @@ GN_API GN_WARN_UNUSED int gn_publish(struct gn_network *net,
                                      struct gn_publication **out);
 
 /**
- * Where it listens: with the port that was taken, getsockname(2).
+ * Where it listens: with the port that was taken, getsockname(2). With a NULL
+ * nothing is written, here and below.
  *
  * @len  In: room in @addr. Out: what the whole address takes.
  */

@@ -115,6 +115,7 @@ struct gn_resolver_ops {
 /**
  * Answers of each kind. What is given is copied.
  *
+ * @lookup  NULL: nothing happens.
  * @status  0, or an error; then the rest is ignored.
  *
  * Addresses that were not asked for (IPv6 for "ip4"), that are IPv4-mapped, or
