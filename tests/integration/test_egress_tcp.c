@@ -386,6 +386,36 @@ static void a_network_without_prefixes_leads_nowhere(void **state)
     gn_network_close(net, NULL, NULL);
 }
 
+/* A clock has no kernel descriptors. */
+static void under_a_clock_nothing_is_reached(void **state)
+{
+    static const char *const prefixes[] = {"10.77.0.0/24", NULL};
+    struct gn_network_config config = {.size = sizeof(config),
+                                       .prefixes = prefixes,
+                                       .drive = GN_DRIVE_VIRTUAL};
+    struct fixture *f = *state;
+    struct gn_namespace_config guest = {.size = sizeof(guest)};
+    struct gn_network *net;
+    struct gn_namespace *ns;
+    struct gn_sock *sock;
+
+    eg_begin(&f->eg, RULES(f->rule4), NULL);
+    guest.host = f->eg.host;
+    assert_int_equal(gn_network_create(&config, &net), 0);
+    assert_int_equal(gn_namespace_create(net, &guest, &ns), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            gn_sock_open(ns, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, &sock),
+            0);
+        assert_int_equal(eg_connect(sock, GATEWAY4, i ? 1 : f->port4),
+                         -EINPROGRESS);
+        gn_clock_advance(gn_network_clock(net), 1000000000);
+        assert_int_equal(eg_error(sock), i ? -EACCES : -ENOTSUP);
+        drop(sock);
+    }
+    gn_network_close(net, NULL, NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -403,6 +433,7 @@ int main(void)
         TEST(a_reset_goes_both_ways),
         TEST(a_megabyte_each_way_arrives),
         TEST(guests_without_a_host_have_no_way_out),
+        TEST(under_a_clock_nothing_is_reached),
         TEST(bad_policies_are_refused),
         TEST(a_network_without_prefixes_leads_nowhere),
     };
