@@ -625,6 +625,37 @@ static void stopping_waits_for_a_running_callback(void **state)
     pthread_join(thread, NULL);
 }
 
+/* Everything else goes on while a callback takes its time: it is left running
+ * until another thread has made calls of each kind. */
+static void nobody_waits_for_a_callback(void **state)
+{
+    struct pair *p = *state;
+    struct watcher w = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                        .cond = PTHREAD_COND_INITIALIZER};
+    struct gn_sock *sender = open_blocking(p->a, SOCK_DGRAM);
+    struct gn_namespace *ns;
+    struct gn_network *net;
+    char byte;
+
+    assert_int_equal(gn_sock_watch(p->server, POLLIN, slow_call, &w), 0);
+    assert_int_equal(send_text(p->client, "x"), 1);
+    wait_calls(&w, 1);
+    assert_int_equal(bind_to(sender, "10.77.0.2:77"), 0);
+    assert_int_equal(send_text_to(sender, "x", "10.77.0.2:77"), 1);
+    assert_int_equal(gn_sock_recv(sender, &byte, 1, 0), 1);
+    assert_int_equal(gn_sock_recv(p->server, &byte, 1, MSG_DONTWAIT), 1);
+    assert_int_equal(gn_namespace_create(p->net, NULL, &ns), 0);
+    gn_namespace_kill(ns);
+    assert_int_equal(gn_network_create(NULL, &net), 0);
+    pthread_mutex_lock(&w.lock);
+    assert_true(w.running);
+    pthread_mutex_unlock(&w.lock);
+    (void)let_go(&w);
+    gn_sock_close(p->server);
+    gn_network_close(net, NULL, NULL);
+    drop(sender);
+}
+
 /* What a watch has seen last; the callback stops it. */
 static void note_and_stop(struct gn_sock *sock, short revents, void *arg)
 {
@@ -787,6 +818,7 @@ int main(void)
         CASE(descriptor_shows_a_kill),
         CASE(watch_calls_while_the_level_holds),
         CASE(stopping_waits_for_a_running_callback),
+        CASE(nobody_waits_for_a_callback),
         CASE(callback_may_close_its_socket),
         CASE(watch_tells_room_end_and_errors),
         CASE(a_second_watch_replaces_the_first),
