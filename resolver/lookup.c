@@ -178,10 +178,11 @@ void gn_lookup_done_port(struct gn_lookup *lookup, int status, uint16_t port)
 void gn_lookup_done_addr(struct gn_lookup *lookup, int status, const char *name,
                          uint32_t ttl_s)
 {
-    struct gn__result *result = &lookup->result;
+    struct gn__result *result;
 
     if (!begin(lookup, GN_QUERY_ADDR, status))
         return;
+    result = &lookup->result;
     if (!name || !*name || strnlen(name, PTR_MAX + 1) > PTR_MAX) {
         answered(lookup, GN_EAI_FAIL);
         return;
@@ -194,10 +195,11 @@ void gn_lookup_done_addr(struct gn_lookup *lookup, int status, const char *name,
 void gn_lookup_done_query(struct gn_lookup *lookup, int status,
                           const void *message, size_t len)
 {
-    struct gn__result *result = &lookup->result;
+    struct gn__result *result;
 
     if (!begin(lookup, GN_QUERY_RECORD, status))
         return;
+    result = &lookup->result;
     if (!message || !len || len > GN__MESSAGE_MAX) {
         answered(lookup, GN_EAI_FAIL);
         return;
