@@ -117,7 +117,8 @@ static void describe(const struct side *side, const char *text, unsigned sock,
 {
     const struct slot *slot = &side->slots[sock];
 
-    (void)snprintf(out, cap, "%s%s%s%s", text,
+    (void)snprintf(out, cap, "%s%s%s%s%s", text,
+                   side->crossed ? " [one was of IPv4]" : "",
                    slot->recv_err ? " [IP_RECVERR]" : "",
                    slot->late_option || side->late_ended
                        ? " [an option since it was there]"

@@ -21,6 +21,9 @@ const struct wanted_difference wanted_differences[] = {
      "A waiting datagram is the packet it came in; nothing is prepared."},
     {"Sockets", "SIOCOUTQ", "UNSENT(*)*", "[1-9]*, over", "0, over",
      WANTED_GO_ON, "What was queued is freed with the connection."},
+    {"Sockets", "an IPv6 stream that has connected to an IPv4 address",
+     "*[[]one was of IPv4]*", "*", "*", WANTED_STOP,
+     "Linux goes on to use IPv4's functions for it, and nothing arrives."},
     {"Sockets", "a stream that was shut down before", "*[[]one was shut early]",
      "@(*RDHUP*|-ENOTCONN)", "*", WANTED_STOP,
      "Linux copies the bits of the listener to the connection, which ends at "

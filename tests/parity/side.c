@@ -164,11 +164,17 @@ static void do_listen(struct side *side, const struct step *step,
 static void do_connect(struct side *side, const struct step *step,
                        struct outcome *out)
 {
+    struct slot *slot = &side->slots[step->sock];
     struct sockaddr_storage addr;
     socklen_t len = side_addr(side, step, &addr);
+    const struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)(void *)&addr;
 
-    outcome_set(out, gn_sock_connect(side->slots[step->sock].sock,
-                                     (struct sockaddr *)&addr, len));
+    outcome_set(out,
+                gn_sock_connect(slot->sock, (struct sockaddr *)&addr, len));
+    if (!slot->stream || addr.ss_family != AF_INET6)
+        return;
+    side->crossed |= slot->mapped && !IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr);
+    slot->mapped |= IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr);
 }
 
 static void do_accept(struct side *side, const struct step *step,

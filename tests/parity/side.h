@@ -48,6 +48,7 @@ struct slot {
     bool recv_err;    /* IP_RECVERR or IPV6_RECVERR has been set */
     bool late_option; /* set while a connection waited to be accepted: of the
                          listener, and of what it accepts */
+    bool mapped;      /* an IPv6 stream that has connected to IPv4 */
     uint16_t port;    /* local; also when it is closed */
     size_t sent;      /* by a stream */
     size_t received;
@@ -59,6 +60,7 @@ struct side {
     enum variant variant;
     bool filled;     /* a FILL has been done */
     bool shut_early; /* a stream was shut down that had no connection */
+    bool crossed;    /* such a stream has connected to IPv6 after that */
     bool late_ended; /* one with a late option was closed: its peer hears it */
     struct slot slots[PARITY_SOCKETS];
     struct ports ports[2]; /* of UDP, of TCP */
