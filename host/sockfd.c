@@ -17,6 +17,7 @@
  */
 #include <guestnet/socket.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -177,6 +178,7 @@ int gn_sock_fd(struct gn_sock *sock, short events, int *fd)
     err = create(sock, events, &fresh);
     if (err)
         return err;
+    assert(fresh);
     err = attach(sock, events, fresh, &self, fd);
     if (self != fresh)
         unref(fresh);
