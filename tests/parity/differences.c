@@ -25,7 +25,7 @@ const struct wanted_difference wanted_differences[] = {
      "*[[]one was of IPv4]*", "*", "*", WANTED_STOP,
      "Linux goes on to use IPv4's functions for it, and nothing arrives."},
     {"Sockets", "a stream that was shut down before", "*[[]one was shut early]",
-     "@(*RDHUP*|-ENOTCONN)", "*", WANTED_STOP,
+     "@(*RDHUP*|-ENOTCONN|-ECONNABORTED)", "*", WANTED_STOP,
      "Linux copies the bits of the listener to the connection, which ends at "
      "once; nobody means that."},
     {"Sockets", "an option of a listening stream that is set",
