@@ -36,7 +36,7 @@ const char *world_lacks(const struct world *world, const struct step *steps,
 
 struct difference {
     size_t step;    /* its number */
-    char what[200]; /* the step, or whose readiness after it */
+    char what[240]; /* the step, or whose readiness after it */
     char kernel[1024];
     char guest[1024];
 };
