@@ -2,9 +2,11 @@
 
 /*
  * Blocked threads look for their wake-up a while before they sleep: a hand
- * over by futex costs some 18 us, by looking half of one. For how long follows
- * from how often that helped, and never more threads look than there are
- * processors to spare.
+ * over by futex costs 18 to 50 us, by looking half of one. For how long follows
+ * from how often that helped, or would have: two threads that answer each other
+ * sleep for no longer than their hand-overs take, and once both look there are
+ * none. Where looking for the longest does not help either, it begins anew with
+ * the shortest. And never more threads look than there are processors to spare.
  */
 #include "host/realtime.h"
 
@@ -15,8 +17,10 @@
 #include "base/lock.h"
 
 /** The longest look for a wake-up, ns: what a hand-over by futex costs. */
-#define SPIN_MAX_NS 20000u
+#define SPIN_MAX_NS 50000u
 #define SPIN_MIN_NS 1000u
+/** A wait no longer than the hand-over to the other thread and back. */
+#define SHORT_NS (2ull * SPIN_MAX_NS)
 
 void gn__realtime_init(struct gn__realtime *rt)
 {
@@ -85,15 +89,36 @@ static uint32_t spin_begin(struct gn__realtime *rt)
     return 0;
 }
 
-static void spin_end(struct gn__realtime *rt, uint32_t spin, bool helped)
+static uint32_t longer(uint32_t spin)
 {
-    uint32_t next;
+    return spin + spin / 4 < SPIN_MAX_NS ? spin + spin / 4 : SPIN_MAX_NS;
+}
+
+static uint32_t shorter(uint32_t spin)
+{
+    return spin - spin / 8 > SPIN_MIN_NS ? spin - spin / 8 : SPIN_MIN_NS;
+}
+
+/* Look for @spin ns; true if that was long enough. */
+static bool look(struct gn__realtime *rt, struct gn__parker *parker,
+                 uint32_t spin, uint64_t start, uint64_t deadline)
+{
+    uint64_t end = deadline < start + spin ? deadline : start + spin;
+    bool woken = gn__spot_look(&parker->woken, end);
 
     atomic_fetch_sub(&rt->n_spinning, 1);
-    if (helped)
-        next = spin + spin / 4 < SPIN_MAX_NS ? spin + spin / 4 : SPIN_MAX_NS;
-    else
-        next = spin - spin / 8 > SPIN_MIN_NS ? spin - spin / 8 : SPIN_MIN_NS;
+    if (woken)
+        atomic_store_explicit(&rt->spin_ns, longer(spin), memory_order_relaxed);
+    return woken;
+}
+
+/* It was not: learn from how long it would have had to be. */
+static void learn(struct gn__realtime *rt, uint32_t spin, uint64_t waited)
+{
+    uint32_t next = shorter(spin);
+
+    if (waited < SHORT_NS)
+        next = spin < SPIN_MAX_NS ? longer(spin) : SPIN_MIN_NS;
     atomic_store_explicit(&rt->spin_ns, next, memory_order_relaxed);
 }
 
@@ -101,18 +126,13 @@ int gn__realtime_park(void *self, struct gn__parker *parker, uint64_t deadline)
 {
     struct gn__realtime *rt = self;
     uint32_t spin = rt ? spin_begin(rt) : 0;
-    bool woken;
+    uint64_t start = spin ? gn__monotonic_ns() : 0;
 
-    if (spin) {
-        uint64_t now = gn__monotonic_ns();
-        uint64_t end = deadline < now + spin ? deadline : now + spin;
-
-        woken = gn__spot_look(&parker->woken, end);
-        spin_end(rt, spin, woken);
-        if (woken)
-            return 0;
-    }
+    if (spin && look(rt, parker, spin, start, deadline))
+        return 0;
     (void)gn__spot_sleep(&parker->woken, deadline);
+    if (spin)
+        learn(rt, spin, gn__monotonic_ns() - start);
     return 0;
 }
 
