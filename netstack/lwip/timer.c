@@ -130,11 +130,18 @@ static bool fast_waits(const struct tcp_pcb *pcb)
     return pcb->flags & (TF_ACK_DELAY | TF_CLOSEPEND) || pcb->refused_data;
 }
 
-/* An acknowledgement waits between one tick and two for data that it can go
- * with, about as long as Linux' 40 ms. */
-static uint64_t fast_ticks(const struct tcp_pcb *pcb)
+/* An acknowledgement waits for data that it can go with: 40 ms or a tick more,
+ * as on Linux. */
+#define ACK_DELAY_NS 40000000ull
+
+static uint64_t fast_tick(const struct gn__conn *conn)
 {
-    return pcb->flags & TF_CLOSEPEND || pcb->refused_data ? 1 : 2;
+    const struct tcp_pcb *pcb = gn__pcb(conn);
+    uint64_t now = conn->stack->net->now;
+
+    if (pcb->flags & TF_CLOSEPEND || pcb->refused_data)
+        return now / GN__TICK_NS + 1;
+    return (now + ACK_DELAY_NS + GN__TICK_NS - 1) / GN__TICK_NS;
 }
 
 /* Slow ticks that have passed since the counters were right. */
@@ -146,10 +153,9 @@ static uint32_t slow_ticks_gone(const struct gn__conn *conn)
 /* What is delayed already is not delayed further. */
 static uint64_t fast_deadline(struct gn__conn *conn)
 {
-    const struct tcp_pcb *pcb = gn__pcb(conn);
-    uint64_t tick = conn->stack->net->now / GN__TICK_NS + fast_ticks(pcb);
+    uint64_t tick = fast_tick(conn);
 
-    if (!fast_waits(pcb))
+    if (!fast_waits(gn__pcb(conn)))
         conn->fast_tick = 0;
     else if (!conn->fast_tick || tick < conn->fast_tick)
         conn->fast_tick = tick;
