@@ -61,5 +61,8 @@ extern const struct bench_row bench_lock_rows[];
 uint64_t bench_now_ns(void);
 /** Events per second. */
 double bench_rate(uint64_t n, uint64_t from_ns, uint64_t to_ns);
+/** A port of loopback for a server, TCP and UDP, which nobody had a moment ago
+ *  and the kernel gives to nobody by itself. */
+int bench_free_port(uint16_t *port);
 
 #endif /* BENCH_BENCH_H */

@@ -279,18 +279,6 @@ static void *send_main(void *arg)
     return NULL;
 }
 
-static int free_port(uint16_t *port)
-{
-    int fd;
-
-    *port = 0;
-    fd = listen_at(port);
-    if (fd < 0)
-        return fd;
-    close(fd);
-    return 0;
-}
-
 static int dial(uint16_t port)
 {
     struct sockaddr_in addr = loopback(port);
@@ -336,7 +324,7 @@ int forward_bulk(const struct bench_run *run, enum forwarder which, double *out)
     err = start_receiver(which != FORWARD_SOCAT, run->time_ns, &receiver,
                          &report, &inner);
     if (!err)
-        err = free_port(&outer);
+        err = bench_free_port(&outer);
     if (!err) {
         forwarder = start_forwarder(which, outer, inner, receiver);
         err =

@@ -13,6 +13,7 @@
 
 #include <cjson/cJSON.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <guestnet/error.h>
 #include <guestnet/version.h>
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -78,6 +80,30 @@ uint64_t bench_now_ns(void)
 double bench_rate(uint64_t n, uint64_t from_ns, uint64_t to_ns)
 {
     return to_ns > from_ns ? (double)n * 1e9 / (double)(to_ns - from_ns) : 0;
+}
+
+static bool is_free(int type, uint16_t port)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET,
+                               .sin_port = htons(port),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    int err = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
+
+    close(fd);
+    return err == 0;
+}
+
+int bench_free_port(uint16_t *port)
+{
+    unsigned first = (unsigned)getpid() * 7919u, n;
+
+    for (n = 0; n < 1000; n++) {
+        *port = (uint16_t)(16384 + (first + n) % 16384);
+        if (is_free(SOCK_STREAM, *port) && is_free(SOCK_DGRAM, *port))
+            return 0;
+    }
+    return -EADDRINUSE;
 }
 
 /* ---- one measurement, in a process of its own ---- */

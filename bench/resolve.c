@@ -9,14 +9,12 @@
 
 #include <guestnet/guestnet.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,28 +34,8 @@ struct course {
 
 /* ---- dnsmasq ---- */
 
-static int free_port(unsigned *port)
-{
-    struct sockaddr_in addr = {
-        .sin_family = AF_INET,
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-    socklen_t len = sizeof(addr);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int err = 0;
-
-    if (fd < 0)
-        return -errno;
-    if (bind(fd, (struct sockaddr *)&addr, len) ||
-        getsockname(fd, (struct sockaddr *)&addr, &len))
-        err = -errno;
-    close(fd);
-    *port = ntohs(addr.sin_port);
-    return err;
-}
-
 /* The child: it ends with this process. */
-static void become_dnsmasq(unsigned port)
+static void become_dnsmasq(uint16_t port)
 {
     char option[32], path[512];
 
@@ -170,7 +148,7 @@ static int await_dnsmasq(struct course *course)
 }
 
 static int measure_dnsmasq(const struct bench_run *run, struct course *course,
-                           unsigned port, double *out)
+                           uint16_t port, double *out)
 {
     char server[32];
     const char *const servers[] = {server, NULL};
@@ -200,9 +178,9 @@ static int measure_dnsmasq(const struct bench_run *run, struct course *course,
 static int measure_reference(const struct bench_run *run, struct course *course,
                              double *out)
 {
-    unsigned port = 0;
+    uint16_t port = 0;
     pid_t pid;
-    int err = free_port(&port);
+    int err = bench_free_port(&port);
 
     if (err)
         return err;
