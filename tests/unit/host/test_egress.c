@@ -207,6 +207,37 @@ static void a_flow_ends_with_its_guest(void **state)
     drop(sock);
 }
 
+static uint64_t kernel_drops(struct fixture *f)
+{
+    struct gn_stats stats;
+
+    gn_namespace_stats(gn_network_host(f->s->net), &stats);
+    return stats.drops[GN_DROP_KERNEL];
+}
+
+static void what_the_kernel_does_not_take_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->guest, SOCK_DGRAM);
+    unsigned n;
+
+    for (n = 0; !kernel_drops(f); n++) {
+        assert_true(n < 100000);
+        say(f, sock, OUT);
+    }
+    say(f, sock, OUT);
+    assert_int_equal(kernel_drops(f), 2);
+    for (; n > 1; n--) {
+        char byte;
+
+        assert_int_equal(recv(f->far, &byte, 1, 0), 1);
+    }
+    say(f, sock, OUT);
+    assert_int_equal(kernel_drops(f), 2);
+    assert_int_equal(f->n_dials, 1);
+    drop(sock);
+}
+
 static void what_cannot_be_watched_is_no_flow(void **state)
 {
     struct fixture *f = *state;
@@ -321,6 +352,7 @@ int main(void)
         TEST(a_flow_without_an_answer_is_kept_for_half_a_minute),
         TEST(one_with_an_answer_for_three_minutes),
         TEST(a_flow_ends_with_its_guest),
+        TEST(what_the_kernel_does_not_take_is_counted),
         TEST(what_cannot_be_watched_is_no_flow),
         TEST(a_client_without_an_answer_is_known_for_half_a_minute),
         TEST(one_with_an_answer_is_for_three_minutes),
