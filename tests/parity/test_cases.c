@@ -71,6 +71,7 @@ static void run_case(void **state)
 
     (void)signal(SIGSEGV, SIG_DFL); /* cmocka would go on, with locks held. */
     (void)signal(SIGABRT, SIG_DFL);
+    world_refresh(&world);
     for (variant = V4; variant < (neutral ? N_VARIANTS : V4 + 1); variant++)
         same &= run_variant(one, (enum variant)variant);
     assert_true(same);
