@@ -61,7 +61,8 @@ struct side {
     bool filled;     /* a FILL has been done */
     bool shut_early; /* a stream was shut down that had no connection */
     bool crossed;    /* such a stream has connected to IPv6 after that */
-    bool late_ended; /* one with a late option was closed: its peer hears it */
+    /* One with a late option was closed: its peer hears it. */
+    _Atomic bool late_ended;
     struct slot slots[PARITY_SOCKETS];
     struct ports ports[2]; /* of UDP, of TCP */
 };

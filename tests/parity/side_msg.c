@@ -280,6 +280,7 @@ void side_recv(struct side *side, const struct step *step, struct outcome *out)
 
 /* More than any socket buffers here; a side that never says no would hang. */
 #define FILL_MAX (64u << 20)
+#define FULL_MS  20
 
 int64_t side_now_ms(void)
 {
@@ -289,22 +290,38 @@ int64_t side_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void side_fill(struct side *side, const struct step *step, struct outcome *out)
+/* Send until it takes no more; what the last send said. */
+static ssize_t send_much(struct slot *slot, unsigned sock, size_t most)
 {
     static _Thread_local uint8_t data[16384];
-    struct slot *slot = &side->slots[step->sock];
-    size_t begin = slot->sent;
     ssize_t n = 0;
 
-    if (!slot->stream)
-        return;
-    while (slot->sent - begin < FILL_MAX) {
-        side_pattern(step->sock, slot->sent, data, sizeof(data));
+    while (slot->sent < most) {
+        side_pattern(sock, slot->sent, data, sizeof(data));
         n = gn_sock_send(slot->sock, data, sizeof(data), MSG_DONTWAIT);
         if (n <= 0)
             break;
         slot->sent += (size_t)n;
     }
+    return n;
+}
+
+/* A stream is full when a moment later it still is: what is under way to the
+ * peer makes room once more when it arrives. */
+void side_fill(struct side *side, const struct step *step, struct outcome *out)
+{
+    struct slot *slot = &side->slots[step->sock];
+    struct gn_pollfd fd = {.sock = slot->sock, .events = 0};
+    size_t begin = slot->sent, before;
+    ssize_t n = 0;
+
+    if (!slot->stream)
+        return;
+    do {
+        before = slot->sent;
+        n = send_much(slot, step->sock, begin + FILL_MAX);
+    } while (n == -EAGAIN && slot->sent > before &&
+             gn_sock_poll(&fd, 1, FULL_MS) == 0);
     slot->full = true;
     side->filled = true;
     outcome_set(out, n);
