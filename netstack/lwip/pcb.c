@@ -15,7 +15,9 @@
 #include "netstack/lwip/hooks.h"
 #include "netstack/lwip/inner.h"
 
-/* Less than this is no honest MSS: a byte of payload would cost hundreds. */
+/* Less than this is no honest MSS: a byte of payload would cost hundreds. Nor
+ * is a smaller window a reason for segments of a few bytes: lwIP makes them no
+ * longer than half the largest window it was ever offered. */
 #define MSS_MIN 64
 /* The first retransmission time, slow ticks: at least, and of a round trip. */
 #define RTO_FIRST_MIN (200 / GN__SLOW_MS)
@@ -133,8 +135,8 @@ static void established(struct gn__conn *conn)
     begin_rto(conn);
     conn->window_seq = pcb->rcv_nxt + conn->window / 2;
     conn->tx_first = conn->tx_una = conn->tx_end = pcb->snd_lbb;
-    if (pcb->mss < MSS_MIN)
-        pcb->mss = MSS_MIN;
+    pcb->mss = LWIP_MAX(pcb->mss, MSS_MIN);
+    pcb->snd_wnd_max = LWIP_MAX(pcb->snd_wnd_max, 2 * MSS_MIN);
 }
 
 static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
@@ -196,7 +198,7 @@ static void apply(struct gn__conn *conn)
         mss = params->max_segment;
     /* lwIP cuts segments when they are queued, and cannot do it again: those
      * that are waiting stay as they are and become fragments. */
-    if (conn->connected && !pcb->unsent && mss < pcb->mss)
+    if (conn->connected && mss < pcb->mss)
         pcb->mss = (u16_t)LWIP_MAX(mss, MSS_MIN);
 }
 
