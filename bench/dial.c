@@ -106,8 +106,8 @@ static void our_dialled(struct gn_dial *dial, int status, struct gn_conn *conn,
 
 static void our_dial(struct trips *trips)
 {
-    int err = gn_dial(gn_network_host(trips->net), "tcp", "10.77.0.2:80", NULL,
-                      our_dialled, trips, NULL);
+    int err = gn_dial(gn_network_gateway(trips->net), "tcp", "10.77.0.2:80",
+                      NULL, our_dialled, trips, NULL);
 
     if (err)
         finish(trips, err);

@@ -96,10 +96,10 @@ static const char *text_of(const struct sockaddr *addr)
 }
 
 static struct gn_namespace *new_guest(struct gn_network *net, const char *name,
-                                      const struct gn_host *host)
+                                      const struct gn_egress *egress)
 {
     struct gn_namespace_config config = {sizeof(config), .name = name,
-                                         .host = host};
+                                         .egress = egress};
     struct gn_interface eth0;
     struct gn_namespace *ns;
     char text[2][GN_ADDR_TEXT_MAX];
@@ -347,7 +347,7 @@ static curl_socket_t dial(void *arg, curlsocktype purpose,
 
     (void)purpose, (void)address;
     check("api:80",
-          gn_dial_fd(gn_network_host(arg), "tcp", "api:80", &options, &fd));
+          gn_dial_fd(gn_network_gateway(arg), "tcp", "api:80", &options, &fd));
     return fd;
 }
 
@@ -562,33 +562,33 @@ static void outside(struct gn_network *net)
     char rule[80], answer_text[TEXT_MAX] = "";
     const char *rules[] = {rule, NULL};
     struct gn_policy policy = {.size = sizeof(policy), .audit = told};
-    struct gn_host *denying, *allowing;
+    struct gn_egress *denying, *allowing;
     struct gn_namespace *client;
     int err;
 
     step("client may not reach a server on the host's loopback");
     say("nginx listens on 127.0.0.1:%u", nginx.port);
-    check("policy", gn_host_system(&policy, &denying));
+    check("policy", gn_egress_system(&policy, &denying));
     client = new_guest(net, "client", denying);
     err = try_outside(client, nginx.port, answer_text, sizeof(answer_text));
     if (err != -EACCES)
         fail("that was to be \"%s\"", gn_strerror(-EACCES));
     gn_namespace_close(client, 0, NULL, NULL);
-    gn_host_close(denying);
+    gn_egress_close(denying);
 
     step("and may, when a rule names it");
     (void)snprintf(rule, sizeof(rule), "allow tcp 127.0.0.1 port %u",
                    nginx.port);
     say("%s", rule);
     policy.rules = rules;
-    check(rule, gn_host_system(&policy, &allowing));
+    check(rule, gn_egress_system(&policy, &allowing));
     client = new_guest(net, "client", allowing);
     check("connect()",
           try_outside(client, nginx.port, answer_text, sizeof(answer_text)));
     expect("nginx", answer_text, "nginx greets you");
     say("nginx greets you");
     gn_namespace_close(client, 0, NULL, NULL);
-    gn_host_close(allowing);
+    gn_egress_close(allowing);
 }
 
 /* ---- all of it ---- */

@@ -90,10 +90,10 @@ static void add_kind(struct call *call, const struct kind *kind, uint16_t port)
 
 static int look_up_service(struct call *call, const struct kind *kind)
 {
-    struct gn__question question = {
-        .kind = GN_QUERY_PORT,
-        .network = kind->type == SOCK_STREAM ? "tcp" : "udp",
-        .name = call->service};
+    struct gn__question question = {.kind = GN_QUERY_PORT,
+                                    .proto = kind->type == SOCK_STREAM ? "tcp"
+                                                                       : "udp",
+                                    .name = call->service};
     struct gn__awaited awaited;
     int err;
 
@@ -283,16 +283,16 @@ static void map_answers(struct call *call)
 
 static int look_up(struct call *call)
 {
-    struct gn__question question = {.kind = GN_QUERY_IP, .network = "ip"};
+    struct gn__question question = {.kind = GN_QUERY_IP, .proto = "ip"};
     char name[GN__HOSTNAME_MAX + 1];
     struct gn__awaited awaited;
     int err;
 
     if (call->hints.ai_family == AF_INET)
-        question.network = "ip4";
+        question.proto = "ip4";
     else if (call->hints.ai_family == AF_INET6 && !wants_mapped(call))
-        question.network = "ip6";
-    gn__host_copy(call->node, name);
+        question.proto = "ip6";
+    gn__hostname_copy(call->node, name);
     question.name = name;
     err = gn__ask_and_wait(call->ns, &question, &awaited);
     if (err)
@@ -300,15 +300,15 @@ static int look_up(struct call *call)
     memcpy(call->answers, awaited.result.answers,
            awaited.result.n * sizeof(*call->answers));
     call->n_answers = awaited.result.n;
-    gn__host_copy(awaited.result.name ? awaited.result.name : name,
-                  call->canonical);
+    gn__hostname_copy(awaited.result.name ? awaited.result.name : name,
+                      call->canonical);
     gn__awaited_done(&awaited);
     return 0;
 }
 
 static void find_localhost(struct call *call)
 {
-    gn__host_copy(call->node, call->canonical);
+    gn__hostname_copy(call->node, call->canonical);
     if (has_room_for(call, AF_INET6))
         add_v6(call, &in6addr_loopback);
     if (has_room_for(call, AF_INET) || wants_mapped(call))
@@ -329,9 +329,9 @@ static int find_name(struct call *call)
     if (is_other_family(call))
         return GN_EAI_ADDRFAMILY;
     if ((call->hints.ai_flags & AI_NUMERICHOST) ||
-        !gn__host_is_valid(call->node) || !configured(call))
+        !gn__hostname_is_valid(call->node) || !configured(call))
         return GN_EAI_NONAME;
-    if (gn__host_is_below(call->node, "localhost"))
+    if (gn__hostname_is_below(call->node, "localhost"))
         find_localhost(call);
     else
         err = look_up(call);
@@ -346,7 +346,7 @@ static int find_answers(struct call *call)
         find_here(call);
         return 0;
     }
-    if (!gn__host_literal(call->ns, call->node, &call->answers[0]))
+    if (!gn__hostname_literal(call->ns, call->node, &call->answers[0]))
         return find_name(call);
     call->n_answers = 1;
     return fit_literal(call);

@@ -17,7 +17,7 @@
  * with the socket asked to tell of just what is missing: bytes only while
  * somebody reads, room only while something waits.
  */
-#include <guestnet/host.h>
+#include <guestnet/conn.h>
 
 #include <sys/uio.h>
 

@@ -9,7 +9,7 @@
  * on the machine might connect first: what is accepted has to come from the
  * port that we connected from.
  */
-#include <guestnet/host.h>
+#include <guestnet/conn.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -257,7 +257,7 @@ static void dialled(struct gn_dial *dial, int status, struct gn_conn *conn,
     gn__spot_wake(&fd_dial->done);
 }
 
-int gn_dial_fd(struct gn_namespace *from, const char *network,
+int gn_dial_fd(struct gn_namespace *from, const char *proto,
                const char *address, const struct gn_dial_options *options,
                int *fd)
 {
@@ -267,7 +267,7 @@ int gn_dial_fd(struct gn_namespace *from, const char *network,
 
     if (!from || !fd)
         return -EINVAL;
-    err = gn__dial_check(network, address, options, &dial.call);
+    err = gn__dial_check(proto, address, options, &dial.call);
     if (err)
         return err;
     if (dial.call.target.type != SOCK_STREAM)

@@ -16,7 +16,7 @@
  * seconds if there are as many: a first SYN that is lost is sent again after
  * one.
  */
-#include <guestnet/host.h>
+#include <guestnet/conn.h>
 #include <guestnet/resolver.h>
 
 #include <errno.h>
@@ -389,7 +389,7 @@ static void run_timer(struct gn__io_timer *timer)
 
 /* ---- the calls ---- */
 
-int gn__dial_check(const char *network, const char *address,
+int gn__dial_check(const char *proto, const char *address,
                    const struct gn_dial_options *options,
                    struct gn__dial_call *out)
 {
@@ -400,7 +400,7 @@ int gn__dial_check(const char *network, const char *address,
         options = &defaults;
     if (!gn__config_is_known(options, options->size, sizeof(*options)))
         return -EINVAL; /* Not even `why` may be believed. */
-    err = gn__target_parse(network, address, &out->target, options->why,
+    err = gn__target_parse(proto, address, &out->target, options->why,
                            options->why_len);
     if (err)
         return err;
@@ -467,7 +467,7 @@ int gn__dial_start(struct gn__dial_call *call)
     return call->net ? gn__drive_call(call->net, run_dial, call) : -ENOTSUP;
 }
 
-int gn_dial(struct gn_namespace *from, const char *network, const char *address,
+int gn_dial(struct gn_namespace *from, const char *proto, const char *address,
             const struct gn_dial_options *options, gn_dial_cb callback,
             void *arg, struct gn_dial **out)
 {
@@ -477,7 +477,7 @@ int gn_dial(struct gn_namespace *from, const char *network, const char *address,
 
     if (!from || !callback)
         return -EINVAL;
-    err = gn__dial_check(network, address, options, &call);
+    err = gn__dial_check(proto, address, options, &call);
     return err ? err : gn__dial_start(&call);
 }
 

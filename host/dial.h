@@ -3,7 +3,7 @@
 #define GN_HOST_DIAL_H
 
 /* Dialling for gn_dial() and gn_dial_fd(). */
-#include <guestnet/host.h>
+#include <guestnet/conn.h>
 
 #include "host/target.h"
 
@@ -21,7 +21,7 @@ struct gn__dial_call {
 };
 
 /** Read what the caller says. 0 or -EINVAL. */
-GN_WARN_UNUSED int gn__dial_check(const char *network, const char *address,
+GN_WARN_UNUSED int gn__dial_check(const char *proto, const char *address,
                                   const struct gn_dial_options *options,
                                   struct gn__dial_call *out);
 

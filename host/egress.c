@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Hosts, and what their guests dial.
+ * The life of an egress, and what its guests dial.
  *
  *     dialled --(done, from any thread)--> done --(its notice)--> gone
  *        |                                   |
@@ -9,13 +9,13 @@
  *                                    |
  *                                    +--(ops->cancel returned)--> gone
  *
- *   dialled  the host has it.
- *   done     the host has let go of it. A notice gives the guest what it was
+ *   dialled  the egress has it.
+ *   done     the egress has let go of it. A notice gives the guest what it was
  *            given.
  *   over     only while ops->cancel runs: another thread may still say that it
  *            is done, which changes nothing any more.
  *
- * Who says that a dial is done never waits: a host may hold a lock of its own
+ * Who says that a dial is done never waits: an egress may hold a lock of its own
  * then, which it takes in cancel(), too.
  */
 #include "host/egress.h"
@@ -27,9 +27,9 @@
 
 #include "host/relay.h"
 
-struct gn_host_dial {
+struct gn_egress_dial {
     struct gn__request base; /* first */
-    struct gn__host *host;
+    struct gn__egress *egress;
     struct gn__engine *engine; /* a reference */
     struct gn__outside_dial *dial;
     struct sockaddr_storage address;
@@ -42,7 +42,7 @@ struct gn_host_dial {
     struct gn__name names[];
 };
 
-static size_t size_of(const struct gn_host_dial *request)
+static size_t size_of(const struct gn_egress_dial *request)
 {
     return sizeof(*request) + request->n_names * sizeof(request->names[0]);
 }
@@ -65,7 +65,7 @@ static void close_fd(int fd)
 
 /* ---- the end of a dial ---- */
 
-static void request_free(struct gn_host_dial *request)
+static void request_free(struct gn_egress_dial *request)
 {
     struct gn__engine *engine = request->engine;
 
@@ -92,8 +92,8 @@ static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
 
 static void finish(struct gn__notice *notice)
 {
-    struct gn_host_dial *request =
-        gn__container_of(notice, struct gn_host_dial, notice);
+    struct gn_egress_dial *request =
+        gn__container_of(notice, struct gn_egress_dial, notice);
     struct gn__outside_dial *dial = request->dial;
     struct gn_network *net = gn__namespace_network(dial->ns);
     int status = request->status, fd = request->fd;
@@ -113,7 +113,7 @@ static void finish(struct gn__notice *notice)
     }
 }
 
-void gn_host_dial_done(struct gn_host_dial *request, int status, int fd)
+void gn_egress_dial_done(struct gn_egress_dial *request, int status, int fd)
 {
     struct gn__engine *engine;
     bool taken;
@@ -141,8 +141,8 @@ void gn_host_dial_done(struct gn_host_dial *request, int status, int fd)
 static void dial_cancel(struct gn__outside *outside,
                         struct gn__outside_dial *dial)
 {
-    struct gn__host *host = gn__host_of(outside);
-    struct gn_host_dial *request = dial->user;
+    struct gn__egress *egress = gn__egress_of(outside);
+    struct gn_egress_dial *request = dial->user;
     bool done;
 
     gn__engine_enter(request->engine);
@@ -152,8 +152,8 @@ static void dial_cancel(struct gn__outside *outside,
     gn__engine_leave(request->engine);
     if (done)
         close_fd(request->fd);
-    else if (host->ops.cancel)
-        host->ops.cancel(host->self, request);
+    else if (egress->ops.cancel)
+        egress->ops.cancel(egress->self, request);
     request_free(request);
 }
 
@@ -172,14 +172,14 @@ static struct gn__endpoint true_address(struct gn_network *net,
     return out;
 }
 
-static struct gn_host_dial *request_create(struct gn__host *host,
-                                           struct gn_network *net,
-                                           struct gn__outside_dial *dial)
+static struct gn_egress_dial *request_create(struct gn__egress *egress,
+                                             struct gn_network *net,
+                                             struct gn__outside_dial *dial)
 {
     struct gn__engine *engine = gn__network_engine(net);
     struct gn__endpoint address = true_address(net, &dial->outside);
     struct gn__name names[GN__NAMES_PER_ADDR];
-    struct gn_host_dial *request;
+    struct gn_egress_dial *request;
     size_t n;
 
     n = gn__names_of(dial->ns, &address.addr, names, GN__NAMES_PER_ADDR);
@@ -187,7 +187,7 @@ static struct gn_host_dial *request_create(struct gn__host *host,
                          sizeof(*request) + n * sizeof(request->names[0]));
     if (!request)
         return NULL;
-    request->host = host;
+    request->egress = egress;
     request->engine = engine;
     gn__engine_ref(engine);
     request->dial = dial;
@@ -205,81 +205,82 @@ static struct gn_host_dial *request_create(struct gn__host *host,
 
 static void dial(struct gn__outside *outside, struct gn__outside_dial *dial)
 {
-    struct gn__host *host = gn__host_of(outside);
+    struct gn__egress *egress = gn__egress_of(outside);
     struct gn_network *net = dial->ns ? gn__namespace_network(dial->ns) : NULL;
-    struct gn_host_dial *request;
+    struct gn_egress_dial *request;
     int err;
 
-    if (!net || !host->ops.dial) {
+    if (!net || !egress->ops.dial) {
         gn__outside_refuse(dial, -ENETUNREACH);
         return;
     }
-    request = request_create(host, net, dial);
+    request = request_create(egress, net, dial);
     if (!request) {
         gn__outside_refuse(dial, -ENOMEM);
         return;
     }
-    err = host->ops.dial(host->self, request, request->address.ss_family,
-                         dial->type, (struct sockaddr *)&request->address,
-                         gn_host_dial_name(request, 0));
+    err = egress->ops.dial(egress->self, request, request->address.ss_family,
+                           dial->type, (struct sockaddr *)&request->address,
+                           gn_egress_dial_name(request, 0));
     if (err)
-        gn_host_dial_done(request, err, -1);
+        gn_egress_dial_done(request, err, -1);
 }
 
-struct gn_namespace *gn_host_dial_namespace(const struct gn_host_dial *request)
+struct gn_namespace *gn_egress_dial_namespace(
+    const struct gn_egress_dial *request)
 {
     return request ? request->dial->ns : NULL;
 }
 
-void gn_host_dial_local(const struct gn_host_dial *request,
-                        struct sockaddr_storage *out)
+void gn_egress_dial_local(const struct gn_egress_dial *request,
+                          struct sockaddr_storage *out)
 {
     if (request && out)
         gn__endpoint_to_sockaddr(&request->dial->guest, AF_UNSPEC,
                                  (struct sockaddr *)out, sizeof(*out));
 }
 
-const char *gn_host_dial_name(const struct gn_host_dial *request, size_t i)
+const char *gn_egress_dial_name(const struct gn_egress_dial *request, size_t i)
 {
     return request && i < request->n_names ? request->names[i].text : NULL;
 }
 
-void gn_host_dial_set_user(struct gn_host_dial *request, void *user)
+void gn_egress_dial_set_user(struct gn_egress_dial *request, void *user)
 {
     if (request)
         request->base.user = user;
 }
 
-void *gn_host_dial_user(const struct gn_host_dial *request)
+void *gn_egress_dial_user(const struct gn_egress_dial *request)
 {
     return request ? request->base.user : NULL;
 }
 
-/* ---- hosts ---- */
+/* ---- an egress ---- */
 
-static void host_unref(struct gn__host *host)
+static void egress_unref(struct gn__egress *egress)
 {
-    struct gn__mem mem = host->mem;
+    struct gn__mem mem = egress->mem;
 
-    if (atomic_fetch_sub(&host->refs, 1) != 1)
+    if (atomic_fetch_sub(&egress->refs, 1) != 1)
         return;
-    if (host->ops.close)
-        host->ops.close(host->self);
-    gn__free(&mem, host, sizeof(*host));
+    if (egress->ops.close)
+        egress->ops.close(egress->self);
+    gn__free(&mem, egress, sizeof(*egress));
 }
 
 static void taken(struct gn__outside *outside)
 {
-    atomic_fetch_add(&gn__host_of(outside)->refs, 1);
+    atomic_fetch_add(&gn__egress_of(outside)->refs, 1);
 }
 
 static void released(struct gn__outside *outside)
 {
-    host_unref(gn__host_of(outside));
+    egress_unref(gn__egress_of(outside));
 }
 
 static const struct gn__outside_ops outside_ops = {
-    .name = "host",
+    .name = "egress",
     .dial = dial,
     .cancel = dial_cancel,
     .bound = gn__egress_bound,
@@ -288,36 +289,36 @@ static const struct gn__outside_ops outside_ops = {
     .released = released,
 };
 
-int gn__host_create(const struct gn_host_ops *ops, void *self,
-                    const struct gn__mem *mem, struct gn_host **out)
+int gn__egress_create(const struct gn_egress_ops *ops, void *self,
+                      const struct gn__mem *mem, struct gn_egress **out)
 {
-    struct gn__host *host = gn__zalloc(mem, sizeof(*host));
+    struct gn__egress *egress = gn__zalloc(mem, sizeof(*egress));
 
-    if (!host)
+    if (!egress)
         return -ENOMEM;
-    host->base.outside = &host->outside;
-    host->outside.ops = &outside_ops;
-    host->mem = *mem;
-    host->ops = *ops;
-    host->self = self;
-    atomic_init(&host->refs, 1);
-    *out = &host->base;
+    egress->base.outside = &egress->outside;
+    egress->outside.ops = &outside_ops;
+    egress->mem = *mem;
+    egress->ops = *ops;
+    egress->self = self;
+    atomic_init(&egress->refs, 1);
+    *out = &egress->base;
     return 0;
 }
 
-int gn_host_create(const struct gn_host_ops *ops, void *self,
-                   struct gn_host **out)
+int gn_egress_create(const struct gn_egress_ops *ops, void *self,
+                     struct gn_egress **out)
 {
     struct gn__mem mem;
 
     if (!ops || !out)
         return -EINVAL;
     gn__mem_init(&mem, NULL);
-    return gn__host_create(ops, self, &mem, out);
+    return gn__egress_create(ops, self, &mem, out);
 }
 
-void gn_host_close(struct gn_host *host)
+void gn_egress_close(struct gn_egress *egress)
 {
-    if (host)
-        host_unref(gn__host_of(host->outside));
+    if (egress)
+        egress_unref(gn__egress_of(egress->outside));
 }

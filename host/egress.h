@@ -3,18 +3,18 @@
 #define GN_HOST_EGRESS_H
 
 /*
- * What the files about hosts share.
+ * What the files about egress share.
  *
- *     egress.c         a host's life; dials
+ *     egress.c         an egress's life; dials
  *     egress_flow.c    datagrams to the outside: a kernel socket each
  *     egress_listen.c  what guests listen on, and who comes
  *     egress_port.c    what guests bind for datagrams, and who writes
- *     egress_system.c  the ready host: a policy and the kernel
+ *     egress_system.c  the ready egress: a policy and the kernel
  *     egress_show.c    the same: guests' ports shown outside
  *     policy*.c        the rules
  *     machine.c        which addresses are this machine's
  *
- * A host is the struct gn__outside of the namespaces that have it. Its requests
+ * An egress is the struct gn__outside of the namespaces that have it. Its requests
  * live on the driving thread of the guest's network; what other threads say of
  * them is left under the engine's lock and taken up by a notice.
  */
@@ -26,24 +26,24 @@
 #include "host/policy.h"
 #include "namespace/namespace.h"
 
-struct gn__host {
-    struct gn_host base; /* what namespaces see; first */
+struct gn__egress {
+    struct gn_egress base; /* what namespaces see; first */
     struct gn__outside outside;
     struct gn__mem mem;
-    struct gn_host_ops ops;
+    struct gn_egress_ops ops;
     void *self;
     _Atomic uint32_t refs; /* its owner's, and one of each that has it */
 };
 
-static inline struct gn__host *gn__host_of(struct gn__outside *outside)
+static inline struct gn__egress *gn__egress_of(struct gn__outside *outside)
 {
-    return gn__container_of(outside, struct gn__host, outside);
+    return gn__container_of(outside, struct gn__egress, outside);
 }
 
-/** gn_host_create() with an allocator of its own. */
-GN_WARN_UNUSED int gn__host_create(const struct gn_host_ops *ops, void *self,
-                                   const struct gn__mem *mem,
-                                   struct gn_host **out);
+/** gn_egress_create() with an allocator of its own. */
+GN_WARN_UNUSED int gn__egress_create(const struct gn_egress_ops *ops,
+                                     void *self, const struct gn__mem *mem,
+                                     struct gn_egress **out);
 
 /** Non-blocking and close-on-exec. -EBADF. */
 GN_WARN_UNUSED int gn__fd_prepare(int fd);
@@ -64,13 +64,13 @@ void gn__egress_unbound(struct gn__outside *outside,
 
 /** What all that may be cancelled begins with. */
 struct gn__request {
-    void *user; /* the host's own */
+    void *user; /* the egress's own */
 };
 
 /** What both kinds of ports that guests have bound begin with. */
 struct gn__bound_port {
     struct gn__request base; /* first */
-    struct gn__host *host;
+    struct gn__egress *egress;
     struct gn_namespace *ns;
     struct gn__engine *engine; /* a reference */
     struct gn__endpoint local;
@@ -80,7 +80,7 @@ struct gn__bound_port {
     struct gn__notice notice; /* takes it up */
 };
 
-void gn__bound_init(struct gn__bound_port *bound, struct gn__host *host,
+void gn__bound_init(struct gn__bound_port *bound, struct gn__egress *egress,
                     const struct gn__outside_port *port);
 /** Let go of the notice; waiting is the caller's. */
 void gn__bound_done(struct gn__bound_port *bound);
@@ -98,29 +98,29 @@ GN_WARN_UNUSED int gn__bound_target(const struct gn__bound_port *bound,
                                     struct gn__endpoint *out);
 
 /** How a bound TCP or UDP port begins and ends. */
-void gn__egress_listen_begin(struct gn__host *host,
+void gn__egress_listen_begin(struct gn__egress *egress,
                              struct gn__outside_port *port);
-void gn__egress_listen_end(struct gn_host_listener *listener);
-void gn__egress_port_begin(struct gn__host *host,
+void gn__egress_listen_end(struct gn_egress_listener *listener);
+void gn__egress_port_begin(struct gn__egress *egress,
                            struct gn__outside_port *port);
-void gn__egress_port_end(struct gn_host_port *port);
+void gn__egress_port_end(struct gn_egress_port *port);
 
 /** By what a datagram came, which its answer has to take, too: up to the
- *  host. */
+ *  egress. */
 struct gn__via {
     void *through;
     struct gn__endpoint local;
 };
-/** gn_host_packet(), with what gn__egress_via() tells ops->send() then. */
-int gn__egress_packet(struct gn_host_port *port, const void *bytes, size_t len,
-                      const struct gn__endpoint *from,
+/** gn_egress_packet(), with what gn__egress_via() tells ops->send() then. */
+int gn__egress_packet(struct gn_egress_port *port, const void *bytes,
+                      size_t len, const struct gn__endpoint *from,
                       const struct gn__via *via);
 /** Inside ops->send(): of the last datagram of who is answered. */
-const struct gn__via *gn__egress_via(const struct gn_host_port *port);
+const struct gn__via *gn__egress_via(const struct gn_egress_port *port);
 
 /* ---- egress_system.c, egress_show.c ---- */
 
-/** The ready host. */
+/** The ready egress. */
 struct gn__system {
     struct gn__mem mem;
     struct gn__policy policy;
@@ -135,11 +135,11 @@ void gn__system_audit(const struct gn__system *system, struct gn_namespace *ns,
                       size_t rule, struct gn_audit *audit);
 
 /** Its listen, listen_packet and send operations, and how they end. */
-int gn__show_listen(void *self, struct gn_host_listener *listener,
+int gn__show_listen(void *self, struct gn_egress_listener *listener,
                     const struct sockaddr *local);
-int gn__show_listen_packet(void *self, struct gn_host_port *port,
+int gn__show_listen_packet(void *self, struct gn_egress_port *port,
                            const struct sockaddr *local);
-void gn__show_send(void *self, struct gn_host_port *port, const void *bytes,
+void gn__show_send(void *self, struct gn_egress_port *port, const void *bytes,
                    size_t len, const struct sockaddr *to);
 
 /** What a cancelled request's user points to. */

@@ -18,7 +18,7 @@
 /** Clients that wait for the driving thread. */
 #define WAITING_MAX 128u
 
-struct gn_host_listener {
+struct gn_egress_listener {
     struct gn__bound_port bound; /* first */
 };
 
@@ -32,12 +32,12 @@ struct client {
 
 /* ---- what is handed in ---- */
 
-void gn__bound_init(struct gn__bound_port *bound, struct gn__host *host,
+void gn__bound_init(struct gn__bound_port *bound, struct gn__egress *egress,
                     const struct gn__outside_port *port)
 {
     struct gn_network *net = gn__namespace_network(port->ns);
 
-    bound->host = host;
+    bound->egress = egress;
     bound->ns = port->ns;
     bound->engine = gn__network_engine(net);
     gn__engine_ref(bound->engine);
@@ -184,8 +184,8 @@ static void take_up(struct gn__notice *notice)
     }
 }
 
-int gn_host_accepted(struct gn_host_listener *listener, int fd,
-                     const struct sockaddr *peer)
+int gn_egress_accepted(struct gn_egress_listener *listener, int fd,
+                       const struct sockaddr *peer)
 {
     struct gn__engine *engine;
     struct client *client;
@@ -215,30 +215,30 @@ undo_fd:
 
 /* ---- listeners ---- */
 
-void gn__egress_listen_begin(struct gn__host *host,
+void gn__egress_listen_begin(struct gn__egress *egress,
                              struct gn__outside_port *port)
 {
     struct gn_network *net = gn__namespace_network(port->ns);
-    struct gn_host_listener *listener;
+    struct gn_egress_listener *listener;
     struct sockaddr_storage local;
 
-    if (!net || !host->ops.listen)
+    if (!net || !egress->ops.listen)
         return;
     listener = gn__zalloc(&gn__network_engine(net)->net.mem, sizeof(*listener));
     if (!listener)
         return;
-    gn__bound_init(&listener->bound, host, port);
+    gn__bound_init(&listener->bound, egress, port);
     listener->bound.notice.run = take_up;
     port->user = listener;
     gn__endpoint_to_sockaddr(&port->local, AF_UNSPEC, (struct sockaddr *)&local,
                              sizeof(local));
-    if (host->ops.listen(host->self, listener, (struct sockaddr *)&local)) {
+    if (egress->ops.listen(egress->self, listener, (struct sockaddr *)&local)) {
         port->user = NULL;
         gn__egress_listen_end(listener);
     }
 }
 
-void gn__egress_listen_end(struct gn_host_listener *listener)
+void gn__egress_listen_end(struct gn_egress_listener *listener)
 {
     struct gn__engine *engine = listener->bound.engine;
     struct gn__list *link;
@@ -255,39 +255,40 @@ void gn__egress_bound(struct gn__outside *outside,
 {
     port->user = NULL;
     if (port->type == SOCK_STREAM)
-        gn__egress_listen_begin(gn__host_of(outside), port);
+        gn__egress_listen_begin(gn__egress_of(outside), port);
     else
-        gn__egress_port_begin(gn__host_of(outside), port);
+        gn__egress_port_begin(gn__egress_of(outside), port);
 }
 
 void gn__egress_unbound(struct gn__outside *outside,
                         struct gn__outside_port *port)
 {
-    struct gn__host *host = gn__host_of(outside);
+    struct gn__egress *egress = gn__egress_of(outside);
 
     if (!port->user)
         return;
-    if (host->ops.cancel)
-        host->ops.cancel(host->self, port->user);
+    if (egress->ops.cancel)
+        egress->ops.cancel(egress->self, port->user);
     if (port->type == SOCK_STREAM)
         gn__egress_listen_end(port->user);
     else
         gn__egress_port_end(port->user);
 }
 
-struct gn_namespace *gn_host_listener_namespace(
-    const struct gn_host_listener *listener)
+struct gn_namespace *gn_egress_listener_namespace(
+    const struct gn_egress_listener *listener)
 {
     return listener ? listener->bound.ns : NULL;
 }
 
-void gn_host_listener_set_user(struct gn_host_listener *listener, void *user)
+void gn_egress_listener_set_user(struct gn_egress_listener *listener,
+                                 void *user)
 {
     if (listener)
         listener->bound.base.user = user;
 }
 
-void *gn_host_listener_user(const struct gn_host_listener *listener)
+void *gn_egress_listener_user(const struct gn_egress_listener *listener)
 {
     return listener ? listener->bound.base.user : NULL;
 }

@@ -5,7 +5,7 @@
  *
  * Each client is a talk: a flow in which the gateway is that client, or, where
  * that cannot be, a socket of the host's namespace. What the guest answers goes
- * to the host's send(). Talks end when they have been idle; of too many, the
+ * to the egress's send(). Talks end when they have been idle; of too many, the
  * one that was idle longest makes room.
  */
 #include "host/egress.h"
@@ -28,7 +28,7 @@
 /** A datagram's payload over IPv4, the larger one. */
 #define BYTES_MAX 65507u
 
-struct gn_host_port {
+struct gn_egress_port {
     struct gn__bound_port bound; /* first */
     struct gn__io *io;           /* NULL: no talk yet */
     struct gn__table talks;      /* struct talk */
@@ -42,7 +42,7 @@ struct gn_host_port {
 struct talk {
     struct gn__table_node node;
     struct gn__list by_use;
-    struct gn_host_port *port;
+    struct gn_egress_port *port;
     struct gn__endpoint client;
     struct gn__outside_flow *flow; /* or: */
     struct gn_sock *sock;
@@ -60,7 +60,7 @@ struct letter {
     uint8_t bytes[];
 };
 
-static const struct gn__mem *mem_of(const struct gn_host_port *port)
+static const struct gn__mem *mem_of(const struct gn_egress_port *port)
 {
     return &port->bound.engine->net.mem;
 }
@@ -69,7 +69,7 @@ static const struct gn__mem *mem_of(const struct gn_host_port *port)
 
 static void talk_end(struct talk *talk)
 {
-    struct gn_host_port *port = talk->port;
+    struct gn_egress_port *port = talk->port;
 
     if (talk->flow)
         gn__outside_flow_close(talk->flow);
@@ -91,7 +91,7 @@ static void talk_used(struct talk *talk)
 
 static void answer(struct talk *talk, const void *bytes, size_t len)
 {
-    struct gn__host *host = talk->port->bound.host;
+    struct gn__egress *egress = talk->port->bound.egress;
     struct sockaddr_storage to;
 
     talk->answered = true;
@@ -99,12 +99,12 @@ static void answer(struct talk *talk, const void *bytes, size_t len)
     gn__endpoint_to_sockaddr(&talk->client, AF_UNSPEC, (struct sockaddr *)&to,
                              sizeof(to));
     talk->port->via = &talk->via;
-    if (host->ops.send)
-        host->ops.send(host->self, talk->port, bytes, len,
-                       (struct sockaddr *)&to);
+    if (egress->ops.send)
+        egress->ops.send(egress->self, talk->port, bytes, len,
+                         (struct sockaddr *)&to);
 }
 
-const struct gn__via *gn__egress_via(const struct gn_host_port *port)
+const struct gn__via *gn__egress_via(const struct gn_egress_port *port)
 {
     return port->via;
 }
@@ -145,7 +145,7 @@ static void sock_ready(struct gn_sock *sock, short events, void *arg)
 /* By a flow, or else as the gateway. */
 static int talk_open(struct talk *talk, struct gn_network *net)
 {
-    struct gn_host_port *port = talk->port;
+    struct gn_egress_port *port = talk->port;
     struct gn__endpoint to;
     int err;
 
@@ -169,7 +169,7 @@ static int talk_open(struct talk *talk, struct gn_network *net)
     return err;
 }
 
-static struct talk *talk_find(const struct gn_host_port *port,
+static struct talk *talk_find(const struct gn_egress_port *port,
                               const struct gn__endpoint *client)
 {
     struct gn__table_node *node =
@@ -178,14 +178,14 @@ static struct talk *talk_find(const struct gn_host_port *port,
     return node ? gn__container_of(node, struct talk, node) : NULL;
 }
 
-static struct talk *oldest(const struct gn_host_port *port)
+static struct talk *oldest(const struct gn_egress_port *port)
 {
     struct gn__list *first = gn__list_first(&port->by_use);
 
     return first ? gn__container_of(first, struct talk, by_use) : NULL;
 }
 
-static struct talk *talk_begin(struct gn_host_port *port,
+static struct talk *talk_begin(struct gn_egress_port *port,
                                struct gn_network *net,
                                const struct gn__endpoint *client)
 {
@@ -223,8 +223,8 @@ undo_alloc:
 
 static void end_idle(struct gn__io_timer *timer)
 {
-    struct gn_host_port *port =
-        gn__container_of(timer, struct gn_host_port, timer);
+    struct gn_egress_port *port =
+        gn__container_of(timer, struct gn_egress_port, timer);
     uint64_t now = gn__io_now(port->io);
     struct gn__list *it, *tmp;
 
@@ -241,7 +241,7 @@ static void end_idle(struct gn__io_timer *timer)
         gn__io_start(port->io, &port->timer, now + IDLE_ONE_WAY_NS / 2);
 }
 
-static void end_all(struct gn_host_port *port)
+static void end_all(struct gn_egress_port *port)
 {
     struct talk *talk;
 
@@ -253,14 +253,15 @@ static void end_all(struct gn_host_port *port)
 
 static void at_end(struct gn__io_end *end)
 {
-    struct gn_host_port *port = gn__container_of(end, struct gn_host_port, end);
+    struct gn_egress_port *port =
+        gn__container_of(end, struct gn_egress_port, end);
 
     end_all(port);
     gn__io_stop(port->io, &port->timer);
     port->io = NULL;
 }
 
-static bool has_io(struct gn_host_port *port, struct gn_network *net)
+static bool has_io(struct gn_egress_port *port, struct gn_network *net)
 {
     if (port->io)
         return true;
@@ -273,7 +274,7 @@ static bool has_io(struct gn_host_port *port, struct gn_network *net)
     return true;
 }
 
-static void deliver(struct gn_host_port *port, const struct letter *letter)
+static void deliver(struct gn_egress_port *port, const struct letter *letter)
 {
     struct gn_network *net = gn__namespace_network(port->bound.ns);
     struct talk *talk;
@@ -297,15 +298,15 @@ static void deliver(struct gn_host_port *port, const struct letter *letter)
                            MSG_DONTWAIT);
 }
 
-static void letter_free(struct gn_host_port *port, struct letter *letter)
+static void letter_free(struct gn_egress_port *port, struct letter *letter)
 {
     gn__free(mem_of(port), letter, sizeof(*letter) + letter->len);
 }
 
 static void take_up(struct gn__notice *notice)
 {
-    struct gn_host_port *port =
-        gn__container_of(notice, struct gn_host_port, bound.notice);
+    struct gn_egress_port *port =
+        gn__container_of(notice, struct gn_egress_port, bound.notice);
     struct gn__list *link;
 
     while ((link = gn__bound_take(&port->bound))) {
@@ -316,8 +317,8 @@ static void take_up(struct gn__notice *notice)
     }
 }
 
-int gn__egress_packet(struct gn_host_port *port, const void *bytes, size_t len,
-                      const struct gn__endpoint *from,
+int gn__egress_packet(struct gn_egress_port *port, const void *bytes,
+                      size_t len, const struct gn__endpoint *from,
                       const struct gn__via *via)
 {
     struct letter *letter;
@@ -337,8 +338,8 @@ int gn__egress_packet(struct gn_host_port *port, const void *bytes, size_t len,
     return err;
 }
 
-int gn_host_packet(struct gn_host_port *port, const void *bytes, size_t len,
-                   const struct sockaddr *from)
+int gn_egress_packet(struct gn_egress_port *port, const void *bytes, size_t len,
+                     const struct sockaddr *from)
 {
     static const struct gn__via none;
     struct gn__endpoint client;
@@ -354,32 +355,33 @@ int gn_host_packet(struct gn_host_port *port, const void *bytes, size_t len,
 
 /* ---- ports ---- */
 
-void gn__egress_port_begin(struct gn__host *host,
+void gn__egress_port_begin(struct gn__egress *egress,
                            struct gn__outside_port *outside)
 {
     struct gn_network *net = gn__namespace_network(outside->ns);
-    struct gn_host_port *port;
+    struct gn_egress_port *port;
     struct sockaddr_storage local;
 
-    if (!net || !host->ops.listen_packet)
+    if (!net || !egress->ops.listen_packet)
         return;
     port = gn__zalloc(&gn__network_engine(net)->net.mem, sizeof(*port));
     if (!port)
         return;
-    gn__bound_init(&port->bound, host, outside);
+    gn__bound_init(&port->bound, egress, outside);
     port->bound.notice.run = take_up;
     gn__table_init(&port->talks, mem_of(port), port->bound.engine->net.secret);
     gn__list_init(&port->by_use);
     outside->user = port;
     gn__endpoint_to_sockaddr(&outside->local, AF_UNSPEC,
                              (struct sockaddr *)&local, sizeof(local));
-    if (host->ops.listen_packet(host->self, port, (struct sockaddr *)&local)) {
+    if (egress->ops.listen_packet(egress->self, port,
+                                  (struct sockaddr *)&local)) {
         outside->user = NULL;
         gn__egress_port_end(port);
     }
 }
 
-void gn__egress_port_end(struct gn_host_port *port)
+void gn__egress_port_end(struct gn_egress_port *port)
 {
     struct gn__engine *engine = port->bound.engine;
     struct gn__list *link;
@@ -397,18 +399,18 @@ void gn__egress_port_end(struct gn_host_port *port)
     gn__engine_unref(engine);
 }
 
-struct gn_namespace *gn_host_port_namespace(const struct gn_host_port *port)
+struct gn_namespace *gn_egress_port_namespace(const struct gn_egress_port *port)
 {
     return port ? port->bound.ns : NULL;
 }
 
-void gn_host_port_set_user(struct gn_host_port *port, void *user)
+void gn_egress_port_set_user(struct gn_egress_port *port, void *user)
 {
     if (port)
         port->bound.base.user = user;
 }
 
-void *gn_host_port_user(const struct gn_host_port *port)
+void *gn_egress_port_user(const struct gn_egress_port *port)
 {
     return port ? port->bound.base.user : NULL;
 }

@@ -26,8 +26,8 @@ struct show {
     struct gn__system_request base; /* first */
     struct gn_network *net;
     struct gn__io *io;
-    struct gn_host_listener *listener; /* or: */
-    struct gn_host_port *port;
+    struct gn_egress_listener *listener; /* or: */
+    struct gn_egress_port *port;
     struct gn__list windows; /* struct window */
     struct gn__io_end end;
 };
@@ -105,8 +105,8 @@ static bool accept_one(struct window *window)
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd >= 0)
-        return gn_host_accepted(window->show->listener, fd,
-                                (struct sockaddr *)&peer) == 0;
+        return gn_egress_accepted(window->show->listener, fd,
+                                  (struct sockaddr *)&peer) == 0;
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
         errno == ENOMEM)
         window_pause(window);
@@ -212,7 +212,7 @@ static size_t put_local(const struct gn__via *via, int family,
     return CMSG_SPACE(sizeof(info6));
 }
 
-void gn__show_send(void *self, struct gn_host_port *port, const void *bytes,
+void gn__show_send(void *self, struct gn_egress_port *port, const void *bytes,
                    size_t len, const struct sockaddr *to)
 {
     const struct gn__via *via = gn__egress_via(port);
@@ -403,29 +403,29 @@ static int show_begin(const struct gn__system *system, struct gn_namespace *ns,
     return 0;
 }
 
-int gn__show_listen(void *self, struct gn_host_listener *listener,
+int gn__show_listen(void *self, struct gn_egress_listener *listener,
                     const struct sockaddr *local)
 {
     struct show what = {.listener = listener};
     struct show *show;
     int err;
 
-    err = show_begin(self, gn_host_listener_namespace(listener), &what, local,
+    err = show_begin(self, gn_egress_listener_namespace(listener), &what, local,
                      &show);
     if (!err)
-        gn_host_listener_set_user(listener, show);
+        gn_egress_listener_set_user(listener, show);
     return err;
 }
 
-int gn__show_listen_packet(void *self, struct gn_host_port *port,
+int gn__show_listen_packet(void *self, struct gn_egress_port *port,
                            const struct sockaddr *local)
 {
     struct show what = {.port = port};
     struct show *show;
     int err;
 
-    err = show_begin(self, gn_host_port_namespace(port), &what, local, &show);
+    err = show_begin(self, gn_egress_port_namespace(port), &what, local, &show);
     if (!err)
-        gn_host_port_set_user(port, show);
+        gn_egress_port_set_user(port, show);
     return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * gn_host_system(): what the rules allow, by the kernel's sockets.
+ * gn_egress_system(): what the rules allow, by the kernel's sockets.
  *
  * A dial that is allowed is a non-blocking connect(2), and ends with what the
  * kernel says of it. It is asked for the address that was judged, by a socket
@@ -21,7 +21,7 @@
 /** A connection that the kernel is at. */
 struct attempt {
     struct gn__system_request base; /* first */
-    struct gn_host_dial *request;
+    struct gn_egress_dial *request;
     struct gn__io *io;
     struct gn__io_watch watch;
     struct gn__io_timer timer;
@@ -45,12 +45,12 @@ static void attempt_free(struct attempt *attempt)
 
 static void attempt_fail(struct attempt *attempt, int error)
 {
-    struct gn_host_dial *request = attempt->request;
+    struct gn_egress_dial *request = attempt->request;
     int fd = attempt->fd;
 
     attempt_free(attempt);
     (void)close(fd); /* Also after an error it is closed. */
-    gn_host_dial_done(request, error, -1);
+    gn_egress_dial_done(request, error, -1);
 }
 
 /* On one machine a port may meet itself: a connection to a free port that was
@@ -80,7 +80,7 @@ static int connected(int fd)
 static void attempt_ready(struct gn__io_watch *watch, short revents)
 {
     struct attempt *attempt = gn__container_of(watch, struct attempt, watch);
-    struct gn_host_dial *request = attempt->request;
+    struct gn_egress_dial *request = attempt->request;
     int fd = attempt->fd;
     int err;
 
@@ -92,7 +92,7 @@ static void attempt_ready(struct gn__io_watch *watch, short revents)
         return;
     }
     attempt_free(attempt);
-    gn_host_dial_done(request, 0, fd);
+    gn_egress_dial_done(request, 0, fd);
 }
 
 static void attempt_late(struct gn__io_timer *timer)
@@ -116,10 +116,10 @@ static void attempt_cancel(struct gn__system_request *request)
 
 /* Consumes the descriptor, also when it fails. */
 static int attempt_begin(const struct gn__system *system,
-                         struct gn_host_dial *request, int fd)
+                         struct gn_egress_dial *request, int fd)
 {
     struct gn_network *net =
-        gn__namespace_network(gn_host_dial_namespace(request));
+        gn__namespace_network(gn_egress_dial_namespace(request));
     struct gn__io *io = net ? gn__network_io(net) : NULL;
     struct attempt *attempt = io ? gn__zalloc(io->mem, sizeof(*attempt)) : NULL;
     int err = -ENOMEM;
@@ -140,7 +140,7 @@ static int attempt_begin(const struct gn__system *system,
     gn__io_hold(io);
     if (system->timeout_ns)
         gn__io_start(io, &attempt->timer, gn__io_now(io) + system->timeout_ns);
-    gn_host_dial_set_user(request, attempt);
+    gn_egress_dial_set_user(request, attempt);
     return 0;
 
 undo_alloc:
@@ -151,7 +151,7 @@ undo_fd:
 }
 
 static int connect_out(const struct gn__system *system,
-                       struct gn_host_dial *request, int type,
+                       struct gn_egress_dial *request, int type,
                        const struct sockaddr *address)
 {
     bool v6 = address->sa_family == AF_INET6;
@@ -175,7 +175,7 @@ static int connect_out(const struct gn__system *system,
         (void)close(fd); /* Also after an error it is closed. */
         return err;
     }
-    gn_host_dial_done(request, 0, fd);
+    gn_egress_dial_done(request, 0, fd);
     return 0;
 }
 
@@ -223,7 +223,7 @@ static int denied(const struct gn__system *system, int type)
 
 /* Is it allowed? If not, *@out is what its operation returns. */
 static bool judge(const struct gn__system *system,
-                  const struct gn_host_dial *request, int type,
+                  const struct gn_egress_dial *request, int type,
                   const struct sockaddr *address, int *out)
 {
     struct gn__name names[GN__NAMES_PER_ADDR];
@@ -244,7 +244,7 @@ static bool judge(const struct gn__system *system,
     ask.arg = &error;
     ask.addr = to.addr;
     ask.port = to.port;
-    while ((name = gn_host_dial_name(request, ask.n_names)))
+    while ((name = gn_egress_dial_name(request, ask.n_names)))
         (void)snprintf(names[ask.n_names++].text, sizeof(names[0].text), "%s",
                        name);
     gn__policy_decide(&system->policy, &ask, &answer);
@@ -253,18 +253,18 @@ static bool judge(const struct gn__system *system,
     audit = (struct gn_audit){
         .type = type,
         .address = address,
-        .name = answer.name ? answer.name : gn_host_dial_name(request, 0),
+        .name = answer.name ? answer.name : gn_egress_dial_name(request, 0),
         .allowed = answer.allowed,
         .reason = answer.reason,
         .error = answer.allowed ? 0 : error};
-    gn__system_audit(system, gn_host_dial_namespace(request), answer.rule,
+    gn__system_audit(system, gn_egress_dial_namespace(request), answer.rule,
                      &audit);
     return answer.allowed;
 }
 
 /* ---- operations ---- */
 
-static int system_dial(void *self, struct gn_host_dial *request, int family,
+static int system_dial(void *self, struct gn_egress_dial *request, int family,
                        int type, const struct sockaddr *address,
                        const char *looked_up_name)
 {
@@ -297,7 +297,7 @@ static void system_cancel(void *self, void *request)
         own->cancel(own);
 }
 
-static const struct gn_host_ops system_ops = {
+static const struct gn_egress_ops system_ops = {
     .name = "system",
     .dial = system_dial,
     .listen = gn__show_listen,
@@ -333,7 +333,7 @@ static int system_create(const struct gn_policy *policy,
     return 0;
 }
 
-int gn_host_system(const struct gn_policy *policy, struct gn_host **out)
+int gn_egress_system(const struct gn_policy *policy, struct gn_egress **out)
 {
     static const struct gn_policy nothing = {.size = sizeof(nothing)};
     struct gn__system *system;
@@ -348,7 +348,7 @@ int gn_host_system(const struct gn_policy *policy, struct gn_host **out)
     err = system_create(policy, &system);
     if (err)
         return err;
-    err = gn__host_create(&system_ops, system, &system->mem, out);
+    err = gn__egress_create(&system_ops, system, &system->mem, out);
     if (err)
         system_close(system);
     return err;

@@ -23,7 +23,7 @@ int gn__gateway_connect(struct gn_network *net, int type,
     socklen_t len;
     int err;
 
-    err = gn_sock_open(gn_network_host(net), family, type | SOCK_NONBLOCK, 0,
+    err = gn_sock_open(gn_network_gateway(net), family, type | SOCK_NONBLOCK, 0,
                        &sock);
     if (err)
         return err;

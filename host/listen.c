@@ -160,10 +160,10 @@ static const struct gn__handle_ops handle_ops = {
 /* Numbers, "localhost", and the usual services: what needs no lookup. */
 static int find_names(struct gn__target *target)
 {
-    const char *network = target->type == SOCK_STREAM ? "tcp" : "udp";
+    const char *proto = target->type == SOCK_STREAM ? "tcp" : "udp";
 
     if (target->service[0])
-        target->port = gn__service_port(network, target->service);
+        target->port = gn__service_port(proto, target->service);
     if (target->service[0] && !target->port)
         return -EINVAL;
     if (!target->host[0])
@@ -206,12 +206,12 @@ static int bind_sock(struct gn_sock *sock, const struct gn__target *target)
     return gn_sock_bind(sock, (struct sockaddr *)&ss, len);
 }
 
-int gn__listen_open(struct gn_namespace *ns, int type, const char *network,
+int gn__listen_open(struct gn_namespace *ns, int type, const char *proto,
                     const char *address, struct gn_sock **out)
 {
     struct gn__target target;
     struct gn_sock *sock;
-    int family, err = gn__target_parse(network, address, &target, NULL, 0);
+    int family, err = gn__target_parse(proto, address, &target, NULL, 0);
 
     if (err || target.type != type || find_names(&target))
         return -EINVAL;
@@ -265,7 +265,7 @@ static int run_listen(void *arg)
     return 0;
 }
 
-int gn_listen(struct gn_namespace *ns, const char *network, const char *address,
+int gn_listen(struct gn_namespace *ns, const char *proto, const char *address,
               gn_accept_cb callback, void *arg, struct gn_listener **out)
 {
     struct listen_call call = {.callback = callback, .arg = arg, .out = out};
@@ -276,7 +276,7 @@ int gn_listen(struct gn_namespace *ns, const char *network, const char *address,
     call.net = gn__namespace_network(ns);
     if (!call.net)
         return -ENOTSUP;
-    err = gn__listen_open(ns, SOCK_STREAM, network, address, &call.sock);
+    err = gn__listen_open(ns, SOCK_STREAM, proto, address, &call.sock);
     if (err)
         return err;
     err = gn_sock_listen(call.sock, BACKLOG);

@@ -42,7 +42,7 @@ struct request {
     bool cancelled; /* under the lock */
     bool joined;    /* it has its end, and holds the io */
     bool started;   /* the resolver has been asked */
-    char network[4];
+    char proto[4];
     char name[GN__HOSTNAME_MAX + 1];
     struct sockaddr_storage addr;
 };
@@ -173,7 +173,7 @@ static void look_for_service(struct request *request, struct gn__result *result)
 {
     if (result->status != GN_EAI_SERVICE && result->status != GN_EAI_NONAME)
         return;
-    result->port = gn__service_port(request->network, request->name);
+    result->port = gn__service_port(request->proto, request->name);
     result->status = result->port ? 0 : GN_EAI_SERVICE;
 }
 
@@ -195,7 +195,7 @@ static void log_query(struct request *request, const struct gn__result *result)
     struct gn_query query = {
         .ns = request->asking.ns,
         .kind = request->core.question.kind,
-        .network = request->network,
+        .proto = request->proto,
         .name = asked_name(request, text, sizeof(text)),
         .type = request->core.question.type,
         .status = result->status,
@@ -332,10 +332,10 @@ static void copy_question(struct request *request,
 {
     struct gn__question own = *question;
 
-    if (question->network) {
-        memcpy(request->network, question->network,
-               strnlen(question->network, sizeof(request->network) - 1));
-        own.network = request->network;
+    if (question->proto) {
+        memcpy(request->proto, question->proto,
+               strnlen(question->proto, sizeof(request->proto) - 1));
+        own.proto = request->proto;
     }
     if (question->name) {
         (void)snprintf(request->name, sizeof(request->name), "%s",

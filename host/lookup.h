@@ -21,8 +21,8 @@ bool gn__is_local_question(const struct gn__question *question);
 
 /** Read an address as getaddrinfo(3) does: with its scope, "fe80::1%eth0", and
  *  IPv4 also in the forms of inet_aton(3). False: it is none. */
-bool gn__host_literal(struct gn_namespace *ns, const char *text,
-                      struct gn_answer *out);
+bool gn__hostname_literal(struct gn_namespace *ns, const char *text,
+                          struct gn_answer *out);
 /** A port in text, 0 to 65535. */
 bool gn__port_literal(const char *text, uint16_t *out);
 

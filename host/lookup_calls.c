@@ -15,7 +15,8 @@ static bool may_be_host(struct gn_namespace *ns, const char *host)
 {
     struct gn_answer literal;
 
-    return gn__host_is_valid(host) || gn__host_literal(ns, host, &literal);
+    return gn__hostname_is_valid(host) ||
+           gn__hostname_literal(ns, host, &literal);
 }
 
 static void tell_ip(struct gn_lookup *lookup, struct gn__result *result,
@@ -25,29 +26,29 @@ static void tell_ip(struct gn_lookup *lookup, struct gn__result *result,
                        asker->arg);
 }
 
-int gn_lookup(struct gn_namespace *ns, const char *network, const char *host,
+int gn_lookup(struct gn_namespace *ns, const char *proto, const char *host,
               gn_lookup_cb callback, void *arg, struct gn_lookup **out)
 {
     struct gn__asker asker = {.done = tell_ip, .arg = arg};
-    struct gn__question question = {.kind = GN_QUERY_IP, .network = network};
+    struct gn__question question = {.kind = GN_QUERY_IP, .proto = proto};
     char name[GN__HOSTNAME_MAX + 1];
 
-    if (!ns || !network || !host || !callback || gn__ip_network(network) < 0 ||
+    if (!ns || !proto || !host || !callback || gn__ip_family(proto) < 0 ||
         !may_be_host(ns, host))
         return -EINVAL;
-    gn__host_copy(host, name);
+    gn__hostname_copy(host, name);
     question.name = name;
     asker.callback.ip = callback;
     return gn__ask(ns, &question, &asker, out);
 }
 
-static const char *port_network(const char *network)
+static const char *port_proto(const char *proto)
 {
-    if (!strcmp(network, "tcp") || !strcmp(network, "tcp4") ||
-        !strcmp(network, "tcp6"))
+    if (!strcmp(proto, "tcp") || !strcmp(proto, "tcp4") ||
+        !strcmp(proto, "tcp6"))
         return "tcp";
-    if (!strcmp(network, "udp") || !strcmp(network, "udp4") ||
-        !strcmp(network, "udp6"))
+    if (!strcmp(proto, "udp") || !strcmp(proto, "udp4") ||
+        !strcmp(proto, "udp6"))
         return "udp";
     return NULL;
 }
@@ -58,17 +59,17 @@ static void tell_port(struct gn_lookup *lookup, struct gn__result *result,
     asker->callback.port(lookup, result->status, result->port, asker->arg);
 }
 
-int gn_lookup_port(struct gn_namespace *ns, const char *network,
+int gn_lookup_port(struct gn_namespace *ns, const char *proto,
                    const char *service, gn_lookup_port_cb callback, void *arg,
                    struct gn_lookup **out)
 {
     struct gn__asker asker = {.done = tell_port, .arg = arg};
     struct gn__question question = {.kind = GN_QUERY_PORT, .name = service};
 
-    if (!ns || !network || !service || !callback || !port_network(network) ||
+    if (!ns || !proto || !service || !callback || !port_proto(proto) ||
         !gn__service_is_valid(service))
         return -EINVAL;
-    question.network = port_network(network);
+    question.proto = port_proto(proto);
     asker.callback.port = callback;
     return gn__ask(ns, &question, &asker, out);
 }
@@ -108,9 +109,9 @@ int gn_lookup_query(struct gn_namespace *ns, const char *name, uint16_t type,
     struct gn__question question = {.kind = GN_QUERY_RECORD, .type = type};
     char host[GN__HOSTNAME_MAX + 1];
 
-    if (!ns || !name || !callback || !gn__host_is_valid(name))
+    if (!ns || !name || !callback || !gn__hostname_is_valid(name))
         return -EINVAL;
-    gn__host_copy(name, host);
+    gn__hostname_copy(name, host);
     question.name = host;
     asker.callback.query = callback;
     return gn__ask(ns, &question, &asker, out);

@@ -96,8 +96,8 @@ static int put_name(struct gn_namespace *ns, const char *name, int flags,
     (void)snprintf(text, sizeof(text), "%s", name);
     if (flags & NI_NOFQDN) {
         gn__ns_domain(ns, domain);
-        if (*domain && gn__host_is_below(name, domain) &&
-            !gn__host_is_below(domain, name))
+        if (*domain && gn__hostname_is_below(name, domain) &&
+            !gn__hostname_is_below(domain, name))
             text[len - strlen(domain) - 1] = '\0';
     }
     return put(text, host, cap);

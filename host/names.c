@@ -73,8 +73,8 @@ static bool read_v6(struct gn_namespace *ns, const char *text,
     return !text[len] || read_scope(ns, text + len + 1, &out->sin6_scope_id);
 }
 
-bool gn__host_literal(struct gn_namespace *ns, const char *text,
-                      struct gn_answer *out)
+bool gn__hostname_literal(struct gn_namespace *ns, const char *text,
+                          struct gn_answer *out)
 {
     struct in_addr v4;
 
@@ -105,7 +105,7 @@ bool gn__port_literal(const char *text, uint16_t *out)
 
 static bool is_localhost(const char *host)
 {
-    return gn__host_is_below(host, LOCALHOST);
+    return gn__hostname_is_below(host, LOCALHOST);
 }
 
 static bool is_loopback(const struct sockaddr *addr)
@@ -142,7 +142,7 @@ static bool read_literal(struct gn_namespace *ns, const char *text,
     struct gn__endpoint endpoint;
     struct gn_answer literal;
 
-    if (!gn__host_literal(ns, text, &literal) ||
+    if (!gn__hostname_literal(ns, text, &literal) ||
         gn__endpoint_from_sockaddr((const struct sockaddr *)&literal.addr,
                                    sizeof(literal.addr), AF_UNSPEC, &endpoint))
         return false;
@@ -150,7 +150,7 @@ static bool read_literal(struct gn_namespace *ns, const char *text,
     return true;
 }
 
-static int local_ip(void *self, struct gn_lookup *lookup, const char *network,
+static int local_ip(void *self, struct gn_lookup *lookup, const char *proto,
                     const char *host)
 {
     static const struct gn__addr loopback6 = {{[15] = 1}};
@@ -159,7 +159,7 @@ static int local_ip(void *self, struct gn_lookup *lookup, const char *network,
     size_t n = 1;
 
     (void)self;
-    (void)network;
+    (void)proto;
     if (is_localhost(host)) {
         fill(&answers[0], &loopback6);
         fill(&answers[1], &loopback4);
@@ -171,13 +171,13 @@ static int local_ip(void *self, struct gn_lookup *lookup, const char *network,
     return 0;
 }
 
-static int local_port(void *self, struct gn_lookup *lookup, const char *network,
+static int local_port(void *self, struct gn_lookup *lookup, const char *proto,
                       const char *service)
 {
     uint16_t port;
 
     (void)self;
-    (void)network;
+    (void)proto;
     if (!gn__port_literal(service, &port))
         return GN_EAI_SERVICE;
     gn_lookup_done_port(lookup, 0, port);
@@ -206,7 +206,7 @@ struct gn_resolver gn__resolver_local = {.ops = &local_ops};
 
 /* ---- the network's own ---- */
 
-static int own_ip(void *self, struct gn_lookup *lookup, const char *network,
+static int own_ip(void *self, struct gn_lookup *lookup, const char *proto,
                   const char *host)
 {
     struct gn_answer answers[GN__ANSWERS_MAX];
@@ -216,7 +216,7 @@ static int own_ip(void *self, struct gn_lookup *lookup, const char *network,
 
     (void)self;
     err = gn__ns_find_name(gn_lookup_namespace(lookup), host,
-                           gn__ip_network(network), addrs, GN__ANSWERS_MAX, &n);
+                           gn__ip_family(proto), addrs, GN__ANSWERS_MAX, &n);
     if (err)
         return err;
     for (i = 0; i < n; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Packet conns: a bound UDP socket that is read in turns. */
-#include <guestnet/host.h>
+#include <guestnet/conn.h>
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -110,7 +110,7 @@ static int run_listen(void *arg)
     return 0;
 }
 
-int gn_listen_packet(struct gn_namespace *ns, const char *network,
+int gn_listen_packet(struct gn_namespace *ns, const char *proto,
                      const char *address, gn_packet_cb callback, void *arg,
                      struct gn_packet_conn **out)
 {
@@ -122,7 +122,7 @@ int gn_listen_packet(struct gn_namespace *ns, const char *network,
     call.net = gn__namespace_network(ns);
     if (!call.net)
         return -ENOTSUP;
-    err = gn__listen_open(ns, SOCK_DGRAM, network, address, &call.sock);
+    err = gn__listen_open(ns, SOCK_DGRAM, proto, address, &call.sock);
     if (err)
         return err;
     err = gn__drive_call(call.net, run_listen, &call);

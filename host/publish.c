@@ -182,7 +182,7 @@ static struct gn_publication *create(struct gn__io *io,
     gn__list_init(&pub->answered);
     gn__list_init(&pub->waiting);
     pub->found[0] = pub->found[1] = gn__addr_any(AF_INET6);
-    gn_random(gn_network_host(call->net), key, sizeof(key));
+    gn_random(gn_network_gateway(call->net), key, sizeof(key));
     gn__table_init(&pub->flows, io->mem, key);
     pub->watch.ready = pub->ops->ready;
     pub->timer.fire = pub->ops->timer;
@@ -219,16 +219,16 @@ static int publish(void *arg)
 
 /* "unix" is a stream; a target has the version its network asks for, but the
  * port it is published at may be of either. */
-static int parse_target(const char *network, const char *target,
+static int parse_target(const char *proto, const char *target,
                         const struct gn_publish_options *options,
                         struct gn__target *out)
 {
-    const char *kind = !strncmp(network, "udp", 3) ? "udp" : "tcp";
+    const char *kind = !strncmp(proto, "udp", 3) ? "udp" : "tcp";
     struct gn__target ignored;
     int err;
 
-    if (strcmp(network, "unix")) {
-        err = gn__target_parse(network, ":0", &ignored, options->why,
+    if (strcmp(proto, "unix")) {
+        err = gn__target_parse(proto, ":0", &ignored, options->why,
                                options->why_len);
         if (err)
             return err;
@@ -246,21 +246,21 @@ static int parse_target(const char *network, const char *target,
     return 0;
 }
 
-static int check(const struct gn_publish_options *options, const char *network,
+static int check(const struct gn_publish_options *options, const char *proto,
                  const char *listen, const char *target)
 {
     if (!gn__config_is_known(options, options->size, sizeof(*options)))
         return -EINVAL; /* Not even `why` may be believed. */
-    if (!network || !target || !listen == !options->use_fd)
+    if (!proto || !target || !listen == !options->use_fd)
         return gn__text_refuse(options->why, options->why_len, "%s",
-                               !network  ? "network is NULL"
+                               !proto    ? "proto is NULL"
                                : !target ? "target is NULL"
                                : listen  ? "listen: must be NULL with use_fd"
                                          : "listen is NULL");
     return 0;
 }
 
-int gn_publish(struct gn_network *net, const char *network, const char *listen,
+int gn_publish(struct gn_network *net, const char *proto, const char *listen,
                const char *target, const struct gn_publish_options *options,
                struct gn_publication **out)
 {
@@ -276,15 +276,14 @@ int gn_publish(struct gn_network *net, const char *network, const char *listen,
         options = &defaults;
     if (!net || !out)
         return -EINVAL;
-    err = check(options, network, listen, target);
+    err = check(options, proto, listen, target);
     if (!err && gn_network_clock(net))
         err = -ENOTSUP;
     if (!err)
-        err = parse_target(network, target, options, &parsed);
+        err = parse_target(proto, target, options, &parsed);
     if (err)
         return err;
-    request =
-        (struct gn__publish_request){network, listen, options, parsed.type};
+    request = (struct gn__publish_request){proto, listen, options, parsed.type};
     err = gn__publish_open(&request, &call.fd, &file);
     if (err)
         return err;

@@ -90,7 +90,7 @@ struct gn_publication {
 
 /** What gn_publish() was asked for. */
 struct gn__publish_request {
-    const char *network;
+    const char *proto;
     const char *listen;
     const struct gn_publish_options *options;
     int type; /* SOCK_STREAM, SOCK_DGRAM */

@@ -115,7 +115,7 @@ static int check_listen(const struct gn__publish_request *request,
                         struct gn__target *at)
 {
     const struct gn_publish_options *options = request->options;
-    int err = gn__target_parse(request->network, request->listen, at,
+    int err = gn__target_parse(request->proto, request->listen, at,
                                options->why, options->why_len);
 
     if (err)
@@ -279,11 +279,11 @@ static int get_int(int fd, int name)
 
 static bool is_family(const struct gn__publish_request *request, int domain)
 {
-    size_t len = strlen(request->network);
+    size_t len = strlen(request->proto);
 
-    if (!strcmp(request->network, "unix"))
+    if (!strcmp(request->proto, "unix"))
         return domain == AF_UNIX;
-    switch (request->network[len - 1]) {
+    switch (request->proto[len - 1]) {
     case '4':
         return domain == AF_INET;
     case '6':
@@ -301,7 +301,7 @@ static int take_given(const struct gn__publish_request *request, int *out)
         return SAY(request, type, "fd %d: %s", fd, strerror(-type));
     if (type != request->type || !is_family(request, get_int(fd, SO_DOMAIN)))
         return SAY(request, -EINVAL, "fd %d: not a socket for \"%s\"", fd,
-                   request->network);
+                   request->proto);
     if (type == SOCK_STREAM && get_int(fd, SO_ACCEPTCONN) != 1)
         return SAY(request, -EINVAL, "fd %d: does not listen", fd);
     flags = fcntl(fd, F_GETFL);
@@ -320,7 +320,7 @@ int gn__publish_open(const struct gn__publish_request *request, int *fd,
     file->path[0] = '\0';
     if (request->options->use_fd)
         return take_given(request, fd);
-    if (!strcmp(request->network, "unix"))
+    if (!strcmp(request->proto, "unix"))
         return open_path(request, fd, file);
     return open_address(request, fd);
 }

@@ -86,8 +86,8 @@ int gn__publish_ask(struct gn_publication *pub)
         return -ENOMEM;
     asking->mem = *pub->io->mem;
     asking->pub = pub;
-    err = gn_lookup(gn_network_host(pub->net), "ip", pub->target.host, answered,
-                    asking, &asking->lookup);
+    err = gn_lookup(gn_network_gateway(pub->net), "ip", pub->target.host,
+                    answered, asking, &asking->lookup);
     if (err)
         gn__free(pub->io->mem, asking, sizeof(*asking));
     else

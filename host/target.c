@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <guestnet/host.h>
+#include <guestnet/conn.h>
 
 #include "base/text.h"
 
@@ -56,7 +56,7 @@ static int read_network(const char *name, struct gn__target *out, char *why,
         return 0;
     }
     return gn__text_refuse(why, why_len,
-                           "network \"%s\": not one of \"tcp\", \"tcp4\", "
+                           "proto \"%s\": not one of \"tcp\", \"tcp4\", "
                            "\"tcp6\", \"udp\", \"udp4\", \"udp6\"",
                            gn__text_quote(name, strlen(name)).text);
 }
@@ -158,7 +158,7 @@ static int check_version(const struct reader *reader,
 {
     if (out->family == AF_UNSPEC || out->family == gn__addr_family(&out->addr))
         return 0;
-    return REFUSE(reader, "not an %s address, as the network asks for",
+    return REFUSE(reader, "not an %s address, as the proto asks for",
                   out->family == AF_INET ? "IPv4" : "IPv6");
 }
 
@@ -246,17 +246,17 @@ static int read_plain(const struct reader *reader, struct gn__target *out)
     return read_port(reader, colon + 1, out);
 }
 
-int gn__target_parse(const char *network, const char *address,
+int gn__target_parse(const char *proto, const char *address,
                      struct gn__target *out, char *why, size_t why_len)
 {
     struct reader reader = {address, why, why_len};
     int err;
 
-    if (!network || !address)
+    if (!proto || !address)
         return gn__text_refuse(why, why_len, "%s is NULL",
-                               network ? "address" : "network");
+                               proto ? "address" : "proto");
     memset(out, 0, sizeof(*out));
-    err = read_network(network, out, why, why_len);
+    err = read_network(proto, out, why, why_len);
     if (err)
         return err;
     return address[0] == '[' ? read_bracketed(&reader, out)
@@ -295,10 +295,10 @@ int gn__target_parse_local(const char *address, const struct gn__target *to,
     return 0;
 }
 
-int gn_address_check(const char *network, const char *address, char *why,
+int gn_address_check(const char *proto, const char *address, char *why,
                      size_t why_len)
 {
     struct gn__target target;
 
-    return gn__target_parse(network, address, &target, why, why_len);
+    return gn__target_parse(proto, address, &target, why, why_len);
 }

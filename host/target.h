@@ -35,7 +35,7 @@ struct gn__target {
  *
  * Returns 0, or -EINVAL with @out undefined.
  */
-GN_WARN_UNUSED int gn__target_parse(const char *network, const char *address,
+GN_WARN_UNUSED int gn__target_parse(const char *proto, const char *address,
                                     struct gn__target *out, char *why,
                                     size_t why_len);
 

@@ -121,7 +121,7 @@ static struct gn_namespace *by_label(const struct gn_network *net,
     if (node)
         return gn__container_of(node, struct gn_namespace, by_name);
     if (len == strlen(GATEWAY) && !memcmp(label, GATEWAY, len))
-        return net->host;
+        return net->gateway;
     return NULL;
 }
 
@@ -131,8 +131,8 @@ static struct gn_namespace *by_host(const struct gn_network *net,
 {
     size_t len = strcspn(host, ".");
 
-    if (host[len] && (!gn__host_is_below(host + len + 1, net->domain) ||
-                      !gn__host_is_below(net->domain, host + len + 1)))
+    if (host[len] && (!gn__hostname_is_below(host + len + 1, net->domain) ||
+                      !gn__hostname_is_below(net->domain, host + len + 1)))
         return NULL;
     return by_label(net, host, len);
 }
@@ -184,7 +184,7 @@ static bool is_own_name(const struct gn_namespace *ns, const char *host)
     char own[GN__ADDR_TEXT + 8];
 
     gn__ns_hostname(ns, own, sizeof(own));
-    return gn__host_matches(own, host);
+    return gn__hostname_matches(own, host);
 }
 
 static bool has_addresses(const struct gn_namespace *ns, int family)
@@ -233,7 +233,7 @@ int gn__ns_find_name(struct gn_namespace *ns, const char *host, int family,
     char lower[GN__HOSTNAME_MAX + 1];
     int err;
 
-    gn__host_lower(host, lower);
+    gn__hostname_lower(host, lower);
     gn__engine_enter(ns->engine);
     err = find_name(ns, lower, &found);
     gn__engine_leave(ns->engine);
@@ -249,7 +249,7 @@ static const char *label_of(const struct gn_network *net,
 {
     if (who->name[0])
         return who->name;
-    return who == net->host && by_label(net, GATEWAY, strlen(GATEWAY)) == who
+    return who == net->gateway && by_label(net, GATEWAY, strlen(GATEWAY)) == who
                ? GATEWAY
                : NULL;
 }

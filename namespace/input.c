@@ -46,7 +46,7 @@ static void icmp_error_input(struct gn_namespace *ns,
 {
     bool ours = icmp->has_inner && gn__ns_is_local(ns, &icmp->inner.src);
 
-    if (ours && ns->is_host && gn__outside_error(ns->home, packet, icmp))
+    if (ours && ns->is_gateway && gn__outside_error(ns->home, packet, icmp))
         return;
     /* We have sent what it quotes, or it is not for us to believe. */
     if (!ours || !was_sent(ns, icmp)) {
@@ -101,7 +101,7 @@ static bool is_icmp(const struct gn__packet *packet)
 /* The gateway's addresses stand for more than the host's namespace. */
 static bool is_behind(struct gn_namespace *ns, const struct gn__packet *packet)
 {
-    return ns->is_host && gn__outside_stands_in(ns->home, packet);
+    return ns->is_gateway && gn__outside_stands_in(ns->home, packet);
 }
 
 static void tcp_input(struct gn_namespace *ns, struct gn__packet *packet)
@@ -229,7 +229,7 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
         local_input(ns, iface, packet);
     else if (is_ours)
         group_input(ns, iface, packet);
-    else if (ns->is_host && gn__outside_may_be(ns->home, &packet->ip.dst))
+    else if (ns->is_gateway && gn__outside_may_be(ns->home, &packet->ip.dst))
         outside_input(ns, packet);
     else if (ns->forwarding && !iface->loopback)
         forward(ns, packet);

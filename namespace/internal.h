@@ -176,7 +176,7 @@ struct gn_namespace {
     bool killed;   /* calls return -ECANCELED */
     bool detached; /* eth0 is gone: -ENETDOWN */
     bool closing;
-    bool is_host;
+    bool is_gateway;
     const struct gn__kernel *kernel; /* NULL, or its sockets are the kernel's */
     struct gn__bucket icmp;          /* ICMP errors it sends */
     struct gn__notice closed;
@@ -209,7 +209,7 @@ struct gn_network {
     struct gn__list ports;      /* struct gn__port.link */
     struct gn__list namespaces; /* struct gn_namespace.of_net */
     struct gn__list ended;      /* those that ended with the network */
-    struct gn_namespace *host;
+    struct gn_namespace *gateway;
     struct gn__outside_net outside;
     uint64_t n_created; /* namespaces, ever */
     uint32_t mtu;

@@ -11,10 +11,10 @@
 
 /* ---- namespace.c ---- */
 
-/** @host: the host's own, at the gateways' addresses. */
+/** @gateway: the host's own, at the gateways' addresses. */
 GN_WARN_UNUSED int gn__ns_create(struct gn_network *net,
                                  const struct gn_namespace_config *config,
-                                 bool host, struct gn_namespace **out);
+                                 bool gateway, struct gn_namespace **out);
 /** End all of it but the memory. */
 void gn__ns_end(struct gn_namespace *ns, bool silent);
 /** An interface goes away under those who use it. */

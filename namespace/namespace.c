@@ -136,7 +136,7 @@ static void set_identity(struct gn_namespace *ns)
     const struct gn__addr *addr = first_addr(ns);
     char text[GN__ADDR_TEXT];
 
-    if (ns->is_host)
+    if (ns->is_gateway)
         (void)snprintf(ns->identity, sizeof(ns->identity), "host");
     else if (ns->name[0])
         (void)snprintf(ns->identity, sizeof(ns->identity), "name %s",
@@ -176,7 +176,7 @@ static int add_ifaces(struct gn_namespace *ns,
         .net = ns->home,
         .mtu = ns->home->mtu,
         .addresses = config->addresses,
-        .gateways = ns->is_host,
+        .gateways = ns->is_gateway,
         .why = config->why,
         .why_len = config->why_len,
     };
@@ -211,7 +211,7 @@ static void remove_ifaces(struct gn_namespace *ns)
 
 static struct gn_namespace *ns_alloc(struct gn_network *net,
                                      const struct gn_namespace_config *config,
-                                     bool host)
+                                     bool gateway)
 {
     struct gn_namespace *ns = gn__zalloc(&net->engine->net.mem, sizeof(*ns));
 
@@ -224,11 +224,11 @@ static struct gn_namespace *ns_alloc(struct gn_network *net,
     ns->id = ++net->engine->last_generation;
     ns->limits = config->limits;
     gn__limits_fill(&ns->limits, &net->limits);
-    if (host)
+    if (gateway)
         ns->limits.max_sockets = UINT32_MAX; /* Nobody's guest. */
     ns->forwarding = config->forwarding;
     ns->resolver = config->resolver;
-    ns->is_host = host;
+    ns->is_gateway = gateway;
     gn__list_init(&ns->of_net);
     gn__list_init(&ns->ifaces);
     gn__list_init(&ns->routes);
@@ -260,13 +260,13 @@ static void end_names(struct gn_namespace *ns)
 }
 
 int gn__ns_create(struct gn_network *net,
-                  const struct gn_namespace_config *config, bool host,
+                  const struct gn_namespace_config *config, bool gateway,
                   struct gn_namespace **out)
 {
     struct gn_namespace *ns;
     int err = 0;
 
-    ns = ns_alloc(net, config, host);
+    ns = ns_alloc(net, config, gateway);
     if (!ns)
         return -ENOMEM;
     net->n_created++;
@@ -278,15 +278,15 @@ int gn__ns_create(struct gn_network *net,
     if (err)
         goto undo_ifaces;
     gn__rng_init(&ns->rng, net->key, ns->identity, strlen(ns->identity));
-    if (config->host)
+    if (config->egress)
         err = init_names(ns);
     if (err)
         goto undo_names;
     err = init_stack(ns);
     if (err)
         goto undo_names;
-    if (config->host)
-        err = gn__ns_set_outside(ns, config->host->outside);
+    if (config->egress)
+        err = gn__ns_set_outside(ns, config->egress->outside);
     if (err)
         goto undo_stack;
     gn__list_add_tail(&net->namespaces, &ns->of_net);
@@ -317,11 +317,12 @@ static int check_config(const struct gn_network *net,
                        "name \"%.70s\": not a DNS label (letters, digits and "
                        "inner hyphens, 1 to 63 of them)",
                        config->name);
-    if (config->host && !net->n_prefixes)
-        return gn__why(config->why, config->why_len,
-                       "host: network \"%s\" has no prefixes, so nothing leads "
-                       "outside",
-                       net->name);
+    if (config->egress && !net->n_prefixes)
+        return gn__why(
+            config->why, config->why_len,
+            "egress: network \"%s\" has no prefixes, so nothing leads "
+            "outside",
+            net->name);
     return 0;
 }
 
@@ -471,7 +472,7 @@ void gn_namespace_detach(struct gn_namespace *ns)
 {
     struct gn__iface *eth0;
 
-    if (!ns || ns->is_host)
+    if (!ns || ns->is_gateway)
         return;
     gn__engine_enter(ns->engine);
     eth0 = ns->closing ? NULL : gn__ns_iface_by_index(ns, 2);
@@ -496,7 +497,7 @@ static void end_talks(struct gn_namespace *ns)
 
 void gn_namespace_kill(struct gn_namespace *ns)
 {
-    if (!ns || ns->is_host)
+    if (!ns || ns->is_gateway)
         return;
     gn__engine_enter(ns->engine);
     if (!ns->killed && !ns->closing) {
@@ -520,7 +521,7 @@ void gn__ns_end(struct gn_namespace *ns, bool silent)
 {
     ns->closing = true;
     gn__sock_end_all(ns, -ECANCELED, silent);
-    if (ns->is_host)
+    if (ns->is_gateway)
         gn__outside_end(ns->home);
     if (!silent)
         gn__stack_each(&ns->stack, reset_unsent, NULL);
@@ -591,7 +592,7 @@ void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
     struct gn__closing closing;
     bool wait;
 
-    if (!ns || ns->is_host)
+    if (!ns || ns->is_gateway)
         return;
     if (ns->kernel) { /* It is all there is in its network. */
         gn_network_close(ns->home, callback, arg);

@@ -326,7 +326,7 @@ static void log_line(const struct gn_network *net, const char *what)
 
 /* The host's namespace has the other ends of what all guests have with the
  * host and the outside: it needs room for many of them. */
-static struct gn_limits host_limits(const struct gn_network *net)
+static struct gn_limits gateway_limits(const struct gn_network *net)
 {
     struct gn_limits limits = net->limits;
 
@@ -343,7 +343,7 @@ static int create(struct gn__engine *engine,
                   const struct gn_network_config *config,
                   struct gn_network **out)
 {
-    struct gn_namespace_config host = {.size = sizeof(host)};
+    struct gn_namespace_config gateway = {.size = sizeof(gateway)};
     const struct gn__mem *mem = &engine->net.mem;
     struct gn_network *net = gn__zalloc(mem, sizeof(*net));
     int err;
@@ -356,9 +356,9 @@ static int create(struct gn__engine *engine,
     if (err)
         goto undo_alloc;
     err = check_mtu(config, net);
-    host.limits = host_limits(net);
+    gateway.limits = gateway_limits(net);
     if (!err)
-        err = gn__ns_create(net, &host, true, &net->host);
+        err = gn__ns_create(net, &gateway, true, &net->gateway);
     if (err)
         goto undo_prefixes;
     gn__engine_ref(engine);
@@ -395,9 +395,9 @@ struct gn__engine *gn__network_engine(const struct gn_network *net)
     return net->engine;
 }
 
-struct gn_namespace *gn_network_host(struct gn_network *net)
+struct gn_namespace *gn_network_gateway(struct gn_network *net)
 {
-    return net ? net->host : NULL;
+    return net ? net->gateway : NULL;
 }
 
 const char *gn_network_name(const struct gn_network *net)

@@ -100,7 +100,7 @@ static const struct gn__addr *source_of(const struct gn_namespace *ns,
                                         const struct gn__packet *packet)
 {
     if (packet->forwarded ||
-        (ns->is_host && gn__outside_may_be(ns->home, &packet->ip.src)))
+        (ns->is_gateway && gn__outside_may_be(ns->home, &packet->ip.src)))
         return NULL;
     return &packet->ip.src;
 }

@@ -53,7 +53,7 @@ bool gn__outside_may_be(struct gn_network *net, const struct gn__addr *addr)
         if (gn__prefix_contains(&net->prefixes[i].prefix, addr))
             return false;
     }
-    return net->host && !gn__ns_is_local(net->host, addr);
+    return net->gateway && !gn__ns_is_local(net->gateway, addr);
 }
 
 bool gn__outside_may_come(struct gn_network *net, const struct gn__addr *addr)
@@ -230,11 +230,11 @@ static void init_guest(struct gn__outside_guest *guest, struct gn__port *port)
 static int init_stack(struct gn__outside_guest *guest,
                       const struct gn_limits *limits)
 {
-    struct gn_namespace *host = guest->net->host;
+    struct gn_namespace *gateway = guest->net->gateway;
     uint64_t key[2];
     int err;
 
-    gn__rng_fill(&host->rng, key, sizeof(key));
+    gn__rng_fill(&gateway->rng, key, sizeof(key));
     err = gn__stack_init(&guest->stack, &guest->engine->net,
                          &gn__outside_stack_ops, guest, key);
     if (err)
@@ -277,7 +277,7 @@ int gn__outside_find(struct gn_network *net, const struct gn__addr *addr,
     struct gn__port *port =
         node ? gn__container_of(node, struct gn__port_addr, node)->port : NULL;
 
-    if (!port || namespace_of(port) == net->host)
+    if (!port || namespace_of(port) == net->gateway)
         return -EHOSTUNREACH;
     *out = gn__outside_guest_of(port);
     return *out ? 0 : -ENOMEM;
@@ -382,14 +382,14 @@ void gn__outside_end(struct gn_network *net)
 void gn__outside_drop(struct gn__outside_guest *guest,
                       struct gn__packet *packet, enum gn_drop why)
 {
-    gn__ns_drop(guest->net->host, why);
+    gn__ns_drop(guest->net->gateway, why);
     gn__packet_free(packet);
 }
 
 void gn__outside_unreachable(struct gn__outside_guest *guest,
                              struct gn__packet *packet, enum gn_drop why)
 {
-    gn__ns_icmp_error(guest->net->host, packet, GN__ICMP_NET_UNREACHABLE, 0);
+    gn__ns_icmp_error(guest->net->gateway, packet, GN__ICMP_NET_UNREACHABLE, 0);
     gn__outside_drop(guest, packet, why);
 }
 
@@ -397,7 +397,7 @@ void gn__outside_send(struct gn__outside_guest *guest,
                       struct gn__packet *packet)
 {
     if (guest->port)
-        gn__ns_output(guest->net->host, packet);
+        gn__ns_output(guest->net->gateway, packet);
     else
         gn__outside_drop(guest, packet, GN_DROP_STALE);
 }
@@ -430,7 +430,7 @@ void gn__outside_icmp_error(struct gn__outside_guest *guest,
     if (!error)
         return;
     error->verdict = (int16_t)verdict;
-    guest->net->host->stats.icmp_errors++;
+    guest->net->gateway->stats.icmp_errors++;
     gn__outside_send(guest, error);
 }
 
@@ -468,7 +468,7 @@ static struct gn__outside_guest *concerned(struct gn_network *net,
         return NULL;
     to = gn__container_of(node, struct gn__port_addr, node)->port;
     if (from && from != to && !from->any_source &&
-        namespace_of(from) != net->host)
+        namespace_of(from) != net->gateway)
         return NULL;
     return to->guest;
 }
@@ -483,7 +483,7 @@ bool gn__outside_error(struct gn_network *net, const struct gn__packet *packet,
                         : gn__outside_flow_has_sent(guest, icmp)))
         return false;
     if (icmp->kind == GN__ICMP_TOO_BIG && icmp->mtu)
-        gn__ns_learn_mtu(net->host, &icmp->inner.dst, icmp->mtu);
+        gn__ns_learn_mtu(net->gateway, &icmp->inner.dst, icmp->mtu);
     if (tcp)
         gn__tcp_icmp_error(&guest->stack, icmp);
     else
@@ -494,16 +494,16 @@ bool gn__outside_error(struct gn_network *net, const struct gn__packet *packet,
 /* No echo: who answers in the outside's place would say what it cannot know. */
 static void icmp_input(struct gn_network *net, struct gn__packet *packet)
 {
-    struct gn_namespace *host = net->host;
+    struct gn_namespace *gateway = net->gateway;
     struct gn__icmp icmp;
 
     if (!gn__icmp_parse(packet, &icmp)) {
-        gn__ns_drop(host, GN_DROP_MALFORMED);
+        gn__ns_drop(gateway, GN_DROP_MALFORMED);
     } else if (icmp.kind == GN__ICMP_ECHO_REQUEST) {
-        gn__ns_icmp_error(host, packet, GN__ICMP_PROHIBITED, 0);
-        gn__ns_drop(host, GN_DROP_PROTOCOL);
+        gn__ns_icmp_error(gateway, packet, GN__ICMP_PROHIBITED, 0);
+        gn__ns_drop(gateway, GN_DROP_PROTOCOL);
     } else if (!icmp.has_inner || !gn__outside_error(net, packet, &icmp)) {
-        gn__ns_drop(host, GN_DROP_ICMP);
+        gn__ns_drop(gateway, GN_DROP_ICMP);
     }
     gn__packet_free(packet);
 }
@@ -533,7 +533,7 @@ bool gn__outside_stands_in(struct gn_network *net,
     if (!guest || !guest->outside)
         return false;
     return packet->ip.proto == GN__PROTO_UDP ||
-           gn__outside_tcp_stands_in(guest, net->host, packet);
+           gn__outside_tcp_stands_in(guest, net->gateway, packet);
 }
 
 void gn__outside_input(struct gn_network *net, struct gn__packet *packet)
@@ -548,10 +548,11 @@ void gn__outside_input(struct gn_network *net, struct gn__packet *packet)
         guest_input(guest, packet);
     } else {
         if (gn__packet_from(packet)) {
-            gn__ns_icmp_error(net->host, packet, GN__ICMP_NET_UNREACHABLE, 0);
-            gn__ns_drop(net->host, GN_DROP_NOT_PLAYED);
+            gn__ns_icmp_error(net->gateway, packet, GN__ICMP_NET_UNREACHABLE,
+                              0);
+            gn__ns_drop(net->gateway, GN_DROP_NOT_PLAYED);
         } else {
-            gn__ns_drop(net->host, GN_DROP_STALE);
+            gn__ns_drop(net->gateway, GN_DROP_STALE);
         }
         gn__packet_free(packet);
     }

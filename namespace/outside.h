@@ -89,8 +89,8 @@ GN_WARN_UNUSED int gn__ns_set_outside(struct gn_namespace *ns,
 GN_WARN_UNUSED int gn__port_set_outside(struct gn__port *port,
                                         struct gn__outside *outside);
 
-/** What a namespace is given as its host: its way outside. */
-struct gn_host {
+/** What a namespace is given as its egress: its way outside. */
+struct gn_egress {
     struct gn__outside *outside;
 };
 

@@ -122,7 +122,7 @@ static void end_run(struct gn__outside_flow *flow, struct gn__packet **packets,
     for (i = 0; i < n; i++)
         gn__packet_free(packets[i]);
     if (n_lost && flow->guest)
-        flow->guest->net->host->stats.drops[GN_DROP_MEMORY] += n_lost;
+        flow->guest->net->gateway->stats.drops[GN_DROP_MEMORY] += n_lost;
     flow->running = false;
     if (flow->closed)
         flow_free(flow);

@@ -166,7 +166,7 @@ void gn__outside_tcp_input(struct gn__outside_guest *guest,
                            struct gn__packet *packet);
 /** Is a segment for the gateway's own address for what is behind it? */
 bool gn__outside_tcp_stands_in(struct gn__outside_guest *guest,
-                               struct gn_namespace *host,
+                               struct gn_namespace *gateway,
                                const struct gn__packet *packet);
 void gn__outside_udp_input(struct gn__outside_guest *guest,
                            struct gn__packet *packet);

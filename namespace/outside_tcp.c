@@ -44,7 +44,7 @@ static uint32_t stack_mtu(struct gn__stack *stack,
 {
     struct gn__way way;
 
-    if (gn__ns_route(guest_of(stack)->net->host, remote, NULL, 0, &way))
+    if (gn__ns_route(guest_of(stack)->net->gateway, remote, NULL, 0, &way))
         return GN__IP_MIN_MTU6;
     return way.mtu;
 }
@@ -70,7 +70,7 @@ static uint64_t stack_time_wait(struct gn__stack *stack)
 static uint64_t stack_round_trip(struct gn__stack *stack,
                                  const struct gn__addr *remote)
 {
-    return gn__ns_round_trip(guest_of(stack)->net->host, remote);
+    return gn__ns_round_trip(guest_of(stack)->net->gateway, remote);
 }
 
 static void stack_changed(struct gn__stack *stack, void *owner)
@@ -88,7 +88,7 @@ static void stack_released(struct gn__stack *stack, void *binding)
 
 static void stack_dropped(struct gn__stack *stack, enum gn__tcp_drop why)
 {
-    gn__ns_drop(guest_of(stack)->net->host, gn__tcp_drop_reason(why));
+    gn__ns_drop(guest_of(stack)->net->gateway, gn__tcp_drop_reason(why));
 }
 
 static void stack_freed(struct gn__stack *stack)
@@ -179,7 +179,7 @@ static void stray(struct gn__outside_guest *guest, struct gn__packet *packet)
     if (!guest->port) {
         gn__outside_drop(guest, packet, GN_DROP_STALE);
     } else if (gn__outside_reaches(guest->port, &packet->ip.dst)) {
-        gn__ns_drop(guest->net->host, GN_DROP_NOT_PLAYED);
+        gn__ns_drop(guest->net->gateway, GN_DROP_NOT_PLAYED);
         gn__tcp_reject(&guest->stack, packet, 0);
     } else {
         gn__outside_unreachable(guest, packet, GN_DROP_NOT_PLAYED);
@@ -214,7 +214,7 @@ void gn__outside_tcp_input(struct gn__outside_guest *guest,
 
 /* What the host's namespace has is its own. */
 bool gn__outside_tcp_stands_in(struct gn__outside_guest *guest,
-                               struct gn_namespace *host,
+                               struct gn_namespace *gateway,
                                const struct gn__packet *packet)
 {
     struct segment segment;
@@ -225,9 +225,9 @@ bool gn__outside_tcp_stands_in(struct gn__outside_guest *guest,
     if (gn__tcp_tuple_use(&guest->stack, &key->outside, &key->guest) !=
         GN__TUPLE_FREE)
         return true;
-    if (gn__tcp_tuple_use(&host->stack, &key->outside, &key->guest) !=
+    if (gn__tcp_tuple_use(&gateway->stack, &key->outside, &key->guest) !=
             GN__TUPLE_FREE ||
-        gn__sock_listener(host, &key->outside, &key->guest))
+        gn__sock_listener(gateway, &key->outside, &key->guest))
         return false;
     return is_syn(&segment) || gn__dial_find(guest, key);
 }
@@ -261,7 +261,7 @@ static void tell_refused(struct gn__outside_guest *guest, struct gn__dial *dial,
 
     /* A SYN that is answered is not lost. */
     if (!stream || (kind == GN__ICMP_NONE && !exact))
-        guest->net->host->stats.drops[GN_DROP_DENIED] += dial->waiting.n;
+        guest->net->gateway->stats.drops[GN_DROP_DENIED] += dial->waiting.n;
     cause = gn__outside_queue_take(guest, &dial->waiting);
     if (!cause) {
         return;
@@ -316,7 +316,7 @@ static struct gn__conn *feed(struct gn__outside_guest *guest,
 static int open_sock(struct gn__outside_guest *guest,
                      const struct gn__endpoint *outside, struct gn_sock **out)
 {
-    int err = gn__sock_create(guest->net->host, &gn__sock_tcp,
+    int err = gn__sock_create(guest->net->gateway, &gn__sock_tcp,
                               gn__addr_family(&outside->addr), out);
 
     if (!err)

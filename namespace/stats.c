@@ -67,8 +67,8 @@ void gn__ns_drop(struct gn_namespace *ns, enum gn_drop why)
 void gn__network_drop(struct gn_network *net, enum gn_drop why)
 {
     gn__engine_enter(net->engine);
-    if (net->host)
-        gn__ns_drop(net->host, why);
+    if (net->gateway)
+        gn__ns_drop(net->gateway, why);
     gn__engine_leave(net->engine);
 }
 

@@ -100,18 +100,18 @@ static int begin(void *self, struct gn_lookup *outer)
     return 0;
 }
 
-static int chain_ip(void *self, struct gn_lookup *lookup, const char *network,
+static int chain_ip(void *self, struct gn_lookup *lookup, const char *proto,
                     const char *host)
 {
-    (void)network;
+    (void)proto;
     (void)host;
     return begin(self, lookup);
 }
 
-static int chain_port(void *self, struct gn_lookup *lookup, const char *network,
+static int chain_port(void *self, struct gn_lookup *lookup, const char *proto,
                       const char *service)
 {
-    (void)network;
+    (void)proto;
     (void)service;
     return begin(self, lookup);
 }

@@ -211,7 +211,7 @@ static bool works(struct faults *faults, struct rule *rule)
 static bool turn(struct rule *rule, const struct gn__question *question,
                  struct gn_answer *out)
 {
-    int family = gn__ip_network(question->network);
+    int family = gn__ip_family(question->proto);
     size_t i;
 
     for (i = 0; i < rule->n_answers; i++) {
@@ -245,7 +245,7 @@ static void decide(struct faults *faults, const struct gn__question *question,
     *delay_ms = 0;
     pthread_mutex_lock(&faults->lock);
     while (i < faults->n_rules &&
-           !gn__host_matches(faults->rules[i].pattern, name))
+           !gn__hostname_matches(faults->rules[i].pattern, name))
         i++;
     if (i < faults->n_rules && works(faults, &faults->rules[i]))
         decide_by(&faults->rules[i], question, pass, delay_ms);
@@ -329,18 +329,18 @@ static int begin(void *self, struct gn_lookup *outer)
     return 0;
 }
 
-static int fault_ip(void *self, struct gn_lookup *lookup, const char *network,
+static int fault_ip(void *self, struct gn_lookup *lookup, const char *proto,
                     const char *host)
 {
-    (void)network;
+    (void)proto;
     (void)host;
     return begin(self, lookup);
 }
 
-static int fault_port(void *self, struct gn_lookup *lookup, const char *network,
+static int fault_port(void *self, struct gn_lookup *lookup, const char *proto,
                       const char *service)
 {
-    (void)network;
+    (void)proto;
     (void)service;
     return begin(self, lookup);
 }

@@ -97,7 +97,7 @@ static bool begin(struct gn_lookup *lookup, enum gn_query_kind kind, int status)
 static bool is_wanted(const struct gn_lookup *lookup,
                       const struct gn_answer *answer)
 {
-    int family = gn__ip_network(lookup->question.network);
+    int family = gn__ip_family(lookup->question.proto);
     const struct sockaddr_in6 *sin6 = (const void *)&answer->addr;
 
     if (family != AF_UNSPEC && answer->addr.ss_family != family)
@@ -143,7 +143,7 @@ static int copy_ip(struct gn_lookup *lookup, const struct gn_answer *answers,
 
     if (!wanted)
         return GN_EAI_NODATA;
-    if (canonical && gn__host_is_valid(canonical)) {
+    if (canonical && gn__hostname_is_valid(canonical)) {
         result->name = gn__strdup(mem, canonical);
         if (!result->name)
             return -ENOMEM;
@@ -248,11 +248,11 @@ static int ask(struct gn_lookup *lookup, struct gn_resolver *resolver)
 
     switch (q->kind) {
     case GN_QUERY_IP:
-        return ops->lookup_ip(resolver->self, lookup, q->network, q->name);
+        return ops->lookup_ip(resolver->self, lookup, q->proto, q->name);
     case GN_QUERY_PORT:
-        return ops->lookup_port ? ops->lookup_port(resolver->self, lookup,
-                                                   q->network, q->name)
-                                : GN_EAI_SERVICE;
+        return ops->lookup_port
+                   ? ops->lookup_port(resolver->self, lookup, q->proto, q->name)
+                   : GN_EAI_SERVICE;
     case GN_QUERY_ADDR:
         return ops->lookup_addr
                    ? ops->lookup_addr(resolver->self, lookup, q->addr)

@@ -56,7 +56,7 @@ GN_WARN_UNUSED int gn__resolver_create(const struct gn__mem *mem,
 /** What is asked. Text is borrowed until the lookup has ended. */
 struct gn__question {
     enum gn_query_kind kind;
-    const char *network;         /* IP: "ip", ...; PORT: "tcp", "udp" */
+    const char *proto;           /* IP: "ip", ...; PORT: "tcp", "udp" */
     const char *name;            /* IP, QUERY: the host; PORT: the service */
     const struct sockaddr *addr; /* ADDR */
     uint16_t type;               /* QUERY */
@@ -146,29 +146,29 @@ static inline const struct gn__mem *gn__lookup_mem(
 
 /** Can @name be looked up: without a dot at the end 1 to 253 bytes, labels of 1
  *  to 63 letters, digits, '-', '_'? */
-bool gn__host_is_valid(const char *name);
+bool gn__hostname_is_valid(const char *name);
 /** Copy a valid name without a dot at the end; @out has room for 254. */
-void gn__host_copy(const char *name, char *out);
+void gn__hostname_copy(const char *name, char *out);
 /** The same in lower case. */
-void gn__host_lower(const char *name, char *out);
+void gn__hostname_lower(const char *name, char *out);
 /** Is @name @suffix, or below it? Without regard to case. */
-bool gn__host_is_below(const char *name, const char *suffix);
+bool gn__hostname_is_below(const char *name, const char *suffix);
 /** Does @name match @pattern: "a.b", "*.a.b" (below a.b), "*"? Without regard
  *  to case. */
-bool gn__host_matches(const char *pattern, const char *name);
+bool gn__hostname_matches(const char *pattern, const char *name);
 /** May it be such a pattern? */
 bool gn__pattern_is_valid(const char *pattern);
 /** "ip", "ip4", "ip6" as AF_UNSPEC, AF_INET, AF_INET6; -1: no such. */
-int gn__ip_network(const char *network);
+int gn__ip_family(const char *proto);
 
 /* ---- services: services.c ---- */
 
 /** Can it be one's name or number: 1 to 63 printable bytes? */
 bool gn__service_is_valid(const char *service);
-/** The usual ones, by name; 0: unknown. @network: "tcp", "udp". */
-uint16_t gn__service_port(const char *network, const char *service);
+/** The usual ones, by name; 0: unknown. @proto: "tcp", "udp". */
+uint16_t gn__service_port(const char *proto, const char *service);
 /** The other way; NULL: unknown. */
-const char *gn__service_name(const char *network, uint16_t port);
+const char *gn__service_name(const char *proto, uint16_t port);
 
 /* ---- the order of answers: sort.c ---- */
 

@@ -110,28 +110,28 @@ static const struct service *next_of(const struct service *at)
     return at < services + sizeof(services) / sizeof(*services) ? at : NULL;
 }
 
-static bool is_on(const struct service *service, const char *network)
+static bool is_on(const struct service *service, const char *proto)
 {
-    return service->networks & (strcmp(network, "udp") ? TCP : UDP);
+    return service->networks & (strcmp(proto, "udp") ? TCP : UDP);
 }
 
-uint16_t gn__service_port(const char *network, const char *name)
+uint16_t gn__service_port(const char *proto, const char *name)
 {
     const struct service *at = NULL;
 
     while ((at = next_of(at))) {
-        if (is_on(at, network) && !strcmp(at->name, name))
+        if (is_on(at, proto) && !strcmp(at->name, name))
             return at->port;
     }
     return 0;
 }
 
-const char *gn__service_name(const char *network, uint16_t port)
+const char *gn__service_name(const char *proto, uint16_t port)
 {
     const struct service *at = NULL;
 
     while ((at = next_of(at))) {
-        if (is_on(at, network) && at->port == port)
+        if (is_on(at, proto) && at->port == port)
             return at->name;
     }
     return NULL;

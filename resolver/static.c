@@ -80,7 +80,7 @@ static bool entry_name(const char *name, char *out)
         return true;
     }
     memcpy(out, "*.", star);
-    gn__host_lower(name + star, out + star);
+    gn__hostname_lower(name + star, out + star);
     return true;
 }
 
@@ -254,7 +254,7 @@ static size_t collect(const struct entry *entry, int family,
     return n;
 }
 
-static int static_ip(void *self, struct gn_lookup *lookup, const char *network,
+static int static_ip(void *self, struct gn_lookup *lookup, const char *proto,
                      const char *host)
 {
     struct gn_answer answers[GN__ANSWERS_MAX];
@@ -263,11 +263,11 @@ static int static_ip(void *self, struct gn_lookup *lookup, const char *network,
     struct entry *entry;
     size_t n = 0;
 
-    gn__host_lower(host, name);
+    gn__hostname_lower(host, name);
     pthread_mutex_lock(&names->lock);
     entry = find(names, name);
     if (entry)
-        n = collect(entry, gn__ip_network(network), answers);
+        n = collect(entry, gn__ip_family(proto), answers);
     pthread_mutex_unlock(&names->lock);
     if (!entry)
         return GN_EAI_NONAME;
@@ -275,10 +275,10 @@ static int static_ip(void *self, struct gn_lookup *lookup, const char *network,
     return 0;
 }
 
-static uint16_t find_service(const struct names *names, const char *network,
+static uint16_t find_service(const struct names *names, const char *proto,
                              const char *name)
 {
-    bool udp = !strcmp(network, "udp");
+    bool udp = !strcmp(proto, "udp");
     struct gn__list *it;
 
     gn__list_foreach (it, &names->services) {
@@ -291,14 +291,14 @@ static uint16_t find_service(const struct names *names, const char *network,
     return 0;
 }
 
-static int static_port(void *self, struct gn_lookup *lookup,
-                       const char *network, const char *service)
+static int static_port(void *self, struct gn_lookup *lookup, const char *proto,
+                       const char *service)
 {
     struct names *names = self;
     uint16_t port;
 
     pthread_mutex_lock(&names->lock);
-    port = find_service(names, network, service);
+    port = find_service(names, proto, service);
     pthread_mutex_unlock(&names->lock);
     if (!port)
         return GN_EAI_SERVICE;
@@ -357,7 +357,7 @@ static int static_query(void *self, struct gn_lookup *lookup, const char *host,
 
     (void)lookup;
     (void)type;
-    gn__host_lower(host, name);
+    gn__hostname_lower(host, name);
     pthread_mutex_lock(&names->lock);
     entry = find(names, name);
     pthread_mutex_unlock(&names->lock);

@@ -3,36 +3,36 @@
 #define GUESTNET_EGRESS_H
 
 /*
- * A guest's way to the world outside its network, and back: a host, given to
+ * A guest's way to the world outside its network, and back: an egress, given to
  * its namespace when that is created. Without one the outside is -ENETUNREACH.
  *
- *     gn_host_system(&policy, &host)      the kernel's sockets, by rules
- *     gn_host_create(&ops, self, &host)   whatever you like
+ *     gn_egress_system(&policy, &egress)      the kernel's sockets, by rules
+ *     gn_egress_create(&ops, self, &egress)   whatever you like
  *
- *     config.host = host; gn_namespace_create(net, &config, &guest);
+ *     config.egress = egress; gn_namespace_create(net, &config, &guest);
  *     ...
- *     gn_namespace_close(guest, ...); gn_host_close(host);
+ *     gn_namespace_close(guest, ...); gn_egress_close(egress);
  *
  * The guest uses ordinary sockets. When it connects to an address that is not
- * in the network, or sends a datagram there, the host is asked to dial; what
+ * in the network, or sends a datagram there, the egress is asked to dial; what
  * it says is what the guest gets: a connection, or the errno. A non-blocking
  * connect() is -EINPROGRESS until then, and SO_ERROR says how it ended.
  *
  * The guest's own 127.0.0.1 is its own. The machine's is behind the gateway's
  * address: where the host program itself does not listen there
- * (gn_network_host()), a connection to 10.77.0.1 port 8080 is a dial to
+ * (gn_network_gateway()), a connection to 10.77.0.1 port 8080 is a dial to
  * 127.0.0.1 port 8080, and one to fd77::1 a dial to ::1.
  *
  * Datagrams between two endpoints are remembered for 30 s after the last one,
  * once they went both ways for 180 s: until then answers find their way, and
- * the host is not asked again. Each such pair that a guest began takes a
+ * the egress is not asked again. Each such pair that a guest began takes a
  * descriptor.
  *
- * Hosts are shared: one may serve the guests of several networks.
+ * An egress may be shared: one may serve the guests of several networks.
  *
  * Threads: operations run on the driving thread of the guest's network, with no
- * lock held, and must not block. gn_host_dial_done(), gn_host_accepted() and
- * gn_host_packet() are for any thread; the rest for the driving thread. So
+ * lock held, and must not block. gn_egress_dial_done(), gn_egress_accepted() and
+ * gn_egress_packet() are for any thread; the rest for the driving thread. So
  * under GN_DRIVE_LOOP and GN_DRIVE_CALLER the outside is there while somebody
  * runs the loop.
  */
@@ -46,10 +46,10 @@
 
 GN_BEGIN_DECLS
 
-struct gn_host;
-struct gn_host_dial;
-struct gn_host_listener;
-struct gn_host_port;
+struct gn_egress;
+struct gn_egress_dial;
+struct gn_egress_listener;
+struct gn_egress_port;
 struct gn_namespace;
 
 /**
@@ -60,75 +60,76 @@ struct gn_namespace;
  * them, unless it returned an error, and end as said there. Addresses and names
  * are borrowed for the call.
  */
-struct gn_host_ops {
+struct gn_egress_ops {
     const char *name;
 
     /**
      * A guest connects (@type SOCK_STREAM), or has sent its first datagram
-     * (SOCK_DGRAM). Return 0 and end it by gn_host_dial_done(), once, now or
+     * (SOCK_DGRAM). Return 0 and end it by gn_egress_dial_done(), once, now or
      * later; or return a negative errno, which the guest gets.
      *
      * @family          AF_INET or AF_INET6, of @address.
      * @looked_up_name  What a lookup of this guest was for that was answered
      *                  with @address and may still be believed, the last one;
-     *                  NULL: there is none. More: gn_host_dial_name().
+     *                  NULL: there is none. More: gn_egress_dial_name().
      */
-    int (*dial)(void *self, struct gn_host_dial *request, int family, int type,
-                const struct sockaddr *address, const char *looked_up_name);
+    int (*dial)(void *self, struct gn_egress_dial *request, int family,
+                int type, const struct sockaddr *address,
+                const char *looked_up_name);
 
     /**
      * A guest listens on a TCP port that it chose by number, and not on its
      * loopback only. Connections that are accepted for it outside are handed
-     * in by gn_host_accepted(). Ends by cancel().
+     * in by gn_egress_accepted(). Ends by cancel().
      *
      * @local  As it is bound; any address: all of the guest's.
      *
      * Returns 0; or a negative errno: nothing of it is shown outside, which
      * the guest does not hear of.
      */
-    int (*listen)(void *self, struct gn_host_listener *listener,
+    int (*listen)(void *self, struct gn_egress_listener *listener,
                   const struct sockaddr *local);
 
-    /** The same for UDP, by gn_host_packet(). */
-    int (*listen_packet)(void *self, struct gn_host_port *port,
+    /** The same for UDP, by gn_egress_packet(). */
+    int (*listen_packet)(void *self, struct gn_egress_port *port,
                          const struct sockaddr *local);
 
     /**
-     * The guest gave up, closed, or is gone: @request (a gn_host_dial, a
-     * gn_host_listener or a gn_host_port) has ended when this returns, and
+     * The guest gave up, closed, or is gone: @request (a gn_egress_dial, a
+     * gn_egress_listener or a gn_egress_port) has ended when this returns, and
      * nothing may be called for it any more. Not called for requests that
-     * gn_host_dial_done() has ended.
+     * gn_egress_dial_done() has ended.
      */
     void (*cancel)(void *self, void *request);
 
-    /** Free self: nobody uses the host any more. */
+    /** Free self: nothing uses the egress any more. */
     void (*close)(void *self);
 
     /** The guest sends a datagram from @port to @to, which has sent it one by
-     *  gn_host_packet(). Without it such datagrams are dropped. */
-    void (*send)(void *self, struct gn_host_port *port, const void *bytes,
+     *  gn_egress_packet(). Without it such datagrams are dropped. */
+    void (*send)(void *self, struct gn_egress_port *port, const void *bytes,
                  size_t len, const struct sockaddr *to);
 };
 
 /**
- * A host of your own.
+ * An egress of your own.
  *
- * @ops   Copied; its name is borrowed as long as the host.
+ * @ops   Copied; its name is borrowed as long as the egress.
  * @self  What the operations get.
- * @out   Set only on success. Owned by the caller: gn_host_close().
+ * @out   Set only on success. Owned by the caller: gn_egress_close().
  *
  * Returns 0, -EINVAL (@ops or @out is NULL) or -ENOMEM.
  */
-GN_API GN_WARN_UNUSED int gn_host_create(const struct gn_host_ops *ops,
-                                         void *self, struct gn_host **out);
+GN_API GN_WARN_UNUSED int gn_egress_create(const struct gn_egress_ops *ops,
+                                           void *self, struct gn_egress **out);
 
 /**
  * Close it, after the namespaces that have it; ops->close() runs when nothing
  * of them is left, which may be on their driving thread a moment later.
  *
- * @host  Consumed. NULL: nothing happens.
+ * @egress  Consumed. NULL: nothing happens.
  */
-GN_API void gn_host_close(struct gn_host *host);
+GN_API void gn_egress_close(struct gn_egress *egress);
 
 /**
  * End a dial. Any thread.
@@ -141,21 +142,22 @@ GN_API void gn_host_close(struct gn_host *host);
  *           TCP or a Unix stream, UDP or Unix datagrams. Consumed, also if it
  *           cannot be used; it is made non-blocking. Otherwise -1.
  */
-GN_API void gn_host_dial_done(struct gn_host_dial *request, int status, int fd);
+GN_API void gn_egress_dial_done(struct gn_egress_dial *request, int status,
+                                int fd);
 
 /** Who dials: borrowed until the request ends. */
-GN_API struct gn_namespace *gn_host_dial_namespace(
-    const struct gn_host_dial *request);
+GN_API struct gn_namespace *gn_egress_dial_namespace(
+    const struct gn_egress_dial *request);
 /** The guest's own end. */
-GN_API void gn_host_dial_local(const struct gn_host_dial *request,
-                               struct sockaddr_storage *out);
+GN_API void gn_egress_dial_local(const struct gn_egress_dial *request,
+                                 struct sockaddr_storage *out);
 /** The names that its lookups were answered with this address for, in lower
  *  case, the last one first; NULL: there are only @i. As long as the request. */
-GN_API const char *gn_host_dial_name(const struct gn_host_dial *request,
-                                     size_t i);
-/** A word of the host's own for each request. */
-GN_API void gn_host_dial_set_user(struct gn_host_dial *request, void *user);
-GN_API void *gn_host_dial_user(const struct gn_host_dial *request);
+GN_API const char *gn_egress_dial_name(const struct gn_egress_dial *request,
+                                       size_t i);
+/** A word of the egress's own for each request. */
+GN_API void gn_egress_dial_set_user(struct gn_egress_dial *request, void *user);
+GN_API void *gn_egress_dial_user(const struct gn_egress_dial *request);
 
 /**
  * Somebody has connected to what a guest listens on. Any thread.
@@ -169,30 +171,30 @@ GN_API void *gn_host_dial_user(const struct gn_host_dial *request);
  *
  * Returns 0; or with @fd closed -ENOBUFS (128 wait already), -EINVAL, -ENOMEM.
  */
-GN_API int gn_host_accepted(struct gn_host_listener *listener, int fd,
-                            const struct sockaddr *peer);
-GN_API struct gn_namespace *gn_host_listener_namespace(
-    const struct gn_host_listener *listener);
-GN_API void gn_host_listener_set_user(struct gn_host_listener *listener,
-                                      void *user);
-GN_API void *gn_host_listener_user(const struct gn_host_listener *listener);
+GN_API int gn_egress_accepted(struct gn_egress_listener *listener, int fd,
+                              const struct sockaddr *peer);
+GN_API struct gn_namespace *gn_egress_listener_namespace(
+    const struct gn_egress_listener *listener);
+GN_API void gn_egress_listener_set_user(struct gn_egress_listener *listener,
+                                        void *user);
+GN_API void *gn_egress_listener_user(const struct gn_egress_listener *listener);
 
 /**
  * Somebody has sent a datagram to a guest's port. Any thread.
  *
  * @bytes  Copied.
  * @from   Where from. What the guest answers comes by ops->send(). One that
- *         cannot be shown to the guest (gn_host_accepted()) appears as the
+ *         cannot be shown to the guest (gn_egress_accepted()) appears as the
  *         gateway.
  *
  * Returns 0; or -ENOBUFS (256 wait already), -EMSGSIZE, -EINVAL, -ENOMEM.
  */
-GN_API int gn_host_packet(struct gn_host_port *port, const void *bytes,
-                          size_t len, const struct sockaddr *from);
-GN_API struct gn_namespace *gn_host_port_namespace(
-    const struct gn_host_port *port);
-GN_API void gn_host_port_set_user(struct gn_host_port *port, void *user);
-GN_API void *gn_host_port_user(const struct gn_host_port *port);
+GN_API int gn_egress_packet(struct gn_egress_port *port, const void *bytes,
+                            size_t len, const struct sockaddr *from);
+GN_API struct gn_namespace *gn_egress_port_namespace(
+    const struct gn_egress_port *port);
+GN_API void gn_egress_port_set_user(struct gn_egress_port *port, void *user);
+GN_API void *gn_egress_port_user(const struct gn_egress_port *port);
 
 /* ---- the ready one ---- */
 
@@ -278,7 +280,7 @@ struct gn_policy {
                                     -ETIMEDOUT; the guest's own time
                                     (TCP_SYNCNT), or the kernel's. */
     gn_audit_cb audit;           /* NULL: nobody wants to know. */
-    void *audit_arg;             /* Borrowed as long as the host. */
+    void *audit_arg;             /* Borrowed as long as the egress. */
     const struct gn_allocator *alloc; /* Copied; NULL: malloc(). */
     char
         *why; /* Borrowed for the call: on -EINVAL gets one line that says which
@@ -287,21 +289,21 @@ struct gn_policy {
 };
 
 /**
- * A host that uses the kernel's sockets as far as a policy allows.
+ * An egress that uses the kernel's sockets as far as a policy allows.
  *
  * -ENOTSUP is what guests get under GN_DRIVE_VIRTUAL where rules allow
  * something: a clock has no kernel descriptors.
  *
  * @policy  Copied. NULL: nothing is allowed.
- * @out     Set only on success. Owned by the caller: gn_host_close().
+ * @out     Set only on success. Owned by the caller: gn_egress_close().
  *
  * Returns 0, or:
  *   -EINVAL  A rule is malformed or makes no sense, `denial` is none, the size
  *            is unknown, or @out is NULL.
  *   -ENOMEM
  */
-GN_API GN_WARN_UNUSED int gn_host_system(const struct gn_policy *policy,
-                                         struct gn_host **out);
+GN_API GN_WARN_UNUSED int gn_egress_system(const struct gn_policy *policy,
+                                           struct gn_egress **out);
 
 GN_END_DECLS
 

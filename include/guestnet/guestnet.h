@@ -16,7 +16,7 @@
 #include <guestnet/egress.h>
 #include <guestnet/error.h>
 #include <guestnet/export.h>
-#include <guestnet/host.h>
+#include <guestnet/conn.h>
 #include <guestnet/ipam.h>
 #include <guestnet/link.h>
 #include <guestnet/mem.h>

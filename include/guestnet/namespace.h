@@ -31,7 +31,7 @@
 
 GN_BEGIN_DECLS
 
-struct gn_host;
+struct gn_egress;
 
 /** Settings for gn_namespace_create(); zero selects the default given here. */
 struct gn_namespace_config {
@@ -42,7 +42,8 @@ struct gn_namespace_config {
     const char *const *addresses; /* NULL-ended, one or more of the network's
                                      prefixes; NULL: the lowest free address
                                      of each. */
-    const struct gn_host *host;   /* Its way outside, egress.h; borrowed as long
+    const struct gn_egress
+        *egress;                  /* Its way outside, egress.h; borrowed as long
                                      as the namespace. NULL: none, the outside
                                      is -ENETUNREACH. */
     struct gn_resolver *resolver; /* Borrowed as long as it; NULL: the

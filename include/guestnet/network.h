@@ -15,7 +15,7 @@
  *
  * Two networks share nothing, also when they have the same prefixes. The host
  * program is in each network by a namespace of its own at the gateway's
- * address, gn_network_host().
+ * address, gn_network_gateway().
  *
  * The drive says who moves packets and runs timers:
  *
@@ -213,7 +213,7 @@ GN_API int gn_network_run(struct gn_network *net, enum gn_run_mode mode);
  * The host's own namespace, at the gateway's address of each prefix. It lives
  * as long as the network; closing, killing or detaching it does nothing.
  */
-GN_API struct gn_namespace *gn_network_host(struct gn_network *net);
+GN_API struct gn_namespace *gn_network_gateway(struct gn_network *net);
 
 /** Its clock under GN_DRIVE_VIRTUAL, borrowed; else NULL. */
 GN_API struct gn_clock *gn_network_clock(struct gn_network *net);

@@ -25,7 +25,7 @@
  * address that the client sent to.
  *
  * What the guest's own 127.0.0.1 alone listens on cannot be published: dial
- * from the guest's namespace (host.h).
+ * from the guest's namespace (conn.h).
  *
  * Threads: under GN_DRIVE_THREAD any, otherwise the driving thread. Callbacks
  * run on the driving thread without any lock. -ENOTSUP under GN_DRIVE_VIRTUAL:
@@ -88,7 +88,7 @@ struct gn_publication_stats {
 /**
  * Publish a guest's port.
  *
- * @network  "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6": of the host's port;
+ * @proto  "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6": of the host's port;
  *           or "unix", a stream socket in the file system.
  * @listen   Copied. "127.0.0.1:8080", "[::1]:8080"; ":8080" is all addresses,
  *           of both versions with "tcp" and "udp". Port 0 takes a free one.
@@ -115,9 +115,8 @@ struct gn_publication_stats {
  *   -ECANCELED      The network is closing.
  *   -ENOMEM         Out of memory.
  */
-GN_API GN_WARN_UNUSED int gn_publish(struct gn_network *net,
-                                     const char *network, const char *listen,
-                                     const char *target,
+GN_API GN_WARN_UNUSED int gn_publish(struct gn_network *net, const char *proto,
+                                     const char *listen, const char *target,
                                      const struct gn_publish_options *options,
                                      struct gn_publication **out);
 

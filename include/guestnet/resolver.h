@@ -84,14 +84,14 @@ struct gn_answer {
 struct gn_resolver_ops {
     size_t size; /* sizeof this struct */
     const char *name;
-    /** @network: "ip", "ip4", "ip6". @host: a name, never an address; without
+    /** @proto: "ip", "ip4", "ip6". @host: a name, never an address; without
      *  a trailing dot, at most 253 bytes, as the user wrote it. */
-    int (*lookup_ip)(void *self, struct gn_lookup *lookup, const char *network,
+    int (*lookup_ip)(void *self, struct gn_lookup *lookup, const char *proto,
                      const char *host);
-    /** @network: "tcp", "udp". Optional; who is not known here may still be
+    /** @proto: "tcp", "udp". Optional; who is not known here may still be
      *  one of the usual services. */
-    int (*lookup_port)(void *self, struct gn_lookup *lookup,
-                       const char *network, const char *service);
+    int (*lookup_port)(void *self, struct gn_lookup *lookup, const char *proto,
+                       const char *service);
     /** Optional; without it GN_EAI_NONAME. */
     int (*lookup_addr)(void *self, struct gn_lookup *lookup,
                        const struct sockaddr *addr);
@@ -282,7 +282,7 @@ typedef void (*gn_lookup_query_cb)(struct gn_lookup *lookup, int status,
 /**
  * Look a name up as the guest would, also when it is an address in text.
  *
- * @network  "ip", "ip4" or "ip6".
+ * @proto  "ip", "ip4" or "ip6".
  * @host     Copied. A dot at the end is allowed and does not count.
  * @out      NULL, or set on success for gn_lookup_cancel(); good until the
  *           callback runs.
@@ -298,14 +298,12 @@ typedef void (*gn_lookup_query_cb)(struct gn_lookup *lookup, int status,
  *               gn_getaddrinfo() only.
  *   -ENOMEM
  */
-GN_API GN_WARN_UNUSED int gn_lookup(struct gn_namespace *ns,
-                                    const char *network, const char *host,
-                                    gn_lookup_cb callback, void *arg,
-                                    struct gn_lookup **out);
-/** A service by name or number. @network: "tcp" or "udp", also with 4 or 6. */
+GN_API GN_WARN_UNUSED int gn_lookup(struct gn_namespace *ns, const char *proto,
+                                    const char *host, gn_lookup_cb callback,
+                                    void *arg, struct gn_lookup **out);
+/** A service by name or number. @proto: "tcp" or "udp", also with 4 or 6. */
 GN_API GN_WARN_UNUSED int gn_lookup_port(struct gn_namespace *ns,
-                                         const char *network,
-                                         const char *service,
+                                         const char *proto, const char *service,
                                          gn_lookup_port_cb callback, void *arg,
                                          struct gn_lookup **out);
 /** The name of an address. @addr: AF_INET or AF_INET6, copied. */
@@ -377,10 +375,10 @@ enum gn_query_kind {
 struct gn_query {
     struct gn_namespace *ns; /* Who asked. */
     enum gn_query_kind kind;
-    const char *network; /* IP: "ip", "ip4", "ip6"; PORT: "tcp", "udp". */
-    const char *name;    /* What was asked: the host, the service, the address
+    const char *proto; /* IP: "ip", "ip4", "ip6"; PORT: "tcp", "udp". */
+    const char *name;  /* What was asked: the host, the service, the address
                             in text. */
-    uint16_t type;       /* RECORD: which. */
+    uint16_t type;     /* RECORD: which. */
     int status;
     const struct gn_answer *answers; /* IP */
     size_t n_answers;

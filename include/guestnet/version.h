@@ -12,7 +12,7 @@
 GN_BEGIN_DECLS
 
 #define GN_VERSION_MAJOR 0
-#define GN_VERSION_MINOR 1
+#define GN_VERSION_MINOR 2
 #define GN_VERSION_PATCH 0
 
 /** One number that grows with the version, for comparisons by #if. */
@@ -21,7 +21,7 @@ GN_BEGIN_DECLS
 
 /**
  * The running library's version and what it is built with, in one line:
- * "guestnet 0.1.0 (lwIP 2.2.1, c-ares 1.34.5)".
+ * "guestnet 0.2.0 (lwIP 2.2.1, c-ares 1.34.5)".
  *
  * The text is constant and never freed.
  */

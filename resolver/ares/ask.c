@@ -96,7 +96,7 @@ static uint32_t lower_ttl(uint32_t ttl, int other)
 /* A name out of an answer, if it can be one of a host. */
 static const char *host_name(const char *name)
 {
-    return name && gn__host_is_valid(name) ? name : NULL;
+    return name && gn__hostname_is_valid(name) ? name : NULL;
 }
 
 /* ---- names to addresses ---- */
@@ -145,11 +145,11 @@ static void got_ip(void *arg, int status, int timeouts,
     ares_freeaddrinfo(info);
 }
 
-static int lookup_ip(void *self, struct gn_lookup *lookup, const char *network,
+static int lookup_ip(void *self, struct gn_lookup *lookup, const char *proto,
                      const char *host)
 {
     struct ares_addrinfo_hints hints = {
-        .ai_family = gn__ip_network(network),
+        .ai_family = gn__ip_family(proto),
         .ai_flags = ARES_AI_CANONNAME | ARES_AI_NOSORT,
     };
     struct gn__ares_session *session;

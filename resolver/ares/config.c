@@ -127,7 +127,7 @@ static int read_search(struct reader *r)
         if (r->out->n_search == (int)GN_ARES_SEARCH_MAX)
             return refuse(r, "search: more than %u domains",
                           GN_ARES_SEARCH_MAX);
-        if (!gn__host_is_valid(*search))
+        if (!gn__hostname_is_valid(*search))
             return refuse(r, "search: \"%s\" is no domain",
                           quote(*search, &quoted));
         err = copy(*search, &r->out->search[r->out->n_search]);

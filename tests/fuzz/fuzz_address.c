@@ -60,20 +60,20 @@ static bool is_same(const struct gn__target *a, const struct gn__target *b)
            !strcmp(a->host, b->host) && !strcmp(a->service, b->service);
 }
 
-static void check_again(const char *network, const struct gn__target *target)
+static void check_again(const char *proto, const struct gn__target *target)
 {
     struct gn__target again;
     char text[TEXT_MAX];
 
     write_again(target, text, sizeof(text));
-    expect(gn__target_parse(network, text, &again, NULL, 0) == 0);
+    expect(gn__target_parse(proto, text, &again, NULL, 0) == 0);
     expect(is_same(target, &again));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char text[TEXT_MAX], why[256] = "";
-    char *network = text, *address, *local = NULL;
+    char *proto = text, *address, *local = NULL;
     struct gn__endpoint endpoint;
     struct gn__target target;
     int err;
@@ -89,11 +89,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     local = strchr(address, '\n');
     if (local)
         *local++ = '\0';
-    err = gn__target_parse(network, address, &target, why, sizeof(why));
+    err = gn__target_parse(proto, address, &target, why, sizeof(why));
     check_why(why, err);
     if (err)
         return 0;
-    check_again(network, &target);
+    check_again(proto, &target);
     if (local) {
         why[0] = '\0';
         err =

@@ -90,9 +90,9 @@ static const struct gn__question *question(unsigned kind)
     static const struct sockaddr_in6 v6 = {
         .sin6_family = AF_INET6, .sin6_addr.s6_addr = {0x20, 1, 0xd, 0xb8}};
     static struct gn__question questions[KINDS] = {
-        {.kind = GN_QUERY_IP, .network = "ip", .name = "web.test"},
-        {.kind = GN_QUERY_IP, .network = "ip4", .name = "web.test"},
-        {.kind = GN_QUERY_IP, .network = "ip6", .name = "web.test"},
+        {.kind = GN_QUERY_IP, .proto = "ip", .name = "web.test"},
+        {.kind = GN_QUERY_IP, .proto = "ip4", .name = "web.test"},
+        {.kind = GN_QUERY_IP, .proto = "ip6", .name = "web.test"},
         {.kind = GN_QUERY_ADDR},
         {.kind = GN_QUERY_ADDR},
         {.kind = GN_QUERY_RECORD, .name = "web.test", .type = 16},
@@ -128,7 +128,7 @@ static void check(const struct gn_lookup *lookup, unsigned kind)
     if (kind < 3)
         check_addresses(lookup, kind);
     CHECK(kind < 3 || kind > 4 || name);
-    CHECK(!name || gn__host_is_valid(name));
+    CHECK(!name || gn__hostname_is_valid(name));
     CHECK(kind < 5 || (lookup->result.len >= 12 && lookup->result.len < 65536));
 }
 

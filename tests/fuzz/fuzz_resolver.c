@@ -171,23 +171,23 @@ static void compare_literal(struct fuzz *fuzz, const char *text,
     gn_freeaddrinfo(list);
 }
 
-static void ask_ip(struct fuzz *fuzz, const char *network, int family,
+static void ask_ip(struct fuzz *fuzz, const char *proto, int family,
                    const char *text)
 {
     struct said said = {.family = family};
 
     ends(fuzz, &said,
-         gn_lookup(fuzz->guest, network, text, said_ip, &said, NULL));
+         gn_lookup(fuzz->guest, proto, text, said_ip, &said, NULL));
     if (strcmp(text, "*") != 0)
         compare_literal(fuzz, text, &said);
 }
 
-static void ask_port(struct fuzz *fuzz, const char *network, const char *text)
+static void ask_port(struct fuzz *fuzz, const char *proto, const char *text)
 {
     struct said said = {.calls = 0};
 
     ends(fuzz, &said,
-         gn_lookup_port(fuzz->guest, network, text, said_port, &said, NULL));
+         gn_lookup_port(fuzz->guest, proto, text, said_port, &said, NULL));
 }
 
 static void ask_addr(struct fuzz *fuzz, const char *text)

@@ -77,7 +77,7 @@ static uint64_t peak(const struct fixture *f)
 
 static uint64_t host_drops(struct fixture *f, enum gn_drop why)
 {
-    return arena_drops(gn_network_host(f->arena.net), why);
+    return arena_drops(gn_network_gateway(f->arena.net), why);
 }
 
 static void client_is_served(struct fixture *f)

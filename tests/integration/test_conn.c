@@ -25,7 +25,7 @@ static int setup(void **state)
 
     assert_non_null(f);
     talk_setup((void **)&f->talk);
-    talk_connect(f->talk, f->talk->host, f->talk->a, 80, &f->client,
+    talk_connect(f->talk, f->talk->gateway, f->talk->a, 80, &f->client,
                  &f->server);
     f->server.keep = true;
     *state = f;

@@ -188,7 +188,7 @@ static void listener_closed(void *arg)
     echo->listener_closed = 1;
 }
 
-static void ping_pong(struct talk *talk, bool bytewise, const char *network,
+static void ping_pong(struct talk *talk, bool bytewise, const char *proto,
                       const char *address)
 {
     struct pinger pingers[N_CLIENTS];
@@ -196,13 +196,14 @@ static void ping_pong(struct talk *talk, bool bytewise, const char *network,
     unsigned i;
 
     memset(pingers, 0, sizeof(pingers));
-    assert_int_equal(gn_listen(talk->a, network, ":9123", server_accepted,
-                               &echo, &echo.listener),
+    assert_int_equal(gn_listen(talk->a, proto, ":9123", server_accepted, &echo,
+                               &echo.listener),
                      0);
     for (i = 0; i < N_CLIENTS; i++) {
         pingers[i].bytewise = bytewise;
-        assert_int_equal(gn_dial(i % 2 ? talk->host : talk->b, network, address,
-                                 NULL, pinger_dialled, &pingers[i], NULL),
+        assert_int_equal(gn_dial(i % 2 ? talk->gateway : talk->b, proto,
+                                 address, NULL, pinger_dialled, &pingers[i],
+                                 NULL),
                          0);
     }
     for (i = 0; i < N_CLIENTS; i++)

@@ -59,8 +59,8 @@ static void dial_fd(struct fds *f, enum gn_fd_kind kind)
     struct gn_dial_options options = {.size = sizeof(options), .fd_kind = kind};
 
     f->server.dialled = 0;
-    assert_int_equal(gn_dial_fd(f->talk->host, "tcp", "a:80", &options, &f->fd),
-                     0);
+    assert_int_equal(
+        gn_dial_fd(f->talk->gateway, "tcp", "a:80", &options, &f->fd), 0);
     talk_count(f->talk, &f->server.dialled, 1);
 }
 
@@ -250,8 +250,8 @@ static void what_came_before_is_read_first(void **state)
     struct party client = {.n_read = 0};
     int fd;
 
-    assert_int_equal(gn_dial(f->talk->host, "tcp", "a:80", NULL, party_dialled,
-                             &client, NULL),
+    assert_int_equal(gn_dial(f->talk->gateway, "tcp", "a:80", NULL,
+                             party_dialled, &client, NULL),
                      0);
     talk_count(f->talk, &client.dialled, 1);
     talk_count(f->talk, &f->server.dialled, 1);
@@ -276,8 +276,8 @@ static void writes_that_wait_are_in_the_way(void **state)
     struct party client = {.n_read = 0};
     int fd = -1;
 
-    assert_int_equal(gn_dial(f->talk->host, "tcp", "a:80", NULL, party_dialled,
-                             &client, NULL),
+    assert_int_equal(gn_dial(f->talk->gateway, "tcp", "a:80", NULL,
+                             party_dialled, &client, NULL),
                      0);
     talk_count(f->talk, &client.dialled, 1);
     talk_count(f->talk, &f->server.dialled, 1);
@@ -299,8 +299,8 @@ static void no_descriptor_is_left(void **state)
     struct party client = {.n_read = 0};
     int fd = -1;
 
-    assert_int_equal(gn_dial(f->talk->host, "tcp", "a:80", NULL, party_dialled,
-                             &client, NULL),
+    assert_int_equal(gn_dial(f->talk->gateway, "tcp", "a:80", NULL,
+                             party_dialled, &client, NULL),
                      0);
     talk_count(f->talk, &client.dialled, 1);
     talk_count(f->talk, &f->server.dialled, 1);
@@ -323,20 +323,21 @@ static void failures_are_those_of_dialling(void **state)
     struct gn_dial_options options = {.size = sizeof(options),
                                       .timeout_ms = 50};
     struct gn_link_config down = {.size = sizeof(down), .down = true};
-    struct gn_namespace *host;
+    struct gn_namespace *gateway;
     struct fds *f = *state;
     int fd = -1;
 
-    host = f->talk->host;
-    assert_int_equal(gn_dial_fd(host, "tcp", "a:81", NULL, &fd), -ECONNREFUSED);
-    assert_int_equal(gn_dial_fd(host, "tcp", "nobody:81", NULL, &fd),
+    gateway = f->talk->gateway;
+    assert_int_equal(gn_dial_fd(gateway, "tcp", "a:81", NULL, &fd),
+                     -ECONNREFUSED);
+    assert_int_equal(gn_dial_fd(gateway, "tcp", "nobody:81", NULL, &fd),
                      GN_EAI_NONAME);
-    assert_int_equal(gn_dial_fd(host, "tcp", "a", NULL, &fd), -EINVAL);
-    assert_int_equal(gn_dial_fd(host, "udp", "a:1", NULL, &fd), -EOPNOTSUPP);
+    assert_int_equal(gn_dial_fd(gateway, "tcp", "a", NULL, &fd), -EINVAL);
+    assert_int_equal(gn_dial_fd(gateway, "udp", "a:1", NULL, &fd), -EOPNOTSUPP);
     assert_int_equal(gn_dial_fd(NULL, "tcp", "a:1", NULL, &fd), -EINVAL);
-    assert_int_equal(gn_dial_fd(host, "tcp", "a:1", NULL, NULL), -EINVAL);
+    assert_int_equal(gn_dial_fd(gateway, "tcp", "a:1", NULL, NULL), -EINVAL);
     assert_int_equal(gn_link_set(f->talk->a, "eth0", &down), 0);
-    assert_int_equal(gn_dial_fd(host, "tcp", "a:80", &options, &fd),
+    assert_int_equal(gn_dial_fd(gateway, "tcp", "a:80", &options, &fd),
                      -ETIMEDOUT);
     assert_int_equal(fd, -1);
 }
@@ -355,7 +356,8 @@ static void dial_inside(struct gn_dial *dial, int status, struct gn_conn *conn,
 
     (void)dial;
     (void)status;
-    inside->result = gn_dial_fd(inside->talk->host, "tcp", "a:80", NULL, &fd);
+    inside->result =
+        gn_dial_fd(inside->talk->gateway, "tcp", "a:80", NULL, &fd);
     if (conn)
         (void)gn_conn_close(conn, NULL, NULL);
     inside->done = 1;
@@ -366,9 +368,9 @@ static void on_the_driving_thread_it_would_never_end(void **state)
     struct fds *f = *state;
     struct inside inside = {.talk = f->talk};
 
-    assert_int_equal(
-        gn_dial(f->talk->host, "tcp", "a:80", NULL, dial_inside, &inside, NULL),
-        0);
+    assert_int_equal(gn_dial(f->talk->gateway, "tcp", "a:80", NULL, dial_inside,
+                             &inside, NULL),
+                     0);
     talk_count(f->talk, &inside.done, 1);
     assert_int_equal(inside.result, -EDEADLK);
     talk_count(f->talk, &f->server.dialled, 1);
@@ -379,16 +381,17 @@ static void *dial_and_wait(void *arg)
     struct inside *inside = arg;
     int fd;
 
-    inside->result = gn_dial_fd(inside->talk->host, "tcp", "a:80", NULL, &fd);
+    inside->result =
+        gn_dial_fd(inside->talk->gateway, "tcp", "a:80", NULL, &fd);
     return NULL;
 }
 
 static bool is_connecting(void *arg)
 {
-    struct gn_namespace *host = arg;
+    struct gn_namespace *gateway = arg;
     struct gn_stats stats;
 
-    gn_namespace_stats(host, &stats);
+    gn_namespace_stats(gateway, &stats);
     return stats.connections > 0;
 }
 
@@ -401,7 +404,7 @@ static void the_network_s_end_ends_the_wait(void **state)
 
     assert_int_equal(gn_link_set(f->talk->a, "eth0", &down), 0);
     assert_int_equal(pthread_create(&thread, NULL, dial_and_wait, &inside), 0);
-    talk_until(f->talk, is_connecting, f->talk->host);
+    talk_until(f->talk, is_connecting, f->talk->gateway);
     gn_network_close(f->talk->net, NULL, NULL);
     f->talk->net = NULL;
     pthread_join(thread, NULL);
@@ -430,9 +433,9 @@ static void a_virtual_clock_has_none(void **state)
     struct party client = {.n_read = 0}, server = {.n_read = 0};
     int fd;
 
-    talk_connect(talk, talk->host, talk->a, 80, &client, &server);
+    talk_connect(talk, talk->gateway, talk->a, 80, &client, &server);
     assert_int_equal(gn_conn_fd(client.conn, GN_FD_SOCKETPAIR, &fd), -ENOTSUP);
-    assert_int_equal(gn_dial_fd(talk->host, "tcp", "a:80", NULL, &fd),
+    assert_int_equal(gn_dial_fd(talk->gateway, "tcp", "a:80", NULL, &fd),
                      -EDEADLK);
     talk_part(talk, &client, &server);
 }

@@ -125,7 +125,7 @@ static int meet(struct meeting *m)
                     &listener);
     if (err)
         return err;
-    err = gn_dial(m->talk->host, "tcp4", "a:http", &options, party_dialled,
+    err = gn_dial(m->talk->gateway, "tcp4", "a:http", &options, party_dialled,
                   &m->client, NULL);
     if (err)
         return err;
@@ -210,7 +210,7 @@ static int post(struct talk *talk, struct mail *mail, struct party *party)
 
     err = gn_listen_packet(talk->a, "udp", ":53", receive, mail, &conn);
     if (!err)
-        err = gn_dial(talk->host, "udp", "10.77.0.2:53", NULL, party_dialled,
+        err = gn_dial(talk->gateway, "udp", "10.77.0.2:53", NULL, party_dialled,
                       party, NULL);
     if (err)
         return err;
@@ -258,7 +258,7 @@ static void accepting_waits_for_memory(void **state)
     assert_int_equal(talk_open(&talk, false, NULL, &talk.heap.alloc), 0);
     assert_int_equal(
         gn_listen(talk.a, "tcp", ":80", party_accepted, &server, &listener), 0);
-    assert_int_equal(gn_dial(talk.host, "tcp", "10.77.0.2:80", NULL,
+    assert_int_equal(gn_dial(talk.gateway, "tcp", "10.77.0.2:80", NULL,
                              party_dialled, &client, NULL),
                      0);
     while (!client.dialled)

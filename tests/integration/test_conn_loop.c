@@ -128,7 +128,7 @@ static void a_dial_holds_until_it_is_over(void **state)
 {
     struct looped *f = *state;
 
-    assert_int_equal(gn_dial(gn_network_host(f->net), "tcp", "10.77.0.2:81",
+    assert_int_equal(gn_dial(gn_network_gateway(f->net), "tcp", "10.77.0.2:81",
                              NULL, party_dialled, &f->client, NULL),
                      0);
     expect_idle(f);
@@ -141,7 +141,7 @@ static void a_conn_holds_until_it_is_closed(void **state)
     struct looped *f = *state;
 
     listen_there(f);
-    assert_int_equal(gn_dial(gn_network_host(f->net), "tcp", "10.77.0.2:80",
+    assert_int_equal(gn_dial(gn_network_gateway(f->net), "tcp", "10.77.0.2:80",
                              NULL, party_dialled, &f->client, NULL),
                      0);
     while (!f->client.dialled || !f->server.dialled)
@@ -218,12 +218,12 @@ static void nothing_of_ours_is_left_to_walk(void **state)
     assert_int_equal(
         gn_publish(f->net, "tcp", "127.0.0.1:0", "10.77.0.2:80", NULL, &pub),
         0);
-    assert_int_equal(gn_dial(gn_network_host(f->net), "tcp", "10.77.0.2:80",
+    assert_int_equal(gn_dial(gn_network_gateway(f->net), "tcp", "10.77.0.2:80",
                              NULL, party_dialled, &f->client, NULL),
                      0);
     while (!f->client.dialled || !f->server.dialled)
         (void)uv_run(&f->loop, UV_RUN_ONCE);
-    assert_int_equal(gn_dial(gn_network_host(f->net), "tcp", "10.77.0.99:80",
+    assert_int_equal(gn_dial(gn_network_gateway(f->net), "tcp", "10.77.0.99:80",
                              NULL, party_dialled, &f->client, NULL),
                      0);
     gn_network_close(f->net, walk, &ending);
@@ -241,7 +241,7 @@ static void a_dial_with_a_time_out_wakes_the_loop(void **state)
     struct looped *f = *state;
 
     assert_int_equal(gn_link_set(f->guest, "eth0", &down), 0);
-    assert_int_equal(gn_dial(gn_network_host(f->net), "tcp", "10.77.0.2:80",
+    assert_int_equal(gn_dial(gn_network_gateway(f->net), "tcp", "10.77.0.2:80",
                              &options, party_dialled, &f->client, NULL),
                      0);
     expect_idle(f);

@@ -31,7 +31,7 @@ static int setup(void **state)
 
     assert_non_null(f);
     talk_threaded((void **)&f->talk);
-    talk_connect(f->talk, f->talk->host, f->talk->a, 80, &f->client,
+    talk_connect(f->talk, f->talk->gateway, f->talk->a, 80, &f->client,
                  &f->server);
     *state = f;
     return 0;
@@ -192,7 +192,7 @@ static void the_network_closes_over_all_of_it(void **state)
     assert_int_equal(
         gn_conn_write(f->client.conn, data, BYTES, party_written, &f->client),
         1);
-    assert_int_equal(gn_listen(f->talk->host, "tcp", ":81", party_accepted,
+    assert_int_equal(gn_listen(f->talk->gateway, "tcp", ":81", party_accepted,
                                &party, &listener),
                      0);
     gn_network_close(f->talk->net, NULL, NULL);
@@ -230,7 +230,7 @@ static void *dial_main(void *arg)
 
     for (i = 0; i < 200; i++) {
         dialler->result = 0;
-        if (gn_dial(dialler->talk->host, "tcp", "10.77.0.2:81", NULL,
+        if (gn_dial(dialler->talk->gateway, "tcp", "10.77.0.2:81", NULL,
                     close_dialled, dialler, NULL))
             return arg;
         while (!dialler->result)

@@ -44,22 +44,22 @@ static int teardown(void **state)
 }
 
 static void listen_at(struct dialling *f, struct gn_namespace *ns,
-                      const char *network, const char *address)
+                      const char *proto, const char *address)
 {
-    assert_int_equal(gn_listen(ns, network, address, party_accepted, &f->server,
-                               &f->listener),
-                     0);
+    assert_int_equal(
+        gn_listen(ns, proto, address, party_accepted, &f->server, &f->listener),
+        0);
 }
 
 static struct gn_dial *dial(struct dialling *f, struct gn_namespace *from,
-                            const char *network, const char *address,
+                            const char *proto, const char *address,
                             const struct gn_dial_options *options)
 {
     struct gn_dial *out = NULL;
 
-    assert_int_equal(gn_dial(from, network, address, options, party_dialled,
-                             &f->client, &out),
-                     0);
+    assert_int_equal(
+        gn_dial(from, proto, address, options, party_dialled, &f->client, &out),
+        0);
     assert_non_null(out);
     assert_int_equal(f->client.dialled, 0);
     return out;
@@ -91,7 +91,7 @@ static void the_host_reaches_a_guest_as_the_gateway(void **state)
     struct dialling *f = *state;
 
     listen_at(f, f->talk->a, "tcp", ":80");
-    dial(f, f->talk->host, "tcp", "10.77.0.2:80", NULL);
+    dial(f, f->talk->gateway, "tcp", "10.77.0.2:80", NULL);
     expect_peers(f, "10.77.0.2:80", "10.77.0.1:");
 }
 
@@ -100,7 +100,7 @@ static void the_same_over_ipv6(void **state)
     struct dialling *f = *state;
 
     listen_at(f, f->talk->a, "tcp6", ":80");
-    dial(f, f->talk->host, "tcp6", "[fd77::2]:80", NULL);
+    dial(f, f->talk->gateway, "tcp6", "[fd77::2]:80", NULL);
     expect_peers(f, "[fd77::2]:80", "[fd77::1]:");
 }
 
@@ -136,7 +136,7 @@ static void the_host_s_loopback_is_not_a_guest_s(void **state)
     struct dialling *f = *state;
 
     listen_at(f, f->talk->a, "tcp", "127.0.0.1:80");
-    dial(f, f->talk->host, "tcp", "127.0.0.1:80", NULL);
+    dial(f, f->talk->gateway, "tcp", "127.0.0.1:80", NULL);
     expect_status(f, -ECONNREFUSED);
 }
 
@@ -187,7 +187,7 @@ static void the_addresses_of_a_name_are_tried_in_order(void **state)
     struct dialling *f = *state;
 
     listen_at(f, f->talk->a, "tcp4", ":80");
-    dial(f, f->talk->host, "tcp", "a:80", NULL);
+    dial(f, f->talk->gateway, "tcp", "a:80", NULL);
     expect_peers(f, "10.77.0.2:80", "10.77.0.1:");
 }
 
@@ -195,7 +195,7 @@ static void an_unknown_name_is_told(void **state)
 {
     struct dialling *f = *state;
 
-    dial(f, f->talk->host, "tcp", "nobody:80", NULL);
+    dial(f, f->talk->gateway, "tcp", "nobody:80", NULL);
     expect_status(f, GN_EAI_NONAME);
 }
 
@@ -203,13 +203,13 @@ static void an_unknown_service_is_told(void **state)
 {
     struct dialling *f = *state;
 
-    dial(f, f->talk->host, "tcp", "a:nosuchservice", NULL);
+    dial(f, f->talk->gateway, "tcp", "a:nosuchservice", NULL);
     expect_status(f, GN_EAI_SERVICE);
 }
 
 /* A namespace whose resolver never answers. */
 struct hanging {
-    struct gn_resolver *network, *fault;
+    struct gn_resolver *proto, *fault;
     struct gn_namespace *ns;
 };
 
@@ -221,8 +221,8 @@ static void hang(struct dialling *f, struct hanging *h)
         .size = sizeof(config), .rules = rules, .n_rules = 1};
     struct gn_namespace_config ns = {.size = sizeof(ns), .name = "deaf"};
 
-    assert_int_equal(gn_resolver_network(&h->network), 0);
-    config.inner = h->network;
+    assert_int_equal(gn_resolver_network(&h->proto), 0);
+    config.inner = h->proto;
     assert_int_equal(gn_resolver_fault(&config, &h->fault), 0);
     ns.resolver = h->fault;
     assert_int_equal(gn_namespace_create(f->talk->net, &ns, &h->ns), 0);
@@ -233,7 +233,7 @@ static void unhang(struct dialling *f, struct hanging *h)
     gn_network_close(f->talk->net, NULL, NULL);
     f->talk->net = NULL;
     gn_resolver_close(h->fault);
-    gn_resolver_close(h->network);
+    gn_resolver_close(h->proto);
 }
 
 static void a_resolver_that_hangs_is_left_in_time(void **state)
@@ -316,7 +316,7 @@ static void nobody_there_is_refused(void **state)
 {
     struct dialling *f = *state;
 
-    dial(f, f->talk->host, "tcp", "10.77.0.2:81", NULL);
+    dial(f, f->talk->gateway, "tcp", "10.77.0.2:81", NULL);
     expect_status(f, -ECONNREFUSED);
 }
 
@@ -324,7 +324,7 @@ static void nobody_with_the_address_is_unreachable(void **state)
 {
     struct dialling *f = *state;
 
-    dial(f, f->talk->host, "tcp", "10.77.0.77:80", NULL);
+    dial(f, f->talk->gateway, "tcp", "10.77.0.77:80", NULL);
     expect_status(f, -EHOSTUNREACH);
 }
 
@@ -334,8 +334,8 @@ static void a_taken_local_port_is_told(void **state)
                                       .local = "10.77.0.1:80"};
     struct dialling *f = *state;
 
-    listen_at(f, f->talk->host, "tcp", ":80");
-    dial(f, f->talk->host, "tcp", "10.77.0.2:80", &options);
+    listen_at(f, f->talk->gateway, "tcp", ":80");
+    dial(f, f->talk->gateway, "tcp", "10.77.0.2:80", &options);
     expect_status(f, -EADDRINUSE);
 }
 
@@ -345,7 +345,7 @@ static void somebody_else_s_local_address_is_told(void **state)
                                       .local = "10.77.0.2"};
     struct dialling *f = *state;
 
-    dial(f, f->talk->host, "tcp", "10.77.0.2:80", &options);
+    dial(f, f->talk->gateway, "tcp", "10.77.0.2:80", &options);
     expect_status(f, -EADDRNOTAVAIL);
 }
 
@@ -366,7 +366,7 @@ static void silence_ends_with_the_time_out(void **state)
     uint64_t began = gn_clock_now_ns(f->talk->clock), took;
 
     block(f);
-    dial(f, f->talk->host, "tcp", "10.77.0.2:80", &options);
+    dial(f, f->talk->gateway, "tcp", "10.77.0.2:80", &options);
     talk_count(f->talk, &f->client.dialled, 1);
     took = gn_clock_now_ns(f->talk->clock) - began;
     assert_int_equal(took / 1000000, 700);
@@ -379,7 +379,7 @@ static void without_one_tcp_gives_up(void **state)
     uint64_t began = gn_clock_now_ns(f->talk->clock), took;
 
     block(f);
-    dial(f, f->talk->host, "tcp", "10.77.0.2:80", NULL);
+    dial(f, f->talk->gateway, "tcp", "10.77.0.2:80", NULL);
     while (!f->client.dialled)
         talk_pass_ms(f->talk, 1000);
     took = (gn_clock_now_ns(f->talk->clock) - began) / SECOND;
@@ -454,7 +454,7 @@ static void a_late_answer_counts(void **state)
 
     listen_at(f, f->talk->a, "tcp", ":80");
     assert_int_equal(gn_link_set(f->talk->a, "eth0", &slow), 0);
-    dial(f, f->talk->host, "tcp", "10.77.0.2:80", &options);
+    dial(f, f->talk->gateway, "tcp", "10.77.0.2:80", &options);
     talk_pass_ms(f->talk, 100);
     assert_int_equal(f->client.dialled, 0);
     expect_peers(f, "10.77.0.2:80", "10.77.0.1:");
@@ -468,7 +468,7 @@ static void cancel_at_once(void **state)
     struct gn_dial *d;
 
     listen_at(f, f->talk->a, "tcp", ":80");
-    d = dial(f, f->talk->host, "tcp", "10.77.0.2:80", NULL);
+    d = dial(f, f->talk->gateway, "tcp", "10.77.0.2:80", NULL);
     gn_dial_cancel(d);
     gn_dial_cancel(d);
     gn_dial_cancel(NULL);
@@ -489,7 +489,7 @@ static void cancel_while_connecting(void **state)
     assert_int_equal(gn_link_set(f->talk->a, "eth0", &slow), 0);
     for (ms = 0; ms < 400; ms += 50) {
         struct gn_dial *d =
-            dial(f, f->talk->host, "tcp", "10.77.0.2:80", &options);
+            dial(f, f->talk->gateway, "tcp", "10.77.0.2:80", &options);
 
         talk_pass_ms(f->talk, ms);
         assert_int_equal(f->client.dialled, 0);
@@ -511,7 +511,7 @@ static void cancel_after_it_connected_and_before_it_is_told(void **state)
         unsigned i;
 
         f->client.dialled = 0;
-        d = dial(f, f->talk->host, "tcp", "10.77.0.2:80", NULL);
+        d = dial(f, f->talk->gateway, "tcp", "10.77.0.2:80", NULL);
         for (i = 0; i < steps && !f->client.dialled; i++)
             (void)gn_clock_step(f->talk->clock);
         if (f->client.dialled)
@@ -527,7 +527,7 @@ static void closing_the_network_cancels(void **state)
     struct dialling *f = *state;
 
     block(f);
-    dial(f, f->talk->host, "tcp", "10.77.0.2:80", NULL);
+    dial(f, f->talk->gateway, "tcp", "10.77.0.2:80", NULL);
     talk_pass_ms(f->talk, 100);
     gn_network_close(f->talk->net, NULL, NULL);
     f->talk->net = NULL;
@@ -539,7 +539,7 @@ static void closing_the_network_at_once_cancels(void **state)
 {
     struct dialling *f = *state;
 
-    dial(f, f->talk->host, "tcp", "10.77.0.2:80", NULL);
+    dial(f, f->talk->gateway, "tcp", "10.77.0.2:80", NULL);
     gn_network_close(f->talk->net, NULL, NULL);
     f->talk->net = NULL;
     assert_int_equal(f->client.dialled, 1);
@@ -584,7 +584,7 @@ static void the_network_may_be_closed_in_the_callback(void **state)
     struct dialling *f = *state;
 
     listen_at(f, f->talk->a, "tcp", ":80");
-    assert_int_equal(gn_dial(f->talk->host, "tcp", "10.77.0.2:80", NULL,
+    assert_int_equal(gn_dial(f->talk->gateway, "tcp", "10.77.0.2:80", NULL,
                              close_network_when_dialled, f, NULL),
                      0);
     talk_pass_ms(f->talk, 100);
@@ -593,7 +593,7 @@ static void the_network_may_be_closed_in_the_callback(void **state)
 
 /* ---- bad input ---- */
 
-static void expect_why(struct dialling *f, const char *network,
+static void expect_why(struct dialling *f, const char *proto,
                        const char *address, const char *local,
                        const char *expected)
 {
@@ -603,7 +603,7 @@ static void expect_why(struct dialling *f, const char *network,
                                       .why = why,
                                       .why_len = sizeof(why)};
 
-    assert_int_equal(gn_dial(f->talk->host, network, address, &options,
+    assert_int_equal(gn_dial(f->talk->gateway, proto, address, &options,
                              party_dialled, &f->client, NULL),
                      -EINVAL);
     assert_string_equal(why, expected);
@@ -614,7 +614,7 @@ static void bad_text_is_explained(void **state)
     struct dialling *f = *state;
 
     expect_why(f, "sctp", "10.77.0.2:80", NULL,
-               "network \"sctp\": not one of \"tcp\", \"tcp4\", \"tcp6\", "
+               "proto \"sctp\": not one of \"tcp\", \"tcp4\", \"tcp6\", "
                "\"udp\", \"udp4\", \"udp6\"");
     expect_why(f, "tcp", "10.77.0.2:0", NULL,
                "port 0: nobody can be reached there");
@@ -635,21 +635,21 @@ static void bad_arguments_are_refused(void **state)
     assert_int_equal(gn_dial(NULL, "tcp", ":80", NULL, party_dialled, f, NULL),
                      -EINVAL);
     assert_int_equal(
-        gn_dial(f->talk->host, NULL, ":80", NULL, party_dialled, f, NULL),
+        gn_dial(f->talk->gateway, NULL, ":80", NULL, party_dialled, f, NULL),
         -EINVAL);
     assert_int_equal(
-        gn_dial(f->talk->host, "tcp", NULL, NULL, party_dialled, f, NULL),
+        gn_dial(f->talk->gateway, "tcp", NULL, NULL, party_dialled, f, NULL),
         -EINVAL);
-    assert_int_equal(gn_dial(f->talk->host, "tcp", ":80", NULL, NULL, f, NULL),
+    assert_int_equal(
+        gn_dial(f->talk->gateway, "tcp", ":80", NULL, NULL, f, NULL), -EINVAL);
+    assert_int_equal(gn_dial(f->talk->gateway, "tcp", ":80", &options,
+                             party_dialled, f, NULL),
                      -EINVAL);
-    assert_int_equal(
-        gn_dial(f->talk->host, "tcp", ":80", &options, party_dialled, f, NULL),
-        -EINVAL);
     options.size = sizeof(options);
     options.fd_kind = GN_N_FD_KINDS;
-    assert_int_equal(
-        gn_dial(f->talk->host, "tcp", ":80", &options, party_dialled, f, NULL),
-        -EINVAL);
+    assert_int_equal(gn_dial(f->talk->gateway, "tcp", ":80", &options,
+                             party_dialled, f, NULL),
+                     -EINVAL);
 }
 
 static void the_kernel_s_namespace_is_not_dialled_from(void **state)
@@ -685,7 +685,7 @@ static void udp_gives_a_conn_of_datagrams(void **state)
         gn_sock_open(f->talk->a, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0, &sock),
         0);
     assert_int_equal(gn_sock_bind(sock, (struct sockaddr *)&ss, len), 0);
-    dial(f, f->talk->host, "udp", "10.77.0.2:53", NULL);
+    dial(f, f->talk->gateway, "udp", "10.77.0.2:53", NULL);
     expect_status(f, 0);
     f->client.keep = true;
     assert_int_equal(gn_conn_read_start(f->client.conn, party_read, &f->client),
@@ -740,7 +740,7 @@ static void a_refused_datagram_does_not_end_reading(void **state)
     struct dialling *f = *state;
     struct gn_conn *conn;
 
-    dial(f, f->talk->host, "udp", "10.77.0.2:54", NULL);
+    dial(f, f->talk->gateway, "udp", "10.77.0.2:54", NULL);
     expect_status(f, 0);
     conn = f->client.conn;
     assert_int_equal(gn_conn_read_start(conn, count_refused, &refused), 0);

@@ -139,7 +139,7 @@ static void what_one_guest_looked_up_opens_nothing_for_others(void **state)
     assert_int_equal(eg_lookup(&f->eg, "www.example.org"), 0);
     expect_reached(f, FAR_V4, f->far4);
     first = f->eg.guest;
-    config.host = f->eg.host;
+    config.egress = f->eg.egress;
     config.resolver = f->eg.resolver;
     assert_int_equal(gn_namespace_create(f->eg.net, &config, &f->eg.guest), 0);
     assert_int_equal(dial(f, FAR_V4), -EACCES);
@@ -179,14 +179,14 @@ static void names_open_nothing_private_or_own(void **state)
 
 /* Somebody's name server: whatever is asked for is an alias of a name that the
  * rules allow, and every address is called so. */
-static int pretend_ip(void *self, struct gn_lookup *lookup, const char *network,
+static int pretend_ip(void *self, struct gn_lookup *lookup, const char *proto,
                       const char *host)
 {
     struct gn_answer answer = {.ttl_s = 60};
     socklen_t len;
 
     (void)self;
-    (void)network;
+    (void)proto;
     (void)host;
     if (gn_addr_parse(FAR_V4 ":0", &answer.addr, &len))
         return GN_EAI_FAIL;

@@ -34,7 +34,7 @@ struct fixture {
     _Atomic int mode; /* enum mode */
     int error;
     pthread_mutex_t lock; /* held when done is said, and in cancel */
-    struct gn_host_dial *dials[DIALS_MAX];
+    struct gn_egress_dial *dials[DIALS_MAX];
     _Atomic int n_dials;
     _Atomic int n_cancelled;
     _Atomic int n_closed;
@@ -43,8 +43,8 @@ struct fixture {
     char name[256];
     char local[GN_ADDR_TEXT_MAX];
     struct gn_namespace *ns;
-    struct gn_host_listener *listener;
-    struct gn_host_port *port;
+    struct gn_egress_listener *listener;
+    struct gn_egress_port *port;
     char bound[GN_ADDR_TEXT_MAX];
     _Atomic int n_bound;
     _Atomic int n_sent;
@@ -68,7 +68,7 @@ static int new_pair(struct fixture *f, int type)
     return fds[0];
 }
 
-static int hook_dial(void *self, struct gn_host_dial *request, int family,
+static int hook_dial(void *self, struct gn_egress_dial *request, int family,
                      int type, const struct sockaddr *address, const char *name)
 {
     struct fixture *f = self;
@@ -77,15 +77,16 @@ static int hook_dial(void *self, struct gn_host_dial *request, int family,
     assert_int_equal(family, address->sa_family);
     show(address, f->address);
     snprintf(f->name, sizeof(f->name), "%s", name ? name : "");
-    gn_host_dial_local(request, &local);
+    gn_egress_dial_local(request, &local);
     show(&local, f->local);
-    f->ns = gn_host_dial_namespace(request);
-    gn_host_dial_set_user(request, f);
-    assert_ptr_equal(gn_host_dial_user(request), f);
+    f->ns = gn_egress_dial_namespace(request);
+    gn_egress_dial_set_user(request, f);
+    assert_ptr_equal(gn_egress_dial_user(request), f);
     if (f->mode == REFUSE)
         return f->error;
     if (f->mode == NOW) {
-        gn_host_dial_done(request, f->error, f->error ? -1 : new_pair(f, type));
+        gn_egress_dial_done(request, f->error,
+                            f->error ? -1 : new_pair(f, type));
         return 0;
     }
     pthread_mutex_lock(&f->lock);
@@ -111,7 +112,7 @@ static void hook_cancel(void *self, void *request)
     f->n_cancelled++;
 }
 
-static int hook_listen(void *self, struct gn_host_listener *listener,
+static int hook_listen(void *self, struct gn_egress_listener *listener,
                        const struct sockaddr *local)
 {
     struct fixture *f = self;
@@ -122,14 +123,14 @@ static int hook_listen(void *self, struct gn_host_listener *listener,
     f->listener = listener;
     show(local, f->bound);
     pthread_mutex_unlock(&f->lock);
-    gn_host_listener_set_user(listener, f);
-    assert_ptr_equal(gn_host_listener_user(listener), f);
-    assert_ptr_equal(gn_host_listener_namespace(listener), f->eg.guest);
+    gn_egress_listener_set_user(listener, f);
+    assert_ptr_equal(gn_egress_listener_user(listener), f);
+    assert_ptr_equal(gn_egress_listener_namespace(listener), f->eg.guest);
     f->n_bound++;
     return 0;
 }
 
-static int hook_listen_packet(void *self, struct gn_host_port *port,
+static int hook_listen_packet(void *self, struct gn_egress_port *port,
                               const struct sockaddr *local)
 {
     struct fixture *f = self;
@@ -138,14 +139,14 @@ static int hook_listen_packet(void *self, struct gn_host_port *port,
     f->port = port;
     show(local, f->bound);
     pthread_mutex_unlock(&f->lock);
-    gn_host_port_set_user(port, f);
-    assert_ptr_equal(gn_host_port_user(port), f);
+    gn_egress_port_set_user(port, f);
+    assert_ptr_equal(gn_egress_port_user(port), f);
     f->n_bound++;
     return 0;
 }
 
-static void hook_send(void *self, struct gn_host_port *port, const void *bytes,
-                      size_t len, const struct sockaddr *to)
+static void hook_send(void *self, struct gn_egress_port *port,
+                      const void *bytes, size_t len, const struct sockaddr *to)
 {
     struct fixture *f = self;
 
@@ -164,7 +165,7 @@ static void hook_close(void *self)
     f->n_closed++;
 }
 
-static const struct gn_host_ops ops = {
+static const struct gn_egress_ops ops = {
     .name = "test",
     .dial = hook_dial,
     .listen = hook_listen,
@@ -177,14 +178,14 @@ static const struct gn_host_ops ops = {
 static int setup(void **state)
 {
     static struct fixture f;
-    struct gn_host *host;
+    struct gn_egress *egress;
 
     memset(&f, 0, sizeof(f));
     f.peer = -1;
     pthread_mutex_init(&f.lock, NULL);
     eg_clear(&f.eg);
-    assert_int_equal(gn_host_create(&ops, &f, &host), 0);
-    eg_begin_host(&f.eg, host);
+    assert_int_equal(gn_egress_create(&ops, &f, &egress), 0);
+    eg_begin_egress(&f.eg, egress);
     *state = &f;
     return 0;
 }
@@ -209,9 +210,9 @@ static void until(struct fixture *f, const _Atomic int *counter, int n)
     }
 }
 
-static struct gn_host_dial *take_dial(struct fixture *f)
+static struct gn_egress_dial *take_dial(struct fixture *f)
 {
-    struct gn_host_dial *request = NULL;
+    struct gn_egress_dial *request = NULL;
 
     for (int i = 0; !request; i++) {
         assert_true(i < 10000);
@@ -275,7 +276,7 @@ static void a_bad_descriptor_is_an_error(void **state)
 
     f->mode = LATER;
     assert_int_equal(eg_connect(sock, "203.0.113.1", 80), -EINPROGRESS);
-    gn_host_dial_done(take_dial(f), 0, -1);
+    gn_egress_dial_done(take_dial(f), 0, -1);
     assert_true(eg_wait(sock, POLLOUT) & POLLERR);
     assert_int_equal(eg_error(sock), -EBADF);
     drop(sock);
@@ -292,7 +293,7 @@ static void any_thread_may_end_a_dial(void **state)
         sock = eg_open(&f->eg, AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
         assert_int_equal(eg_connect(sock, "203.0.113.1", 80), -EINPROGRESS);
         fd = new_pair(f, SOCK_STREAM);
-        gn_host_dial_done(take_dial(f), 0, fd);
+        gn_egress_dial_done(take_dial(f), 0, fd);
         assert_int_equal(eg_wait(sock, POLLOUT) & (POLLOUT | POLLERR), POLLOUT);
         eg_talk(sock, f->peer);
         drop(sock);
@@ -320,7 +321,7 @@ static void who_gives_up_cancels_the_dial(void **state)
 static void *end_dials(void *arg)
 {
     struct fixture *f = arg;
-    struct gn_host_dial *request;
+    struct gn_egress_dial *request;
     size_t n_ended = 0;
     int fds[2];
 
@@ -332,8 +333,8 @@ static void *end_dials(void *arg)
             f->dials[i] = NULL;
         }
         if (request && !socketpair(AF_UNIX, SOCK_STREAM, 0, fds)) {
-            gn_host_dial_done(request, n_ended % 3 ? 0 : -ECONNREFUSED,
-                              n_ended % 3 ? fds[0] : -1);
+            gn_egress_dial_done(request, n_ended % 3 ? 0 : -ECONNREFUSED,
+                                n_ended % 3 ? fds[0] : -1);
             if (n_ended++ % 3 == 0)
                 close(fds[0]);
             close(fds[1]);
@@ -374,8 +375,8 @@ static void a_listener_is_announced_and_served(void **state)
     until(f, &f->n_bound, 1);
     assert_string_equal(f->bound, "0.0.0.0:80");
     assert_int_equal(gn_addr_parse("198.51.100.7:5555", &peer, &len), 0);
-    assert_int_equal(gn_host_accepted(f->listener, new_pair(f, SOCK_STREAM),
-                                      (struct sockaddr *)&peer),
+    assert_int_equal(gn_egress_accepted(f->listener, new_pair(f, SOCK_STREAM),
+                                        (struct sockaddr *)&peer),
                      0);
     assert_int_equal(gn_sock_accept(listener, NULL, NULL, 0, &server), 0);
     assert_string_equal(peer_of(server), "198.51.100.7:5555");
@@ -384,12 +385,12 @@ static void a_listener_is_announced_and_served(void **state)
     close(f->peer);
     /* Who has no address that a guest could see. */
     assert_int_equal(
-        gn_host_accepted(f->listener, new_pair(f, SOCK_STREAM), NULL), 0);
+        gn_egress_accepted(f->listener, new_pair(f, SOCK_STREAM), NULL), 0);
     assert_int_equal(gn_sock_accept(listener, NULL, NULL, 0, &server), 0);
     assert_int_equal(strncmp(peer_of(server), "10.77.0.1:", 10), 0);
     drop(server);
-    assert_int_equal(gn_host_accepted(f->listener, -1, NULL), -EINVAL);
-    assert_int_equal(gn_host_accepted(NULL, -1, NULL), -EINVAL);
+    assert_int_equal(gn_egress_accepted(f->listener, -1, NULL), -EINVAL);
+    assert_int_equal(gn_egress_accepted(NULL, -1, NULL), -EINVAL);
     drop(listener);
     until(f, &f->n_cancelled, 1);
     assert_null(f->listener);
@@ -442,7 +443,7 @@ static void a_port_is_announced_and_served(void **state)
     assert_int_equal(gn_addr_parse("198.51.100.7:5555", &peer, &len), 0);
     for (int i = 1; i <= 3; i++) {
         assert_int_equal(
-            gn_host_packet(f->port, "ask", 3, (struct sockaddr *)&peer), 0);
+            gn_egress_packet(f->port, "ask", 3, (struct sockaddr *)&peer), 0);
         len = sizeof(from);
         assert_int_equal(gn_sock_recvfrom(sock, buf, sizeof(buf), 0,
                                           (struct sockaddr *)&from, &len),
@@ -456,11 +457,11 @@ static void a_port_is_announced_and_served(void **state)
         assert_string_equal(f->sent, "answer");
         assert_string_equal(f->sent_to, "198.51.100.7:5555");
     }
-    assert_int_equal(gn_host_packet(f->port, NULL, 3, (struct sockaddr *)&peer),
-                     -EINVAL);
-    assert_int_equal(gn_host_packet(f->port, "x", 1, NULL), -EINVAL);
     assert_int_equal(
-        gn_host_packet(f->port, "x", 100000, (struct sockaddr *)&peer),
+        gn_egress_packet(f->port, NULL, 3, (struct sockaddr *)&peer), -EINVAL);
+    assert_int_equal(gn_egress_packet(f->port, "x", 1, NULL), -EINVAL);
+    assert_int_equal(
+        gn_egress_packet(f->port, "x", 100000, (struct sockaddr *)&peer),
         -EMSGSIZE);
     drop(sock);
     until(f, &f->n_cancelled, 1);
@@ -479,8 +480,8 @@ static void a_port_has_bounded_clients(void **state)
     until(f, &f->n_bound, 1);
     for (uint32_t i = 0; i < 3000; i++) {
         from.sin_addr.s_addr = htonl(0xc6336401 + i);
-        while ((err = gn_host_packet(f->port, "ask", 3,
-                                     (struct sockaddr *)&from)) == -ENOBUFS)
+        while ((err = gn_egress_packet(f->port, "ask", 3,
+                                       (struct sockaddr *)&from)) == -ENOBUFS)
             assert_int_equal(gn_sleep_ns(f->eg.guest, 100000), 0);
         assert_int_equal(err, 0);
         n++;
@@ -491,15 +492,15 @@ static void a_port_has_bounded_clients(void **state)
 
 static void without_operations_there_is_no_way(void **state)
 {
-    static const struct gn_host_ops none = {.name = "none"};
+    static const struct gn_egress_ops none = {.name = "none"};
     struct fixture *f = *state;
     struct gn_namespace_config config = {.size = sizeof(config)};
     struct gn_namespace *ns;
-    struct gn_host *host;
+    struct gn_egress *egress;
     struct gn_sock *sock;
 
-    assert_int_equal(gn_host_create(&none, NULL, &host), 0);
-    config.host = host;
+    assert_int_equal(gn_egress_create(&none, NULL, &egress), 0);
+    config.egress = egress;
     assert_int_equal(gn_namespace_create(f->eg.net, &config, &ns), 0);
     assert_int_equal(gn_sock_open(ns, AF_INET, SOCK_STREAM, 0, &sock), 0);
     assert_int_equal(eg_connect(sock, "203.0.113.1", 80), -ENETUNREACH);
@@ -509,9 +510,9 @@ static void without_operations_there_is_no_way(void **state)
     assert_int_equal(gn_sock_listen(sock, 16), 0);
     drop(sock);
     gn_namespace_close(ns, 0, NULL, NULL);
-    gn_host_close(host);
-    assert_int_equal(gn_host_create(NULL, NULL, &host), -EINVAL);
-    assert_int_equal(gn_host_create(&none, NULL, NULL), -EINVAL);
+    gn_egress_close(egress);
+    assert_int_equal(gn_egress_create(NULL, NULL, &egress), -EINVAL);
+    assert_int_equal(gn_egress_create(&none, NULL, NULL), -EINVAL);
 }
 
 static void hosts_may_be_closed_right_after_their_guests(void **state)
@@ -519,20 +520,20 @@ static void hosts_may_be_closed_right_after_their_guests(void **state)
     struct fixture *f = *state;
     struct gn_namespace_config config = {.size = sizeof(config)};
     struct gn_namespace *ns;
-    struct gn_host *host;
+    struct gn_egress *egress;
     struct gn_sock *sock;
 
     f->mode = NEVER;
     for (int i = 1; i <= 100; i++) {
-        assert_int_equal(gn_host_create(&ops, f, &host), 0);
-        config.host = host;
+        assert_int_equal(gn_egress_create(&ops, f, &egress), 0);
+        config.egress = egress;
         assert_int_equal(gn_namespace_create(f->eg.net, &config, &ns), 0);
         assert_int_equal(
             gn_sock_open(ns, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, &sock),
             0);
         assert_int_equal(eg_connect(sock, "203.0.113.1", 80), -EINPROGRESS);
         gn_namespace_close(ns, 0, NULL, NULL);
-        gn_host_close(host);
+        gn_egress_close(egress);
         drop(sock);
         until(f, &f->n_closed, i);
     }

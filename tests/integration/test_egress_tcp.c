@@ -249,7 +249,7 @@ static void what_the_host_program_listens_on_is_its_own(void **state)
 
     eg_begin(&f->eg, RULES(f->rule4), NULL);
     any.sin_port = htons(f->port4);
-    assert_int_equal(gn_sock_open(gn_network_host(f->eg.net), AF_INET,
+    assert_int_equal(gn_sock_open(gn_network_gateway(f->eg.net), AF_INET,
                                   SOCK_STREAM, 0, &listener),
                      0);
     assert_int_equal(
@@ -346,27 +346,27 @@ static void bad_policies_are_refused(void **state)
 {
     struct fixture *f = *state;
     struct gn_policy policy = {.size = sizeof(policy)};
-    struct gn_host *host = NULL;
+    struct gn_egress *egress = NULL;
     char why[200] = "";
 
     eg_begin(&f->eg, RULES("deny any"), NULL);
     policy.why = why;
     policy.why_len = sizeof(why);
     policy.rules = RULES("allow any", "allow tpc any");
-    assert_int_equal(gn_host_system(&policy, &host), -EINVAL);
+    assert_int_equal(gn_egress_system(&policy, &egress), -EINVAL);
     assert_non_null(strstr(why, "rule 2 \"allow tpc any\": \"tpc\" is no"));
     policy.rules = NULL;
     policy.denial = GN_N_DENIALS;
-    assert_int_equal(gn_host_system(&policy, &host), -EINVAL);
+    assert_int_equal(gn_egress_system(&policy, &egress), -EINVAL);
     assert_string_equal(why, "denial: no such one");
     policy.denial = GN_DENIAL_ACCES;
     policy.size = 3;
-    assert_int_equal(gn_host_system(&policy, &host), -EINVAL);
-    assert_int_equal(gn_host_system(NULL, NULL), -EINVAL);
-    assert_null(host);
-    assert_int_equal(gn_host_system(NULL, &host), 0);
-    gn_host_close(host);
-    gn_host_close(NULL);
+    assert_int_equal(gn_egress_system(&policy, &egress), -EINVAL);
+    assert_int_equal(gn_egress_system(NULL, NULL), -EINVAL);
+    assert_null(egress);
+    assert_int_equal(gn_egress_system(NULL, &egress), 0);
+    gn_egress_close(egress);
+    gn_egress_close(NULL);
 }
 
 static void a_network_without_prefixes_leads_nowhere(void **state)
@@ -379,7 +379,7 @@ static void a_network_without_prefixes_leads_nowhere(void **state)
         .size = sizeof(config), .why = why, .why_len = sizeof(why)};
 
     eg_begin(&f->eg, RULES("deny any"), NULL);
-    config.host = f->eg.host;
+    config.egress = f->eg.egress;
     assert_int_equal(gn_network_create(NULL, &net), 0);
     assert_int_equal(gn_namespace_create(net, &config, &ns), -EINVAL);
     assert_non_null(strstr(why, "no prefixes"));
@@ -400,7 +400,7 @@ static void under_a_clock_nothing_is_reached(void **state)
     struct gn_sock *sock;
 
     eg_begin(&f->eg, RULES(f->rule4), NULL);
-    guest.host = f->eg.host;
+    guest.egress = f->eg.egress;
     assert_int_equal(gn_network_create(&config, &net), 0);
     assert_int_equal(gn_namespace_create(net, &guest, &ns), 0);
     for (int i = 0; i < 2; i++) {

@@ -60,7 +60,7 @@ static uint64_t drops(struct fixture *f, enum gn_drop why)
 {
     struct gn_stats stats;
 
-    gn_namespace_stats(gn_network_host(f->eg.net), &stats);
+    gn_namespace_stats(gn_network_gateway(f->eg.net), &stats);
     return stats.drops[why];
 }
 

@@ -75,9 +75,9 @@ struct fixture {
     struct gn_clock *clock;
     struct gn_resolver *hang;
     struct gn_resolver *own;
-    struct gn_host *outside;
+    struct gn_egress *outside;
     struct gn_network *net;
-    struct gn_namespace *host, *a, *silent, *leaving;
+    struct gn_namespace *gateway, *a, *silent, *leaving;
     bool killed;
     struct gn_conn *conns[12];
     _Atomic unsigned n_conns;
@@ -243,7 +243,7 @@ static void tell_written(struct gn_conn *conn, int status, void *arg)
 
 /* ---- the world outside ---- */
 
-static int never_dial(void *self, struct gn_host_dial *request, int family,
+static int never_dial(void *self, struct gn_egress_dial *request, int family,
                       int type, const struct sockaddr *address,
                       const char *looked_up_name)
 {
@@ -256,7 +256,7 @@ static int never_dial(void *self, struct gn_host_dial *request, int family,
     return 0;
 }
 
-static int show_listener(void *self, struct gn_host_listener *listener,
+static int show_listener(void *self, struct gn_egress_listener *listener,
                          const struct sockaddr *local)
 {
     (void)listener;
@@ -274,7 +274,7 @@ static void cancel_outside(void *self, void *request)
     f->n_cancelled++;
 }
 
-static const struct gn_host_ops outside_ops = {
+static const struct gn_egress_ops outside_ops = {
     .name = "never",
     .dial = never_dial,
     .listen = show_listener,
@@ -289,7 +289,7 @@ static struct gn_namespace *guest(struct fixture *f, const char *name,
     struct gn_namespace_config config = {.size = sizeof(config),
                                          .name = name,
                                          .addresses = addresses,
-                                         .host = f->outside};
+                                         .egress = f->outside};
     struct gn_namespace *ns;
 
     assert_int_equal(gn_namespace_create(f->net, &config, &ns), 0);
@@ -329,23 +329,23 @@ static void open_all(struct fixture *f, enum gn_drive drive)
     if (drive == GN_DRIVE_LOOP)
         assert_int_equal(uv_loop_init(&f->loop), 0);
     make_resolvers(f);
-    assert_int_equal(gn_host_create(&outside_ops, f, &f->outside), 0);
+    assert_int_equal(gn_egress_create(&outside_ops, f, &f->outside), 0);
     config.clock = f->clock;
     config.loop = drive == GN_DRIVE_LOOP ? &f->loop : NULL;
     config.resolver = f->hang;
     assert_int_equal(gn_network_create(&config, &f->net), 0);
-    f->host = gn_network_host(f->net);
+    f->gateway = gn_network_gateway(f->net);
     f->a = guest(f, "a", NULL);             /* 10.77.0.2 */
     f->silent = guest(f, "silent", NULL);   /* .3 */
     f->leaving = guest(f, "leaving", NULL); /* .4 */
-    assert_int_equal(gn_path_set(f->net, f->host, f->silent, &block), 0);
+    assert_int_equal(gn_path_set(f->net, f->gateway, f->silent, &block), 0);
 }
 
-static void dial(struct fixture *f, const char *network, const char *address,
+static void dial(struct fixture *f, const char *proto, const char *address,
                  gn_dial_cb callback, void *arg)
 {
     assert_int_equal(
-        gn_dial(f->host, network, address, NULL, callback, arg, NULL), 0);
+        gn_dial(f->gateway, proto, address, NULL, callback, arg, NULL), 0);
 }
 
 /* ---- all of it ---- */
@@ -450,7 +450,7 @@ static void begin_outside(struct fixture *f)
           f->n_dialled == 1 && f->n_shown == 2); /* The listener of a, too. */
 }
 
-static struct gn_publication *publish(struct fixture *f, const char *network,
+static struct gn_publication *publish(struct fixture *f, const char *proto,
                                       const char *target, int type)
 {
     struct gn_publication *pub;
@@ -459,7 +459,7 @@ static struct gn_publication *publish(struct fixture *f, const char *network,
     int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 
     assert_int_equal(
-        gn_publish(f->net, network, "127.0.0.1:0", target, NULL, &pub), 0);
+        gn_publish(f->net, proto, "127.0.0.1:0", target, NULL, &pub), 0);
     gn_publication_addr(pub, (struct sockaddr *)&addr, &len);
     assert_int_equal(connect(fd, (struct sockaddr *)&addr, len), 0);
     assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
@@ -497,11 +497,11 @@ static void begin_ends(struct fixture *f, struct gn_publication *pub)
     struct gn_packet_conn *packets;
 
     assert_int_equal(
-        gn_listen(f->host, "tcp", ":90", tell_accepted,
+        gn_listen(f->gateway, "tcp", ":90", tell_accepted,
                   expect(f, LISTENER_CLOSED, "a listener's end", 0), &listener),
         0);
     assert_int_equal(
-        gn_listen_packet(f->host, "udp", ":90", tell_packet,
+        gn_listen_packet(f->gateway, "udp", ":90", tell_packet,
                          expect(f, PACKETS_CLOSED, "a packet conn's end", 0),
                          &packets),
         0);
@@ -565,7 +565,7 @@ static void close_all(struct fixture *f)
 {
     unsigned i;
 
-    gn_host_close(f->outside);
+    gn_egress_close(f->outside);
     gn_clock_close(f->clock);
     gn_resolver_close(f->hang);
     gn_resolver_close(f->own);

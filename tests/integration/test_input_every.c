@@ -61,7 +61,7 @@ static void networks_of_nothing(void **state)
     SAYS(-EINVAL, gn_network_fd, NULL);
     SAYS(-EINVAL, gn_network_timeout_ms, NULL);
     SAYS(-EINVAL, gn_network_run, NULL, GN_RUN_DEFAULT);
-    IS_NULL(gn_network_host, NULL);
+    IS_NULL(gn_network_gateway, NULL);
     IS_NULL(gn_network_clock, NULL);
     SAYS(0, *gn_network_name, NULL);
     SAYS(0, *gn_network_domain, NULL);
@@ -190,28 +190,29 @@ static void captures_and_publications_of_nothing(void **state)
 
 static void hosts_of_nothing(void **state)
 {
-    struct gn_host *host = NULL;
+    struct gn_egress *egress = NULL;
 
     (void)state;
-    SAYS(-EINVAL, gn_host_create, NULL, NULL, NULL);
-    DOES_NOTHING(gn_host_close, NULL);
-    SAYS(-EINVAL, gn_host_system, NULL, NULL);
-    assert_int_equal(gn_host_system(NULL, &host), 0); /* Nothing is allowed. */
-    gn_host_close(host);
-    DOES_NOTHING(gn_host_dial_done, NULL, 0, -1);
-    IS_NULL(gn_host_dial_namespace, NULL);
-    DOES_NOTHING(gn_host_dial_local, NULL, NULL);
-    IS_NULL(gn_host_dial_name, NULL, 0);
-    DOES_NOTHING(gn_host_dial_set_user, NULL, NULL);
-    IS_NULL(gn_host_dial_user, NULL);
-    SAYS(-EINVAL, gn_host_accepted, NULL, -1, NULL);
-    IS_NULL(gn_host_listener_namespace, NULL);
-    DOES_NOTHING(gn_host_listener_set_user, NULL, NULL);
-    IS_NULL(gn_host_listener_user, NULL);
-    SAYS(-EINVAL, gn_host_packet, NULL, NULL, 0, NULL);
-    IS_NULL(gn_host_port_namespace, NULL);
-    DOES_NOTHING(gn_host_port_set_user, NULL, NULL);
-    IS_NULL(gn_host_port_user, NULL);
+    SAYS(-EINVAL, gn_egress_create, NULL, NULL, NULL);
+    DOES_NOTHING(gn_egress_close, NULL);
+    SAYS(-EINVAL, gn_egress_system, NULL, NULL);
+    assert_int_equal(gn_egress_system(NULL, &egress),
+                     0); /* Nothing is allowed. */
+    gn_egress_close(egress);
+    DOES_NOTHING(gn_egress_dial_done, NULL, 0, -1);
+    IS_NULL(gn_egress_dial_namespace, NULL);
+    DOES_NOTHING(gn_egress_dial_local, NULL, NULL);
+    IS_NULL(gn_egress_dial_name, NULL, 0);
+    DOES_NOTHING(gn_egress_dial_set_user, NULL, NULL);
+    IS_NULL(gn_egress_dial_user, NULL);
+    SAYS(-EINVAL, gn_egress_accepted, NULL, -1, NULL);
+    IS_NULL(gn_egress_listener_namespace, NULL);
+    DOES_NOTHING(gn_egress_listener_set_user, NULL, NULL);
+    IS_NULL(gn_egress_listener_user, NULL);
+    SAYS(-EINVAL, gn_egress_packet, NULL, NULL, 0, NULL);
+    IS_NULL(gn_egress_port_namespace, NULL);
+    DOES_NOTHING(gn_egress_port_set_user, NULL, NULL);
+    IS_NULL(gn_egress_port_user, NULL);
 }
 
 /* ---- resolver.h ---- */

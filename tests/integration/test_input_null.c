@@ -225,7 +225,7 @@ static void no_network_is_no_crash(void **state)
 
     (void)state;
     gn_network_close(NULL, NULL, NULL);
-    assert_null(gn_network_host(NULL));
+    assert_null(gn_network_gateway(NULL));
     assert_null(gn_network_clock(NULL));
     assert_string_equal(gn_network_name(NULL), "");
     assert_string_equal(gn_network_domain(NULL), "");
@@ -282,13 +282,13 @@ static void questions_are_checked(void **state)
 static void hosts_do_not_go(void **state)
 {
     struct arena *arena = *state;
-    struct gn_namespace *host = gn_network_host(arena->net);
-    struct gn_sock *sock = arena_bound(host, SOCK_DGRAM, "10.77.0.1:9");
+    struct gn_namespace *gateway = gn_network_gateway(arena->net);
+    struct gn_sock *sock = arena_bound(gateway, SOCK_DGRAM, "10.77.0.1:9");
     char byte;
 
-    gn_namespace_kill(host);
-    gn_namespace_detach(host);
-    gn_namespace_close(host, 0, NULL, NULL);
+    gn_namespace_kill(gateway);
+    gn_namespace_detach(gateway);
+    gn_namespace_close(gateway, 0, NULL, NULL);
     assert_int_equal(arena_sendto(sock, "10.77.0.1:9", "x", 1), 1);
     arena_pass(arena, 0, 10);
     assert_int_equal(gn_sock_recv(sock, &byte, 1, 0), 1);

@@ -40,22 +40,22 @@ static int teardown(void **state)
 }
 
 static struct gn_listener *listen_at(struct listening *f,
-                                     struct gn_namespace *ns,
-                                     const char *network, const char *address)
+                                     struct gn_namespace *ns, const char *proto,
+                                     const char *address)
 {
     struct gn_listener *listener;
 
     assert_int_equal(
-        gn_listen(ns, network, address, party_accepted, &f->server, &listener),
+        gn_listen(ns, proto, address, party_accepted, &f->server, &listener),
         0);
     return listener;
 }
 
-static int try_listen(struct listening *f, const char *network,
+static int try_listen(struct listening *f, const char *proto,
                       const char *address)
 {
     struct gn_listener *listener = NULL;
-    int err = gn_listen(f->talk->host, network, address, party_accepted,
+    int err = gn_listen(f->talk->gateway, proto, address, party_accepted,
                         &f->server, &listener);
 
     assert_true((err == 0) == (listener != NULL));
@@ -74,11 +74,11 @@ static const char *addr_of(struct gn_listener *listener, char *text, size_t cap)
 }
 
 static int dial_status(struct listening *f, struct gn_namespace *from,
-                       const char *network, const char *address)
+                       const char *proto, const char *address)
 {
     f->client.dialled = 0;
     assert_int_equal(
-        gn_dial(from, network, address, NULL, party_dialled, &f->client, NULL),
+        gn_dial(from, proto, address, NULL, party_dialled, &f->client, NULL),
         0);
     talk_count(f->talk, &f->client.dialled, 1);
     return f->client.dial_status;
@@ -91,7 +91,7 @@ static void tcp_hears_both_versions(void **state)
     struct listening *f = *state;
     char text[GN_ADDR_TEXT_MAX];
 
-    listen_at(f, f->talk->host, "tcp", ":80");
+    listen_at(f, f->talk->gateway, "tcp", ":80");
     assert_int_equal(dial_status(f, f->talk->a, "tcp", "10.77.0.1:80"), 0);
     talk_count(f->talk, &f->server.dialled, 1);
     assert_memory_equal(talk_peer(f->server.conn, text, sizeof(text)),
@@ -106,10 +106,10 @@ static void tcp4_and_tcp6_hear_one(void **state)
 {
     struct listening *f = *state;
 
-    listen_at(f, f->talk->host, "tcp4", ":80");
+    listen_at(f, f->talk->gateway, "tcp4", ":80");
     assert_int_equal(dial_status(f, f->talk->a, "tcp", "[fd77::1]:80"),
                      -ECONNREFUSED);
-    listen_at(f, f->talk->host, "tcp6", ":80");
+    listen_at(f, f->talk->gateway, "tcp6", ":80");
     assert_int_equal(dial_status(f, f->talk->a, "tcp", "[fd77::1]:80"), 0);
     assert_int_equal(dial_status(f, f->talk->a, "tcp", "10.77.0.1:80"), 0);
     talk_count(f->talk, &f->server.dialled, 2);
@@ -124,7 +124,7 @@ static void port_0_is_told_back(void **state)
 
     (void)addr_of(listener, text, sizeof(text));
     assert_memory_equal(text, "10.77.0.2:", 10);
-    assert_int_equal(dial_status(f, f->talk->host, "tcp", text), 0);
+    assert_int_equal(dial_status(f, f->talk->gateway, "tcp", text), 0);
 }
 
 static void localhost_and_services_are_known(void **state)
@@ -156,8 +156,8 @@ static void bad_addresses_are_refused(void **state)
     assert_int_equal(try_listen(f, "tcp", "10.77.0.2:80"), -EADDRNOTAVAIL);
     assert_int_equal(try_listen(f, "tcp", "10.77.0.1:80"), 0);
     assert_int_equal(try_listen(f, "tcp", ":80"), -EADDRINUSE);
-    assert_int_equal(gn_listen(f->talk->host, "tcp", ":81", NULL, NULL, NULL),
-                     -EINVAL);
+    assert_int_equal(
+        gn_listen(f->talk->gateway, "tcp", ":81", NULL, NULL, NULL), -EINVAL);
 }
 
 /* ---- ends ---- */
@@ -165,7 +165,7 @@ static void bad_addresses_are_refused(void **state)
 static void a_closed_listener_refuses_and_calls_back_once(void **state)
 {
     struct listening *f = *state;
-    struct gn_listener *listener = listen_at(f, f->talk->host, "tcp", ":80");
+    struct gn_listener *listener = listen_at(f, f->talk->gateway, "tcp", ":80");
 
     assert_int_equal(gn_listener_close(listener, party_closed, &f->server), 0);
     assert_int_equal(gn_listener_close(listener, party_closed, &f->server),
@@ -194,8 +194,8 @@ static void closing_in_the_callback_ends_it(void **state)
     struct gn_listener *listener;
     unsigned i;
 
-    assert_int_equal(gn_listen(f->talk->host, "tcp", ":80", close_when_accepted,
-                               &f->server, &listener),
+    assert_int_equal(gn_listen(f->talk->gateway, "tcp", ":80",
+                               close_when_accepted, &f->server, &listener),
                      0);
     for (i = 0; i < 5; i++)
         assert_int_equal(gn_dial(f->talk->a, "tcp", "10.77.0.1:80", NULL,
@@ -212,8 +212,8 @@ static void connections_that_were_not_accepted_are_reset(void **state)
     struct listening *f = *state;
     struct gn_listener *listener;
 
-    assert_int_equal(gn_listen(f->talk->host, "tcp", ":80", close_when_accepted,
-                               &f->server, &listener),
+    assert_int_equal(gn_listen(f->talk->gateway, "tcp", ":80",
+                               close_when_accepted, &f->server, &listener),
                      0);
     assert_int_equal(dial_status(f, f->talk->a, "tcp", "10.77.0.1:80"), 0);
     talk_count(f->talk, &f->server.closed, 1);
@@ -224,7 +224,7 @@ static void the_network_s_end_is_the_last_call(void **state)
 {
     struct listening *f = *state;
 
-    listen_at(f, f->talk->host, "tcp", ":80");
+    listen_at(f, f->talk->gateway, "tcp", ":80");
     gn_network_close(f->talk->net, NULL, NULL);
     f->talk->net = NULL;
     assert_int_equal(f->server.dialled, 1);
@@ -243,7 +243,7 @@ static void it_may_be_closed_in_its_last_call(void **state)
     struct listening *f = *state;
     struct gn_listener *listener;
 
-    assert_int_equal(gn_listen(f->talk->host, "tcp", ":80", close_when_over,
+    assert_int_equal(gn_listen(f->talk->gateway, "tcp", ":80", close_when_over,
                                &f->server, &listener),
                      0);
     gn_network_close(f->talk->net, NULL, NULL);
@@ -304,7 +304,7 @@ static void a_guest_cannot_take_the_host_s_port(void **state)
     struct gn_sock *sock = guest_sock(f->talk->a, 1);
     struct gn_sock *own = guest_sock(f->talk->a, 1);
 
-    listen_at(f, f->talk->host, "tcp", ":80");
+    listen_at(f, f->talk->gateway, "tcp", ":80");
     assert_int_equal(bind_guest(sock, "10.77.0.1:80"), -EADDRNOTAVAIL);
     assert_int_equal(bind_guest(own, "0.0.0.0:80"), 0);
     assert_int_equal(gn_sock_listen(own, 5), 0);
@@ -338,9 +338,9 @@ static void nor_one_in_its_own_namespace(void **state)
 static void no_second_socket_of_the_host_shares_it_either(void **state)
 {
     struct listening *f = *state;
-    struct gn_sock *sock = guest_sock(f->talk->host, 1);
+    struct gn_sock *sock = guest_sock(f->talk->gateway, 1);
 
-    listen_at(f, f->talk->host, "tcp4", ":80");
+    listen_at(f, f->talk->gateway, "tcp4", ":80");
     assert_int_equal(bind_guest(sock, "10.77.0.1:80"), -EADDRINUSE);
     assert_int_equal(bind_guest(sock, "0.0.0.0:80"), -EADDRINUSE);
     drop_sock(sock);
@@ -350,11 +350,11 @@ static void guests_come_and_go_and_it_stays(void **state)
 {
     struct listening *f = *state;
 
-    listen_at(f, f->talk->host, "tcp", ":80");
+    listen_at(f, f->talk->gateway, "tcp", ":80");
     assert_int_equal(dial_status(f, f->talk->a, "tcp", "10.77.0.1:80"), 0);
     gn_namespace_kill(f->talk->a);
-    gn_namespace_kill(f->talk->host);
-    gn_namespace_detach(f->talk->host);
+    gn_namespace_kill(f->talk->gateway);
+    gn_namespace_detach(f->talk->gateway);
     gn_namespace_close(f->talk->a, GN_CLOSE_SILENT, NULL, NULL);
     assert_int_equal(dial_status(f, f->talk->b, "tcp", "10.77.0.1:80"), 0);
     talk_count(f->talk, &f->server.dialled, 2);
@@ -413,7 +413,7 @@ static void accepting_pauses_at_the_limit_and_loses_nothing(void **state)
     assert_int_equal(
         gn_listen(talk.a, "tcp", ":80", keep_accepted, NULL, &listener), 0);
     for (i = 0; i < n; i++)
-        assert_int_equal(gn_dial(talk.host, "tcp", "10.77.0.2:80", NULL,
+        assert_int_equal(gn_dial(talk.gateway, "tcp", "10.77.0.2:80", NULL,
                                  keep_dialled, NULL, NULL),
                          0);
     talk_until(&talk, all_dialled, &n);
@@ -450,7 +450,8 @@ static void five_thousand_at_once(void **state)
     gn_test_heap_init(&talk.heap);
     assert_int_equal(talk_open(&talk, false, &limits, &talk.heap.alloc), 0);
     assert_int_equal(
-        gn_listen(talk.host, "tcp", ":80", keep_accepted, NULL, &listener), 0);
+        gn_listen(talk.gateway, "tcp", ":80", keep_accepted, NULL, &listener),
+        0);
     for (i = 0; i < n; i++)
         assert_int_equal(gn_dial(talk.a, "tcp", "10.77.0.1:80", NULL,
                                  keep_dialled, NULL, NULL),

@@ -65,7 +65,7 @@ static void log_query(const struct gn_query *query, void *arg)
 
     (void)snprintf(w->log + len, sizeof(w->log) - len, "%s %s %s %d %zu %ums\n",
                    gn_namespace_name(query->ns),
-                   query->kind == GN_QUERY_ADDR ? "addr" : query->network,
+                   query->kind == GN_QUERY_ADDR ? "addr" : query->proto,
                    query->name, query->status, query->n_answers,
                    (unsigned)((query->ended_ns - query->asked_ns) / MS));
 }

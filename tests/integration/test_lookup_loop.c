@@ -215,10 +215,10 @@ static void guests_and_the_servers_names_are_found(void **state)
     struct fixture *f = *state;
 
     expect(f, f->guest, "web", "10.77.0.2");
-    expect(f, gn_network_host(f->net), "web.guest.internal", "10.77.0.2");
+    expect(f, gn_network_gateway(f->net), "web.guest.internal", "10.77.0.2");
     assert_int_equal(f->n_asked, 0);
     expect(f, f->guest, "www.test", "192.0.2.1");
-    expect(f, gn_network_host(f->net), "mail.test", "192.0.2.1");
+    expect(f, gn_network_gateway(f->net), "mail.test", "192.0.2.1");
     assert_true(f->n_asked >= 2);
     assert_int_equal(f->calls, 1);
 }

@@ -86,12 +86,12 @@ static int teardown(void **state)
 
 /* The addresses of a name, or the negative result. */
 static const char *look(struct gn_simnet *sim, struct gn_namespace *ns,
-                        const char *network, const char *host)
+                        const char *proto, const char *host)
 {
     static struct said said;
 
     memset(&said, 0, sizeof(said));
-    assert_int_equal(gn_lookup(ns, network, host, said_ip, &said, NULL), 0);
+    assert_int_equal(gn_lookup(ns, proto, host, said_ip, &said, NULL), 0);
     assert_int_equal(said.calls, 0);
     gn_clock_advance(sim->clock, 0);
     assert_int_equal(said.calls, 1);
@@ -181,7 +181,7 @@ static void the_host_is_the_gateway(void **state)
     assert_string_equal(look(sim, web, "ip", "gateway"), "10.77.0.1 fd77::1");
     assert_string_equal(look(sim, web, "ip4", "gateway.guest.internal"),
                         "10.77.0.1");
-    assert_string_equal(look(sim, gn_network_host(sim->net), "ip4", "web"),
+    assert_string_equal(look(sim, gn_network_gateway(sim->net), "ip4", "web"),
                         "10.77.0.2");
 }
 
@@ -262,12 +262,12 @@ static void what_cannot_be_a_name_is_refused(void **state)
 }
 
 static uint16_t port_of(struct gn_simnet *sim, struct gn_namespace *ns,
-                        const char *network, const char *service)
+                        const char *proto, const char *service)
 {
     struct said said = {0};
 
-    assert_int_equal(
-        gn_lookup_port(ns, network, service, said_port, &said, NULL), 0);
+    assert_int_equal(gn_lookup_port(ns, proto, service, said_port, &said, NULL),
+                     0);
     gn_clock_advance(sim->clock, 0);
     assert_int_equal(said.calls, 1);
     assert_int_equal(said.status, said.port ? 0 : GN_EAI_SERVICE);

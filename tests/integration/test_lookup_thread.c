@@ -415,13 +415,13 @@ struct worker {
     unsigned answered;
 };
 
-static int worker_ip(void *self, struct gn_lookup *lookup, const char *network,
+static int worker_ip(void *self, struct gn_lookup *lookup, const char *proto,
                      const char *host)
 {
     struct worker *worker = self;
     int err = 0;
 
-    (void)network;
+    (void)proto;
     (void)host;
     pthread_mutex_lock(&worker->lock);
     if (worker->n < QUEUE)

@@ -171,9 +171,9 @@ static void timers_of_the_network_run(void **state)
     struct fixture *f = *state;
     struct gn_link_config link = {.latency_us = 250};
 
-    assert_int_equal(gn_link_set(gn_network_host(f->net), NULL, &link), 0);
+    assert_int_equal(gn_link_set(gn_network_gateway(f->net), NULL, &link), 0);
     gn_simnet_end(f->from);
-    f->from = gn_simnet_udp(gn_network_host(f->net), "10.77.0.1:1");
+    f->from = gn_simnet_udp(gn_network_gateway(f->net), "10.77.0.1:1");
     assert_int_equal(gn_sock_watch(f->to, POLLIN, send_again, f), 0);
     assert_int_equal(gn_simnet_send(f->from, "10.77.0.2:1", "x", 1), 1);
     run(f);

@@ -395,7 +395,7 @@ static void what_the_host_listens_on_is_its_own(void **state)
 {
     struct fixture *f = *state;
     struct gn_sock *listener =
-        listen_at(gn_network_host(f->s->net), "0.0.0.0:80");
+        listen_at(gn_network_gateway(f->s->net), "0.0.0.0:80");
     struct gn_sock *sock = open4(f->guest, SOCK_STREAM), *server;
 
     assert_int_equal(connect_to(sock, "10.77.0.1:80"), -EINPROGRESS);
@@ -418,7 +418,7 @@ static void the_hosts_listeners_are_not_outside(void **state)
 {
     struct fixture *f = *state;
     struct gn_sock *listener =
-        listen_at(gn_network_host(f->s->net), "0.0.0.0:80");
+        listen_at(gn_network_gateway(f->s->net), "0.0.0.0:80");
     struct gn_sock *sock = open4(f->guest, SOCK_STREAM);
 
     f->beyond.mode = BEYOND_REFUSE;
@@ -440,7 +440,7 @@ static void the_host_can_listen_on_any_port(void **state)
     assert_int_equal(connect_to(sock, OUT4), -EINPROGRESS);
     pass(f, 1);
     assert_int_equal(take_error(sock), 0);
-    drop(listen_at(gn_network_host(f->s->net), "0.0.0.0:80"));
+    drop(listen_at(gn_network_gateway(f->s->net), "0.0.0.0:80"));
     drop(sock);
 }
 

@@ -292,7 +292,7 @@ static void guests_are_killed_in_the_middle(void **state)
     }
     for (i = 0; i < N_THREADS; i++) {
         assert_int_equal(
-            gn_sleep_ns(gn_network_host(f->net), 20u * 1000 * 1000), 0);
+            gn_sleep_ns(gn_network_gateway(f->net), 20u * 1000 * 1000), 0);
         gn_namespace_kill(f->guest[i]);
         (void)pthread_join(threads[i], NULL);
         gn_namespace_close(f->guest[i], 0, NULL, NULL);

@@ -197,7 +197,7 @@ static void what_is_sent_while_it_is_dialled_waits(void **state)
     assert_int_equal(gn_sock_recv(sock, &c, 1, 0), 1);
     assert_int_equal(f->beyond.n_bytes, 256);
     assert_int_equal(
-        gn_simnet_ns_drops(gn_network_host(f->s->net), GN_DROP_FLOW), 44);
+        gn_simnet_ns_drops(gn_network_gateway(f->s->net), GN_DROP_FLOW), 44);
     drop(sock);
 }
 
@@ -366,7 +366,7 @@ static void flows_and_dials_are_bounded(void **state)
 {
     const struct gn_limits limits = {.max_flows = 8, .max_outgoing = 4};
     struct fixture *f = *state;
-    struct gn_namespace *host = gn_network_host(f->s->net);
+    struct gn_namespace *gateway = gn_network_gateway(f->s->net);
     struct gn_namespace *guest =
         beyond_guest(&f->beyond, f->s->net, NULL, &limits);
     struct gn_sock *sock = open4(guest, SOCK_DGRAM);
@@ -380,7 +380,7 @@ static void flows_and_dials_are_bounded(void **state)
     }
     pass(f, 1);
     assert_int_equal(f->beyond.n_dials, 4);
-    assert_int_equal(gn_simnet_ns_drops(host, GN_DROP_OUTGOING), 16);
+    assert_int_equal(gn_simnet_ns_drops(gateway, GN_DROP_OUTGOING), 16);
     while (f->beyond.n_pending)
         assert_int_equal(beyond_accept(&f->beyond), 0);
     f->beyond.mode = BEYOND_ECHO;
@@ -390,7 +390,7 @@ static void flows_and_dials_are_bounded(void **state)
         pass(f, 1);
     }
     assert_int_equal(f->beyond.n_flows, 8);
-    assert_int_equal(gn_simnet_ns_drops(host, GN_DROP_FLOWS), 12);
+    assert_int_equal(gn_simnet_ns_drops(gateway, GN_DROP_FLOWS), 12);
     drop(sock);
     gn_namespace_close(guest, 0, NULL, NULL);
     pass(f, 1);

@@ -127,7 +127,7 @@ static void expect_icmp(struct foe *foe, const char *from,
 
 static uint64_t host_drops(struct fixture *f, enum gn_drop why)
 {
-    return arena_drops(gn_network_host(f->arena.net), why);
+    return arena_drops(gn_network_gateway(f->arena.net), why);
 }
 
 /* ---- connections ---- */

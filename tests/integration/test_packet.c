@@ -72,12 +72,11 @@ static void receive(struct gn_packet_conn *conn, ssize_t nread,
         assert_int_equal(gn_packet_close(conn, closed, inbox), 0);
 }
 
-static void open_at(struct gn_namespace *ns, const char *network,
+static void open_at(struct gn_namespace *ns, const char *proto,
                     const char *address, struct inbox *inbox)
 {
     assert_int_equal(
-        gn_listen_packet(ns, network, address, receive, inbox, &inbox->conn),
-        0);
+        gn_listen_packet(ns, proto, address, receive, inbox, &inbox->conn), 0);
 }
 
 static void send_to(struct inbox *inbox, const char *to, const char *text)
@@ -113,7 +112,7 @@ static void datagrams_go_both_ways(void **state)
 {
     struct packets *f = *state;
 
-    open_at(f->talk->host, "udp", ":53", &f->one);
+    open_at(f->talk->gateway, "udp", ":53", &f->one);
     open_at(f->talk->a, "udp4", "10.77.0.2:1000", &f->two);
     f->one.echo = true;
     send_to(&f->two, "10.77.0.1:53", "question");
@@ -129,7 +128,7 @@ static void both_versions_meet_one_conn(void **state)
 {
     struct packets *f = *state;
 
-    open_at(f->talk->host, "udp", ":53", &f->one);
+    open_at(f->talk->gateway, "udp", ":53", &f->one);
     open_at(f->talk->a, "udp6", "[fd77::2]:1000", &f->two);
     f->one.echo = true;
     send_to(&f->two, "[fd77::1]:53", "six");
@@ -144,7 +143,7 @@ static void empty_and_largest_datagrams_pass(void **state)
     socklen_t len = parse("10.77.0.2:1000", &ss);
     char *data = calloc(1, 65508);
 
-    open_at(f->talk->host, "udp4", ":53", &f->one);
+    open_at(f->talk->gateway, "udp4", ":53", &f->one);
     open_at(f->talk->a, "udp4", ":1000", &f->two);
     send_to(&f->one, "10.77.0.2:1000", "");
     talk_count(f->talk, &f->two.n, 1);
@@ -166,7 +165,7 @@ static void bad_destinations_are_refused(void **state)
     struct sockaddr_storage ss;
     socklen_t len = parse("[fd77::2]:1", &ss);
 
-    open_at(f->talk->host, "udp4", ":53", &f->one);
+    open_at(f->talk->gateway, "udp4", ":53", &f->one);
     assert_int_equal(
         gn_packet_send(f->one.conn, "x", 1, (struct sockaddr *)&ss, len),
         -EAFNOSUPPORT);
@@ -187,17 +186,17 @@ static void bad_addresses_are_refused(void **state)
 {
     struct packets *f = *state;
     struct gn_packet_conn *conn = NULL;
-    struct gn_namespace *host = f->talk->host;
+    struct gn_namespace *gateway = f->talk->gateway;
 
-    assert_int_equal(gn_listen_packet(host, "tcp", ":1", receive, f, &conn),
+    assert_int_equal(gn_listen_packet(gateway, "tcp", ":1", receive, f, &conn),
                      -EINVAL);
-    assert_int_equal(gn_listen_packet(host, "udp", "x", receive, f, &conn),
+    assert_int_equal(gn_listen_packet(gateway, "udp", "x", receive, f, &conn),
                      -EINVAL);
     assert_int_equal(
-        gn_listen_packet(host, "udp", "10.77.0.9:1", receive, f, &conn),
+        gn_listen_packet(gateway, "udp", "10.77.0.9:1", receive, f, &conn),
         -EADDRNOTAVAIL);
-    open_at(host, "udp", ":53", &f->one);
-    assert_int_equal(gn_listen_packet(host, "udp", ":53", receive, f, &conn),
+    open_at(gateway, "udp", ":53", &f->one);
+    assert_int_equal(gn_listen_packet(gateway, "udp", ":53", receive, f, &conn),
                      -EADDRINUSE);
     assert_null(conn);
 }
@@ -206,7 +205,7 @@ static void what_is_refused_elsewhere_is_not_told(void **state)
 {
     struct packets *f = *state;
 
-    open_at(f->talk->host, "udp4", ":53", &f->one);
+    open_at(f->talk->gateway, "udp4", ":53", &f->one);
     send_to(&f->one, "10.77.0.2:9", "nobody hears this");
     talk_pass_ms(f->talk, 100);
     assert_int_equal(f->one.n + f->one.n_last, 0);
@@ -217,7 +216,7 @@ static void many_datagrams_are_read_in_turns(void **state)
     struct packets *f = *state;
     unsigned i;
 
-    open_at(f->talk->host, "udp4", ":53", &f->one);
+    open_at(f->talk->gateway, "udp4", ":53", &f->one);
     open_at(f->talk->a, "udp4", ":1000", &f->two);
     for (i = 0; i < 200; i++)
         send_to(&f->two, "10.77.0.1:53", "again");
@@ -229,7 +228,7 @@ static void a_group_is_heard_until_it_is_left(void **state)
     struct packets *f = *state;
 
     open_at(f->talk->a, "udp4", ":5353", &f->one);
-    open_at(f->talk->host, "udp4", ":1000", &f->two);
+    open_at(f->talk->gateway, "udp4", ":1000", &f->two);
     assert_int_equal(gn_packet_join(f->one.conn, "10.77.0.2", 0), -EINVAL);
     assert_int_equal(gn_packet_join(f->one.conn, "all of them", 0), -EINVAL);
     assert_int_equal(gn_packet_join(f->one.conn, "239.1.2.3", 0), 0);
@@ -249,7 +248,7 @@ static void a_group_of_ipv6_too(void **state)
     struct packets *f = *state;
 
     open_at(f->talk->a, "udp6", ":5353", &f->one);
-    open_at(f->talk->host, "udp6", ":1000", &f->two);
+    open_at(f->talk->gateway, "udp6", ":1000", &f->two);
     assert_int_equal(gn_packet_join(f->one.conn, "ff02::1:3", 2), 0);
     send_to(&f->two, "[ff02::1:3%2]:5353", "hear");
     talk_count(f->talk, &f->one.n, 1);
@@ -262,7 +261,7 @@ static void closing_is_told_once_and_frees_the_port(void **state)
     struct sockaddr_in in;
     socklen_t len = sizeof(in);
 
-    open_at(f->talk->host, "udp4", ":0", &f->one);
+    open_at(f->talk->gateway, "udp4", ":0", &f->one);
     assert_int_equal(gn_packet_name(f->one.conn, (struct sockaddr *)&in, &len),
                      0);
     assert_true(in.sin_port != 0);
@@ -278,7 +277,7 @@ static void closing_in_the_callback_ends_it(void **state)
 {
     struct packets *f = *state;
 
-    open_at(f->talk->host, "udp4", ":53", &f->one);
+    open_at(f->talk->gateway, "udp4", ":53", &f->one);
     open_at(f->talk->a, "udp4", ":1000", &f->two);
     f->one.close = true;
     send_to(&f->two, "10.77.0.1:53", "one");
@@ -304,7 +303,7 @@ static void the_network_s_end_is_the_last_call(void **state)
 {
     struct packets *f = *state;
 
-    open_at(f->talk->host, "udp4", ":53", &f->one);
+    open_at(f->talk->gateway, "udp4", ":53", &f->one);
     open_at(f->talk->a, "udp4", ":53", &f->two);
     f->two.close = true;
     gn_network_close(f->talk->net, NULL, NULL);

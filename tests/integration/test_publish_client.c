@@ -416,10 +416,10 @@ static void who_cannot_be_shown_is_the_gateway_in_flows_too(void **state)
 }
 
 /* The client has gone; its kernel says so, and the guest hears it. */
-static void expect_told(struct pubnet *p, const char *network,
+static void expect_told(struct pubnet *p, const char *proto,
                         const char *host_ip, const char *guest)
 {
-    struct gn_publication *pub = pubnet_publish(p, network, ":0", guest, NULL);
+    struct gn_publication *pub = pubnet_publish(p, proto, ":0", guest, NULL);
     struct gn_sock *sock = bind_guest(p, guest);
     struct sockaddr_storage from;
     socklen_t len = sizeof(from);

@@ -351,11 +351,11 @@ static void read_late(struct gn_sock *sock, void *arg)
 
 static uint64_t buffered(struct pubnet *p)
 {
-    struct gn_stats web, host;
+    struct gn_stats web, gateway;
 
     gn_namespace_stats(p->web, &web);
-    gn_namespace_stats(gn_network_host(p->net), &host);
-    return web.buffered + host.buffered;
+    gn_namespace_stats(gn_network_gateway(p->net), &gateway);
+    return web.buffered + gateway.buffered;
 }
 
 /* Until nothing more is taken for a while. */
@@ -511,7 +511,7 @@ static void unpublish_answers_although_the_network_closes(void **state)
 
 /* ---- refusals ---- */
 
-static void expect_refusal(struct pubnet *p, const char *network,
+static void expect_refusal(struct pubnet *p, const char *proto,
                            const char *listen, const char *target, int err,
                            const char *said)
 {
@@ -520,8 +520,8 @@ static void expect_refusal(struct pubnet *p, const char *network,
     struct gn_publish_options options = {
         .size = sizeof(options), .why = why, .why_len = sizeof(why)};
 
-    assert_int_equal(
-        gn_publish(p->net, network, listen, target, &options, &pub), err);
+    assert_int_equal(gn_publish(p->net, proto, listen, target, &options, &pub),
+                     err);
     assert_null(pub);
     if (!strstr(why, said))
         fail_msg("\"%s\" does not say \"%s\"", why, said);
@@ -550,7 +550,7 @@ static void refusals_say_why(void **state)
     expect_refusal(p, "tcp", "127.0.0.1:0", "we b:80", -EINVAL, "neither");
     expect_refusal(p, "tcp", NULL, "web:80", -EINVAL, "listen is NULL");
     expect_refusal(p, "tcp", "127.0.0.1:0", NULL, -EINVAL, "target is NULL");
-    expect_refusal(p, NULL, "127.0.0.1:0", "web:80", -EINVAL, "network");
+    expect_refusal(p, NULL, "127.0.0.1:0", "web:80", -EINVAL, "proto");
     gn_unpublish(pub, NULL, NULL);
 }
 

@@ -85,7 +85,7 @@ static int occupy(struct fixture *f)
     return fd;
 }
 
-static void refuse(struct fixture *f, const char *network, const char *listen,
+static void refuse(struct fixture *f, const char *proto, const char *listen,
                    int fd, int err, const char *said)
 {
     struct gn_publication *pub;
@@ -97,7 +97,7 @@ static void refuse(struct fixture *f, const char *network, const char *listen,
                                          .why_len = sizeof(why)};
 
     assert_int_equal(
-        gn_publish(f->p->net, network, listen, "10.77.0.2:80", &options, &pub),
+        gn_publish(f->p->net, proto, listen, "10.77.0.2:80", &options, &pub),
         err);
     if (!strstr(why, said))
         fail_msg("\"%s\" does not say \"%s\"", why, said);

@@ -31,7 +31,7 @@ static const uint64_t key[2] = {1, 2};
 struct fixture {
     struct gn_test_heap heap;
     struct gn_programs programs;
-    struct gn_host *host;
+    struct gn_egress *egress;
     struct gn_network *net;
     struct gn_namespace *guest;
     struct sockaddr_storage server; /* as the guest names it */
@@ -98,10 +98,10 @@ static int setup(void **state)
     (void)snprintf(rule, sizeof(rule), "allow tcp 127.0.0.1 port %u", port);
     (void)snprintf(server, sizeof(server), "10.77.0.1:%u", port);
     policy.alloc = config.alloc = &f->heap.alloc;
-    assert_int_equal(gn_host_system(&policy, &f->host), 0);
+    assert_int_equal(gn_egress_system(&policy, &f->egress), 0);
     assert_int_equal(gn_network_create(&config, &f->net), 0);
     gn_test_keep(f->net);
-    guest.host = f->host;
+    guest.egress = f->egress;
     assert_int_equal(gn_namespace_create(f->net, &guest, &f->guest), 0);
     assert_int_equal(gn_addr_parse(server, &f->server, &f->server_len), 0);
     *state = f;
@@ -114,7 +114,7 @@ static int teardown(void **state)
 
     if (f->net)
         gn_network_close(f->net, NULL, NULL);
-    gn_host_close(f->host);
+    gn_egress_close(f->egress);
     gn_programs_done(&f->programs);
     gn_test_heap_done(&f->heap);
     test_free(f->file);

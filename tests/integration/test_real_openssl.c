@@ -35,7 +35,7 @@
 struct fixture {
     struct gn_test_heap heap;
     struct gn_programs programs;
-    struct gn_host *host;
+    struct gn_egress *egress;
     struct gn_network *net;
     struct gn_namespace *guest;
     struct gn_sock *listener; /* in the guest */
@@ -150,7 +150,7 @@ static void *run_unix(void *arg)
     int from, to;
 
     while ((from = accept(f->unix_listener, NULL, NULL)) >= 0) {
-        if (gn_dial_fd(gn_network_host(f->net), "tcp", "tls:443", &options,
+        if (gn_dial_fd(gn_network_gateway(f->net), "tcp", "tls:443", &options,
                        &to) == 0) {
             join(from, to);
             close(to);
@@ -234,9 +234,9 @@ static int setup_kind(void **state, enum gn_fd_kind kind)
     (void)snprintf(rule, sizeof(rule), "allow tcp 127.0.0.1 port %u", port);
     (void)snprintf(server, sizeof(server), "10.77.0.1:%u", port);
     policy.alloc = config.alloc = &f->heap.alloc;
-    assert_int_equal(gn_host_system(&policy, &f->host), 0);
+    assert_int_equal(gn_egress_system(&policy, &f->egress), 0);
     assert_int_equal(gn_network_create(&config, &f->net), 0);
-    guest.host = f->host;
+    guest.egress = f->egress;
     assert_int_equal(gn_namespace_create(f->net, &guest, &f->guest), 0);
     assert_int_equal(gn_addr_parse(server, &f->server, &f->server_len), 0);
     listen_guest(f);
@@ -266,7 +266,7 @@ static int teardown(void **state)
     assert_int_equal(pthread_join(f->guest_thread, NULL), 0);
     gn_sock_unref(f->listener);
     gn_network_close(f->net, NULL, NULL);
-    gn_host_close(f->host);
+    gn_egress_close(f->egress);
     gn_programs_done(&f->programs);
     gn_test_heap_done(&f->heap);
     test_free(f);

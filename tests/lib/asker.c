@@ -165,19 +165,19 @@ static const char *ask(struct asker *asker, struct gn_resolver *resolver,
 }
 
 const char *asker_ip(struct asker *asker, struct gn_resolver *resolver,
-                     const char *network, const char *host)
+                     const char *proto, const char *host)
 {
     struct gn__question question = {
-        .kind = GN_QUERY_IP, .network = network, .name = host};
+        .kind = GN_QUERY_IP, .proto = proto, .name = host};
 
     return ask(asker, resolver, &question);
 }
 
 const char *asker_port(struct asker *asker, struct gn_resolver *resolver,
-                       const char *network, const char *service)
+                       const char *proto, const char *service)
 {
     struct gn__question question = {
-        .kind = GN_QUERY_PORT, .network = network, .name = service};
+        .kind = GN_QUERY_PORT, .proto = proto, .name = service};
 
     return ask(asker, resolver, &question);
 }

@@ -46,9 +46,9 @@ void asker_cancel(struct asker *asker);
  * there was none, and it was cancelled.
  */
 const char *asker_ip(struct asker *asker, struct gn_resolver *resolver,
-                     const char *network, const char *host);
+                     const char *proto, const char *host);
 const char *asker_port(struct asker *asker, struct gn_resolver *resolver,
-                       const char *network, const char *service);
+                       const char *proto, const char *service);
 const char *asker_addr(struct asker *asker, struct gn_resolver *resolver,
                        const char *address);
 const char *asker_query(struct asker *asker, struct gn_resolver *resolver,

@@ -63,17 +63,17 @@ size_t eg_audits(struct eg *eg)
     return n;
 }
 
-void eg_begin_host(struct eg *eg, struct gn_host *host)
+void eg_begin_egress(struct eg *eg, struct gn_egress *egress)
 {
     static const char *const prefixes[] = {"10.77.0.0/24", "fd77::/64", NULL};
     struct gn_network_config config = {
         .size = sizeof(config), .prefixes = prefixes, .alloc = &eg->heap.alloc};
     struct gn_namespace_config guest = {.size = sizeof(guest),
                                         .name = "guest",
-                                        .host = host,
+                                        .egress = egress,
                                         .resolver = eg->resolver};
 
-    eg->host = host;
+    eg->egress = egress;
     assert_int_equal(gn_network_create(&config, &eg->net), 0);
     gn_test_keep(eg->net);
     assert_int_equal(gn_namespace_create(eg->net, &guest, &eg->guest), 0);
@@ -90,7 +90,7 @@ static void begin(struct eg *eg, const char *const *rules,
                   const struct gn_policy *policy)
 {
     struct gn_policy own = {.size = sizeof(own)};
-    struct gn_host *host;
+    struct gn_egress *egress;
     char why[256] = "";
 
     if (policy)
@@ -101,9 +101,9 @@ static void begin(struct eg *eg, const char *const *rules,
     own.alloc = &eg->heap.alloc;
     own.why = why;
     own.why_len = sizeof(why);
-    if (gn_host_system(&own, &host))
+    if (gn_egress_system(&own, &egress))
         fail_msg("%s", why);
-    eg_begin_host(eg, host);
+    eg_begin_egress(eg, egress);
 }
 
 void eg_begin(struct eg *eg, const char *const *rules,
@@ -174,7 +174,7 @@ int eg_lookup(struct eg *eg, const char *name)
 void eg_end(struct eg *eg)
 {
     gn_network_close(eg->net, NULL, NULL);
-    gn_host_close(eg->host);
+    gn_egress_close(eg->egress);
     gn_resolver_close(eg->resolver);
     gn_test_heap_done(&eg->heap);
     pthread_mutex_destroy(&eg->lock);

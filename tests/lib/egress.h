@@ -37,7 +37,7 @@ struct eg_audit {
 struct eg {
     struct gn_test_heap heap;
     struct gn_network *net;
-    struct gn_host *host;
+    struct gn_egress *egress;
     struct gn_resolver *resolver; /* NULL: the network's own */
     struct gn_namespace *guest;
     pthread_mutex_t lock;
@@ -57,7 +57,7 @@ void eg_begin_resolver(struct eg *eg, const char *const *rules,
 /** Have the guest look a name up, blocking; 0 or a negative error. */
 int eg_lookup(struct eg *eg, const char *name);
 /** With a host of the test's own, after eg_clear(). */
-void eg_begin_host(struct eg *eg, struct gn_host *host);
+void eg_begin_egress(struct eg *eg, struct gn_egress *egress);
 void eg_clear(struct eg *eg);
 /** Closes all; asserts that no memory is left. */
 void eg_end(struct eg *eg);

@@ -114,11 +114,11 @@ static void got_ip(struct gn_lookup *lookup, int status,
     end(f, status);
 }
 
-const char *gn_test_look(struct gn_test_lookups *f, const char *network,
+const char *gn_test_look(struct gn_test_lookups *f, const char *proto,
                          const char *host)
 {
     begin(f);
-    assert_int_equal(gn_lookup(f->guest, network, host, got_ip, f, NULL), 0);
+    assert_int_equal(gn_lookup(f->guest, proto, host, got_ip, f, NULL), 0);
     finish(f);
     return f->text;
 }

@@ -34,7 +34,7 @@ void gn_test_lookups_close(struct gn_test_lookups *f);
 
 /** "192.0.2.1/60 192.0.2.2/60": addresses and TTLs; "no name", "no data",
  *  "again", "failed", "timed out"; else a number. Good until the next. */
-const char *gn_test_look(struct gn_test_lookups *f, const char *network,
+const char *gn_test_look(struct gn_test_lookups *f, const char *proto,
                          const char *host);
 /** The name of an address, or one of the errors. */
 const char *gn_test_look_back(struct gn_test_lookups *f, const char *address);

@@ -162,7 +162,7 @@ void pubnet_name_peer(struct gn_sock *sock, void *arg)
 
 /* ---- publications ---- */
 
-struct gn_publication *pubnet_publish(struct pubnet *p, const char *network,
+struct gn_publication *pubnet_publish(struct pubnet *p, const char *proto,
                                       const char *listen, const char *target,
                                       const struct gn_publish_options *options)
 {
@@ -175,7 +175,7 @@ struct gn_publication *pubnet_publish(struct pubnet *p, const char *network,
         own = *options;
     own.why = why;
     own.why_len = sizeof(why);
-    err = gn_publish(p->net, network, listen, target, &own, &pub);
+    err = gn_publish(p->net, proto, listen, target, &own, &pub);
     if (err)
         fail_msg("gn_publish: %s: %s", gn_strerror(err), why);
     return pub;

@@ -70,7 +70,7 @@ void pubnet_echo(struct gn_sock *sock, void *arg);
 void pubnet_name_peer(struct gn_sock *sock, void *arg);
 
 /** gn_publish(), which must succeed. */
-struct gn_publication *pubnet_publish(struct pubnet *p, const char *network,
+struct gn_publication *pubnet_publish(struct pubnet *p, const char *proto,
                                       const char *listen, const char *target,
                                       const struct gn_publish_options *options);
 uint16_t pubnet_port(struct gn_publication *pub);

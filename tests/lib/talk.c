@@ -49,7 +49,7 @@ int talk_open(struct talk *talk, bool threaded, const struct gn_limits *limits,
         err = gn_network_create(&config, &talk->net);
     if (err)
         return err;
-    talk->host = gn_network_host(talk->net);
+    talk->gateway = gn_network_gateway(talk->net);
     err = add_guest(talk, "a", &talk->a);
     return err ? err : add_guest(talk, "b", &talk->b);
 }

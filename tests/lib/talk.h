@@ -21,7 +21,7 @@ struct talk {
     struct gn_test_heap heap;
     struct gn_clock *clock; /* NULL: threaded */
     struct gn_network *net; /* NULL: closed by the test */
-    struct gn_namespace *host, *a, *b;
+    struct gn_namespace *gateway, *a, *b;
 };
 
 /* cmocka's setup and teardown; teardown asserts that no memory is left. */

@@ -84,7 +84,7 @@ int main(void)
     if (gn_network_create(&config, &net) ||
         gn_namespace_create(net, &guest_config, &guest))
         return 11;
-    int failed = greet(gn_network_host(net), guest);
+    int failed = greet(gn_network_gateway(net), guest);
     gn_network_close(net, NULL, NULL);
     failed = failed ? failed : resolve();
 #ifdef WITH_OWN

@@ -24,15 +24,15 @@
 struct fixture {
     struct socks *s;
     struct gn_test_desk desk;
-    struct gn_host *host;
+    struct gn_egress *egress;
     struct gn_namespace *guest;
-    struct gn_host_port *port;
+    struct gn_egress_port *port;
     int far; /* the other end of the last dial; -1 */
     unsigned n_dials;
     unsigned n_sent; /* by the port */
 };
 
-static int hook_dial(void *self, struct gn_host_dial *request, int family,
+static int hook_dial(void *self, struct gn_egress_dial *request, int family,
                      int type, const struct sockaddr *address, const char *name)
 {
     struct fixture *f = self;
@@ -45,11 +45,11 @@ static int hook_dial(void *self, struct gn_host_dial *request, int family,
     assert_int_equal(
         socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
     f->far = fds[1];
-    gn_host_dial_done(request, 0, fds[0]);
+    gn_egress_dial_done(request, 0, fds[0]);
     return 0;
 }
 
-static int hook_listen_packet(void *self, struct gn_host_port *port,
+static int hook_listen_packet(void *self, struct gn_egress_port *port,
                               const struct sockaddr *local)
 {
     struct fixture *f = self;
@@ -67,8 +67,8 @@ static void hook_cancel(void *self, void *request)
         f->port = NULL;
 }
 
-static void hook_send(void *self, struct gn_host_port *port, const void *bytes,
-                      size_t len, const struct sockaddr *to)
+static void hook_send(void *self, struct gn_egress_port *port,
+                      const void *bytes, size_t len, const struct sockaddr *to)
 {
     struct fixture *f = self;
 
@@ -77,7 +77,7 @@ static void hook_send(void *self, struct gn_host_port *port, const void *bytes,
     f->n_sent++;
 }
 
-static const struct gn_host_ops ops = {
+static const struct gn_egress_ops ops = {
     .name = "test",
     .dial = hook_dial,
     .listen_packet = hook_listen_packet,
@@ -97,8 +97,8 @@ static int setup(void **state)
     f->far = -1;
     gn_test_desk_init(&f->desk, f->s->clock, &f->s->heap.alloc);
     assert_int_equal(gn__network_set_io(f->s->net, &f->desk.io), 0);
-    assert_int_equal(gn_host_create(&ops, f, &f->host), 0);
-    config.host = f->host;
+    assert_int_equal(gn_egress_create(&ops, f, &f->egress), 0);
+    config.egress = f->egress;
     assert_int_equal(gn_namespace_create(f->s->net, &config, &f->guest), 0);
     *state = f;
     return 0;
@@ -110,7 +110,7 @@ static int teardown(void **state)
     void *socks = f->s;
 
     (void)socks_teardown(&socks);
-    gn_host_close(f->host);
+    gn_egress_close(f->egress);
     gn_test_desk_done(&f->desk);
     if (f->far >= 0)
         close(f->far);
@@ -211,7 +211,7 @@ static uint64_t kernel_drops(struct fixture *f)
 {
     struct gn_stats stats;
 
-    gn_namespace_stats(gn_network_host(f->s->net), &stats);
+    gn_namespace_stats(gn_network_gateway(f->s->net), &stats);
     return stats.drops[GN_DROP_KERNEL];
 }
 
@@ -265,8 +265,8 @@ static void come(struct fixture *f, const char *from)
     socklen_t len;
 
     assert_int_equal(gn_addr_parse(from, &addr, &len), 0);
-    assert_int_equal(gn_host_packet(f->port, "q", 1, (struct sockaddr *)&addr),
-                     0);
+    assert_int_equal(
+        gn_egress_packet(f->port, "q", 1, (struct sockaddr *)&addr), 0);
     turns(f);
 }
 

@@ -34,15 +34,15 @@ struct world {
     struct gn_clock *clock;
     struct gn_network *net;
     struct gn_test_desk desk;
-    struct gn_host *host;
+    struct gn_egress *egress;
     struct gn_namespace *guest; /* 10.77.0.2, fd77::2 */
     struct gn_sock *sock;
     struct gn_sock *server;
     int fd;
     int (*talk)(struct world *world);
     /* of a host of our own */
-    struct gn_host_listener *listener;
-    struct gn_host_port *port;
+    struct gn_egress_listener *listener;
+    struct gn_egress_port *port;
     unsigned n_sent;
 };
 
@@ -53,7 +53,7 @@ static char rules_text[4][64];
 
 /* ---- a host of our own ---- */
 
-static int hook_listen(void *self, struct gn_host_listener *listener,
+static int hook_listen(void *self, struct gn_egress_listener *listener,
                        const struct sockaddr *local)
 {
     struct world *w = self;
@@ -63,7 +63,7 @@ static int hook_listen(void *self, struct gn_host_listener *listener,
     return 0;
 }
 
-static int hook_listen_packet(void *self, struct gn_host_port *port,
+static int hook_listen_packet(void *self, struct gn_egress_port *port,
                               const struct sockaddr *local)
 {
     struct world *w = self;
@@ -83,8 +83,8 @@ static void hook_cancel(void *self, void *request)
         w->port = NULL;
 }
 
-static void hook_send(void *self, struct gn_host_port *port, const void *bytes,
-                      size_t len, const struct sockaddr *to)
+static void hook_send(void *self, struct gn_egress_port *port,
+                      const void *bytes, size_t len, const struct sockaddr *to)
 {
     struct world *w = self;
 
@@ -92,7 +92,7 @@ static void hook_send(void *self, struct gn_host_port *port, const void *bytes,
     w->n_sent++;
 }
 
-static const struct gn_host_ops ops = {
+static const struct gn_egress_ops ops = {
     .name = "test",
     .listen = hook_listen,
     .listen_packet = hook_listen_packet,
@@ -111,9 +111,9 @@ static int create_host(struct world *w, struct gn_test_heap *heap, bool system)
     struct gn__mem mem;
 
     if (system)
-        return gn_host_system(&policy, &w->host);
+        return gn_egress_system(&policy, &w->egress);
     gn__mem_init(&mem, &heap->alloc);
-    return gn__host_create(&ops, w, &mem, &w->host);
+    return gn__egress_create(&ops, w, &mem, &w->egress);
 }
 
 static int build(struct world *w, struct gn_test_heap *heap, bool system)
@@ -137,7 +137,7 @@ static int build(struct world *w, struct gn_test_heap *heap, bool system)
     gn_test_desk_init(&w->desk, w->clock, &heap->alloc);
     assert_int_equal(gn__network_set_io(w->net, &w->desk.io), 0);
     err = create_host(w, heap, system);
-    guest.host = w->host;
+    guest.egress = w->egress;
     return err ? err : gn_namespace_create(w->net, &guest, &w->guest);
 }
 
@@ -148,7 +148,7 @@ static void destroy(struct world *w)
     if (w->server)
         drop(w->server);
     gn_network_close(w->net, NULL, NULL);
-    gn_host_close(w->host);
+    gn_egress_close(w->egress);
     if (w->net)
         gn_test_desk_done(&w->desk);
     gn_clock_close(w->clock);
@@ -342,7 +342,7 @@ static int talk_shown(struct world *w)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds),
                      0);
     w->fd = fds[1];
-    err = gn_host_accepted(w->listener, fds[0], somebody());
+    err = gn_egress_accepted(w->listener, fds[0], somebody());
     return err ? err : accept_and_exchange(w);
 }
 
@@ -352,7 +352,7 @@ static int talk_port_shown(struct world *w)
 
     if (err || !w->port)
         return err ? err : lost();
-    err = gn_host_packet(w->port, "ask", 3, somebody());
+    err = gn_egress_packet(w->port, "ask", 3, somebody());
     if (!err)
         err = answer_one(w);
     if (err)

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include <guestnet/host.h>
+#include <guestnet/conn.h>
 
 #include "host/target.h"
 
@@ -36,13 +36,13 @@ static void networks_say_type_and_version(void **state)
 }
 
 /* What a text is read as: "name x port 80", "addr x", "none". */
-static void describe(const char *network, const char *address, char *out,
+static void describe(const char *proto, const char *address, char *out,
                      size_t cap)
 {
     struct gn__target target;
     char addr[GN__ADDR_TEXT], scope[16] = "";
 
-    if (gn__target_parse(network, address, &target, NULL, 0)) {
+    if (gn__target_parse(proto, address, &target, NULL, 0)) {
         (void)snprintf(out, cap, "refused");
         return;
     }
@@ -94,10 +94,10 @@ static void refusals_say_why(void **state)
 {
     static const char *const rows[][3] = {
         {"ip", ":80",
-         "network \"ip\": not one of \"tcp\", \"tcp4\", \"tcp6\", \"udp\", "
+         "proto \"ip\": not one of \"tcp\", \"tcp4\", \"tcp6\", \"udp\", "
          "\"udp4\", \"udp6\""},
         {"", ":80",
-         "network \"\": not one of \"tcp\", \"tcp4\", \"tcp6\", \"udp\", "
+         "proto \"\": not one of \"tcp\", \"tcp4\", \"tcp6\", \"udp\", "
          "\"udp4\", \"udp6\""},
         {"tcp", "", "address \"\": no port; \":80\" would have one"},
         {"tcp", "web", "address \"web\": no port; \"web:80\" would have one"},
@@ -124,10 +124,10 @@ static void refusals_say_why(void **state)
          "address \"[fe80::1%eth0]:80\": \"%eth0\": only a link-local address "
          "has one, and it is an interface's number"},
         {"tcp4", "[fd77::2]:80",
-         "address \"[fd77::2]:80\": not an IPv4 address, as the network asks "
+         "address \"[fd77::2]:80\": not an IPv4 address, as the proto asks "
          "for"},
         {"udp6", "10.0.0.1:80",
-         "address \"10.0.0.1:80\": not an IPv6 address, as the network asks "
+         "address \"10.0.0.1:80\": not an IPv6 address, as the proto asks "
          "for"},
         {"tcp", "web:", "address \"web:\": no port after the colon"},
         {"tcp", "web:65536",
@@ -158,7 +158,7 @@ static void refusals_say_why(void **state)
          "address \".:80\": \".\" is neither an address nor a host's name"},
         {"tcp", "\n:80",
          "address \"?:80\": \"?\" is neither an address nor a host's name"},
-        {NULL, ":80", "network is NULL"},
+        {NULL, ":80", "proto is NULL"},
         {"tcp", NULL, "address is NULL"},
     };
     char why[300];

@@ -110,11 +110,11 @@ static inline void begin(struct fixture *f, struct ask *ask,
 }
 
 static inline void begin_ip(struct fixture *f, struct ask *ask,
-                            const char *network, const char *name)
+                            const char *proto, const char *name)
 {
     begin(f, ask,
           &(struct gn__question){
-              .kind = GN_QUERY_IP, .network = network, .name = name});
+              .kind = GN_QUERY_IP, .proto = proto, .name = name});
 }
 
 static inline int finish(struct ask *ask)
@@ -124,10 +124,10 @@ static inline int finish(struct ask *ask)
 }
 
 /* The status; the result stays in the ask until gn__lookup_done(). */
-static inline int look_up(struct fixture *f, struct ask *ask,
-                          const char *network, const char *name)
+static inline int look_up(struct fixture *f, struct ask *ask, const char *proto,
+                          const char *name)
 {
-    begin_ip(f, ask, network, name);
+    begin_ip(f, ask, proto, name);
     return finish(ask);
 }
 

@@ -131,7 +131,7 @@ static void run(struct fixture *f)
         return;
     }
     ask_one(f, &(struct gn__question){
-                   .kind = GN_QUERY_IP, .network = "ip", .name = "web"});
+                   .kind = GN_QUERY_IP, .proto = "ip", .name = "web"});
     ask_one(f, &(struct gn__question){.kind = GN_QUERY_ADDR,
                                       .addr = (struct sockaddr *)&addr});
     ask_one(f, &(struct gn__question){.kind = GN_QUERY_RECORD,

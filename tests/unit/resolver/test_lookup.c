@@ -46,12 +46,12 @@ static void *answer_there(void *arg)
     return NULL;
 }
 
-static int hand_ip(void *self, struct gn_lookup *lookup, const char *network,
+static int hand_ip(void *self, struct gn_lookup *lookup, const char *proto,
                    const char *host)
 {
     struct hand *hand = self;
 
-    (void)network;
+    (void)proto;
     (void)host;
     hand->questions++;
     switch (hand->manner) {
@@ -128,7 +128,7 @@ static int teardown(void **state)
 }
 
 static const struct gn__question question = {.kind = GN_QUERY_IP,
-                                             .network = "ip",
+                                             .proto = "ip",
                                              .name = "a.test"};
 
 /* ---- the lookup ---- */
@@ -218,7 +218,7 @@ static void what_was_not_asked_for_is_left_out(void **state)
     memcpy(((struct sockaddr_in6 *)&answers[2].addr)->sin6_addr.s6_addr,
            "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", 16);
     answers[3].addr.ss_family = AF_UNIX;
-    v6.network = "ip6";
+    v6.proto = "ip6";
     asker_start(&f->asker, f->by_hand[0], &v6);
     gn_lookup_done_ip(f->hand[0].asked, 0, answers, 4, "not a name");
     asker_pass(&f->asker, 0);

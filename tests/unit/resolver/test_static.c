@@ -59,9 +59,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static const char *ip(struct fixture *f, const char *network, const char *host)
+static const char *ip(struct fixture *f, const char *proto, const char *host)
 {
-    return asker_ip(&f->asker, f->resolver, network, host);
+    return asker_ip(&f->asker, f->resolver, proto, host);
 }
 
 static void names_lead_to_addresses(void **state)

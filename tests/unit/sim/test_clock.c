@@ -133,7 +133,7 @@ static void networks_of_a_clock_share_its_time(void **state)
 
     gn_clock_advance(f->sim.clock, 5 * GN_MS);
     assert_int_equal(gn_now_ns(ns), 1005 * GN_MS);
-    assert_int_equal(gn_now_ns(gn_network_host(f->sim.net)), 1005 * GN_MS);
+    assert_int_equal(gn_now_ns(gn_network_gateway(f->sim.net)), 1005 * GN_MS);
     assert_ptr_equal(gn_network_clock(other), f->sim.clock);
     gn_network_close(other, NULL, NULL);
 }
@@ -145,7 +145,7 @@ static void nothing_can_block(void **state)
 
     assert_int_equal(gn_sock_set_nonblock(f->to, false), 0);
     assert_int_equal(gn_sock_recv(f->to, &c, 1, 0), -EDEADLK);
-    assert_int_equal(gn_sleep_ns(gn_network_host(f->sim.net), 1), -EDEADLK);
+    assert_int_equal(gn_sleep_ns(gn_network_gateway(f->sim.net), 1), -EDEADLK);
 }
 
 static void a_seed_decides_what_is_drawn(void **state)
@@ -157,7 +157,7 @@ static void a_seed_decides_what_is_drawn(void **state)
     (void)state;
     for (i = 0; i < 3; i++) {
         gn_simnet_setup(&sim[i], prefixes, i == 2 ? 99 : 7);
-        gn_random(gn_network_host(sim[i].net), &drawn[i], sizeof(*drawn));
+        gn_random(gn_network_gateway(sim[i].net), &drawn[i], sizeof(*drawn));
         gn_simnet_teardown(&sim[i]);
     }
     assert_true(drawn[0] == drawn[1]);
@@ -178,7 +178,7 @@ static void a_network_may_have_its_own_seed(void **state)
 
         gn_simnet_setup(&sim, prefixes, 100 + i);
         assert_int_equal(gn_simnet_create(&sim, &config, &net), 0);
-        gn_random(gn_network_host(net), &drawn[i], sizeof(*drawn));
+        gn_random(gn_network_gateway(net), &drawn[i], sizeof(*drawn));
         gn_network_close(net, NULL, NULL);
         gn_simnet_teardown(&sim);
     }

@@ -232,18 +232,18 @@ static void a_network_without_prefixes_has_loopback_only(void **state)
 static void the_host_is_at_the_gateway(void **state)
 {
     struct fixture *f = *state;
-    struct gn_namespace *host = gn_network_host(f->sim.net);
+    struct gn_namespace *gateway = gn_network_gateway(f->sim.net);
     struct gn_namespace *guest = gn_simnet_guest(f->sim.net, "a");
-    struct gn_sock *at_host = gn_simnet_udp(host, "10.77.0.1:1");
+    struct gn_sock *at_host = gn_simnet_udp(gateway, "10.77.0.1:1");
     struct gn_sock *at_guest = gn_simnet_udp(guest, "10.77.0.2:1");
 
     assert_int_equal(gn_simnet_send(at_guest, "10.77.0.1:1", "up", 2), 2);
     gn_simnet_expect(at_host, "up");
     assert_int_equal(gn_simnet_send(at_host, "10.77.0.2:1", "down", 4), 4);
     gn_simnet_expect(at_guest, "down");
-    gn_namespace_close(host, 0, NULL, NULL);
-    gn_namespace_kill(host);
-    gn_namespace_detach(host);
+    gn_namespace_close(gateway, 0, NULL, NULL);
+    gn_namespace_kill(gateway);
+    gn_namespace_detach(gateway);
     assert_int_equal(gn_simnet_send(at_host, "10.77.0.2:1", "still", 5), 5);
     gn_simnet_expect(at_guest, "still");
     gn_simnet_end(at_host);

@@ -181,7 +181,7 @@ static void a_ping_is_answered(void **state)
     struct fixture *f = *state;
     struct gn_raw_ip four = {.src = "10.77.0.200", .dst = "10.77.0.3"};
     struct gn_raw_ip six = {.src = "fd77::200", .dst = "fd77::3"};
-    struct gn_raw_ip host = {.src = "10.77.0.200", .dst = "10.77.0.1"};
+    struct gn_raw_ip gateway = {.src = "10.77.0.200", .dst = "10.77.0.1"};
     size_t len = gn_raw_ping(&four, 7, 1, f->out);
 
     assert_int_equal(gn_rawport_send(f->raw, f->out, len), 0);
@@ -189,7 +189,7 @@ static void a_ping_is_answered(void **state)
     len = gn_raw_ping(&six, 7, 1, f->out);
     assert_int_equal(gn_rawport_send(f->raw, f->out, len), 0);
     assert_int_equal(icmp_received(f, "fd77::3"), 129 << 8);
-    len = gn_raw_ping(&host, 7, 1, f->out);
+    len = gn_raw_ping(&gateway, 7, 1, f->out);
     assert_int_equal(gn_rawport_send(f->raw, f->out, len), 0);
     assert_int_equal(icmp_received(f, "10.77.0.1"), 0x0000);
 }

@@ -20,9 +20,9 @@ static void names_are_labels_with_dots_between(void **state)
 
     (void)state;
     for (i = 0; i < sizeof(good) / sizeof(*good); i++)
-        assert_true(gn__host_is_valid(good[i]));
+        assert_true(gn__hostname_is_valid(good[i]));
     for (i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-        assert_false(gn__host_is_valid(bad[i]));
+        assert_false(gn__hostname_is_valid(bad[i]));
 }
 
 static void names_have_253_bytes_and_labels_63(void **state)
@@ -35,14 +35,14 @@ static void names_have_253_bytes_and_labels_63(void **state)
     for (i = 63; i < sizeof(name); i += 64)
         name[i] = '.';
     name[253] = '\0';
-    assert_true(gn__host_is_valid(name));
+    assert_true(gn__hostname_is_valid(name));
     memcpy(name + 253, ".", 2);
-    assert_true(gn__host_is_valid(name));
+    assert_true(gn__hostname_is_valid(name));
     memcpy(name + 253, "a", 2);
-    assert_false(gn__host_is_valid(name));
+    assert_false(gn__hostname_is_valid(name));
     name[253] = '\0';
     name[63] = 'a';
-    assert_false(gn__host_is_valid(name));
+    assert_false(gn__hostname_is_valid(name));
 }
 
 static void copies_lose_the_last_dot(void **state)
@@ -50,32 +50,32 @@ static void copies_lose_the_last_dot(void **state)
     char out[GN__HOSTNAME_MAX + 1];
 
     (void)state;
-    gn__host_copy("Web.Test.", out);
+    gn__hostname_copy("Web.Test.", out);
     assert_string_equal(out, "Web.Test");
-    gn__host_lower("Web.Test.", out);
+    gn__hostname_lower("Web.Test.", out);
     assert_string_equal(out, "web.test");
 }
 
 static void below_means_whole_labels(void **state)
 {
     (void)state;
-    assert_true(gn__host_is_below("a.b.test", "test"));
-    assert_true(gn__host_is_below("TEST.", "test"));
-    assert_true(gn__host_is_below("a.test", "Test."));
-    assert_false(gn__host_is_below("atest", "test"));
-    assert_false(gn__host_is_below("test", "a.test"));
-    assert_false(gn__host_is_below(".test", "test"));
+    assert_true(gn__hostname_is_below("a.b.test", "test"));
+    assert_true(gn__hostname_is_below("TEST.", "test"));
+    assert_true(gn__hostname_is_below("a.test", "Test."));
+    assert_false(gn__hostname_is_below("atest", "test"));
+    assert_false(gn__hostname_is_below("test", "a.test"));
+    assert_false(gn__hostname_is_below(".test", "test"));
 }
 
 static void patterns_match_names(void **state)
 {
     (void)state;
-    assert_true(gn__host_matches("db.test", "DB.test."));
-    assert_false(gn__host_matches("db.test", "x.db.test"));
-    assert_true(gn__host_matches("*.test", "a.b.test"));
-    assert_false(gn__host_matches("*.test", "test"));
-    assert_false(gn__host_matches("*.test", "atest"));
-    assert_true(gn__host_matches("*", "anything.at.all"));
+    assert_true(gn__hostname_matches("db.test", "DB.test."));
+    assert_false(gn__hostname_matches("db.test", "x.db.test"));
+    assert_true(gn__hostname_matches("*.test", "a.b.test"));
+    assert_false(gn__hostname_matches("*.test", "test"));
+    assert_false(gn__hostname_matches("*.test", "atest"));
+    assert_true(gn__hostname_matches("*", "anything.at.all"));
     assert_true(gn__pattern_is_valid("*.a.b"));
     assert_true(gn__pattern_is_valid("*"));
     assert_false(gn__pattern_is_valid("*a"));

@@ -29,7 +29,7 @@ static size_t length(const char *name)
     return len && name[len - 1] == '.' ? len - 1 : len;
 }
 
-bool gn__host_is_valid(const char *name)
+bool gn__hostname_is_valid(const char *name)
 {
     size_t i, label = 0, len = length(name);
 
@@ -47,7 +47,7 @@ bool gn__host_is_valid(const char *name)
     return label > 0;
 }
 
-void gn__host_copy(const char *name, char *out)
+void gn__hostname_copy(const char *name, char *out)
 {
     size_t len = length(name);
 
@@ -55,9 +55,9 @@ void gn__host_copy(const char *name, char *out)
     out[len] = '\0';
 }
 
-void gn__host_lower(const char *name, char *out)
+void gn__hostname_lower(const char *name, char *out)
 {
-    gn__host_copy(name, out);
+    gn__hostname_copy(name, out);
     for (; *out; out++)
         *out = lower(*out);
 }
@@ -73,7 +73,7 @@ static bool is_equal(const char *a, const char *b, size_t len)
     return true;
 }
 
-bool gn__host_is_below(const char *name, const char *suffix)
+bool gn__hostname_is_below(const char *name, const char *suffix)
 {
     size_t len = length(name), tail = length(suffix);
 
@@ -82,27 +82,28 @@ bool gn__host_is_below(const char *name, const char *suffix)
     return len == tail || (len > tail + 1 && name[len - tail - 1] == '.');
 }
 
-bool gn__host_matches(const char *pattern, const char *name)
+bool gn__hostname_matches(const char *pattern, const char *name)
 {
     if (pattern[0] != '*')
         return length(name) == length(pattern) &&
-               gn__host_is_below(name, pattern);
+               gn__hostname_is_below(name, pattern);
     return !pattern[1] || (length(name) > length(pattern + 2) &&
-                           gn__host_is_below(name, pattern + 2));
+                           gn__hostname_is_below(name, pattern + 2));
 }
 
 bool gn__pattern_is_valid(const char *pattern)
 {
     if (pattern[0] != '*')
-        return gn__host_is_valid(pattern);
-    return !pattern[1] || (pattern[1] == '.' && gn__host_is_valid(pattern + 2));
+        return gn__hostname_is_valid(pattern);
+    return !pattern[1] ||
+           (pattern[1] == '.' && gn__hostname_is_valid(pattern + 2));
 }
 
-int gn__ip_network(const char *network)
+int gn__ip_family(const char *proto)
 {
-    if (!strcmp(network, "ip"))
+    if (!strcmp(proto, "ip"))
         return AF_UNSPEC;
-    if (!strcmp(network, "ip4"))
+    if (!strcmp(proto, "ip4"))
         return AF_INET;
-    return strcmp(network, "ip6") ? -1 : AF_INET6;
+    return strcmp(proto, "ip6") ? -1 : AF_INET6;
 }

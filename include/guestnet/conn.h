@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef GUESTNET_HOST_H
-#define GUESTNET_HOST_H
+#ifndef GUESTNET_CONN_H
+#define GUESTNET_CONN_H
 
 /*
  * The host program in the network: it dials, listens, and exchanges datagrams
@@ -10,11 +10,11 @@
  *     gn_listen --> gn_listener --> (callback) --> gn_conn
  *     gn_listen_packet --> gn_packet_conn
  *
- * A namespace says who speaks. From gn_network_host() guests see the gateway's
+ * A namespace says who speaks. From gn_network_gateway() guests see the gateway's
  * address; from a guest's own namespace "127.0.0.1:80" is what listens on that
  * guest's loopback.
  *
- * Networks are "tcp", "tcp4", "tcp6", "udp", "udp4" and "udp6"; the number
+ * A proto is "tcp", "tcp4", "tcp6", "udp", "udp4" or "udp6"; the number
  * restricts the addresses to one version. Addresses are "host:port":
  *
  *     10.77.0.2:80  [fd77::2]:80  [fe80::1%2]:80   by number
@@ -75,7 +75,7 @@ struct gn_sock;
 #define GN_ADDRESS_MAX 272
 
 /**
- * Check a network and an address as gn_dial() takes them (and, but for port 0
+ * Check a proto and an address as gn_dial() takes them (and, but for port 0
  * and names, gn_listen()).
  *
  * @why  Gets one line that says what is wrong, where, and what would be right,
@@ -83,7 +83,7 @@ struct gn_sock;
  *
  * Returns 0 or -EINVAL. Any thread; nothing is looked up.
  */
-GN_API int gn_address_check(const char *network, const char *address, char *why,
+GN_API int gn_address_check(const char *proto, const char *address, char *why,
                             size_t why_len);
 
 /* ---- dialling ---- */
@@ -133,7 +133,7 @@ typedef void (*gn_dial_cb)(struct gn_dial *dial, int status,
  * is left. "udp": a conn whose reads and writes are datagrams of one peer.
  *
  * @from     Borrowed; closing it ends the dial.
- * @network, @address  Copied; see the head of this file.
+ * @proto, @address  Copied; see the head of this file.
  * @options  Copied. NULL for the defaults.
  * @out      NULL, or gets what gn_dial_cancel() takes; good until the callback
  *           runs.
@@ -142,8 +142,8 @@ typedef void (*gn_dial_cb)(struct gn_dial *dial, int status,
  *   -EINVAL  The network is not one of the six, the address or the options are
  *            malformed, or an address has the wrong version.
  */
-GN_API GN_WARN_UNUSED int gn_dial(struct gn_namespace *from,
-                                  const char *network, const char *address,
+GN_API GN_WARN_UNUSED int gn_dial(struct gn_namespace *from, const char *proto,
+                                  const char *address,
                                   const struct gn_dial_options *options,
                                   gn_dial_cb callback, void *arg,
                                   struct gn_dial **out);
@@ -178,7 +178,7 @@ typedef void (*gn_accept_cb)(struct gn_listener *listener, int status,
  * its namespace only.
  *
  * @ns       Borrowed; closing it ends the listener.
- * @network, @address  Copied.
+ * @proto, @address  Copied.
  * @out      Set only on success. Owned: gn_listener_close().
  *
  * Returns 0, or:
@@ -188,10 +188,9 @@ typedef void (*gn_accept_cb)(struct gn_listener *listener, int status,
  *   -EADDRINUSE     Taken, or with port 0: no port is free.
  *   -EMFILE         The namespace has as many sockets as it may.
  */
-GN_API GN_WARN_UNUSED int gn_listen(struct gn_namespace *ns,
-                                    const char *network, const char *address,
-                                    gn_accept_cb callback, void *arg,
-                                    struct gn_listener **out);
+GN_API GN_WARN_UNUSED int gn_listen(struct gn_namespace *ns, const char *proto,
+                                    const char *address, gn_accept_cb callback,
+                                    void *arg, struct gn_listener **out);
 
 /** Its address with the port it got, getsockname(2). @len: in the room in
  *  @addr, out what the whole address takes. */
@@ -385,7 +384,7 @@ GN_API GN_WARN_UNUSED int gn_conn_fd(struct gn_conn *conn, enum gn_fd_kind kind,
  *   -EOPNOTSUPP  "udp".
  */
 GN_API GN_WARN_UNUSED int gn_dial_fd(struct gn_namespace *from,
-                                     const char *network, const char *address,
+                                     const char *proto, const char *address,
                                      const struct gn_dial_options *options,
                                      int *fd);
 
@@ -407,7 +406,7 @@ typedef void (*gn_packet_cb)(struct gn_packet_conn *conn, ssize_t nread,
  * errors are those of gn_listen().
  */
 GN_API GN_WARN_UNUSED int gn_listen_packet(struct gn_namespace *ns,
-                                           const char *network,
+                                           const char *proto,
                                            const char *address,
                                            gn_packet_cb callback, void *arg,
                                            struct gn_packet_conn **out);
@@ -454,4 +453,4 @@ GN_API int gn_packet_close(struct gn_packet_conn *conn, gn_close_cb callback,
 
 GN_END_DECLS
 
-#endif /* GUESTNET_HOST_H */
+#endif /* GUESTNET_CONN_H */
