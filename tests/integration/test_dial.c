@@ -623,7 +623,7 @@ static void bad_text_is_explained(void **state)
     expect_why(f, "tcp", "10.77.0.2:80", "web:1",
                "address \"web:1\": a local address is given by number");
     expect_why(f, "tcp", "10.77.0.2:80", "[fd77::1]:1",
-               "address \"[fd77::1]:1\": not an IPv4 address, as the network "
+               "address \"[fd77::1]:1\": not an IPv4 address, as the proto "
                "asks for");
 }
 
