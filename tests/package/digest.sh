@@ -3,7 +3,10 @@
 # the packets must be the same. 77 (skipped) without both compilers.
 set -euo pipefail
 for tool in gcc clang cmake ninja; do
-    command -v "$tool" >/dev/null || exit 77
+    command -v "$tool" >/dev/null || {
+        echo "skipped: there is no $tool"
+        exit 77
+    }
 done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
