@@ -349,6 +349,7 @@ static void loop_released(void *self)
     struct gn__mem mem = loop->mem;
 
     close(loop->waker.fd);
+    gn__realtime_done(&loop->rt);
     gn__free(&mem, loop, sizeof(*loop));
 }
 
@@ -559,6 +560,7 @@ static int create(const struct gn_network_config *config, struct gn__loop **out)
     loop->waker.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (loop->waker.fd < 0) {
         err = -errno;
+        gn__realtime_done(&loop->rt);
         gn__free(&mem, loop, sizeof(*loop));
         return err;
     }

@@ -7,6 +7,12 @@
  * sleep for no longer than their hand-overs take, and once both look there are
  * none. Where looking for the longest does not help either, it begins anew with
  * the shortest. And never more threads look than there are processors to spare.
+ *
+ * No thread looks while the machine has more to run than processors: it would
+ * keep the thread it waits for from one of them (measured with one busy process
+ * beside on two processors: bulk 20 Gbit/s instead of 55, a round trip 30 us
+ * instead of 7). Nor does one that is patient, whose wait is for bulk: by the
+ * time there is room again, more was moved than a wake-up takes.
  */
 #include "host/realtime.h"
 
@@ -26,7 +32,13 @@ void gn__realtime_init(struct gn__realtime *rt)
 {
     memset(rt, 0, sizeof(*rt));
     rt->n_processors = gn__processors();
+    gn__load_init(&rt->load);
     atomic_init(&rt->spin_ns, SPIN_MIN_NS);
+}
+
+void gn__realtime_done(struct gn__realtime *rt)
+{
+    gn__load_done(&rt->load);
 }
 
 uint64_t gn__realtime_now(void *self)
@@ -81,8 +93,10 @@ void gn__realtime_unlock(void *self)
 }
 
 /* How long to look this time; 0 if there is no processor for it. */
-static uint32_t spin_begin(struct gn__realtime *rt)
+static uint32_t spin_begin(struct gn__realtime *rt, uint64_t now)
 {
+    if (gn__load_is_high(&rt->load, now))
+        return 0;
     if (atomic_fetch_add(&rt->n_spinning, 1) + 1 < rt->n_processors)
         return atomic_load_explicit(&rt->spin_ns, memory_order_relaxed);
     atomic_fetch_sub(&rt->n_spinning, 1);
@@ -125,8 +139,8 @@ static void learn(struct gn__realtime *rt, uint32_t spin, uint64_t waited)
 int gn__realtime_park(void *self, struct gn__parker *parker, uint64_t deadline)
 {
     struct gn__realtime *rt = self;
-    uint32_t spin = rt ? spin_begin(rt) : 0;
-    uint64_t start = spin ? gn__monotonic_ns() : 0;
+    uint64_t start = rt ? gn__monotonic_ns() : 0;
+    uint32_t spin = rt && !parker->patient ? spin_begin(rt, start) : 0;
 
     if (spin && look(rt, parker, spin, start, deadline))
         return 0;

@@ -9,16 +9,19 @@
  * The functions are operations of struct gn__driver_ops; a driver that uses
  * them has a struct gn__realtime as its first member.
  */
+#include "host/load.h"
 #include "namespace/namespace.h"
 
 struct gn__realtime {
     bool busy; /* its last entry left packets over; the driving thread's */
     unsigned n_processors;
+    struct gn__load load;
     _Atomic uint32_t n_spinning;
     _Atomic uint32_t spin_ns;
 };
 
 void gn__realtime_init(struct gn__realtime *rt);
+void gn__realtime_done(struct gn__realtime *rt);
 
 uint64_t gn__realtime_now(void *self);
 void gn__realtime_random(void *self, void *out, size_t len);

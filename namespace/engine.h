@@ -41,7 +41,8 @@ struct gn__gate;
 /** Where a thread (or a coroutine) sleeps. Zero is one that is not woken. */
 struct gn__parker {
     _Atomic uint32_t woken;
-    void *task; /* the driver's own */
+    bool patient; /* it waits for much to be moved: no need to wake at once */
+    void *task;   /* the driver's own */
 };
 
 /** The seam: everything the engine needs of the world outside. */

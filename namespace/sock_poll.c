@@ -140,7 +140,8 @@ uint64_t gn__sock_deadline(const struct gn_sock *sock, uint64_t timeout_ns)
 int gn__sock_wait(struct gn_sock *sock, short events, uint64_t deadline)
 {
     struct sleeper sleeper = {
-        .wait = {.events = events, .fire = wake_sleeper, .arg = sock}};
+        .wait = {.events = events, .fire = wake_sleeper, .arg = sock},
+        .waiter.parker.patient = events == POLLOUT};
     int err;
 
     gn__list_add_tail(&sock->waits, &sleeper.wait.link);
