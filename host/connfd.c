@@ -24,7 +24,7 @@
 #include "base/text.h"
 #include "host/conn.h"
 #include "host/dial.h"
-#include "host/relay.h"
+#include "host/forward/forward.h"
 
 /** How long the host's loopback may take, ms: it takes microseconds. */
 #define LOOPBACK_MS 1000

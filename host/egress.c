@@ -25,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "host/relay.h"
+#include "host/forward/forward.h"
 
 struct gn_egress_dial {
     struct gn__request base; /* first */

@@ -12,8 +12,7 @@
 
 #include <errno.h>
 
-#include "host/gateway.h"
-#include "host/relay.h"
+#include "host/forward/forward.h"
 
 /** Clients that wait for the driving thread. */
 #define WAITING_MAX 128u

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/table.h"
-#include "host/gateway.h"
+#include "host/forward/forward.h"
 
 #define SECOND 1000000000ull
 

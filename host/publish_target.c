@@ -17,7 +17,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "host/gateway.h"
+#include "host/forward/forward.h"
 #include "host/publish.h"
 #include "namespace/namespace.h"
 

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "host/publish.h"
-#include "host/relay.h"
+#include "host/forward/forward.h"
 #include "namespace/namespace.h"
 
 /** Accepted in one turn. */

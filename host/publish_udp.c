@@ -24,7 +24,7 @@
 
 #include <linux/errqueue.h> /* Needs time.h. */
 
-#include "host/gateway.h"
+#include "host/forward/forward.h"
 #include "host/publish.h"
 #include "namespace/namespace.h"
 

@@ -5,19 +5,28 @@
 # (of base/, which has no one header, any).
 set -euo pipefail
 cd "$1"
-folders="base ipam netstack resolver namespace host sim guests"
+folders="base ipam netstack resolver namespace host/forward host sim guests"
 [ -f docs/architecture.md ] || exit 77
 
 declare -A allowed
 while IFS=: read -r folder others; do
     allowed[$folder]=" $others "
-done < <(awk '/^```/ { inside = !inside; next } inside && /^[a-z]+:/' \
+done < <(awk '/^```/ { inside = !inside; next } inside && /^[a-z\/]+:/' \
     docs/architecture.md)
 
 status=0
 complain() {
     echo "$*"
     status=1
+}
+
+# folder_of PATH: the folder of the list that it is in; a folder inside another
+# one is a layer of its own.
+folder_of() {
+    case "$1" in
+    host/forward/*) echo host/forward ;;
+    *) echo "${1%%/*}" ;;
+    esac
 }
 
 for folder in $folders; do
@@ -27,7 +36,8 @@ for folder in $folders; do
     while IFS=: read -r file line; do
         header=${line#*\"}
         header=${header%%\"*}
-        other=${header%%/*}
+        other=$(folder_of "$header")
+        [ "$(folder_of "$file")" = "$folder" ] || continue
         case " $folders " in
         *" $other "*) ;;
         *) continue ;;
@@ -35,8 +45,9 @@ for folder in $folders; do
         [ "$other" != "$folder" ] || continue
         [[ ${allowed[$folder]-} == *" $other "* ]] ||
             complain "$file: $folder may not include $other ($header)"
-        [ "$other" = base ] || [ "$header" = "$other/$other.h" ] ||
-            complain "$file: of $other only $other/$other.h ($header)"
+        module=$other/${other##*/}.h
+        [ "$other" = base ] || [ "$header" = "$module" ] ||
+            complain "$file: of $other only $module ($header)"
     done < <(grep -rE --include='*.[ch]' '^ *# *include "' "$folder")
 done
 

@@ -4,7 +4,7 @@
  * Relays, between a guest under a clock and kernel sockets of this process,
  * with a desk in the driver's place.
  */
-#include "host/relay.h"
+#include "host/forward/relay.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -18,7 +18,7 @@
  * -EAGAIN clears. For the socket the round itself arms the hook for what was
  * missing.
  */
-#include "host/relay.h"
+#include "host/forward/relay.h"
 
 #include <errno.h>
 #include <netinet/in.h>

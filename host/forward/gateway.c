@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "host/gateway.h"
+#include "host/forward/gateway.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef GN_HOST_RELAY_H
-#define GN_HOST_RELAY_H
+#ifndef GN_FORWARD_RELAY_H
+#define GN_FORWARD_RELAY_H
 
 /*
  * A relay joins a stream socket of the engine and a kernel socket, until both
@@ -64,4 +64,4 @@ void gn__relay_abort(struct gn__relay *relay);
 /** Bytes of memory that each takes by itself; for measurements. */
 size_t gn__relay_size(void);
 
-#endif /* GN_HOST_RELAY_H */
+#endif /* GN_FORWARD_RELAY_H */

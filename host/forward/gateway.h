@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef GN_HOST_GATEWAY_H
-#define GN_HOST_GATEWAY_H
+#ifndef GN_FORWARD_GATEWAY_H
+#define GN_FORWARD_GATEWAY_H
 
 /*
  * Who comes to a guest from outside, by a published port or one that a host
@@ -19,4 +19,4 @@ GN_WARN_UNUSED int gn__gateway_connect(struct gn_network *net, int type,
                                        const struct gn__endpoint *to,
                                        struct gn_sock **out);
 
-#endif /* GN_HOST_GATEWAY_H */
+#endif /* GN_FORWARD_GATEWAY_H */
