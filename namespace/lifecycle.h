@@ -20,6 +20,9 @@ void gn__ns_end(struct gn_namespace *ns, bool silent);
 /** An interface goes away under those who use it. */
 void gn__ns_drop_iface(struct gn_namespace *ns, struct gn__iface *iface);
 
+/** gn_namespace_stats(). */
+void gn__ns_stats(const struct gn_namespace *ns, struct gn_stats *out);
+
 /** gn_namespace_hostname(); GN__ADDR_TEXT and some suffice. */
 void gn__ns_hostname(const struct gn_namespace *ns, char *out, size_t cap);
 

@@ -9,7 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "namespace/internal.h"
+#include "namespace/lifecycle.h"
 #include "namespace/namespace.h"
 
 static const char *const drop_names[] = {
@@ -80,13 +80,18 @@ static void add_present(const struct gn_namespace *ns, struct gn_stats *out)
     out->buffered += ns->stack.budget.held;
 }
 
+void gn__ns_stats(const struct gn_namespace *ns, struct gn_stats *out)
+{
+    *out = ns->stats;
+    add_present(ns, out);
+}
+
 void gn_namespace_stats(struct gn_namespace *ns, struct gn_stats *out)
 {
     if (!ns || !out)
         return;
     gn__engine_enter(ns->engine);
-    *out = ns->stats;
-    add_present(ns, out);
+    gn__ns_stats(ns, out);
     gn__engine_leave(ns->engine);
 }
 

@@ -217,6 +217,41 @@ GN_API void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
 /** Its counters, copied to @out. */
 GN_API void gn_namespace_stats(struct gn_namespace *ns, struct gn_stats *out);
 
+/**
+ * The guest of this name, compared without case, among those that were created
+ * in @net. Any thread.
+ *
+ * Returns it, borrowed as long as its owner does not close it; or NULL.
+ */
+GN_API struct gn_namespace *gn_namespace_find(struct gn_network *net,
+                                              const char *name);
+
+/** A guest of a network, copied by gn_network_each_namespace(). */
+struct gn_namespace_info {
+    struct gn_namespace *ns; /* Borrowed as gn_namespace_find()'s. */
+    char name[64];           /* "" if it has none. */
+    size_t n_addrs;          /* In addrs: in this network, not link-local. */
+    struct gn_ip addrs[GN_INTERFACE_ADDRS];
+    struct gn_limits limits; /* As they hold, defaults filled in. */
+    struct gn_stats stats;
+};
+
+/** @info  Borrowed for the call. */
+typedef void (*gn_namespace_cb)(const struct gn_namespace_info *info,
+                                void *arg);
+
+/**
+ * Call @callback once for each guest of @net, on this thread, before this
+ * returns: first those that were created in it, in that order, then those of
+ * other networks with an interface here. The gateway is not among them. A guest
+ * that closes meanwhile is left out. No lock is held: the callback may call
+ * anything, and may close the guest. Any thread.
+ *
+ * Returns 0, or with no call made -EINVAL (an argument is NULL) or -ENOMEM.
+ */
+GN_API int gn_network_each_namespace(struct gn_network *net,
+                                     gn_namespace_cb callback, void *arg);
+
 GN_END_DECLS
 
 #endif /* GUESTNET_NAMESPACE_H */

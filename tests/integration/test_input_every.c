@@ -94,6 +94,8 @@ static void namespaces_of_nothing(void **state)
     DOES_NOTHING(gn_namespace_kill, NULL);
     DOES_NOTHING(gn_namespace_close, NULL, 0, NULL, NULL);
     DOES_NOTHING(gn_namespace_stats, NULL, NULL);
+    IS_NULL(gn_namespace_find, NULL, NULL);
+    SAYS(-EINVAL, gn_network_each_namespace, NULL, NULL, NULL);
     SAYS(0, gn_now_ns, NULL);
     SAYS(-EFAULT, gn_sleep_ns, NULL, 0);
     DOES_NOTHING(gn_random, NULL, NULL, 0);
@@ -125,6 +127,9 @@ static void sockets_of_nothing(void **state)
     SAYS(-EFAULT, gn_sock_available, NULL);
     SAYS(-EFAULT, gn_sock_unsent, NULL);
     SAYS(-EFAULT, gn_sock_watch, NULL, 0, NULL, NULL);
+    SAYS(-EINVAL, gn_sock_dial, NULL, NULL, NULL, 0, NULL, 0, NULL);
+    SAYS(-EINVAL, gn_sock_listen_at, NULL, NULL, NULL, 0, NULL, 0, NULL);
+    SAYS(-EINVAL, gn_wait_listening, NULL, NULL, NULL, 0, NULL, 0);
     SAYS(0, gn_sock_poll, NULL, 0, 0);
     SAYS(-EFAULT, gn_sock_fd, NULL, 0, NULL);
     IS_NULL(gn_sock_ref, NULL);
