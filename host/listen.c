@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "host/conn.h"
 #include "host/target.h"
 #include "resolver/resolver.h"
@@ -157,19 +158,32 @@ static const struct gn__handle_ops handle_ops = {
 
 /* ---- the socket ---- */
 
-/* Numbers, "localhost", and the usual services: what needs no lookup. */
-static int find_names(struct gn__target *target)
+int gn__listen_find_service(struct gn__target *target, char *why,
+                            size_t why_len)
 {
     const char *proto = target->type == SOCK_STREAM ? "tcp" : "udp";
 
     if (target->service[0])
         target->port = gn__service_port(proto, target->service);
     if (target->service[0] && !target->port)
-        return -EINVAL;
+        return gn__text_refuse(why, why_len,
+                               "port \"%s\": no usual service of %s; a number "
+                               "would do",
+                               target->service, proto);
+    return 0;
+}
+
+/* Numbers and "localhost": what needs no lookup. */
+static int find_host(struct gn__target *target, char *why, size_t why_len)
+{
     if (!target->host[0])
         return 0;
     if (strcasecmp(target->host, "localhost"))
-        return -EINVAL;
+        return gn__text_refuse(
+            why, why_len,
+            "host \"%s\": a listener has its own addresses, "
+            "by number, or \"localhost\"",
+            gn__text_quote(target->host, strlen(target->host)).text);
     target->has_addr = true;
     target->addr = gn__addr_from_v4(0x7f000001);
     if (target->family == AF_INET6)
@@ -206,22 +220,28 @@ static int bind_sock(struct gn_sock *sock, const struct gn__target *target)
     return gn_sock_bind(sock, (struct sockaddr *)&ss, len);
 }
 
-int gn__listen_open(struct gn_namespace *ns, int type, const char *proto,
-                    const char *address, struct gn_sock **out)
+int gn__listen_parse(const char *proto, const char *address,
+                     struct gn__target *out, char *why, size_t why_len)
 {
-    struct gn__target target;
-    struct gn_sock *sock;
-    int family, err = gn__target_parse(proto, address, &target, NULL, 0);
+    int err = gn__target_parse(proto, address, out, why, why_len);
 
-    if (err || target.type != type || find_names(&target))
-        return -EINVAL;
-    family = target.has_addr            ? gn__addr_family(&target.addr)
-             : target.family == AF_INET ? AF_INET
-                                        : AF_INET6;
-    err = gn_sock_open(ns, family, type | SOCK_NONBLOCK, 0, &sock);
+    if (!err)
+        err = gn__listen_find_service(out, why, why_len);
+    return err ? err : find_host(out, why, why_len);
+}
+
+int gn__listen_open(struct gn_namespace *ns, const struct gn__target *target,
+                    struct gn_sock **out)
+{
+    struct gn_sock *sock;
+    int err, family = target->has_addr ? gn__addr_family(&target->addr)
+                      : target->family == AF_INET ? AF_INET
+                                                  : AF_INET6;
+
+    err = gn_sock_open(ns, family, target->type | SOCK_NONBLOCK, 0, &sock);
     if (err)
         return err;
-    err = bind_sock(sock, &target);
+    err = bind_sock(sock, target);
     if (err) {
         gn_sock_close(sock);
         gn_sock_unref(sock);
@@ -269,6 +289,7 @@ int gn_listen(struct gn_namespace *ns, const char *proto, const char *address,
               gn_accept_cb callback, void *arg, struct gn_listener **out)
 {
     struct listen_call call = {.callback = callback, .arg = arg, .out = out};
+    struct gn__target target;
     int err;
 
     if (!ns || !callback || !out)
@@ -276,7 +297,11 @@ int gn_listen(struct gn_namespace *ns, const char *proto, const char *address,
     call.net = gn__namespace_network(ns);
     if (!call.net)
         return -ENOTSUP;
-    err = gn__listen_open(ns, SOCK_STREAM, proto, address, &call.sock);
+    err = gn__listen_parse(proto, address, &target, NULL, 0);
+    if (!err && target.type != SOCK_STREAM)
+        err = -EINVAL;
+    if (!err)
+        err = gn__listen_open(ns, &target, &call.sock);
     if (err)
         return err;
     err = gn_sock_listen(call.sock, BACKLOG);

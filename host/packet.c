@@ -11,6 +11,7 @@
 #include "host/dgram.h"
 #include "host/handle.h"
 #include "host/listen.h"
+#include "host/target.h"
 
 struct gn_packet_conn {
     struct gn__handle handle; /* first */
@@ -115,6 +116,7 @@ int gn_listen_packet(struct gn_namespace *ns, const char *proto,
                      struct gn_packet_conn **out)
 {
     struct packet_call call = {.callback = callback, .arg = arg, .out = out};
+    struct gn__target target;
     int err;
 
     if (!ns || !callback || !out)
@@ -122,7 +124,11 @@ int gn_listen_packet(struct gn_namespace *ns, const char *proto,
     call.net = gn__namespace_network(ns);
     if (!call.net)
         return -ENOTSUP;
-    err = gn__listen_open(ns, SOCK_DGRAM, proto, address, &call.sock);
+    err = gn__listen_parse(proto, address, &target, NULL, 0);
+    if (!err && target.type != SOCK_DGRAM)
+        err = -EINVAL;
+    if (!err)
+        err = gn__listen_open(ns, &target, &call.sock);
     if (err)
         return err;
     err = gn__drive_call(call.net, run_listen, &call);

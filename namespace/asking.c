@@ -226,19 +226,27 @@ static int find_name(const struct gn_namespace *ns, const char *host,
     return known ? 0 : GN_EAI_NONAME;
 }
 
+int gn__ns_name_addrs(const struct gn_namespace *ns, const char *lower,
+                      int family, struct gn__addr *out, size_t cap, size_t *n)
+{
+    struct found found = {.family = family, .out = out, .cap = cap};
+    int err = find_name(ns, lower, &found);
+
+    if (!err)
+        *n = found.n;
+    return err;
+}
+
 int gn__ns_find_name(struct gn_namespace *ns, const char *host, int family,
                      struct gn__addr *out, size_t cap, size_t *n)
 {
-    struct found found = {.family = family, .out = out, .cap = cap};
     char lower[GN__HOSTNAME_MAX + 1];
     int err;
 
     gn__hostname_lower(host, lower);
     gn__engine_enter(ns->engine);
-    err = find_name(ns, lower, &found);
+    err = gn__ns_name_addrs(ns, lower, family, out, cap, n);
     gn__engine_leave(ns->engine);
-    if (!err)
-        *n = found.n;
     return err;
 }
 

@@ -64,6 +64,11 @@ bool gn__ns_is_system(const struct gn_namespace *ns);
 GN_WARN_UNUSED int gn__ns_find_name(struct gn_namespace *ns, const char *host,
                                     int family, struct gn__addr *out,
                                     size_t cap, size_t *n);
+/** The same under the lock; @lower is in lower case. */
+GN_WARN_UNUSED int gn__ns_name_addrs(const struct gn_namespace *ns,
+                                     const char *lower, int family,
+                                     struct gn__addr *out, size_t cap,
+                                     size_t *n);
 /** The name of an address there, with its domain. Returns 0 or
  *  GN_EAI_NONAME. */
 GN_WARN_UNUSED int gn__ns_find_addr(struct gn_namespace *ns,

@@ -80,6 +80,7 @@ int gn__engine_create(const struct gn__driver_ops *driver, void *driver_self,
         return err;
     }
     gn__table_init(&engine->ports, &engine->net.mem, key);
+    gn__list_init(&engine->served_waits);
     *out = engine;
     return 0;
 }

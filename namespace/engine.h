@@ -143,13 +143,15 @@ struct gn__engine {
     struct gn__list wakes;    /* struct gn__waiter, after unlocking */
     struct gn__list fds;      /* struct gn__late */
     struct gn__list networks;
-    struct gn__table ports;     /* bound ports of all namespaces (sock) */
-    struct gn__waiter *standby; /* the sleeper that runs deadlines */
-    bool dispatching;           /* a callback is running */
-    _Atomic uint64_t next;      /* the next deadline, at the last leave */
-    _Atomic uint64_t armed;     /* what the driver knows of it; both are
+    struct gn__table ports;       /* bound ports of all namespaces (sock) */
+    struct gn__list served_waits; /* struct gn__waiter, for a port to be
+                                     served (sock) */
+    struct gn__waiter *standby;   /* the sleeper that runs deadlines */
+    bool dispatching;             /* a callback is running */
+    _Atomic uint64_t next;        /* the next deadline, at the last leave */
+    _Atomic uint64_t armed;       /* what the driver knows of it; both are
                                     written under the lock */
-    uint64_t entries;           /* for statistics and tests */
+    uint64_t entries;             /* for statistics and tests */
 };
 
 /* The time of this entry, ns. */

@@ -330,6 +330,9 @@ void gn__outside_unbound(struct gn_sock *sock);
 
 /* ---- sockets: what the rest of this folder calls (sock_*.c) ---- */
 
+/** A port may be served that was not: gn__ns_wait_served() looks again. */
+void gn__served_changed(struct gn__engine *engine);
+
 /** gn__stack_ops.listener, .changed and .released. */
 struct gn__listener *gn__sock_listener(struct gn_namespace *ns,
                                        const struct gn__endpoint *local,

@@ -47,6 +47,25 @@ struct gn__watch;
 /** In gn__wait.events: any change at all, not only readiness. */
 #define GN__WAIT_ANY 0x4000
 
+/** A port of a guest, as a packet of the one that waits would reach it. */
+struct gn__served {
+    unsigned proto;              /* GN__PROTO_TCP: listening; _UDP: bound */
+    int family;                  /* AF_UNSPEC: either version */
+    const struct gn__addr *addr; /* NULL: by name */
+    const char *name; /* lower case; NULL with addr NULL: the own loopback */
+    uint16_t port;
+};
+
+/**
+ * Wait until it is served. @timeout_ns 0: for ever.
+ *
+ *   -ETIMEDOUT, -ECANCELED (killed or closing), -EDEADLK (it would have to
+ *   wait on the driving thread)
+ */
+GN_WARN_UNUSED int gn__ns_wait_served(struct gn_namespace *ns,
+                                      const struct gn__served *what,
+                                      uint64_t timeout_ns);
+
 /** Somebody waits for a socket; on sock->waits under the engine's lock. */
 struct gn__wait {
     struct gn__list link; /* empty: it has fired */

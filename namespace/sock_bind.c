@@ -205,6 +205,7 @@ int gn__bind_sock(struct gn_sock *sock, const struct gn__addr *addr,
     sock->local = (struct gn__endpoint){.addr = *addr, .port = port};
     if (gn__addr_needs_scope(addr))
         sock->local.scope = sock->bound_if;
+    gn__served_changed(sock->engine);
     return 0;
 }
 
@@ -217,6 +218,7 @@ int gn__bind_listen(struct gn_sock *sock)
     if (b->refs > 1 && in_the_way(sock, b, false))
         return -EADDRINUSE; /* A connection of its own rests there. */
     b->listening = true;
+    gn__served_changed(sock->engine);
     return 0;
 }
 

@@ -83,6 +83,7 @@ int gn__port_add_addr(struct gn__port *port, const struct gn__addr *addr,
         return -ENOMEM;
     }
     gn__list_add_tail(&port->addrs, &owned->of_port);
+    gn__served_changed(net->engine);
     return 0;
 }
 

@@ -86,6 +86,35 @@ struct gn_sock;
 GN_API int gn_address_check(const char *proto, const char *address, char *why,
                             size_t why_len);
 
+/* ---- waiting for a server ---- */
+
+/**
+ * Wait until a guest's socket listens (of "udp": is bound) at an address: the
+ * first line of a test that has just started a server. No connection is made.
+ *
+ * @from        Whose view it is: gn_network_gateway(), or a guest.
+ * @proto, @address
+ *              As for gn_dial(), but names are those of the network's guests,
+ *              who need not be there yet, and services the usual ones. A name
+ *              of several addresses is served when one of them is.
+ * @timeout_ms  In the network's time. 0: for ever.
+ * @why         On every error gets one line, cut at @why_len bytes. May be
+ *              NULL.
+ *
+ * Returns 0, or:
+ *   -EINVAL     @proto or @address is malformed or NULL.
+ *   -ETIMEDOUT  Nothing listens there yet.
+ *   -ECANCELED  @from was killed or closed.
+ *   -EDEADLK    It would have to wait on the driving thread.
+ *   -ENOTSUP    A namespace of gn_namespace_system().
+ * Any thread.
+ */
+GN_API GN_WARN_UNUSED int gn_wait_listening(struct gn_namespace *from,
+                                            const char *proto,
+                                            const char *address,
+                                            uint64_t timeout_ms, char *why,
+                                            size_t why_len);
+
 /* ---- dialling ---- */
 
 /** What gn_dial_fd() and gn_conn_fd() give. */
