@@ -40,6 +40,7 @@ struct call {
     struct gn_answer answers[GN__ANSWERS_MAX];
     size_t n_answers;
     char canonical[GN__HOSTNAME_MAX + 1];
+    uint64_t timeout_ns;
 };
 
 /* ---- hints ---- */
@@ -93,7 +94,8 @@ static int look_up_service(struct call *call, const struct kind *kind)
     struct gn__question question = {.kind = GN_QUERY_PORT,
                                     .proto = kind->type == SOCK_STREAM ? "tcp"
                                                                        : "udp",
-                                    .name = call->service};
+                                    .name = call->service,
+                                    .timeout_ns = call->timeout_ns};
     struct gn__awaited awaited;
     int err;
 
@@ -283,7 +285,8 @@ static void map_answers(struct call *call)
 
 static int look_up(struct call *call)
 {
-    struct gn__question question = {.kind = GN_QUERY_IP, .proto = "ip"};
+    struct gn__question question = {
+        .kind = GN_QUERY_IP, .proto = "ip", .timeout_ns = call->timeout_ns};
     char name[GN__HOSTNAME_MAX + 1];
     struct gn__awaited awaited;
     int err;
@@ -420,13 +423,14 @@ static int run(struct call *call, struct addrinfo **out)
     return err ? err : make_list(call, out);
 }
 
-int gn_getaddrinfo(struct gn_namespace *ns, const char *node,
-                   const char *service, const struct addrinfo *hints,
-                   struct addrinfo **out)
+int gn__getaddrinfo(struct gn_namespace *ns, const char *node,
+                    const char *service, const struct addrinfo *hints,
+                    uint64_t timeout_ns, struct addrinfo **out)
 {
     struct call call = {.ns = ns,
                         .node = real_text(node),
                         .service = real_text(service),
+                        .timeout_ns = timeout_ns,
                         .hints.ai_flags = AI_V4MAPPED | AI_ADDRCONFIG};
 
     if (!ns || !out)
@@ -438,4 +442,11 @@ int gn_getaddrinfo(struct gn_namespace *ns, const char *node,
         call.hints = *hints;
     call.asked_flags = call.hints.ai_flags;
     return run(&call, out);
+}
+
+int gn_getaddrinfo(struct gn_namespace *ns, const char *node,
+                   const char *service, const struct addrinfo *hints,
+                   struct addrinfo **out)
+{
+    return gn__getaddrinfo(ns, node, service, hints, 0, out);
 }

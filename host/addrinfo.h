@@ -18,6 +18,13 @@ GN_WARN_UNUSED int gn__addrinfo_add(const struct gn__mem *mem,
                                     const struct addrinfo *entry,
                                     const char *canonical);
 
+/** gn_getaddrinfo() in at most @timeout_ns (of each lookup; 0: the namespace's
+ *  own limit), but for the C library's. */
+GN_WARN_UNUSED int gn__getaddrinfo(struct gn_namespace *ns, const char *node,
+                                   const char *service,
+                                   const struct addrinfo *hints,
+                                   uint64_t timeout_ns, struct addrinfo **out);
+
 /** What a lookup ended with, as the blocking forms say it. */
 int gn__gai_error(int status);
 

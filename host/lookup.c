@@ -288,6 +288,15 @@ static void timed_out(struct gn__io_timer *timer)
 
 /* ---- the beginning ---- */
 
+/* The time of a lookup: the question's, if it is shorter than the guest's. */
+static uint64_t timeout_of(const struct request *request)
+{
+    uint64_t own = request->core.question.timeout_ns;
+    uint64_t limit = request->asking.timeout_ns;
+
+    return own && own < limit ? own : limit;
+}
+
 static void ask(struct request *request)
 {
     uint64_t until;
@@ -306,7 +315,7 @@ static void ask(struct request *request)
     if (gone)
         return;
     request->gone = NULL;
-    until = gn__io_now(request->home.io) + request->asking.timeout_ns;
+    until = gn__io_now(request->home.io) + timeout_of(request);
     gn__io_start(request->home.io, &request->timeout, until);
 }
 

@@ -60,6 +60,7 @@ struct gn__question {
     const char *name;            /* IP, QUERY: the host; PORT: the service */
     const struct sockaddr *addr; /* ADDR */
     uint16_t type;               /* QUERY */
+    uint64_t timeout_ns;         /* 0: the namespace's; never longer */
 };
 
 /** What came back; memory is the lookup's. */

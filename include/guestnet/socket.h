@@ -300,6 +300,58 @@ GN_API void gn_sock_unref(struct gn_sock *sock);
  */
 GN_API void gn_sock_close(struct gn_sock *sock);
 
+/**
+ * Look an address up and connect to it: getaddrinfo(3), socket(2) and
+ * connect(2) for a guest's thread, with a time-out around them. The addresses
+ * of a name are tried one after the other, in the order of RFC 6724; an attempt
+ * gets an equal share of the time that is left, but 2 s if there are as many.
+ *
+ * @proto       "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6". A datagram socket
+ *              is connected; nothing is sent.
+ * @address     "web:80", "10.77.0.2:80", "[fd77::2]:http"; ":80" is the guest's
+ *              own loopback (conn.h).
+ * @timeout_ms  For all of it, the lookup included (in gn_namespace_system() it
+ *              takes the C library's own time). 0: as long as the lookup and
+ *              TCP try.
+ * @why         On every error gets one line that says what failed, and for a
+ *              malformed address what would be right, cut at @why_len bytes.
+ *              May be NULL.
+ * @out         A blocking socket. Set only on success. Owned by the caller:
+ *              gn_sock_close() and gn_sock_unref().
+ *
+ * Returns 0, or:
+ *   -EINVAL     @proto or @address is malformed, port 0, or NULL.
+ *   -ETIMEDOUT  The time ran out, or TCP gave up.
+ *   -EDEADLK    On the driving thread: use gn_dial().
+ *   GN_EAI_*    The lookup's error (resolver.h).
+ *   and what gn_sock_open() and gn_sock_connect() return, of the first address.
+ */
+GN_API GN_WARN_UNUSED int gn_sock_dial(struct gn_namespace *ns,
+                                       const char *proto, const char *address,
+                                       uint64_t timeout_ms, char *why,
+                                       size_t why_len, struct gn_sock **out);
+
+/**
+ * Open a socket at an address of the guest's own: socket(2), bind(2) and, for
+ * "tcp", listen(2).
+ *
+ * @proto    As gn_sock_dial(). With "tcp" and "udp" and no host the socket
+ *           serves both versions (IPV6_V6ONLY off).
+ * @address  ":80": all of its addresses; "10.77.0.2:80", "[fd77::2]:80",
+ *           "localhost:80"; port 0 takes a free one.
+ * @backlog  As gn_sock_listen(); 0: the most there may be, 4096. Not for "udp".
+ * @why, @out  As gn_sock_dial().
+ *
+ * Returns 0, or:
+ *   -EINVAL  @proto or @address is malformed, names another host, or is NULL.
+ *   and what gn_sock_open(), gn_sock_bind() and gn_sock_listen() return.
+ */
+GN_API GN_WARN_UNUSED int gn_sock_listen_at(struct gn_namespace *ns,
+                                            const char *proto,
+                                            const char *address, int backlog,
+                                            char *why, size_t why_len,
+                                            struct gn_sock **out);
+
 /** The time of the network's driver, ns, monotonic; virtual under a clock. */
 GN_API uint64_t gn_now_ns(struct gn_namespace *ns);
 /**

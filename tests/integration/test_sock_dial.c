@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * gn_sock_dial() and gn_sock_listen_at(): sockets in one call for threads that
+ * block, over a network in real time. Time-outs are met at
+ * addresses that answer nothing, and only by their results.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/socks.h"
+
+#define PLENTY_MS 30000 /* longer than anything here takes */
+
+struct fixture {
+    struct gn_network *net;
+    struct gn_namespace *web, *client;
+    char why[160];
+};
+
+static int setup(void **state)
+{
+    static const char *const prefixes[] = {"10.77.0.0/24", "fd77::/64", NULL};
+    struct gn_network_config config = {.size = sizeof(config),
+                                       .prefixes = prefixes};
+    struct gn_namespace_config web = {.size = sizeof(web), .name = "web"};
+    struct fixture *f = test_calloc(1, sizeof(*f));
+
+    assert_int_equal(gn_network_create(&config, &f->net), 0);
+    assert_int_equal(gn_namespace_create(f->net, &web, &f->web), 0);
+    assert_int_equal(gn_namespace_create(f->net, NULL, &f->client), 0);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    gn_network_close(f->net, NULL, NULL);
+    test_free(f);
+    return 0;
+}
+
+static int dial(struct fixture *f, const char *proto, const char *address,
+                uint64_t timeout_ms, struct gn_sock **out)
+{
+    f->why[0] = '\0';
+    return gn_sock_dial(f->client, proto, address, timeout_ms, f->why,
+                        sizeof(f->why), out);
+}
+
+static struct gn_sock *listen_web(struct fixture *f, const char *proto,
+                                  const char *address)
+{
+    struct gn_sock *sock;
+
+    if (gn_sock_listen_at(f->web, proto, address, 0, f->why, sizeof(f->why),
+                          &sock))
+        fail_msg("%s", f->why);
+    return sock;
+}
+
+static void expect_dial(struct fixture *f, const char *proto,
+                        const char *address, const char *peer)
+{
+    struct gn_sock *sock;
+
+    if (dial(f, proto, address, PLENTY_MS, &sock))
+        fail_msg("%s", f->why);
+    assert_string_equal(peer_of(sock), peer);
+    assert_int_equal(gn_sock_nonblock(sock), 0);
+    drop(sock);
+}
+
+static void a_listener_serves_both_versions(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *listener = listen_web(f, "tcp", ":80");
+
+    assert_int_equal(gn_sock_nonblock(listener), 0);
+    expect_dial(f, "tcp4", "web:80", "10.77.0.2:80");
+    expect_dial(f, "tcp6", "web:http", "[fd77::2]:80");
+    expect_dial(f, "tcp", "[fd77::2]:80", "[fd77::2]:80");
+    drop(listener);
+}
+
+static void a_name_s_addresses_are_tried_in_turn(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *listener = listen_web(f, "tcp4", ":80");
+
+    expect_dial(f, "tcp", "web:80", "10.77.0.2:80"); /* fd77::2 refuses. */
+    drop(listener);
+}
+
+static void datagram_sockets_are_connected(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *server = listen_web(f, "udp", ":53"), *sock;
+    char buf[8];
+
+    assert_int_equal(dial(f, "udp", "web:domain", PLENTY_MS, &sock), 0);
+    assert_int_equal(send_text(sock, "hello"), 5);
+    assert_int_equal(gn_sock_recv(server, buf, sizeof(buf), 0), 5);
+    drop(sock);
+    drop(server);
+}
+
+static void a_dial_without_a_host_is_to_the_own_loopback(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *listener, *sock;
+
+    assert_int_equal(gn_sock_listen_at(f->client, "tcp", "localhost:81", 1,
+                                       NULL, 0, &listener),
+                     0);
+    assert_int_equal(dial(f, "tcp", ":81", PLENTY_MS, &sock), 0);
+    assert_string_equal(peer_of(sock), "127.0.0.1:81");
+    drop(sock);
+    drop(listener);
+}
+
+static void errors_are_explained(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = NULL;
+
+    assert_int_equal(dial(f, "tcp", "10.77.0.2:80", PLENTY_MS, &sock),
+                     -ECONNREFUSED);
+    assert_string_equal(f->why, "10.77.0.2:80: Connection refused");
+    assert_int_equal(dial(f, "tcp", "nowhere:80", PLENTY_MS, &sock),
+                     GN_EAI_NONAME);
+    assert_non_null(strstr(f->why, "nowhere: "));
+    assert_int_equal(dial(f, "tcp", "web", PLENTY_MS, &sock), -EINVAL);
+    assert_string_equal(f->why,
+                        "address \"web\": no port; \"web:80\" would have one");
+    assert_int_equal(dial(f, "tcp", "web:0", PLENTY_MS, &sock), -EINVAL);
+    assert_int_equal(dial(f, "sctp", "web:80", PLENTY_MS, &sock), -EINVAL);
+    assert_null(sock);
+}
+
+static void a_dial_ends_in_its_time(void **state)
+{
+    struct gn_path_config block = {.size = sizeof(block), .block = true};
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+
+    assert_int_equal(gn_path_set(f->net, f->client, f->web, &block), 0);
+    assert_int_equal(dial(f, "tcp4", "web:80", 20, &sock), -ETIMEDOUT);
+    assert_string_equal(f->why, "10.77.0.2:80: Connection timed out");
+}
+
+/* The guest's own limit of a lookup is 10 s, more than the test has. */
+static void a_lookup_ends_in_the_dial_s_time(void **state)
+{
+    struct gn_fault_rule hang = {.pattern = "*", .fault = GN_FAULT_HANG};
+    struct gn_resolver_fault_config config = {
+        .size = sizeof(config), .rules = &hang, .n_rules = 1};
+    struct gn_namespace_config guest = {.size = sizeof(guest)};
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+
+    assert_int_equal(gn_resolver_network(&config.inner), 0);
+    assert_int_equal(gn_resolver_fault(&config, &guest.resolver), 0);
+    assert_int_equal(gn_namespace_create(f->net, &guest, &f->client), 0);
+    assert_int_equal(dial(f, "tcp", "web:80", 20, &sock), -ETIMEDOUT);
+    gn_namespace_close(f->client, 0, NULL, NULL);
+    gn_resolver_close(guest.resolver);
+    gn_resolver_close(config.inner);
+}
+
+static void a_listener_has_its_own_addresses(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = NULL, *first = listen_web(f, "tcp", ":80");
+
+    assert_int_equal(gn_sock_listen_at(f->web, "tcp", "client:80", 0, f->why,
+                                       sizeof(f->why), &sock),
+                     -EINVAL);
+    assert_string_equal(f->why,
+                        "host \"client\": a listener has its own addresses, "
+                        "by number, or \"localhost\"");
+    assert_int_equal(gn_sock_listen_at(f->web, "tcp", "10.77.0.9:80", 0, f->why,
+                                       sizeof(f->why), &sock),
+                     -EADDRNOTAVAIL);
+    assert_int_equal(gn_sock_listen_at(f->web, "tcp", ":80", 0, f->why,
+                                       sizeof(f->why), &sock),
+                     -EADDRINUSE);
+    assert_string_equal(f->why, ":80: Address already in use");
+    assert_null(sock);
+    drop(first);
+}
+
+static void the_kernel_s_sockets_are_dialled_too(void **state)
+{
+    struct gn_namespace *kernel;
+    struct gn_sock *listener, *sock;
+
+    (void)state;
+    assert_int_equal(gn_namespace_system(&kernel), 0);
+    assert_int_equal(
+        gn_sock_listen_at(kernel, "tcp4", "127.0.0.1:0", 0, NULL, 0, &listener),
+        0);
+    assert_int_equal(gn_sock_dial(kernel, "tcp", name_of(listener), PLENTY_MS,
+                                  NULL, 0, &sock),
+                     0);
+    drop(sock);
+    drop(listener);
+    gn_namespace_close(kernel, 0, NULL, NULL);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_listener_serves_both_versions),
+        CASE(a_name_s_addresses_are_tried_in_turn),
+        CASE(datagram_sockets_are_connected),
+        CASE(a_dial_without_a_host_is_to_the_own_loopback),
+        CASE(errors_are_explained),
+        CASE(a_dial_ends_in_its_time),
+        CASE(a_lookup_ends_in_the_dial_s_time),
+        CASE(a_listener_has_its_own_addresses),
+        CASE(the_kernel_s_sockets_are_dialled_too),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
