@@ -56,6 +56,7 @@ extern const struct bench_row bench_dial_rows[];
 extern const struct bench_row bench_resolve_rows[];
 extern const struct bench_row bench_ipam_rows[];
 extern const struct bench_row bench_lock_rows[];
+extern const struct bench_row bench_machine_rows[];
 
 /** CLOCK_MONOTONIC. */
 uint64_t bench_now_ns(void);

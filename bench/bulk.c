@@ -9,6 +9,7 @@
  */
 #include "bench.h"
 #include "bulk.h"
+#include "machine.h"
 #include "world.h"
 
 #include <errno.h>
@@ -226,6 +227,14 @@ static int measure_two_threads(const struct bench_run *run, double *out)
     return measure_pairs(run, run->side == BENCH_REFERENCE, 1, out);
 }
 
+/** Of what the machine takes from one thread to another. */
+static int measure_of_copy(const struct bench_run *run, double *out)
+{
+    if (run->side == BENCH_REFERENCE)
+        return machine_copy(run, out);
+    return measure_pairs(run, false, 1, out);
+}
+
 static int measure_sum(const struct bench_run *run, double *out)
 {
     return measure_pairs(run, false, run->arg, out);
@@ -316,6 +325,13 @@ const struct bench_row bench_bulk_rows[] = {
      {0, 0},
      BENCH_RATIO_MIN,
      1.0},
+    {"tcp_bulk_of_copy",
+     "Gbit/s",
+     "copy_two_cpus",
+     measure_of_copy,
+     {0, 0},
+     BENCH_RATIO_MIN,
+     0.9},
     {"tcp_bulk_pairs_2",
      "Gbit/s",
      "1 pair of guests",

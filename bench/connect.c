@@ -8,6 +8,10 @@
 #include "world.h"
 
 #include <errno.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define IN_A_ROW 200000u
 #define PART     20000u
@@ -125,6 +129,69 @@ static int measure_ends(const struct bench_run *run, double *out)
     return err;
 }
 
+/* ---- instructions ---- */
+
+/** A descriptor that counts those of this thread outside the kernel. */
+static int counter_open(void)
+{
+    struct perf_event_attr attr = {
+        .type = PERF_TYPE_HARDWARE,
+        .size = sizeof(attr),
+        .config = PERF_COUNT_HW_INSTRUCTIONS,
+        .exclude_kernel = 1,
+        .exclude_hv = 1,
+    };
+    long fd =
+        syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+    if (fd >= 0)
+        return (int)fd;
+    fprintf(stderr, "instructions are not counted: %s\n",
+            errno == EACCES || errno == EPERM
+                ? "the kernel does not allow it (kernel.perf_event_paranoid)"
+                : "no counter in this processor or virtual machine; "
+                  "script/route counts without");
+    return -ENOTSUP;
+}
+
+static int count_connections(const struct course *course, int counter,
+                             double *each)
+{
+    uint64_t before, after;
+    double rate;
+    int err;
+
+    if (read(counter, &before, sizeof(before)) != sizeof(before))
+        return -ENOTSUP;
+    err = connect_many(course, PART, &rate);
+    if (read(counter, &after, sizeof(after)) != sizeof(after))
+        return -ENOTSUP;
+    *each = (double)(after - before) / PART;
+    return err;
+}
+
+static int measure_cost(const struct bench_run *run, double *out)
+{
+    struct course course;
+    struct world world;
+    double rate;
+    int counter = counter_open();
+    int err;
+
+    (void)run;
+    if (counter < 0)
+        return counter;
+    err = world_open(&world, false, 2, NULL);
+    if (!err)
+        err = course_open(&course, &world);
+    if (!err)
+        err = connect_many(&course, PART, &rate);
+    if (!err)
+        err = count_connections(&course, counter, out);
+    close(counter);
+    return err;
+}
+
 const struct bench_row bench_connect_rows[] = {
     {"tcp_connect_close",
      "1/s",
@@ -133,6 +200,13 @@ const struct bench_row bench_connect_rows[] = {
      {0, 0},
      BENCH_RATIO_MIN,
      10.0},
+    {"tcp_connect_close_cost",
+     "instr",
+     NULL,
+     measure_cost,
+     {0, 0},
+     BENCH_PRINTED,
+     0},
     {"tcp_connect_close_last",
      "1/s",
      "the first 20,000 (ours: the last)",

@@ -57,10 +57,10 @@ struct figures {
 };
 
 static const struct bench_row *const all_rows[] = {
-    bench_bulk_rows,     bench_round_trip_rows, bench_connect_rows,
-    bench_datagram_rows, bench_guest_rows,      bench_ipam_rows,
-    bench_lock_rows,     bench_publish_rows,    bench_http_rows,
-    bench_dial_rows,     bench_resolve_rows,
+    bench_machine_rows, bench_bulk_rows,     bench_round_trip_rows,
+    bench_connect_rows, bench_datagram_rows, bench_guest_rows,
+    bench_ipam_rows,    bench_lock_rows,     bench_publish_rows,
+    bench_http_rows,    bench_dial_rows,     bench_resolve_rows,
 };
 
 static const char *const goal_text[] = {
@@ -186,6 +186,19 @@ static double median(double *samples, size_t n)
     return n % 2 ? samples[n / 2] : (samples[n / 2 - 1] + samples[n / 2]) / 2;
 }
 
+/** Of each run of ours and the one of the reference that followed. */
+static double median_ratio(const struct figures *f, size_t n_sides)
+{
+    double ratios[RUNS_MAX];
+
+    if (n_sides < BENCH_N_SIDES || f->err[BENCH_OURS] ||
+        f->err[BENCH_REFERENCE])
+        return NAN;
+    for (size_t i = 0; i < f->n; i++)
+        ratios[i] = f->samples[BENCH_OURS][i] / f->samples[BENCH_REFERENCE][i];
+    return median(ratios, f->n);
+}
+
 static void run_row(const struct bench_row *row, const struct options *options,
                     struct figures *f)
 {
@@ -199,10 +212,10 @@ static void run_row(const struct bench_row *row, const struct options *options,
             if (!f->err[side])
                 f->err[side] = measure(row, options, (enum bench_side)side,
                                        &f->samples[side][f->n]);
+    f->ratio = median_ratio(f, n_sides);
     for (size_t side = 0; side < BENCH_N_SIDES; side++)
         f->median[side] = median(f->samples[side],
                                  side < n_sides && !f->err[side] ? f->n : 0);
-    f->ratio = f->median[BENCH_OURS] / f->median[BENCH_REFERENCE];
     f->spread = (ours[f->n - 1] - ours[0]) / f->median[BENCH_OURS];
 }
 

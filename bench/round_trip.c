@@ -3,6 +3,7 @@
  * Round trips: one byte there and one byte back, microseconds each.
  */
 #include "bench.h"
+#include "machine.h"
 #include "world.h"
 
 #include <errno.h>
@@ -77,6 +78,14 @@ static int measure_two_threads(const struct bench_run *run, double *out)
     end_close(ends[1]);
     world_close(&world);
     return 0;
+}
+
+/** Of what the machine takes from one thread to another and back. */
+static int measure_of_line(const struct bench_run *run, double *out)
+{
+    if (run->side == BENCH_REFERENCE)
+        return machine_line(run, out);
+    return measure_two_threads(run, out);
 }
 
 /* ---- one thread at both ends ---- */
@@ -188,6 +197,13 @@ const struct bench_row bench_round_trip_rows[] = {
      {0, 0},
      BENCH_RATIO_MAX,
      0.15},
+    {"tcp_rr_of_line",
+     "us",
+     "line_two_cpus",
+     measure_of_line,
+     {0, 0},
+     BENCH_PRINTED,
+     0},
     {"tcp_rr_10k_connections",
      "us",
      "10 connections",
