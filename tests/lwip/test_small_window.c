@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Segments that wait to be sent and are longer than what would be cut now: by
- * the largest window that the peer has offered, or by an MSS that has become
- * less. Without netstack/patches/0003 each case ends in an assertion, or the
+ * What waits for the window of a peer that is played here, by a function that
+ * makes segments without payload.
+ *
+ * netstack/patches/0003: segments that are longer than what would be cut now,
+ * by the largest window that the peer has offered, or by an MSS that has
+ * become less. Without it each of those cases ends in an assertion, or the
  * segment is never sent.
  *
- * The peer is played: it is a function that makes segments without payload.
+ * netstack/patches/0004: the last byte is taken as a probe. Without it the
+ * persist timer goes on, and asserts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -165,6 +169,21 @@ static void long_segment_is_split_for_a_small_window(void **state)
     assert_int_equal(f->last_len, MSS_LESS);
 }
 
+static void last_byte_taken_as_a_probe_ends_the_probes(void **state)
+{
+    struct fixture *f = *state;
+
+    hear(f, TCP_SYN | TCP_ACK, 0);
+    assert_int_equal(tcp_write(f->pcb, data, 1, 0), ERR_OK);
+    assert_int_equal(tcp_output(f->pcb), ERR_OK);
+    pass(SLOW_TICKS);
+    assert_true(f->pcb->persist_backoff > 0);
+    hear(f, TCP_ACK, 0);
+    assert_null(f->pcb->unsent);
+    pass(SLOW_TICKS);
+    assert_int_equal(f->pcb->persist_backoff, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +193,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             long_segment_is_split_for_a_small_window, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            last_byte_taken_as_a_probe_ends_the_probes, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
