@@ -6,15 +6,8 @@
  * answered, a lookup ends at most once, and with what can be: addresses of the
  * version that was asked for, names that are some, messages.
  */
+#include "tests/fuzz/check.h"
 #include "tests/unit/resolver/ares_fixture.h"
-
-#define CHECK(condition)                                            \
-    do {                                                            \
-        if (!(condition)) {                                         \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #condition); \
-            abort();                                                \
-        }                                                           \
-    } while (0)
 
 enum {
     KINDS = 8,        /* in the first byte */

@@ -15,14 +15,7 @@
 #include "netstack/icmp.h"
 #include "netstack/packet.h"
 #include "netstack/wire.h"
-
-#define CHECK(condition)                                            \
-    do {                                                            \
-        if (!(condition)) {                                         \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #condition); \
-            abort();                                                \
-        }                                                           \
-    } while (0)
+#include "tests/fuzz/check.h"
 
 enum { CHOICES = 4, FLAG_TRUSTED = 1, FLAG_ABSENT = 2 };
 

@@ -14,14 +14,7 @@
 #include <string.h>
 
 #include "host/policy.h"
-
-#define CHECK(condition)                                            \
-    do {                                                            \
-        if (!(condition)) {                                         \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #condition); \
-            abort();                                                \
-        }                                                           \
-    } while (0)
+#include "tests/fuzz/check.h"
 
 enum { HEAD = 32, LINES = 32, FLAG_OWN = 1, FLAG_V4 = 2 };
 

@@ -16,13 +16,7 @@
 
 #include <guestnet/guestnet.h>
 
-#define CHECK(condition)                                            \
-    do {                                                            \
-        if (!(condition)) {                                         \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #condition); \
-            abort();                                                \
-        }                                                           \
-    } while (0)
+#include "tests/fuzz/check.h"
 
 /* A line longer than any name may be. */
 #define LINE_MAX_LEN 600u
