@@ -262,7 +262,7 @@ static void egress_unref(struct gn__egress *egress)
 {
     struct gn__mem mem = egress->mem;
 
-    if (atomic_fetch_sub(&egress->refs, 1) != 1)
+    if (!gn__ref_give(&egress->refs))
         return;
     if (egress->ops.close)
         egress->ops.close(egress->self);
@@ -271,7 +271,7 @@ static void egress_unref(struct gn__egress *egress)
 
 static void taken(struct gn__outside *outside)
 {
-    atomic_fetch_add(&gn__egress_of(outside)->refs, 1);
+    gn__ref_take(&gn__egress_of(outside)->refs);
 }
 
 static void released(struct gn__outside *outside)
@@ -301,7 +301,7 @@ int gn__egress_create(const struct gn_egress_ops *ops, void *self,
     egress->mem = *mem;
     egress->ops = *ops;
     egress->self = self;
-    atomic_init(&egress->refs, 1);
+    gn__ref_init(&egress->refs, 1);
     *out = &egress->base;
     return 0;
 }

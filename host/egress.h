@@ -20,8 +20,7 @@
  */
 #include <guestnet/egress.h>
 
-#include <stdatomic.h>
-
+#include "base/ref.h"
 #include "host/drive.h"
 #include "host/policy.h"
 #include "namespace/namespace.h"
@@ -32,7 +31,7 @@ struct gn__egress {
     struct gn__mem mem;
     struct gn_egress_ops ops;
     void *self;
-    _Atomic uint32_t refs; /* its owner's, and one of each that has it */
+    struct gn__ref refs; /* its owner's, and one of each that has it */
 };
 
 static inline struct gn__egress *gn__egress_of(struct gn__outside *outside)

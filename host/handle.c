@@ -11,14 +11,14 @@
 
 void gn__handle_ref(struct gn__handle *handle)
 {
-    handle->refs++;
+    gn__ref_take(&handle->refs);
 }
 
 void gn__handle_unref(struct gn__handle *handle)
 {
     struct gn__engine *engine = handle->engine;
 
-    if (--handle->refs)
+    if (!gn__ref_give(&handle->refs))
         return;
     gn_sock_unref(handle->sock);
     gn__free(&engine->net.mem, handle, handle->ops->size);
@@ -102,7 +102,7 @@ int gn__handle_create(const struct gn__handle_ops *ops, struct gn_network *net,
     handle->engine = engine;
     handle->end.run = run_end;
     handle->task.run = run_turn;
-    handle->refs = 1;
+    gn__ref_init(&handle->refs, 1);
     gn__engine_ref(engine);
     gn__io_at_end(io, &handle->end);
     gn__io_hold(io);

@@ -23,6 +23,7 @@
  */
 #include <guestnet/network.h>
 
+#include "base/ref.h"
 #include "host/drive.h"
 
 struct gn__handle;
@@ -56,8 +57,9 @@ struct gn__handle {
     struct gn__io_end end;
     struct gn__io_task task;
     enum gn__handle_state state;
-    unsigned refs; /* its own until GONE, and of who is in its callbacks */
-    bool asked;    /* to be closed */
+    struct gn__ref
+        refs;   /* its own until GONE, and of who is in its callbacks */
+    bool asked; /* to be closed */
     gn_close_cb close_cb;
     void *close_arg;
 };

@@ -12,6 +12,8 @@
 
 #include <errno.h>
 
+#include "base/ref.h"
+
 /** Timers and tasks that run before other callbacks have their turn. */
 #define RUN_AT_ONCE 16u
 
@@ -23,7 +25,8 @@ struct host_io {
     struct gn__notice notice;
     uint64_t armed; /* when the event or notice comes; UINT64_MAX: never */
     int n_holds;
-    unsigned refs; /* the network, and who runs it; the driving thread's */
+    struct gn__ref
+        refs; /* the network, and who runs it; the driving thread's */
     bool ended;
 };
 
@@ -36,7 +39,7 @@ static void unref(struct host_io *self)
 {
     struct gn__mem mem = self->mem;
 
-    if (--self->refs)
+    if (!gn__ref_give(&self->refs))
         return;
     gn__engine_unref(self->engine);
     gn__free(&mem, self, sizeof(*self));
@@ -76,7 +79,7 @@ static void run(struct gn__notice *notice)
     struct host_io *self = gn__container_of(notice, struct host_io, notice);
 
     self->armed = UINT64_MAX; /* It has come. */
-    self->refs++;
+    gn__ref_take(&self->refs);
     (void)gn__io_run(&self->io, RUN_AT_ONCE);
     rearm(self);
     unref(self);
@@ -158,7 +161,7 @@ static struct host_io *make(struct gn__engine *engine)
     self->event.fire = fire;
     self->notice.run = run;
     self->armed = UINT64_MAX;
-    self->refs = 1;
+    gn__ref_init(&self->refs, 1);
     return self;
 }
 

@@ -25,6 +25,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/ref.h"
 #include "host/sockfd.h"
 #include "namespace/namespace.h"
 
@@ -34,7 +35,7 @@
 struct sockfd {
     struct gn__sock_fd base; /* first */
     struct gn__mem mem;
-    _Atomic uint32_t refs; /* the socket's, and one of each run() */
+    struct gn__ref refs; /* the socket's, and one of each run() */
     pthread_mutex_t lock;
     int fd;     /* -1: closed */
     bool shown; /* the eventfd is filled */
@@ -50,7 +51,7 @@ static void unref(struct sockfd *self)
 {
     struct gn__mem mem = self->mem;
 
-    if (atomic_fetch_sub(&self->refs, 1) != 1)
+    if (!gn__ref_give(&self->refs))
         return;
     if (self->fd >= 0)
         close(self->fd);
@@ -74,7 +75,7 @@ static void show(struct sockfd *self, bool level)
 
 static void take(struct gn__late *late)
 {
-    atomic_fetch_add(&of_late(late)->refs, 1);
+    gn__ref_take(&of_late(late)->refs);
 }
 
 static void run(struct gn__late *late)
@@ -113,7 +114,7 @@ static int create(const struct gn_sock *sock, short events, struct sockfd **out)
     self->base.late.take = take;
     self->base.late.run = run;
     gn__list_init(&self->base.late.link);
-    atomic_init(&self->refs, 1);
+    gn__ref_init(&self->refs, 1);
     pthread_mutex_init(&self->lock, NULL);
     *out = self;
     return 0;

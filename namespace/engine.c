@@ -63,7 +63,7 @@ int gn__engine_create(const struct gn__driver_ops *driver, void *driver_self,
         return -ENOMEM;
     engine->driver = driver;
     engine->driver_self = driver_self;
-    atomic_init(&engine->refs, 1);
+    gn__ref_init(&engine->refs, 1);
     atomic_init(&engine->next, GN__NEVER);
     atomic_init(&engine->armed, GN__NEVER);
     init_lists(engine);
@@ -116,12 +116,12 @@ static void engine_destroy(struct gn__engine *engine)
 
 void gn__engine_ref(struct gn__engine *engine)
 {
-    atomic_fetch_add_explicit(&engine->refs, 1, memory_order_relaxed);
+    gn__ref_take(&engine->refs);
 }
 
 void gn__engine_unref(struct gn__engine *engine)
 {
-    if (atomic_fetch_sub_explicit(&engine->refs, 1, memory_order_acq_rel) == 1)
+    if (gn__ref_give(&engine->refs))
         engine_destroy(engine);
 }
 

@@ -29,6 +29,7 @@
 #include "base/heap.h"
 #include "base/io.h"
 #include "base/list.h"
+#include "base/ref.h"
 #include "base/rng.h"
 #include "netstack/netstack.h"
 
@@ -125,7 +126,7 @@ struct gn__late {
 struct gn__engine {
     const struct gn__driver_ops *driver;
     void *driver_self;
-    _Atomic uint32_t refs;
+    struct gn__ref refs;
     struct gn__netstack net;     /* net.now is the time of this entry */
     struct gn__rng rng;          /* everything random derives from it */
     uint64_t key[2];             /* the seed of namespaces' streams */

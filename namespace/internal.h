@@ -145,7 +145,7 @@ struct gn__pmtu {
 
 struct gn_namespace {
     struct gn__engine *engine; /* a reference */
-    _Atomic uint32_t refs;     /* its own while open, one of each socket */
+    struct gn__ref refs;       /* its own while open, one of each socket */
     struct gn_network *home;   /* the one it was created in */
     struct gn__list of_net;
     struct gn__table_node by_name;

@@ -220,7 +220,7 @@ static struct gn_namespace *ns_alloc(struct gn_network *net,
     gn__engine_ref(net->engine);
     ns->engine = net->engine;
     ns->home = net;
-    atomic_init(&ns->refs, 1);
+    gn__ref_init(&ns->refs, 1);
     ns->id = ++net->engine->last_generation;
     ns->limits = config->limits;
     gn__limits_fill(&ns->limits, &net->limits);
@@ -539,14 +539,14 @@ void gn__ns_end(struct gn_namespace *ns, bool silent)
 
 void gn__ns_ref(struct gn_namespace *ns)
 {
-    atomic_fetch_add_explicit(&ns->refs, 1, memory_order_relaxed);
+    gn__ref_take(&ns->refs);
 }
 
 void gn__ns_unref(struct gn_namespace *ns)
 {
     struct gn__engine *engine = ns->engine;
 
-    if (atomic_fetch_sub_explicit(&ns->refs, 1, memory_order_acq_rel) != 1)
+    if (!gn__ref_give(&ns->refs))
         return;
     gn__free(&engine->net.mem, ns, sizeof(*ns));
     gn__engine_unref(engine);

@@ -93,6 +93,7 @@ static struct gn__played *new_played(struct gn__outside_guest *guest,
 
     if (!played)
         return NULL;
+    gn__ref_init(&played->refs, 1);
     played->addr = *addr;
     played->guest = guest;
     if (gn__table_add(&guest->played, &played->node, &played->addr,
@@ -110,11 +111,12 @@ int gn__outside_play(struct gn__outside_guest *guest,
 
     if (!guest->outside) {
         played = find_played(guest, addr);
-        if (!played)
+        if (played)
+            gn__ref_take(&played->refs);
+        else
             played = new_played(guest, addr);
         if (!played)
             return -ENOMEM;
-        played->refs++;
     }
     *out = played;
     return 0;
@@ -124,7 +126,7 @@ void gn__outside_unplay(struct gn__played *played)
 {
     struct gn__outside_guest *guest;
 
-    if (!played || --played->refs > 0)
+    if (!played || !gn__ref_give(&played->refs))
         return;
     guest = played->guest;
     gn__table_del(&guest->played, &played->node);

@@ -73,7 +73,7 @@ struct gn__played {
     struct gn__table_node node;
     struct gn__addr addr;
     struct gn__outside_guest *guest;
-    uint32_t refs;
+    struct gn__ref refs;
 };
 
 /** Datagrams that wait, charged to the guest's stack at the gateway. */

@@ -83,7 +83,7 @@ int gn__sock_create(struct gn_namespace *ns, const struct gn__sock_ops *ops,
     sock->engine = ns->engine;
     sock->ns = ns;
     sock->family = family;
-    atomic_init(&sock->refs, 1);
+    gn__ref_init(&sock->refs, 1);
     atomic_init(&sock->room, 0);
     gn__list_init(&sock->changed);
     gn__list_init(&sock->waits);
@@ -217,30 +217,35 @@ int gn_sock_open(struct gn_namespace *ns, int family, int type, int protocol,
 struct gn_sock *gn_sock_ref(struct gn_sock *sock)
 {
     if (sock)
-        atomic_fetch_add_explicit(&sock->refs, 1, memory_order_relaxed);
+        gn__ref_take(&sock->refs);
     return sock;
+}
+
+/* Without a reference left, inside the engine: nothing there may lead to it any
+ * more. */
+static void forget_sock(struct gn_sock *sock)
+{
+    if (!sock->closed)
+        gn__sock_close(sock);
+    gn__sock_fds_end(sock);
+    gn__watch_end(sock);
+    gn__list_del(&sock->changed);
 }
 
 void gn_sock_unref(struct gn_sock *sock)
 {
     struct gn_namespace *ns;
 
-    if (!sock)
+    if (!sock || !gn__ref_give(&sock->refs))
         return;
-    if (atomic_fetch_sub_explicit(&sock->refs, 1, memory_order_acq_rel) != 1)
-        return;
-    if (!sock->closed || !gn__list_empty(&sock->fds)) {
+    if (!sock->closed || sock->watch || !gn__list_empty(&sock->fds)) {
         gn__engine_enter(sock->engine);
-        if (!sock->closed)
-            gn__sock_close(sock);
-        gn__sock_fds_end(sock);
-        gn__list_del(&sock->changed);
+        forget_sock(sock);
         gn__engine_leave(sock->engine);
     }
     if (sock->ops->done)
         sock->ops->done(sock);
     ns = sock->ns;
-    gn__watch_free(sock);
     gn__free(&sock->engine->net.mem, sock, sock->ops->size);
     gn__ns_unref(ns);
 }

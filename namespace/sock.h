@@ -28,6 +28,7 @@
  */
 #include <guestnet/socket.h>
 
+#include "base/ref.h"
 #include "namespace/engine.h"
 
 struct gn__binding;
@@ -195,7 +196,7 @@ struct gn_sock {
     struct gn__list fds;     /* struct gn__sock_fd */
     struct gn__watch *watch; /* NULL: never watched */
     struct gn__bound *bound; /* NULL: nobody outside knows its port */
-    _Atomic uint32_t refs;
+    struct gn__ref refs;
     _Atomic uint32_t room; /* bytes send would take, a hint */
     int type;
     int dead; /* what all calls return; 0: alive */
@@ -269,8 +270,8 @@ void gn__watch_settle(struct gn_sock *sock, short ready);
 /** Stop, and off the driving thread wait for a callback that is running.
  *  Leaves and enters the engine. */
 void gn__watch_stop(struct gn_sock *sock);
-/** Free it; nobody else knows the socket. */
-void gn__watch_free(struct gn_sock *sock);
+/** The socket goes: its last reference has been given back. */
+void gn__watch_end(struct gn_sock *sock);
 
 /* ---- sock_group.c ---- */
 

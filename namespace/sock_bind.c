@@ -153,7 +153,7 @@ static struct gn__binding *make(struct gn_sock *sock,
     b->use = use;
     b->addr = *addr;
     b->iface = sock->bound_if;
-    b->refs = 1;
+    gn__ref_init(&b->refs, 1);
     b->v6only = sock->opt.v6only;
     b->reuse_addr = sock->opt.reuse_addr;
     b->reuse_port = sock->opt.reuse_port;
@@ -163,7 +163,7 @@ static struct gn__binding *make(struct gn_sock *sock,
 
 struct gn__binding *gn__binding_ref(struct gn__binding *binding)
 {
-    binding->refs++;
+    gn__ref_take(&binding->refs);
     return binding;
 }
 
@@ -171,7 +171,7 @@ void gn__binding_unref(struct gn__binding *binding)
 {
     struct gn__port_use *use = binding->use;
 
-    if (--binding->refs > 0)
+    if (!gn__ref_give(&binding->refs))
         return;
     gn__list_del(&binding->of_use);
     gn__free(&use->engine->net.mem, binding, sizeof(*binding));
@@ -215,7 +215,7 @@ int gn__bind_listen(struct gn_sock *sock)
 
     if (gn__port_conflicts(sock, &b->addr, b->use->key.port, false))
         return -EADDRINUSE;
-    if (b->refs > 1 && in_the_way(sock, b, false))
+    if (gn__ref_is_shared(&b->refs) && in_the_way(sock, b, false))
         return -EADDRINUSE; /* A connection of its own rests there. */
     b->listening = true;
     gn__served_changed(sock->engine);

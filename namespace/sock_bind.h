@@ -34,8 +34,8 @@ struct gn__binding {
     struct gn__port_use *use;
     struct gn_sock *sock; /* NULL: connections only */
     struct gn__addr addr;
-    unsigned iface; /* of a link-local address; 0: any */
-    uint32_t refs;  /* the socket, each connection */
+    unsigned iface;      /* of a link-local address; 0: any */
+    struct gn__ref refs; /* the socket, each connection */
     bool v6only;
     bool reuse_addr; /* of a socket: read there */
     bool reuse_port;

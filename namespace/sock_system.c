@@ -31,9 +31,9 @@ struct gn__system_fd {
     struct gn__late end; /* of the socket's share, after unlocking */
     struct gn__mem mem;
     const struct gn__kernel *kernel;
-    _Atomic uint32_t refs;   /* of the memory: all shares, and the socket's */
-    _Atomic uint32_t shares; /* of the descriptor */
-    _Atomic int over;        /* 0, or what calls return: the socket has ended */
+    struct gn__ref refs;   /* of the memory: all shares, and the socket's */
+    struct gn__ref shares; /* of the descriptor */
+    _Atomic int over;      /* 0, or what calls return: the socket has ended */
     int fd;
     int bell; /* rung when the socket ends; below 0: nobody would hear it */
     unsigned n_shown;
@@ -59,7 +59,7 @@ static void unref(struct gn__system_fd *held)
 {
     struct gn__mem mem = held->mem;
 
-    if (atomic_fetch_sub(&held->refs, 1) != 1)
+    if (!gn__ref_give(&held->refs))
         return;
     while (held->n_shown > 0)
         held->kernel->close(held->shown[--held->n_shown].fd);
@@ -70,7 +70,7 @@ static void unref(struct gn__system_fd *held)
 
 static void release(struct gn__system_fd *held)
 {
-    if (atomic_fetch_sub(&held->shares, 1) != 1)
+    if (!gn__ref_give(&held->shares))
         return;
     held->kernel->close(held->fd);
     unref(held);
@@ -88,7 +88,7 @@ static void run_end(struct gn__late *late)
 
     if (held->bell >= 0)
         held->kernel->ring(held->bell);
-    if (atomic_load(&held->shares) > 1)
+    if (gn__ref_is_shared(&held->shares))
         held->kernel->interrupt(held->fd);
     release(held);
 }
@@ -111,8 +111,8 @@ static int hold(const struct gn_namespace *ns, int fd,
     gn__list_init(&held->end.link);
     held->mem = ns->engine->net.mem;
     held->kernel = ns->kernel;
-    atomic_init(&held->refs, 2);
-    atomic_init(&held->shares, 1);
+    gn__ref_init(&held->refs, 2);
+    gn__ref_init(&held->shares, 1);
     atomic_init(&held->over, 0);
     held->fd = fd;
     held->bell = -1;
@@ -129,7 +129,7 @@ int gn__system_begin(struct gn_sock *sock, struct gn__system_use *use)
     use->held = of_sock(sock)->held;
     use->kernel = use->held->kernel;
     use->fd = use->held->fd;
-    atomic_fetch_add(&use->held->shares, 1);
+    gn__ref_take(&use->held->shares);
     gn__sock_leave(sock);
     return 0;
 }

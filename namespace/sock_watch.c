@@ -4,11 +4,18 @@
  * The subscription: a callback on the driving thread for as long as what it
  * asked for holds.
  *
- * A notice that is queued or running holds a reference, so that the socket is
- * there when it runs. After each run the socket is settled again, which queues
- * the notice anew if the state still asks for it: other sockets' notices come
- * first, and one that is never read starves nobody.
+ * After each run the socket is settled again, which queues the notice anew if
+ * the state still asks for it: other sockets' notices come first, and one that
+ * is never read starves no other. What its namespace has ended stays ready for
+ * ever, so of that the watch is told once, for the last time.
+ *
+ * A notice that is queued holds no reference: the last one that is given back
+ * ends the socket then and there, on whatever thread. The run takes one for the
+ * time of the callback, if it still can. And where the driving thread has the
+ * notice in its hands already, but not yet the lock, the watch outlives the
+ * socket and is freed there (`sock` is NULL then).
  */
+#include <assert.h>
 #include <errno.h>
 
 #include "namespace/internal.h"
@@ -17,11 +24,12 @@
 
 struct gn__watch {
     struct gn__notice notice;
-    struct gn_sock *sock;
+    struct gn__engine *engine;
+    struct gn_sock *sock; /* NULL: gone, while the notice was about to run */
     gn_watch_cb callback;
     void *arg;
-    short events; /* 0: stopped */
-    bool queued;
+    short events;             /* 0: stopped */
+    bool queued;              /* until it has the lock, also off the list */
     bool running;             /* the callback, without the lock */
     struct gn__list stoppers; /* struct gn__waiter: until it has run */
 };
@@ -35,67 +43,82 @@ void gn__watch_settle(struct gn_sock *sock, short ready)
     if (!(ready & (watch->events | POLLERR | POLLHUP)))
         return;
     watch->queued = true;
-    gn_sock_ref(sock);
-    gn__notice_queue(sock->engine, &watch->notice);
+    gn__notice_queue(watch->engine, &watch->notice);
 }
 
-/* Inside the engine: what to call with, 0 for not at all. The reference of
- * the notice alone does not count: its user has let go of the socket. */
-static short begin_run(struct gn__watch *watch)
+static void watch_free(struct gn__watch *watch)
+{
+    gn__free(&watch->engine->net.mem, watch, sizeof(*watch));
+}
+
+/* Inside the engine: what to call with, and then with a reference to the
+ * socket; or 0: not at all. */
+static short watch_begin_run(struct gn__watch *watch)
 {
     struct gn_sock *sock = watch->sock;
-    short asked = watch->events | POLLERR | POLLHUP;
+    short ready;
 
     watch->queued = false;
-    if (!watch->events || atomic_load(&sock->refs) == 1)
+    if (!sock) {
+        watch_free(watch);
         return 0;
-    return gn__sock_ready(sock) & asked;
+    }
+    if (!watch->events)
+        return 0;
+    ready = gn__sock_ready(sock) & (watch->events | POLLERR | POLLHUP);
+    if (!ready || !gn__ref_try(&sock->refs))
+        return 0;
+    watch->running = true;
+    if (sock->dead)
+        watch->events = 0;
+    return ready;
 }
 
-static void end_run(struct gn__watch *watch)
+static void watch_end_run(struct gn__watch *watch)
 {
     struct gn__list *it;
 
     watch->running = false;
     while ((it = gn__list_pop(&watch->stoppers)))
-        gn__engine_wake(watch->sock->engine,
+        gn__engine_wake(watch->engine,
                         gn__container_of(it, struct gn__waiter, link));
     gn__sock_changed(watch->sock);
 }
 
-static void run(struct gn__notice *notice)
+static void watch_run(struct gn__notice *notice)
 {
     struct gn__watch *watch =
         gn__container_of(notice, struct gn__watch, notice);
-    struct gn_sock *sock = watch->sock;
-    gn_watch_cb callback;
-    void *arg;
+    struct gn__engine *engine = watch->engine; /* The driver has it. */
+    struct gn_sock *sock = NULL;
+    gn_watch_cb callback = NULL;
+    void *arg = NULL;
     short ready;
 
-    gn__engine_enter(sock->engine);
-    ready = begin_run(watch);
-    callback = watch->callback;
-    arg = watch->arg;
-    watch->running = ready != 0;
-    gn__engine_leave(sock->engine);
+    gn__engine_enter(engine);
+    ready = watch_begin_run(watch);
     if (ready) {
-        callback(sock, ready, arg);
-        gn__engine_enter(sock->engine);
-        end_run(watch);
-        gn__engine_leave(sock->engine);
+        sock = watch->sock;
+        callback = watch->callback;
+        arg = watch->arg;
     }
+    gn__engine_leave(engine);
+    if (!ready)
+        return;
+    callback(sock, ready, arg);
+    gn__engine_enter(engine);
+    watch_end_run(watch);
+    gn__engine_leave(engine);
     gn_sock_unref(sock);
 }
 
-/* The caller holds a reference, so the notice's is not the last. */
-static void cancel(struct gn__watch *watch)
+static void watch_cancel(struct gn__watch *watch)
 {
     watch->events = 0;
     if (!watch->queued || gn__list_empty(&watch->notice.link))
         return; /* Not queued, or about to look at events. */
-    gn__notice_cancel(watch->sock->engine, &watch->notice);
+    gn__notice_cancel(watch->engine, &watch->notice);
     watch->queued = false;
-    gn_sock_unref(watch->sock);
 }
 
 void gn__watch_stop(struct gn_sock *sock)
@@ -104,7 +127,7 @@ void gn__watch_stop(struct gn_sock *sock)
 
     if (!watch)
         return;
-    cancel(watch);
+    watch_cancel(watch);
     while (watch->running && !gn__engine_is_driving(sock->engine)) {
         struct gn__waiter waiter = {.events = 0};
 
@@ -114,13 +137,21 @@ void gn__watch_stop(struct gn_sock *sock)
     }
 }
 
-void gn__watch_free(struct gn_sock *sock)
+void gn__watch_end(struct gn_sock *sock)
 {
-    gn__free(&sock->engine->net.mem, sock->watch, sizeof(*sock->watch));
+    struct gn__watch *watch = sock->watch;
+
+    if (!watch)
+        return;
+    assert(!watch->running); /* It has a reference then. */
     sock->watch = NULL;
+    watch_cancel(watch);
+    watch->sock = NULL;
+    if (!watch->queued)
+        watch_free(watch);
 }
 
-static int make(struct gn_sock *sock)
+static int watch_make(struct gn_sock *sock)
 {
     struct gn__watch *watch = sock->watch;
 
@@ -129,7 +160,8 @@ static int make(struct gn_sock *sock)
     watch = gn__zalloc(&sock->engine->net.mem, sizeof(*watch));
     if (!watch)
         return -ENOMEM;
-    watch->notice.run = run;
+    watch->notice.run = watch_run;
+    watch->engine = sock->engine;
     watch->sock = sock;
     gn__list_init(&watch->stoppers);
     sock->watch = watch;
@@ -149,7 +181,7 @@ int gn_sock_watch(struct gn_sock *sock, short events, gn_watch_cb callback,
     gn__watch_stop(sock);
     err = events || sock->dead == -EBADF ? sock->dead : 0;
     if (events && !err)
-        err = make(sock);
+        err = watch_make(sock);
     if (events && !err) {
         sock->watch->events = events;
         sock->watch->callback = callback;

@@ -285,7 +285,7 @@ struct gn__chunk *gn__chunk_alloc(struct gn__chunk_pool *pool, size_t len)
         chunk = class_grow(pool, index);
     if (!chunk)
         return NULL;
-    atomic_store_explicit(&chunk->refs, 1, memory_order_relaxed);
+    gn__ref_init(&chunk->refs, 1);
     gn__unpoison(gn__chunk_data(chunk), chunk->room);
     return chunk;
 }

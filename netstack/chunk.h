@@ -15,12 +15,12 @@
  * A pool may be used from any thread: payload is allocated and given back
  * outside the engine's lock.
  */
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/mem.h"
+#include "base/ref.h"
 
 /** The largest payload of one chunk, bytes: a whole 64 KiB write. */
 #define GN__CHUNK_MAX 65536u
@@ -33,7 +33,7 @@ struct gn__chunk_pool;
 
 /* Only chunk.c and the functions below look inside. */
 struct gn__chunk {
-    atomic_uint refs;
+    struct gn__ref refs;
     uint32_t room;
     struct gn__chunk *next_free;
 };
@@ -66,21 +66,20 @@ void gn__chunk_give(struct gn__chunk *chunk);
 
 static inline void gn__chunk_ref(struct gn__chunk *chunk)
 {
-    atomic_fetch_add_explicit(&chunk->refs, 1, memory_order_relaxed);
+    gn__ref_take(&chunk->refs);
 }
 
 /** True if somebody else holds a reference too. If nobody does, the bytes
  *  behind the slice that the caller holds are nobody's. */
 static inline bool gn__chunk_is_shared(struct gn__chunk *chunk)
 {
-    return atomic_load_explicit(&chunk->refs, memory_order_acquire) != 1;
+    return gn__ref_is_shared(&chunk->refs);
 }
 
 static inline void gn__chunk_unref(struct gn__chunk *chunk)
 {
     /* Who sees his own reference only need not lock the bus to drop it. */
-    if (!gn__chunk_is_shared(chunk) ||
-        atomic_fetch_sub_explicit(&chunk->refs, 1, memory_order_acq_rel) == 1)
+    if (!gn__chunk_is_shared(chunk) || gn__ref_give(&chunk->refs))
         gn__chunk_give(chunk);
 }
 

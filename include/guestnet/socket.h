@@ -239,7 +239,9 @@ typedef void (*gn_watch_cb)(struct gn_sock *sock, short revents, void *arg);
  *
  * When a call that stops or replaces returns, the old callback does not run
  * any more: off the driving thread the call waits for one that is running.
- * Closing the socket stops too.
+ * Closing the socket stops too, and so does giving its last reference back.
+ * When its namespace ends or is killed the callback is told once more, and that
+ * is the last call.
  *
  *   -ENOTSUP  A socket of gn_namespace_system(): it has a descriptor.
  */

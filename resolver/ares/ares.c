@@ -6,12 +6,12 @@
 
 void gn__ares_ref(struct gn__ares *ares)
 {
-    atomic_fetch_add(&ares->refs, 1);
+    gn__ref_take(&ares->refs);
 }
 
 void gn__ares_unref(struct gn__ares *ares)
 {
-    if (atomic_fetch_sub(&ares->refs, 1) != 1)
+    if (!gn__ref_give(&ares->refs))
         return;
     gn__table_done(&ares->sessions);
     pthread_mutex_destroy(&ares->lock);
@@ -52,7 +52,7 @@ int gn_resolver_ares(const struct gn_ares_config *config,
         err = try_settings(&ares->settings);
     if (err)
         goto undo_settings;
-    atomic_init(&ares->refs, 1);
+    gn__ref_init(&ares->refs, 1);
     gn__table_init(&ares->sessions, &ares->mem, key);
     if (pthread_mutex_init(&ares->lock, NULL)) {
         err = -ENOMEM;

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 
 #include "base/list.h"
+#include "base/ref.h"
 #include "base/table.h"
 #include "resolver/resolver.h"
 
@@ -54,7 +55,7 @@ struct gn__ares_settings {
 };
 
 struct gn__ares {
-    atomic_uint refs; /* the resolver's, and one for each session */
+    struct gn__ref refs; /* the resolver's, and one for each session */
     struct gn__mem mem;
     struct gn__ares_settings settings;
     pthread_mutex_t lock; /* of sessions */
