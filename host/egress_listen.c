@@ -34,11 +34,9 @@ struct client {
 void gn__bound_init(struct gn__bound_port *bound, struct gn__egress *egress,
                     const struct gn__outside_port *port)
 {
-    struct gn_network *net = gn__namespace_network(port->ns);
-
     bound->egress = egress;
     bound->ns = port->ns;
-    bound->engine = gn__network_engine(net);
+    bound->engine = gn__ns_engine(port->ns); /* Also of one that has ended. */
     gn__engine_ref(bound->engine);
     bound->local = port->local;
     bound->v6only = port->v6only;

@@ -96,7 +96,7 @@ struct gn_egress {
 
 /** Who dials whom. user: the ops' own. */
 struct gn__outside_dial {
-    struct gn_namespace *ns; /* the guest's; NULL: a frame port */
+    struct gn_namespace *ns; /* the guest's, a reference; NULL: a frame port */
     int type;                /* SOCK_STREAM, SOCK_DGRAM */
     struct gn__endpoint guest;
     struct gn__endpoint outside;
@@ -104,7 +104,7 @@ struct gn__outside_dial {
 };
 
 struct gn__outside_port {
-    struct gn_namespace *ns;
+    struct gn_namespace *ns; /* a reference */
     int type;
     struct gn__endpoint local; /* any address: all of the namespace's */
     bool v6only;               /* local is ::, and IPv4 is not meant */

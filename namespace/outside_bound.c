@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 
+#include "namespace/namespace.h"
 #include "namespace/outside_guest.h"
 
 struct gn__bound {
@@ -26,6 +27,7 @@ static void bound_free(struct gn__bound *bound)
 {
     struct gn__engine *engine = bound->engine;
 
+    gn__ns_unref(bound->pub.ns);
     gn__free(&engine->net.mem, bound, sizeof(*bound));
     gn__engine_unref(engine); /* Who calls has another one. */
 }
@@ -90,6 +92,7 @@ int gn__outside_bound(struct gn_sock *sock)
     if (!bound)
         return -ENOMEM;
     bound->pub.ns = sock->ns;
+    gn__ns_ref(sock->ns);
     bound->pub.type = sock->type;
     bound->pub.local = sock->local;
     bound->pub.v6only = sock->opt.v6only;

@@ -8,7 +8,8 @@
  *       +--(cancelled)--> freed +--(cancelled)--> over --(ops->cancel)--> freed
  *
  *   begun   the outside has not heard of it, and never will if the guest gives
- *           up now.
+ *           up now. Its notice is queued from when it is made, so that there
+ *           is no way out of here that does not free it.
  *   told    the outside has it, and owes an end.
  *   over    it is the guest's no more: its place is free for the next one. Who
  *           accepts or refuses it meanwhile is told that, instead of cancel().
@@ -18,6 +19,7 @@
  */
 #include <errno.h>
 
+#include "namespace/namespace.h"
 #include "namespace/outside_guest.h"
 
 /* ---- what waits ---- */
@@ -100,8 +102,11 @@ struct gn__dial *gn__dial_find(const struct gn__outside_guest *guest,
 void gn__dial_free(struct gn__dial *dial)
 {
     struct gn__engine *engine = dial->engine;
+    struct gn_namespace *ns = dial->pub.ns;
 
     gn__free(&engine->net.mem, dial, sizeof(*dial));
+    if (ns)
+        gn__ns_unref(ns);
     gn__engine_unref(engine); /* Who calls has another one. */
 }
 
@@ -192,6 +197,8 @@ static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
     gn__budget_force(&guest->stack.budget, sizeof(*dial));
     guest->net->outside.n_dials++;
     dial->pub.ns = guest->ns;
+    if (guest->ns)
+        gn__ns_ref(guest->ns);
     dial->pub.type = (int)key->type;
     dial->pub.guest = key->guest;
     dial->pub.outside = key->outside;
@@ -204,6 +211,7 @@ static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
     gn__outside_queue_init(&dial->waiting);
     if (dial->pub.type == SOCK_DGRAM)
         guest->n_flows_out++;
+    gn__notice_queue(dial->engine, &dial->notice);
     return dial;
 }
 
@@ -230,8 +238,6 @@ void gn__dial_begin(struct gn__outside_guest *guest,
     }
     dial->seq = seq;
     gn__outside_queue_add(guest, &dial->waiting, packet);
-    if (dial->waiting.head)
-        gn__notice_queue(guest->engine, &dial->notice);
-    else
+    if (!dial->waiting.head)
         gn__dial_cancel(dial);
 }

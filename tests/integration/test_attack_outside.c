@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,6 +211,65 @@ static void large_datagrams_that_wait(void **state)
     client_is_served(f);
 }
 
+/* A guest whose memory is used up: what begins without any is not kept, and the
+ * end proves that nothing of it is left. */
+static struct gn_namespace *poor_guest(struct fixture *f, uint64_t max_buffered)
+{
+    const struct gn_limits limits = {.max_buffered = max_buffered};
+
+    return beyond_guest(&f->bad, f->arena.net, NULL, &limits);
+}
+
+static void an_address_of(uint32_t i, char *text, size_t cap)
+{
+    (void)snprintf(text, cap, "203.%u.%u.%u:80", i >> 16 & 0xff, i >> 8 & 0xff,
+                   i & 0xff);
+}
+
+static void datagrams_that_there_is_no_memory_for(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace *ns = poor_guest(f, MIB);
+    struct gn_sock *sock = arena_open(ns, SOCK_DGRAM, GOOD);
+    static const uint8_t data[16000];
+    char address[32];
+    uint32_t i;
+
+    f->heap = f->arena.heap.live_bytes;
+    for (i = 0; i < 20000; i++) {
+        an_address_of(i, address, sizeof(address));
+        (void)arena_sendto(sock, address, data, sizeof(data));
+    }
+    assert_true(host_drops(f, GN_DROP_MEMORY) > 10000);
+    assert_true(peak(f) < 4 * MIB);
+    client_is_served(f);
+    arena_drop(sock);
+    gn_namespace_close(ns, 0, NULL, NULL);
+}
+
+static void connections_that_there_is_no_memory_for(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace *ns = poor_guest(f, 128 * KIB);
+    struct gn_sock *sock[400];
+    char address[32];
+    uint32_t i;
+
+    f->heap = f->arena.heap.live_bytes;
+    for (i = 0; i < 400; i++) {
+        an_address_of(i, address, sizeof(address));
+        sock[i] = arena_open(ns, SOCK_STREAM, GOOD);
+        (void)arena_connect(sock[i], address);
+    }
+    arena_pass(&f->arena, 10 * SECOND, 100000);
+    assert_true(host_drops(f, GN_DROP_MEMORY) > 0);
+    assert_true(peak(f) < 4 * MIB);
+    client_is_served(f);
+    for (i = 0; i < 400; i++)
+        arena_drop(sock[i]);
+    gn_namespace_close(ns, 0, NULL, NULL);
+}
+
 /* All are answered, and the foe never goes on. */
 static void handshakes_that_never_end(void **state)
 {
@@ -258,6 +318,8 @@ int main(void)
         T(syns_and_resets),
         T(a_million_datagrams_to_a_million_addresses),
         T(large_datagrams_that_wait),
+        T(datagrams_that_there_is_no_memory_for),
+        T(connections_that_there_is_no_memory_for),
         T(handshakes_that_never_end),
         T(pieces_that_never_become_whole),
     };
