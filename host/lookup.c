@@ -23,7 +23,6 @@
 #include "host/lookup.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "host/drive.h"
@@ -347,8 +346,8 @@ static void copy_question(struct request *request,
         own.proto = request->proto;
     }
     if (question->name) {
-        (void)snprintf(request->name, sizeof(request->name), "%s",
-                       question->name);
+        memcpy(request->name, question->name,
+               strnlen(question->name, sizeof(request->name) - 1));
         own.name = request->name;
     }
     if (question->addr) {

@@ -179,10 +179,13 @@ static void collect(const struct gn_namespace *ns, const struct gn_network *net,
     }
 }
 
+/* One label, so that other names are not worth writing it down. */
 static bool is_own_name(const struct gn_namespace *ns, const char *host)
 {
     char own[GN__ADDR_TEXT + 8];
 
+    if (strchr(host, '.'))
+        return false;
     gn__ns_hostname(ns, own, sizeof(own));
     return gn__hostname_matches(own, host);
 }
