@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/siphash.h"
-#include "lwip/icmp6.h"
 #include "lwip/init.h"
 #include "lwip/inet_chksum.h"
 #include "lwip/ip4_frag.h"
@@ -273,10 +272,6 @@ void nd6_cleanup_netif(struct netif *netif)
     (void)netif;
 }
 
-/* ip6_input() would answer a bad extension header with this; it is never
- * called, and netstack/ip.c has looked at the headers. */
-void icmp6_param_problem(struct pbuf *p, enum icmp6_pp_code code,
-                         const void *pointer);
 void icmp6_param_problem(struct pbuf *p, enum icmp6_pp_code code,
                          const void *pointer)
 {
