@@ -20,8 +20,9 @@ archive_release() {
 
 archive_is_read=
 
-# Prints a deb-src entry of the newer release for each entry of this release
-# that the machine has, in either of apt's two formats, with the same options.
+# archive_entries TYPE RELEASE: prints an entry (deb or deb-src) of RELEASE for
+# each entry of this release that the machine has, in either of apt's two
+# formats, with the same options.
 archive_entries() {
     local codename list parts
     # shellcheck source=/dev/null
@@ -30,7 +31,7 @@ archive_entries() {
         parts Dir::Etc::sourceparts/d)"
     find "$list" "$parts" -maxdepth 1 -type f \
         \( -name '*.list' -o -name '*.sources' \) -exec awk \
-        -v codename="$codename" -v newer="$(archive_release)" '
+        -v codename="$codename" -v type="$1" -v newer="$2" '
         # Prints one entry; OPTIONS are lines of further fields.
         function emit(uris, suites, components, options,    n, s, i, wanted) {
             n = split(suites, s, /[ \t\n]+/)
@@ -41,7 +42,7 @@ archive_entries() {
                                                      length(codename) + 1)
             if (wanted == "" || (" " components " ") !~ /[ \t\n]main[ \t\n]/)
                 return
-            print "Types: deb-src\nURIs: " uris "\nSuites:" wanted
+            print "Types: " type "\nURIs: " uris "\nSuites:" wanted
             print "Components: main\n" options
         }
         function end_stanza(    name, options) {
@@ -83,21 +84,21 @@ archive_entries() {
             name = tolower(substr($0, 1, index($0, ":") - 1))
             field[name] = substr($0, index($0, ":") + 1)
         }
-        END { end_stanza() }' {} + 2>/dev/null
+        END { end_stanza() }' {} + 2>/dev/null || true # One may not exist.
 }
 
-# Prints the URIs of those entries, each once. One that names a file of mirrors
-# stands for the mirrors in it.
+# Prints the URIs of the entries in stdin, each once. One that names a file of
+# mirrors stands for the mirrors in it.
 archive_uris() {
     local uri
-    awk '/^URIs:/ { for (i = 2; i <= NF; i++) print $i }' \
-        "$cache/apt/newer.sources" | while IFS= read -r uri; do
-        if [[ $uri == mirror+file:* ]]; then
-            awk '/^[a-z]/ { print $1 }' "${uri#mirror+file:}" || true
-        else
-            echo "$uri"
-        fi
-    done | sed 's,/*$,,' | awk '!seen[$0]++'
+    awk '/^URIs:/ { for (i = 2; i <= NF; i++) print $i }' |
+        while IFS= read -r uri; do
+            if [[ $uri == mirror+file:* ]]; then
+                awk '/^[a-z]/ { print $1 }' "${uri#mirror+file:}" || true
+            else
+                echo "$uri"
+            fi
+        done | sed 's,/*$,,' | awk '!seen[$0]++'
 }
 
 # archive_apt TOOL ARGUMENT...: one of apt's tools, kept away from the
@@ -134,7 +135,7 @@ archive_update() {
     [ -z "$archive_is_read" ] || return 0
     archive_is_read=yes
     mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial"
-    archive_entries >"$cache/apt/newer.sources"
+    archive_entries deb-src "$(archive_release)" >"$cache/apt/newer.sources"
     if [ ! -s "$cache/apt/newer.sources" ]; then
         say "apt has no entry with the component main for this release"
         return 0

@@ -19,7 +19,7 @@ packages_of() {
     test)
         packages_of demo
         printf '%s\n' check libcjson-dev libglib2.0-dev lld openssl socat \
-            tshark dnsmasq-base unbound iproute2
+            tshark dnsmasq-base unbound iproute2 debootstrap
         ;;
     lint)
         packages_of test

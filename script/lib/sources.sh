@@ -149,7 +149,7 @@ source_indexed() {
 # source_pinned PACKAGE WANTED: a version of script/lib/pinned from the pool.
 source_pinned() {
     local package=$1 wanted=$2 name version path sum uris
-    mapfile -t uris < <(archive_uris)
+    mapfile -t uris < <(archive_uris <"$cache/apt/newer.sources")
     [ ${#uris[@]} -gt 0 ] || return 1
     while read -r name version path sum; do
         [ "$name" = "$package" ] || continue
