@@ -80,8 +80,8 @@ typedef void (*gn_log_cb)(enum gn_log_level level, const char *line, void *arg);
 
 /**
  * Told of each lookup of a name (resolver.h) that a guest or the host made and
- * a resolver was asked for, when it ends and before who made it. On the driving
- * thread; may call what callbacks may.
+ * a resolver was asked for: in the order they end, and before who made it. On
+ * the driving thread; may call what callbacks may.
  */
 typedef void (*gn_query_log_cb)(const struct gn_query *query, void *arg);
 

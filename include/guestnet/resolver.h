@@ -370,8 +370,8 @@ enum gn_query_kind {
     GN_N_QUERY_KINDS
 };
 
-/** A lookup that has ended, for the query log of the network's configuration;
- *  borrowed until the log returns. */
+/** A lookup that has ended, for the gn_query_log_cb of the network's
+ *  configuration (network.h); borrowed until it returns. */
 struct gn_query {
     struct gn_namespace *ns; /* Who asked. */
     enum gn_query_kind kind;
@@ -387,13 +387,6 @@ struct gn_query {
     uint64_t asked_ns;  /* Of gn_now_ns(). */
     uint64_t ended_ns;
 };
-
-/**
- * Told of each lookup of a network's namespaces that reached a resolver, in
- * the order they end, before who asked. On the driving thread; may call what
- * callbacks may.
- */
-typedef void (*gn_query_log_cb)(const struct gn_query *query, void *arg);
 
 /* ---- the real DNS ---- */
 

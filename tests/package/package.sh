@@ -27,15 +27,17 @@ static() {
     ./program
 }
 
-# strict HEADER...: each header on its own, as strict C11 and as C++.
+# strict HEADER...: each header on its own, as strict C99 and C11, and as C++.
 strict() {
-    local header text
+    local header text standard
     for header in "$@"; do
         header=${header#./}
         echo "$header"
         text="#include <guestnet/$header>"$'\nextern int something;'
-        "$CC" -std=c11 -pedantic -Wall -Wextra -Werror -fsyntax-only \
-            -I"$PREFIX/include" -x c - <<<"$text"
+        for standard in c99 c11; do
+            "$CC" -std=$standard -pedantic-errors -Wall -Wextra -Werror \
+                -fsyntax-only -I"$PREFIX/include" -x c - <<<"$text"
+        done
         command -v clang >/dev/null || continue
         clang -std=c++11 -pedantic -Wall -Wextra -Werror -fsyntax-only \
             -I"$PREFIX/include" -x c++ - <<<"$text"
@@ -52,6 +54,25 @@ find_package)
         -DCMAKE_C_COMPILER="$CC" -DCMAKE_C_FLAGS="$CFLAGS"
     cmake --build .
     for program in with_*; do ./"$program"; done
+    ;;
+find_package_lacks_*)
+    # pkg-config knows none of what the static library links but the one that
+    # is not lacking.
+    lacks=${case#find_package_lacks_}
+    mkdir pkgconfig
+    for module in libuv libpcap; do
+        [ "$module" = "$lacks" ] || printf 'Name: %s\nDescription: %s\nVersion: 9\n' \
+            "$module" "$module" >"pkgconfig/$module.pc"
+    done
+    PKG_CONFIG_PATH='' PKG_CONFIG_LIBDIR=$work/pkgconfig cmake \
+        -S "$here/find_package_lacks" -B build -DCMAKE_C_COMPILER="$CC" \
+        -DCMAKE_PREFIX_PATH="$PREFIX" >out 2>&1 || {
+        cat out
+        echo "a project that could do without guestnet does not configure"
+        exit 1
+    }
+    grep -F "without guestnet" out
+    grep -E "$lacks [0-9.]+ or newer is missing" out
     ;;
 pkg_config)
     # shellcheck disable=SC2046
