@@ -96,6 +96,14 @@ void gn__conn_discard(struct gn_conn *conn);
 void gn__conn_defer(struct gn_conn *conn);
 /** Memory was out: work a little later. */
 void gn__conn_retry(struct gn_conn *conn);
+/**
+ * Relay between an open stream conn and a connected, non-blocking stream socket
+ * of the kernel's; the conn is closed. @fd is consumed, also on error.
+ *
+ * Errors are those of gn_conn_fd(); the conn is then still open, or broken.
+ */
+GN_WARN_UNUSED int gn__conn_give(struct gn_conn *conn, int fd);
+
 /** It is over: all that waits gets @error, and so will the reader when nothing
  *  is left to read. */
 void gn__conn_fail(struct gn_conn *conn, int error);

@@ -188,6 +188,22 @@ static int start_relay(struct gn_conn *conn, int fd)
     return gn__relay_start(&config, &relay);
 }
 
+int gn__conn_give(struct gn_conn *conn, int fd)
+{
+    int err = may_hand_over(conn);
+
+    if (err) {
+        close(fd);
+        return err;
+    }
+    err = start_relay(conn, fd);
+    if (err) {
+        gn__conn_fail(conn, err);
+        return err;
+    }
+    return gn__handle_close(&conn->handle, NULL, NULL);
+}
+
 struct fd_call {
     struct gn_conn *conn;
     enum gn_fd_kind kind;
@@ -205,14 +221,12 @@ static int run_conn_fd(void *arg)
                                       : make_unix_pair(pair);
     if (err)
         return err;
-    err = start_relay(conn, pair[0]);
-    if (err) {
+    err = gn__conn_give(conn, pair[0]);
+    if (err)
         close(pair[1]);
-        gn__conn_fail(conn, err);
-        return err;
-    }
-    call->fd = pair[1];
-    return gn__handle_close(&conn->handle, NULL, NULL);
+    else
+        call->fd = pair[1];
+    return err;
 }
 
 int gn_conn_fd(struct gn_conn *conn, enum gn_fd_kind kind, int *fd)

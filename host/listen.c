@@ -27,8 +27,10 @@
 
 struct gn_listener {
     struct gn__handle handle; /* first */
-    gn_accept_cb callback;
+    gn_accept_cb callback;    /* NULL: there are takers */
+    const struct gn__taker_ops *taker;
     void *arg;
+    struct gn_conn *kept; /* what the taker could not take yet */
     struct gn__io_timer pause;
     uint64_t pause_ns; /* the next one */
     bool over;         /* told the last time */
@@ -60,18 +62,14 @@ static void pause_accepting(struct gn_listener *listener)
         listener->pause_ns *= 2;
 }
 
-static void run_pause(struct gn__io_timer *timer)
-{
-    watch(gn__container_of(timer, struct gn_listener, pause), true);
-}
-
 static void end(struct gn_listener *listener, int status)
 {
     if (listener->over)
         return;
     listener->over = true;
     watch(listener, false);
-    listener->callback(listener, status, NULL, listener->arg);
+    if (listener->callback)
+        listener->callback(listener, status, NULL, listener->arg);
 }
 
 static int accept_conn(struct gn_listener *listener, struct gn_conn **out)
@@ -96,17 +94,38 @@ static int accept_conn(struct gn_listener *listener, struct gn_conn **out)
     return err;
 }
 
+/* What is kept comes first. */
+static int next_conn(struct gn_listener *listener, struct gn_conn **out)
+{
+    *out = listener->kept;
+    listener->kept = NULL;
+    return *out ? 0 : accept_conn(listener, out);
+}
+
+/* False: it is kept, and accepting pauses. */
+static bool hand_out(struct gn_listener *listener, struct gn_conn *conn)
+{
+    if (listener->callback) {
+        listener->callback(listener, 0, conn, listener->arg);
+    } else if (listener->taker->take(listener->arg, conn) == -EAGAIN) {
+        listener->kept = conn;
+        pause_accepting(listener);
+        return false;
+    }
+    listener->pause_ns = PAUSE_MIN;
+    return true;
+}
+
 /* One connection; false if it was the last for now. */
 static bool accept_one(struct gn_listener *listener)
 {
     struct gn_conn *conn = NULL;
-    int err = accept_conn(listener, &conn);
+    int err = next_conn(listener, &conn);
 
     switch (err) {
     case 0:
-        listener->pause_ns = PAUSE_MIN;
-        listener->callback(listener, 0, conn, listener->arg);
-        return gn__handle_is_open(&listener->handle);
+        return hand_out(listener, conn) &&
+               gn__handle_is_open(&listener->handle);
     case -EAGAIN:
         return false;
     case -EMFILE:
@@ -133,6 +152,16 @@ static void on_ready(struct gn_sock *sock, short revents, void *arg)
     gn__handle_unref(&listener->handle);
 }
 
+/* The kept one first: nothing tells that there is one. */
+static void run_pause(struct gn__io_timer *timer)
+{
+    struct gn_listener *listener =
+        gn__container_of(timer, struct gn_listener, pause);
+
+    if (!listener->kept || accept_one(listener))
+        watch(listener, true);
+}
+
 /* ---- life ---- */
 
 static void stop(struct gn__handle *handle)
@@ -142,6 +171,11 @@ static void stop(struct gn__handle *handle)
     watch(listener, false);
     gn__io_stop(handle->io, &listener->pause);
     gn_sock_close(handle->sock);
+    if (listener->kept)
+        (void)gn_conn_reset(listener->kept, NULL, NULL); /* It is open. */
+    listener->kept = NULL;
+    if (listener->taker)
+        listener->taker->stopped(listener->arg);
 }
 
 static void last(struct gn__handle *handle)
@@ -257,6 +291,7 @@ struct listen_call {
     struct gn_network *net;
     struct gn_sock *sock;
     gn_accept_cb callback;
+    const struct gn__taker_ops *taker;
     void *arg;
     struct gn_listener **out;
 };
@@ -272,6 +307,7 @@ static int run_listen(void *arg)
         return err;
     listener = listener_of(handle);
     listener->callback = call->callback;
+    listener->taker = call->taker;
     listener->arg = call->arg;
     listener->pause.fire = run_pause;
     listener->pause_ns = PAUSE_MIN;
@@ -283,6 +319,24 @@ static int run_listen(void *arg)
     handle->sock = call->sock;
     *call->out = listener;
     return 0;
+}
+
+static int listen_start(struct gn_namespace *ns,
+                        const struct gn__target *target,
+                        struct listen_call *call)
+{
+    int err = gn__listen_open(ns, target, &call->sock);
+
+    if (err)
+        return err;
+    err = gn_sock_listen(call->sock, BACKLOG);
+    if (!err)
+        err = gn__drive_call(call->net, run_listen, call);
+    if (err) {
+        gn_sock_close(call->sock);
+        gn_sock_unref(call->sock);
+    }
+    return err;
 }
 
 int gn_listen(struct gn_namespace *ns, const char *proto, const char *address,
@@ -300,18 +354,19 @@ int gn_listen(struct gn_namespace *ns, const char *proto, const char *address,
     err = gn__listen_parse(proto, address, &target, NULL, 0);
     if (!err && target.type != SOCK_STREAM)
         err = -EINVAL;
-    if (!err)
-        err = gn__listen_open(ns, &target, &call.sock);
-    if (err)
-        return err;
-    err = gn_sock_listen(call.sock, BACKLOG);
-    if (!err)
-        err = gn__drive_call(call.net, run_listen, &call);
-    if (err) {
-        gn_sock_close(call.sock);
-        gn_sock_unref(call.sock);
-    }
-    return err;
+    return err ? err : listen_start(ns, &target, &call);
+}
+
+int gn__listen_with(struct gn_namespace *ns, const struct gn__target *target,
+                    const struct gn__taker_ops *taker, void *arg,
+                    struct gn_listener **out)
+{
+    struct listen_call call = {.net = gn__namespace_network(ns),
+                               .taker = taker,
+                               .arg = arg,
+                               .out = out};
+
+    return call.net ? listen_start(ns, target, &call) : -ENOTSUP;
 }
 
 int gn_listener_addr(struct gn_listener *listener, struct sockaddr *addr,

@@ -32,4 +32,24 @@ GN_WARN_UNUSED int gn__listen_open(struct gn_namespace *ns,
                                    const struct gn__target *target,
                                    struct gn_sock **out);
 
+/** Where the connections of a listener go, instead of to a callback. On the
+ *  driving thread. */
+struct gn__taker_ops {
+    const char *name;
+    /** Take @conn. -EAGAIN: not yet; the listener keeps it, pauses and offers
+     *  it again. Any other result: it is the taker's. */
+    int (*take)(void *arg, struct gn_conn *conn);
+    /** The listener has stopped: its last call. */
+    void (*stopped)(void *arg);
+};
+
+/**
+ * Listen for a taker; the listener is ended as any other. On error the taker
+ * is not called. Errors are those of gn_listen().
+ */
+GN_WARN_UNUSED int gn__listen_with(struct gn_namespace *ns,
+                                   const struct gn__target *target,
+                                   const struct gn__taker_ops *taker, void *arg,
+                                   struct gn_listener **out);
+
 #endif /* GN_HOST_LISTEN_H */
