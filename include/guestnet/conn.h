@@ -239,6 +239,73 @@ GN_API GN_WARN_UNUSED int gn_listener_addr(struct gn_listener *listener,
 GN_API int gn_listener_close(struct gn_listener *listener, gn_close_cb callback,
                              void *arg);
 
+/**
+ * A guest has connected to a listener of gn_listen_fd(), just before the server
+ * can accept it. On the driving thread; must not block.
+ *
+ * @client  The guest's address. Borrowed for the call.
+ * @seen    What getpeername(2) of the server's accepted socket gives: AF_UNIX
+ *          or, with `loopback`, AF_INET. Borrowed for the call.
+ */
+typedef void (*gn_listen_fd_cb)(const struct sockaddr *client,
+                                const struct sockaddr *seen, void *arg);
+
+/** Settings for gn_listen_fd(); zero selects the default given here. */
+struct gn_listen_fd_options {
+    size_t size;              /* sizeof this struct. Required. */
+    int backlog;              /* Of the descriptor, listen(2); SOMAXCONN. */
+    const char *directory;    /* Where the socket's folder is made; NULL:
+                              $XDG_RUNTIME_DIR, else $TMPDIR, else /tmp. */
+    bool loopback;            /* A TCP socket on 127.0.0.1 instead, for servers
+                              that take no other. Every user and every process
+                              of this machine can connect to it, and looks
+                              like a guest unless the server compares whom it
+                              accepts with what `accepted` told. */
+    bool proxy_protocol;      /* Send a PROXY protocol 1 line with the guest's
+                              address in front of each connection (nginx:
+                              "listen ... proxy_protocol"). */
+    gn_listen_fd_cb accepted; /* NULL: nobody wants to know. */
+    void *arg;                /* Borrowed as long as the listener. */
+    char *path; /* Borrowed for the call: gets the Unix socket's path, or
+                        "127.0.0.1:PORT", cut at path_len bytes. NULL. */
+    size_t path_len;
+    char *why; /* Borrowed for the call: on an error of the text or the folder
+                  gets one line that says what is wrong. */
+    size_t why_len;
+};
+
+/**
+ * A listening descriptor of the kernel's whose connections come from the
+ * network: for servers that take one (nginx, systemd's LISTEN_FDS, gunicorn
+ * --fd, libmicrohttpd's MHD_OPTION_LISTEN_SOCKET). A client that the server
+ * does not accept yet waits; when the server has closed the descriptor, clients
+ * are reset.
+ *
+ * It is a Unix stream socket in a folder of its own with mode 0700, which goes
+ * with the listener. getpeername(2) of an accepted socket gives a path whose
+ * last part is the guest's address: ".../10.77.0.5:40000".
+ *
+ * @ns, @address  As gn_listen().
+ * @proto         "tcp", "tcp4" or "tcp6".
+ * @options       Copied. NULL for the defaults.
+ * @fd            Set only on success. Owned by the caller: blocking, and
+ *                close-on-exec as every descriptor of this library (dup2(2)
+ *                it for a child). Closing it does not end the listener.
+ * @out           Set only on success. Owned by the caller: ended by
+ *                gn_listener_close() or with the network.
+ *
+ * Returns 0, or with nothing left behind:
+ *   -ENAMETOOLONG  The directory is too long for a Unix socket in it.
+ *   -ENOENT, -EACCES, ...  The folder cannot be made there.
+ *   -EMFILE, -ENFILE  No descriptor is free.
+ *   -ENOTSUP  GN_DRIVE_VIRTUAL: a clock has no descriptors.
+ *   and as gn_listen().
+ */
+GN_API GN_WARN_UNUSED int gn_listen_fd(
+    struct gn_namespace *ns, const char *proto, const char *address,
+    const struct gn_listen_fd_options *options, int *fd,
+    struct gn_listener **out);
+
 /* ---- connections ---- */
 
 /**

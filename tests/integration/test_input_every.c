@@ -130,6 +130,7 @@ static void sockets_of_nothing(void **state)
     SAYS(-EINVAL, gn_sock_dial, NULL, NULL, NULL, 0, NULL, 0, NULL);
     SAYS(-EINVAL, gn_sock_listen_at, NULL, NULL, NULL, 0, NULL, 0, NULL);
     SAYS(-EINVAL, gn_wait_listening, NULL, NULL, NULL, 0, NULL, 0);
+    SAYS(-EINVAL, gn_listen_fd, NULL, NULL, NULL, NULL, NULL, NULL);
     SAYS(0, gn_sock_poll, NULL, 0, 0);
     SAYS(-EFAULT, gn_sock_fd, NULL, 0, NULL);
     IS_NULL(gn_sock_ref, NULL);
