@@ -292,23 +292,56 @@ static bool run(struct pair *pair, const struct step *steps)
     return true;
 }
 
+/* The sides' places, and whether they can be had. @net: to be closed. */
+static int places_make(struct world *world, struct place *kernel,
+                       struct place *guest, struct gn_network **net)
+{
+    *kernel = (struct place){.ns = {world->system, world->system}};
+    *guest = (struct place){.ns = {NULL}};
+    *net = NULL;
+    if (!world->joined)
+        return gn_namespace_create(world->net, NULL, &guest->ns[0]);
+    kernel->net_fds = world->hosts.net_fds;
+    kernel->hosts = &world->hosts;
+    guest->hosts = &world->hosts;
+    return hosts_guests(net, guest->ns);
+}
+
+/* What steps have done to the link is undone for the next ones. */
+static void link_restore(struct world *world, const struct step *steps)
+{
+    bool cut = false, gone = false;
+
+    for (; steps->call != CALL_END; steps++) {
+        cut |= steps->call == CALL_CUT;
+        gone |= steps->call == CALL_DETACH;
+    }
+    if (gone || (cut && hosts_cut(&world->hosts, false)))
+        world_refresh(world, true);
+}
+
 bool world_compare(struct world *world, const struct step *steps,
                    enum variant variant, int patience_ms,
                    struct difference *out)
 {
     struct pair pair = {.world = world, .patience_ms = patience_ms, .out = out};
-    struct gn_namespace *guest;
+    struct place kernel, guest;
+    struct gn_network *net;
     bool same;
 
-    if (gn_namespace_create(world->net, NULL, &guest)) {
+    if (places_make(world, &kernel, &guest, &net)) {
         *out = (struct difference){.what = "no guest"};
         return false;
     }
-    side_init(&pair.kernel, "kernel", world->system, variant);
-    side_init(&pair.guest, "guest", guest, variant);
+    side_init(&pair.kernel, "kernel", &kernel, variant);
+    side_init(&pair.guest, "guest", &guest, variant);
     same = run(&pair, steps);
     side_done(&pair.kernel);
     side_done(&pair.guest);
-    gn_namespace_close(guest, 0, NULL, NULL);
+    if (net)
+        gn_network_close(net, NULL, NULL);
+    else
+        gn_namespace_close(guest.ns[0], 0, NULL, NULL);
+    link_restore(world, steps);
     return same;
 }

@@ -11,6 +11,7 @@
  * same, and a call that would have blocked on one side only is made again when
  * that side is ready. If that takes longer than a bound, it is a difference.
  */
+#include "tests/parity/hosts.h"
 #include "tests/parity/side.h"
 
 struct world {
@@ -18,6 +19,9 @@ struct world {
     struct gn_namespace *system;
     bool own_net; /* the kernel's side is in a network namespace of its own */
     bool has_ipv6;
+    bool can_join; /* the kernel's side can be two hosts on one link */
+    bool joined;   /* both sides are, now */
+    struct hosts hosts;
     unsigned long compared; /* outcomes and readinesses that were */
     unsigned long calls;    /* outcomes alone */
 };
@@ -25,10 +29,14 @@ struct world {
 /** Returns 0 or a negative errno. Single-threaded so far. */
 int world_open(struct world *world);
 void world_close(struct world *world);
-/** Give the kernel's side a fresh network namespace, if it has one of its own:
- *  ports that rest in the old one (TIME_WAIT) are in nobody's way then. Only
- *  for sockets that the calling thread opens. */
-void world_refresh(struct world *world);
+/**
+ * Give the kernel's side a fresh network namespace, if it has one of its own:
+ * ports that rest in the old one (TIME_WAIT) are in nobody's way then. Only
+ * for sockets that the calling thread opens.
+ *
+ * @joined  Two of them, joined by a link (hosts.h), if that can be had.
+ */
+void world_refresh(struct world *world, bool joined);
 
 /** Why the kernel's side cannot do these steps here; NULL: it can. */
 const char *world_lacks(const struct world *world, const struct step *steps,

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "tests/parity/netns.h"
 
 /* ---- outcomes ---- */
 
@@ -52,17 +55,32 @@ void side_add_events(struct outcome *out, short events)
 
 /* ---- a side ---- */
 
-void side_init(struct side *side, const char *name, struct gn_namespace *ns,
+void side_init(struct side *side, const char *name, const struct place *place,
                enum variant variant)
 {
     memset(side, 0, sizeof(*side));
     side->name = name;
-    side->ns = ns;
+    side->place = *place;
     side->variant = variant;
+}
+
+/* One that is to linger for ever would. */
+static void linger_cut(struct gn_sock *sock)
+{
+    struct linger linger = {0, 0};
+    socklen_t len = sizeof(linger);
+
+    if (gn_sock_getopt(sock, SOL_SOCKET, SO_LINGER, &linger, &len) ||
+        !linger.l_onoff || linger.l_linger >= 0)
+        return;
+    linger.l_onoff = 0;
+    (void)gn_sock_setopt(sock, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
 static void put_away(struct slot *slot)
 {
+    if (slot->sock)
+        linger_cut(slot->sock);
     gn_sock_close(slot->sock);
     gn_sock_unref(slot->sock);
     slot->sock = NULL;
@@ -110,6 +128,22 @@ ssize_t side_readable(const struct side *side, unsigned sock)
 
 /* ---- the calls ---- */
 
+/* A socket of the kernel's is of the network namespace that the thread is in
+ * when it is opened. */
+static int open_at(struct side *side, unsigned place, int family, int type,
+                   struct gn_sock **out)
+{
+    const int *net_fds = side->place.net_fds;
+    int err = net_fds && place ? netns_enter(net_fds[place]) : 0;
+
+    if (err)
+        return err;
+    err = gn_sock_open(side->place.ns[place], family, type, 0, out);
+    if (net_fds && place && netns_enter(net_fds[0]))
+        abort(); /* Nothing that follows would mean anything. */
+    return err;
+}
+
 static void do_open(struct side *side, const struct step *step,
                     struct outcome *out)
 {
@@ -121,7 +155,7 @@ static void do_open(struct side *side, const struct step *step,
     int type = (stream ? SOCK_STREAM : SOCK_DGRAM) |
                (step->blocking ? 0 : SOCK_NONBLOCK);
 
-    outcome_set(out, gn_sock_open(side->ns, family, type, 0, &sock));
+    outcome_set(out, open_at(side, step->place, family, type, &sock));
     if (out->result)
         return;
     put_away(slot);
@@ -271,28 +305,63 @@ static void do_poll(struct side *side, const struct step *step,
     side_add_events(out, fd.revents);
 }
 
+static void do_cut(struct side *side, const struct step *step,
+                   struct outcome *out)
+{
+    struct gn_link_config link = {.size = sizeof(link), .down = step->n};
+
+    outcome_set(out, side->place.net_fds
+                         ? hosts_cut(side->place.hosts, step->n)
+                         : gn_link_set(side->place.ns[0], NULL, &link));
+}
+
+static void do_detach(struct side *side, const struct step *step,
+                      struct outcome *out)
+{
+    (void)step;
+    if (side->place.net_fds)
+        outcome_set(out, hosts_detach(side->place.hosts));
+    else
+        gn_namespace_detach(side->place.ns[0]);
+}
+
 typedef void (*doer)(struct side *side, const struct step *step,
                      struct outcome *out);
 
 static const doer doers[N_CALLS] = {
-    [CALL_OPEN] = do_open,           [CALL_CLOSE] = do_close,
-    [CALL_BIND] = do_bind,           [CALL_LISTEN] = do_listen,
-    [CALL_CONNECT] = do_connect,     [CALL_ACCEPT] = do_accept,
-    [CALL_SEND] = side_send,         [CALL_SENDTO] = side_send,
-    [CALL_SENDMSG] = side_send,      [CALL_RECV] = side_recv,
-    [CALL_RECVFROM] = side_recv,     [CALL_RECVMSG] = side_recv,
-    [CALL_FILL] = side_fill,         [CALL_DRAIN] = side_drain,
-    [CALL_SHUTDOWN] = do_shutdown,   [CALL_NAME] = do_name,
-    [CALL_PEER] = do_name,           [CALL_SET] = side_option,
-    [CALL_GET] = side_option,        [CALL_NONBLOCK] = do_nonblock,
-    [CALL_AVAILABLE] = do_available, [CALL_UNSENT] = do_unsent,
-    [CALL_POLL] = do_poll,           [CALL_ODD] = side_odd,
+    [CALL_OPEN] = do_open,
+    [CALL_CLOSE] = do_close,
+    [CALL_BIND] = do_bind,
+    [CALL_LISTEN] = do_listen,
+    [CALL_CONNECT] = do_connect,
+    [CALL_ACCEPT] = do_accept,
+    [CALL_SEND] = side_send,
+    [CALL_SENDTO] = side_send,
+    [CALL_SENDMSG] = side_send,
+    [CALL_RECV] = side_recv,
+    [CALL_RECVFROM] = side_recv,
+    [CALL_RECVMSG] = side_recv,
+    [CALL_FILL] = side_fill,
+    [CALL_DRAIN] = side_drain,
+    [CALL_SHUTDOWN] = do_shutdown,
+    [CALL_NAME] = do_name,
+    [CALL_PEER] = do_name,
+    [CALL_SET] = side_option,
+    [CALL_GET] = side_option,
+    [CALL_NONBLOCK] = do_nonblock,
+    [CALL_AVAILABLE] = do_available,
+    [CALL_UNSENT] = do_unsent,
+    [CALL_POLL] = do_poll,
+    [CALL_ODD] = side_odd,
+    [CALL_CUT] = do_cut,
+    [CALL_DETACH] = do_detach,
 };
 
 void side_do(struct side *side, const struct step *step, struct outcome *out)
 {
     outcome_set(out, 0);
-    if (side->slots[step->sock].sock || step->call == CALL_OPEN)
+    if (side->slots[step->sock].sock || step->call == CALL_OPEN ||
+        step->call == CALL_CUT || step->call == CALL_DETACH)
         doers[step->call](side, step, out);
     else
         outcome_add(out, ", not open");

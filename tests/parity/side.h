@@ -26,6 +26,7 @@
  */
 #include <guestnet/guestnet.h>
 
+#include "tests/parity/hosts.h"
 #include "tests/parity/step.h"
 
 #define PORTS_MAX 64
@@ -54,9 +55,17 @@ struct slot {
     size_t received;
 };
 
+/* Where a side is: one host, or two on a link. */
+struct place {
+    struct gn_namespace *ns[PARITY_PLACES];
+    /* The kernel's side on a link: the network namespaces; else NULL. */
+    const int *net_fds;
+    const struct hosts *hosts; /* NULL: it is alone */
+};
+
 struct side {
     const char *name;
-    struct gn_namespace *ns;
+    struct place place;
     enum variant variant;
     bool filled;     /* a FILL has been done */
     bool shut_early; /* a stream was shut down that had no connection */
@@ -67,8 +76,8 @@ struct side {
     struct ports ports[2]; /* of UDP, of TCP */
 };
 
-/** A side with nothing open; @ns is borrowed. */
-void side_init(struct side *side, const char *name, struct gn_namespace *ns,
+/** A side with nothing open; what @place refers to is borrowed. */
+void side_init(struct side *side, const char *name, const struct place *place,
                enum variant variant);
 /** Close all sockets. */
 void side_done(struct side *side);

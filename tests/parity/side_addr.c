@@ -10,8 +10,14 @@
 struct form {
     sa_family_t family;
     const char *text;
-    socklen_t len; /* 0: the family's */
+    socklen_t len;  /* 0: the family's */
+    uint32_t scope; /* of IPv6 */
 };
+
+/* Numbers of interfaces. */
+#define IF_LO   1
+#define IF_ETH0 2
+#define IF_NONE 77
 
 static const struct form forms[N_HOSTS] = {
     [LO4] = {AF_INET, "127.0.0.1", 0},
@@ -19,17 +25,38 @@ static const struct form forms[N_HOSTS] = {
     [ANY4] = {AF_INET, "0.0.0.0", 0},
     [FOREIGN4] = {AF_INET, "192.0.2.1", 0},
     [GROUP4] = {AF_INET, "239.1.2.3", 0},
+    [HERE4] = {AF_INET, "10.77.0.2", 0},
+    [THERE4] = {AF_INET, "10.77.0.3", 0},
+    [SUBNET4] = {AF_INET, "10.77.0.255", 0},
+    [LO_SUBNET4] = {AF_INET, "127.255.255.255", 0},
+    [ALL_HOSTS4] = {AF_INET, "224.0.0.1", 0},
     [BROADCAST4] = {AF_INET, "255.255.255.255", 0},
     [LO6] = {AF_INET6, "::1", 0},
     [ANY6] = {AF_INET6, "::", 0},
     [FOREIGN6] = {AF_INET6, "2001:db8::1", 0},
     [GROUP6] = {AF_INET6, "ff05::1:3", 0},
+    [HERE6] = {AF_INET6, "fd77::2", 0},
+    [THERE6] = {AF_INET6, "fd77::3", 0},
     [LINK6] = {AF_INET6, "fe80::1", 0},
+    [LINK_HERE6] = {AF_INET6, NULL, 0, IF_ETH0},
+    [LINK_THERE6] = {AF_INET6, NULL, 0, IF_ETH0},
+    [LINK_THERE6_BARE] = {AF_INET6, NULL, 0},
+    [LINK_THERE6_LO] = {AF_INET6, NULL, 0, IF_LO},
+    [LINK_THERE6_BAD] = {AF_INET6, NULL, 0, IF_NONE},
+    [LINK_GROUP6] = {AF_INET6, "ff02::77", 0, IF_ETH0},
+    [LINK_GROUP6_BARE] = {AF_INET6, "ff02::77", 0},
+    [ALL_NODES6] = {AF_INET6, "ff02::1", 0, IF_ETH0},
+    [ALL_NODES6_BARE] = {AF_INET6, "ff02::1", 0},
+    [ALL_NODES6_LO] = {AF_INET6, "ff02::1", 0, IF_LO},
+    [ALL_NODES6_BAD] = {AF_INET6, "ff02::1", 0, IF_NONE},
     [MAPPED_LO] = {AF_INET6, "::ffff:127.0.0.1", 0},
     [MAPPED_OTHER] = {AF_INET6, "::ffff:127.0.0.2", 0},
     [MAPPED_ANY] = {AF_INET6, "::ffff:0.0.0.0", 0},
     [MAPPED_FOREIGN] = {AF_INET6, "::ffff:192.0.2.1", 0},
     [MAPPED_GROUP] = {AF_INET6, "::ffff:239.1.2.3", 0},
+    [MAPPED_HERE] = {AF_INET6, "::ffff:10.77.0.2", 0},
+    [MAPPED_THERE] = {AF_INET6, "::ffff:10.77.0.3", 0},
+    [MAPPED_SUBNET] = {AF_INET6, "::ffff:10.77.0.255", 0},
     [UNSPEC] = {AF_UNSPEC, "0.0.0.0", sizeof(struct sockaddr_in)},
     [UNSPEC6] = {AF_UNSPEC, "0.0.0.0", sizeof(struct sockaddr_in6)},
     [UNSPEC_SHORT] = {AF_UNSPEC, "0.0.0.0", sizeof(sa_family_t)},
@@ -44,10 +71,24 @@ static const struct form forms[N_HOSTS] = {
     [EMPTY] = {AF_INET, "127.0.0.1", UINT32_MAX}, /* says 0 */
 };
 
+/* What has no text is one of the hosts' link-local addresses. */
+static void put_addr6(const struct side *side, enum host host,
+                      struct sockaddr_in6 *out)
+{
+    const struct form *form = &forms[host];
+
+    out->sin6_scope_id = form->scope;
+    if (form->text)
+        (void)inet_pton(AF_INET6, form->text, &out->sin6_addr);
+    else if (side->place.hosts)
+        out->sin6_addr = side->place.hosts->link6[host != LINK_HERE6];
+}
+
 socklen_t side_addr(const struct side *side, const struct step *step,
                     struct sockaddr_storage *out)
 {
-    const struct form *form = &forms[host_resolve(step->host, side->variant)];
+    enum host host = host_resolve(step->host, side->variant);
+    const struct form *form = &forms[host];
     struct sockaddr_in *in = (struct sockaddr_in *)(void *)out;
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)out;
     uint16_t port = step->port < 0 ? side->slots[-1 - step->port].port
@@ -56,7 +97,7 @@ socklen_t side_addr(const struct side *side, const struct step *step,
     memset(out, 0, sizeof(*out));
     in->sin_port = htons(port); /* At the same place in both. */
     if (form->family == AF_INET6)
-        (void)inet_pton(AF_INET6, form->text, &in6->sin6_addr);
+        put_addr6(side, host, in6);
     else
         (void)inet_pton(AF_INET, form->text, &in->sin_addr);
     out->ss_family = form->family;

@@ -34,69 +34,88 @@ static void put_control(struct msghdr *msg, int level, int type,
     msg->msg_controllen = CMSG_SPACE(n);
 }
 
-static void put_int(struct msghdr *msg, int level, int type, int value)
+/* What a control message says: an int, unless it has another length, or for
+ * IP_PKTINFO and IPV6_PKTINFO a source and the number of an interface. */
+struct said {
+    int level;
+    int type;
+    int value;
+    size_t len; /* of an int; 0: that of int */
+    const char *source;
+    int iface;
+};
+
+static const struct said said[N_CONTROLS] = {
+    [WITH_PKTINFO] = {IPPROTO_IP, IP_PKTINFO, .source = "127.0.0.2"},
+    [WITH_PKTINFO_BAD] = {IPPROTO_IP, IP_PKTINFO, .source = "192.0.2.1"},
+    [WITH_PKTINFO_HERE] = {IPPROTO_IP, IP_PKTINFO, .source = "10.77.0.2"},
+    [WITH_PKTINFO_ETH0] = {IPPROTO_IP, IP_PKTINFO, .iface = 2},
+    [WITH_PKTINFO_LO] = {IPPROTO_IP, IP_PKTINFO, .iface = 1},
+    [WITH_PKTINFO_NONE] = {IPPROTO_IP, IP_PKTINFO, .iface = 77},
+    [WITH_TTL] = {IPPROTO_IP, IP_TTL, 33},
+    [WITH_TTL_BAD] = {IPPROTO_IP, IP_TTL, 256},
+    [WITH_TTL_ZERO] = {IPPROTO_IP, IP_TTL, 0},
+    [WITH_TTL_DEFAULT] = {IPPROTO_IP, IP_TTL, -1},
+    [WITH_TOS] = {IPPROTO_IP, IP_TOS, 0x28},
+    [WITH_TOS_BYTE] = {IPPROTO_IP, IP_TOS, 0x28, .len = 1},
+    [WITH_TOS_DEFAULT] = {IPPROTO_IP, IP_TOS, -1},
+    [WITH_PKTINFO6] = {IPPROTO_IPV6, IPV6_PKTINFO, .source = "::1"},
+    [WITH_PKTINFO6_BAD] = {IPPROTO_IPV6, IPV6_PKTINFO, .source = "2001:db8::1"},
+    [WITH_PKTINFO6_HERE] = {IPPROTO_IPV6, IPV6_PKTINFO, .source = "fd77::2"},
+    [WITH_PKTINFO6_ETH0] = {IPPROTO_IPV6, IPV6_PKTINFO, .iface = 2},
+    [WITH_PKTINFO6_LO] = {IPPROTO_IPV6, IPV6_PKTINFO, .iface = 1},
+    [WITH_PKTINFO6_NONE] = {IPPROTO_IPV6, IPV6_PKTINFO, .iface = 77},
+    [WITH_HOPS6] = {IPPROTO_IPV6, IPV6_HOPLIMIT, 33},
+    [WITH_HOPS6_BAD] = {IPPROTO_IPV6, IPV6_HOPLIMIT, 256},
+    [WITH_HOPS6_DEFAULT] = {IPPROTO_IPV6, IPV6_HOPLIMIT, -1},
+    [WITH_HOPS6_NEGATIVE] = {IPPROTO_IPV6, IPV6_HOPLIMIT, -2},
+    [WITH_TCLASS6] = {IPPROTO_IPV6, IPV6_TCLASS, 0x28},
+    [WITH_TCLASS6_DEFAULT] = {IPPROTO_IPV6, IPV6_TCLASS, -1},
+    [WITH_TCLASS6_NEGATIVE] = {IPPROTO_IPV6, IPV6_TCLASS, -2},
+    [WITH_UNKNOWN] = {IPPROTO_IP, 999, 1},
+    [WITH_SHORT] = {IPPROTO_IP, IP_TTL, 33},
+    [WITH_TRUNCATED] = {IPPROTO_IP, IP_TTL, 33},
+};
+
+static void put_pktinfo(struct msghdr *msg, const struct said *what)
 {
-    put_control(msg, level, type, &value, sizeof(value));
+    struct in_pktinfo info = {.ipi_ifindex = what->iface};
+
+    if (what->source)
+        (void)inet_pton(AF_INET, what->source, &info.ipi_spec_dst);
+    put_control(msg, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 }
 
-static void put_pktinfo(struct msghdr *msg, const char *source)
+static void put_pktinfo6(struct msghdr *msg, const struct said *what)
 {
-    struct in_pktinfo info = {.ipi_ifindex = 0};
+    struct in6_pktinfo info = {.ipi6_ifindex = (unsigned)what->iface};
 
-    (void)inet_pton(AF_INET, source, &info.ipi_spec_dst);
-    put_control(msg, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+    if (what->source)
+        (void)inet_pton(AF_INET6, what->source, &info.ipi6_addr);
+    put_control(msg, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
 }
 
 static void put_controls(struct msghdr *msg, enum control control)
 {
     struct cmsghdr *cmsg = msg->msg_control;
-    struct in6_pktinfo info6 = {.ipi6_addr = IN6ADDR_LOOPBACK_INIT};
+    const struct said *what = &said[control];
 
-    switch (control) {
-    case WITH_PKTINFO:
-        put_pktinfo(msg, "127.0.0.2");
-        break;
-    case WITH_PKTINFO_BAD:
-        put_pktinfo(msg, "192.0.2.1");
-        break;
-    case WITH_TTL:
-        put_int(msg, IPPROTO_IP, IP_TTL, 33);
-        break;
-    case WITH_TTL_BAD:
-        put_int(msg, IPPROTO_IP, IP_TTL, 256);
-        break;
-    case WITH_TOS:
-        put_int(msg, IPPROTO_IP, IP_TOS, 0x28);
-        break;
-    case WITH_PKTINFO6:
-        put_control(msg, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof(info6));
-        break;
-    case WITH_HOPS6:
-        put_int(msg, IPPROTO_IPV6, IPV6_HOPLIMIT, 33);
-        break;
-    case WITH_HOPS6_BAD:
-        put_int(msg, IPPROTO_IPV6, IPV6_HOPLIMIT, 256);
-        break;
-    case WITH_TCLASS6:
-        put_int(msg, IPPROTO_IPV6, IPV6_TCLASS, 0x28);
-        break;
-    case WITH_UNKNOWN:
-        put_int(msg, IPPROTO_IP, 999, 1);
-        break;
-    case WITH_SHORT:
-        put_int(msg, IPPROTO_IP, IP_TTL, 33);
-        cmsg->cmsg_len = CMSG_LEN(1) + 1;
-        break;
-    case WITH_TRUNCATED:
-        put_int(msg, IPPROTO_IP, IP_TTL, 33);
-        cmsg->cmsg_len = CMSG_LEN(100);
-        break;
-    case PLAIN:
-    default:
+    if (control == PLAIN) {
         msg->msg_control = NULL;
         msg->msg_controllen = 0;
-        break;
+        return;
     }
+    if (what->level == IPPROTO_IP && what->type == IP_PKTINFO)
+        put_pktinfo(msg, what);
+    else if (what->level == IPPROTO_IPV6 && what->type == IPV6_PKTINFO)
+        put_pktinfo6(msg, what);
+    else
+        put_control(msg, what->level, what->type, &what->value,
+                    what->len ? what->len : sizeof(what->value));
+    if (control == WITH_SHORT)
+        cmsg->cmsg_len = CMSG_LEN(1) + 1;
+    if (control == WITH_TRUNCATED)
+        cmsg->cmsg_len = CMSG_LEN(100);
 }
 
 static int int_of(const struct cmsghdr *cmsg)

@@ -75,6 +75,16 @@ static void get(const struct side *side, const struct slot *slot,
         add_info(side, slot->sock, &info, out);
         return;
     }
+    if (step->level == SOL_SOCKET && step->name == SO_LINGER &&
+        len == sizeof(struct linger)) {
+        struct linger linger;
+
+        /* For ever is shown by a number that depends on the kernel's HZ. */
+        memcpy(&linger, value, sizeof(linger));
+        outcome_add(out, linger.l_linger < 0 ? " %d for ever" : " %d for %d s",
+                    linger.l_onoff, linger.l_linger);
+        return;
+    }
     if (len == sizeof(int)) {
         int number;
 
@@ -204,8 +214,16 @@ static ssize_t odd_rest(struct gn_sock *sock, enum odd which)
         return gn_sock_connect(sock, NULL, sizeof(struct sockaddr_in));
     case ODD_SEND_NULL:
         return gn_sock_send(sock, NULL, 1, 0);
+    case ODD_SEND_NULL_NOTHING:
+        return gn_sock_send(sock, NULL, 0, 0);
     case ODD_RECV_NULL:
         return gn_sock_recv(sock, NULL, 1, 0);
+    case ODD_RECV_NULL_NOTHING:
+        return gn_sock_recv(sock, NULL, 0, 0);
+    case ODD_RECV_NULL_TRUNC:
+        return gn_sock_recv(sock, NULL, 3, MSG_TRUNC);
+    case ODD_RECV_NULL_PEEK_TRUNC:
+        return gn_sock_recv(sock, NULL, 3, MSG_PEEK | MSG_TRUNC);
     case ODD_SHUTDOWN_HOW:
         return gn_sock_shutdown(sock, 3);
     case ODD_SHUTDOWN_NEGATIVE:

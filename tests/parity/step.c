@@ -13,32 +13,105 @@ static const char *const kind_names[N_KINDS] = {
     [TCP6] = "TCP6", [UDP4] = "UDP4", [UDP6] = "UDP6"};
 
 #define NAMED(h) [h] = #h
-static const char *const host_names[N_HOSTS] = {
-    NAMED(LO),         NAMED(LO_OTHER),     NAMED(ANY),
-    NAMED(FOREIGN),    NAMED(GROUP),        NAMED(LO4),
-    NAMED(LO4_OTHER),  NAMED(ANY4),         NAMED(FOREIGN4),
-    NAMED(GROUP4),     NAMED(BROADCAST4),   NAMED(LO6),
-    NAMED(ANY6),       NAMED(FOREIGN6),     NAMED(GROUP6),
-    NAMED(LINK6),      NAMED(MAPPED_LO),    NAMED(MAPPED_OTHER),
-    NAMED(MAPPED_ANY), NAMED(MAPPED_GROUP), NAMED(MAPPED_FOREIGN),
-    NAMED(UNSPEC),     NAMED(UNSPEC6),      NAMED(UNSPEC_SHORT),
-    NAMED(UNSPEC_LO4), NAMED(UNIX),         NAMED(SHORT4),
-    NAMED(SHORT6),     NAMED(SHORTER6),     NAMED(LONG4),
-    NAMED(TOO_LONG),   NAMED(ONE_BYTE),     NAMED(EMPTY)};
+static const char *const host_names[N_HOSTS] = {NAMED(LO),
+                                                NAMED(LO_OTHER),
+                                                NAMED(ANY),
+                                                NAMED(FOREIGN),
+                                                NAMED(GROUP),
+                                                NAMED(HERE),
+                                                NAMED(THERE),
+                                                NAMED(EVERYBODY),
+                                                NAMED(LO4),
+                                                NAMED(LO4_OTHER),
+                                                NAMED(ANY4),
+                                                NAMED(FOREIGN4),
+                                                NAMED(GROUP4),
+                                                NAMED(HERE4),
+                                                NAMED(THERE4),
+                                                NAMED(BROADCAST4),
+                                                NAMED(SUBNET4),
+                                                NAMED(LO_SUBNET4),
+                                                NAMED(ALL_HOSTS4),
+                                                NAMED(LO6),
+                                                NAMED(ANY6),
+                                                NAMED(FOREIGN6),
+                                                NAMED(GROUP6),
+                                                NAMED(HERE6),
+                                                NAMED(THERE6),
+                                                NAMED(LINK6),
+                                                NAMED(LINK_HERE6),
+                                                NAMED(LINK_THERE6),
+                                                NAMED(LINK_THERE6_BARE),
+                                                NAMED(LINK_THERE6_LO),
+                                                NAMED(LINK_THERE6_BAD),
+                                                NAMED(LINK_GROUP6),
+                                                NAMED(LINK_GROUP6_BARE),
+                                                NAMED(ALL_NODES6),
+                                                NAMED(ALL_NODES6_BARE),
+                                                NAMED(ALL_NODES6_LO),
+                                                NAMED(ALL_NODES6_BAD),
+                                                NAMED(MAPPED_LO),
+                                                NAMED(MAPPED_OTHER),
+                                                NAMED(MAPPED_ANY),
+                                                NAMED(MAPPED_FOREIGN),
+                                                NAMED(MAPPED_GROUP),
+                                                NAMED(MAPPED_HERE),
+                                                NAMED(MAPPED_THERE),
+                                                NAMED(MAPPED_SUBNET),
+                                                NAMED(UNSPEC),
+                                                NAMED(UNSPEC6),
+                                                NAMED(UNSPEC_SHORT),
+                                                NAMED(UNSPEC_LO4),
+                                                NAMED(UNIX),
+                                                NAMED(SHORT4),
+                                                NAMED(SHORT6),
+                                                NAMED(SHORTER6),
+                                                NAMED(LONG4),
+                                                NAMED(TOO_LONG),
+                                                NAMED(ONE_BYTE),
+                                                NAMED(EMPTY)};
 
 static const char *const control_names[N_CONTROLS] = {
-    NAMED(PLAIN),          NAMED(WITH_PKTINFO), NAMED(WITH_PKTINFO_BAD),
-    NAMED(WITH_TTL),       NAMED(WITH_TTL_BAD), NAMED(WITH_TOS),
-    NAMED(WITH_PKTINFO6),  NAMED(WITH_HOPS6),   NAMED(WITH_HOPS6_BAD),
-    NAMED(WITH_TCLASS6),   NAMED(WITH_UNKNOWN), NAMED(WITH_SHORT),
-    NAMED(WITH_TRUNCATED),
-};
+    NAMED(PLAIN),
+    NAMED(WITH_PKTINFO),
+    NAMED(WITH_PKTINFO_BAD),
+    NAMED(WITH_PKTINFO_HERE),
+    NAMED(WITH_PKTINFO_ETH0),
+    NAMED(WITH_PKTINFO_LO),
+    NAMED(WITH_PKTINFO_NONE),
+    NAMED(WITH_TTL),
+    NAMED(WITH_TTL_BAD),
+    NAMED(WITH_TTL_ZERO),
+    NAMED(WITH_TTL_DEFAULT),
+    NAMED(WITH_TOS),
+    NAMED(WITH_TOS_BYTE),
+    NAMED(WITH_TOS_DEFAULT),
+    NAMED(WITH_PKTINFO6),
+    NAMED(WITH_PKTINFO6_BAD),
+    NAMED(WITH_PKTINFO6_HERE),
+    NAMED(WITH_PKTINFO6_ETH0),
+    NAMED(WITH_PKTINFO6_LO),
+    NAMED(WITH_PKTINFO6_NONE),
+    NAMED(WITH_HOPS6),
+    NAMED(WITH_HOPS6_BAD),
+    NAMED(WITH_HOPS6_DEFAULT),
+    NAMED(WITH_HOPS6_NEGATIVE),
+    NAMED(WITH_TCLASS6),
+    NAMED(WITH_TCLASS6_DEFAULT),
+    NAMED(WITH_TCLASS6_NEGATIVE),
+    NAMED(WITH_UNKNOWN),
+    NAMED(WITH_SHORT),
+    NAMED(WITH_TRUNCATED)};
 
 static const char *const odd_names[N_ODDS] = {
     NAMED(ODD_BIND_NULL),
     NAMED(ODD_CONNECT_NULL),
     NAMED(ODD_SEND_NULL),
+    NAMED(ODD_SEND_NULL_NOTHING),
     NAMED(ODD_RECV_NULL),
+    NAMED(ODD_RECV_NULL_NOTHING),
+    NAMED(ODD_RECV_NULL_TRUNC),
+    NAMED(ODD_RECV_NULL_PEEK_TRUNC),
     NAMED(ODD_SENDMSG_IOV_TOO_MANY),
     NAMED(ODD_RECVMSG_IOV_TOO_MANY),
     NAMED(ODD_SENDMSG_IOV_TOO_LONG),
@@ -56,8 +129,7 @@ static const char *const odd_names[N_ODDS] = {
     NAMED(ODD_BIND_NEGATIVE),
     NAMED(ODD_CONNECT_NEGATIVE),
     NAMED(ODD_SENDTO_NEGATIVE),
-    NAMED(ODD_RECVFROM_LEN),
-};
+    NAMED(ODD_RECVFROM_LEN)};
 
 /* ---- options ---- */
 
@@ -201,8 +273,10 @@ static void format_open(const struct step *step, const struct parts *parts,
 {
     (void)parts;
     (void)snprintf(out, cap, "%s(%d, %s)",
-                   step->blocking ? "OPEN_BLOCKING" : "OPEN", step->sock,
-                   kind_names[step->kind]);
+                   step->blocking ? "OPEN_BLOCKING"
+                   : step->place  ? "OPEN_THERE"
+                                  : "OPEN",
+                   step->sock, kind_names[step->kind]);
 }
 
 static void format_close(const struct step *step, const struct parts *parts,
@@ -316,6 +390,7 @@ static void format_rest(const struct step *step, const struct parts *parts,
                                                [CALL_UNSENT] = "UNSENT",
                                                [CALL_POLL] = "POLL",
                                                [CALL_MEANWHILE] = "MEANWHILE",
+                                               [CALL_DETACH] = "DETACH",
                                                [CALL_ODD] = "ODD",
                                                [CALL_END] = "END"};
     const char *name = names[step->call];
@@ -324,7 +399,10 @@ static void format_rest(const struct step *step, const struct parts *parts,
     if (step->call == CALL_ODD)
         (void)snprintf(out, cap, "%s(%d, %s)", name, step->sock,
                        odd_names[step->n]);
-    else if (step->call == CALL_MEANWHILE || step->call == CALL_END)
+    else if (step->call == CALL_CUT)
+        (void)snprintf(out, cap, step->n ? "CUT" : "MEND");
+    else if (step->call == CALL_MEANWHILE || step->call == CALL_END ||
+             step->call == CALL_DETACH)
         (void)snprintf(out, cap, "%s", name);
     else if (step->call == CALL_AVAILABLE || step->call == CALL_UNSENT)
         (void)snprintf(out, cap, "%s(%d)", name, step->sock);
@@ -375,6 +453,45 @@ bool step_is_neutral(const struct step *step)
            (has_host(step) && step->host < LO4);
 }
 
+static bool is_on_link(enum host host)
+{
+    switch (host) {
+    case HERE:
+    case THERE:
+    case EVERYBODY:
+    case HERE4:
+    case THERE4:
+    case SUBNET4:
+    case ALL_HOSTS4:
+    case HERE6:
+    case THERE6:
+    case LINK_HERE6:
+    case LINK_THERE6:
+    case LINK_THERE6_BARE:
+    case LINK_THERE6_LO:
+    case LINK_THERE6_BAD:
+    case LINK_GROUP6:
+    case LINK_GROUP6_BARE:
+    case ALL_NODES6:
+    case ALL_NODES6_BARE:
+    case ALL_NODES6_LO:
+    case ALL_NODES6_BAD:
+    case MAPPED_HERE:
+    case MAPPED_THERE:
+    case MAPPED_SUBNET:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool step_needs_link(const struct step *step)
+{
+    return step->place > 0 || step->call == CALL_CUT ||
+           step->call == CALL_DETACH ||
+           (has_host(step) && is_on_link((enum host)step->host));
+}
+
 enum kind kind_resolve(enum kind kind, enum variant variant)
 {
     if (kind == TCP)
@@ -391,7 +508,10 @@ enum host host_resolve(enum host host, enum variant variant)
         [LO_OTHER] = {LO4_OTHER, LO6, MAPPED_OTHER},
         [ANY] = {ANY4, ANY6, ANY6},
         [FOREIGN] = {FOREIGN4, FOREIGN6, MAPPED_FOREIGN},
-        [GROUP] = {GROUP4, GROUP6, MAPPED_GROUP}};
+        [GROUP] = {GROUP4, GROUP6, MAPPED_GROUP},
+        [HERE] = {HERE4, HERE6, MAPPED_HERE},
+        [THERE] = {THERE4, THERE6, MAPPED_THERE},
+        [EVERYBODY] = {SUBNET4, ALL_NODES6, MAPPED_SUBNET}};
 
     return host < LO4 ? as[host][variant] : host;
 }

@@ -25,6 +25,8 @@
 #include <sys/time.h>
 
 #define PARITY_SOCKETS 8
+/* Hosts that a socket may be on; two are joined by a link (hosts.h). */
+#define PARITY_PLACES 2
 
 enum call {
     CALL_END = 0,
@@ -52,6 +54,8 @@ enum call {
     CALL_UNSENT,
     CALL_POLL,
     CALL_ODD,
+    CALL_CUT,
+    CALL_DETACH,
     CALL_MEANWHILE,
     N_CALLS
 };
@@ -63,24 +67,48 @@ enum host {
     LO = 0,   /* this host */
     LO_OTHER, /* 127.0.0.2; for IPv6 ::1 as well */
     ANY,
-    FOREIGN, /* nobody's */
-    GROUP,   /* multicast */
+    FOREIGN,   /* nobody's */
+    GROUP,     /* multicast */
+    HERE,      /* the first host's, on the link */
+    THERE,     /* the second host's */
+    EVERYBODY, /* the subnet's broadcast address; for IPv6 all nodes */
     LO4,
     LO4_OTHER,
     ANY4,
     FOREIGN4,
     GROUP4,
+    HERE4,
+    THERE4,
     BROADCAST4,
+    SUBNET4,    /* the link's broadcast address */
+    LO_SUBNET4, /* 127.255.255.255 */
+    ALL_HOSTS4, /* 224.0.0.1 */
     LO6,
     ANY6,
     FOREIGN6,
     GROUP6,
-    LINK6, /* link-local without scope */
+    HERE6,
+    THERE6,
+    LINK6,      /* link-local without scope */
+    LINK_HERE6, /* ... the hosts' own, over eth0 */
+    LINK_THERE6,
+    LINK_THERE6_BARE, /* ... without scope */
+    LINK_THERE6_LO,   /* ... over lo */
+    LINK_THERE6_BAD,  /* ... over an interface that is not there */
+    LINK_GROUP6,      /* over eth0 */
+    LINK_GROUP6_BARE,
+    ALL_NODES6, /* over eth0 */
+    ALL_NODES6_BARE,
+    ALL_NODES6_LO,
+    ALL_NODES6_BAD,
     MAPPED_LO,
     MAPPED_OTHER,
     MAPPED_ANY,
     MAPPED_FOREIGN,
     MAPPED_GROUP,
+    MAPPED_HERE,
+    MAPPED_THERE,
+    MAPPED_SUBNET,
     UNSPEC,       /* AF_UNSPEC, as long as sockaddr_in */
     UNSPEC6,      /* ... as sockaddr_in6 */
     UNSPEC_SHORT, /* nothing but the family */
@@ -105,15 +133,32 @@ enum host {
 /* Control messages of CALL_SENDMSG. */
 enum control {
     PLAIN = 0,
-    WITH_PKTINFO,     /* from LO4_OTHER */
-    WITH_PKTINFO_BAD, /* from FOREIGN4 */
+    WITH_PKTINFO,      /* from LO4_OTHER */
+    WITH_PKTINFO_BAD,  /* from FOREIGN4 */
+    WITH_PKTINFO_HERE, /* from HERE4 */
+    WITH_PKTINFO_ETH0, /* by an interface */
+    WITH_PKTINFO_LO,
+    WITH_PKTINFO_NONE, /* by one that is not there */
     WITH_TTL,
     WITH_TTL_BAD,
+    WITH_TTL_ZERO,
+    WITH_TTL_DEFAULT, /* -1 */
     WITH_TOS,
-    WITH_PKTINFO6,
+    WITH_TOS_BYTE,
+    WITH_TOS_DEFAULT,
+    WITH_PKTINFO6, /* from LO6 */
+    WITH_PKTINFO6_BAD,
+    WITH_PKTINFO6_HERE,
+    WITH_PKTINFO6_ETH0,
+    WITH_PKTINFO6_LO,
+    WITH_PKTINFO6_NONE,
     WITH_HOPS6,
     WITH_HOPS6_BAD,
+    WITH_HOPS6_DEFAULT,
+    WITH_HOPS6_NEGATIVE, /* -2 */
     WITH_TCLASS6,
+    WITH_TCLASS6_DEFAULT,
+    WITH_TCLASS6_NEGATIVE,
     WITH_UNKNOWN,
     WITH_SHORT,
     WITH_TRUNCATED, /* cmsg_len reaches beyond msg_controllen */
@@ -126,6 +171,7 @@ struct step {
     uint8_t child; /* CALL_ACCEPT: the socket it becomes */
     uint8_t kind;
     uint8_t host;
+    uint8_t place; /* CALL_OPEN: the host it is on */
     uint8_t control;
     bool blocking;
     int port;
@@ -146,6 +192,9 @@ struct step {
 #define OPEN(s, k) STEP(.call = CALL_OPEN, .sock = s, .kind = k)
 #define OPEN_BLOCKING(s, k) \
     STEP(.call = CALL_OPEN, .sock = s, .kind = k, .blocking = true)
+/* ... on the second host */
+#define OPEN_THERE(s, k) \
+    STEP(.call = CALL_OPEN, .sock = s, .kind = k, .place = 1)
 #define CLOSE(s)      STEP(.call = CALL_CLOSE, .sock = s)
 #define BIND(s, h, p) STEP(.call = CALL_BIND, .sock = s, .host = h, .port = p)
 #define LISTEN(s, b)  STEP(.call = CALL_LISTEN, .sock = s, .n = b)
@@ -198,6 +247,11 @@ struct step {
 #define UNSENT(s)       STEP(.call = CALL_UNSENT, .sock = s)
 #define POLL(s, events) STEP(.call = CALL_POLL, .sock = s, .n = events)
 #define ODD(s, which)   STEP(.call = CALL_ODD, .sock = s, .n = which)
+/* Nothing passes over the link any more, unheard; or it does again. */
+#define CUT  STEP(.call = CALL_CUT, .n = 1)
+#define MEND STEP(.call = CALL_CUT, .n = 0)
+/* The first host loses eth0. */
+#define DETACH STEP(.call = CALL_DETACH)
 /* The next step runs in a thread while the one after it runs here. */
 #define MEANWHILE STEP(.call = CALL_MEANWHILE)
 
@@ -206,7 +260,11 @@ enum odd {
     ODD_BIND_NULL = 0,
     ODD_CONNECT_NULL,
     ODD_SEND_NULL,
+    ODD_SEND_NULL_NOTHING,
     ODD_RECV_NULL,
+    ODD_RECV_NULL_NOTHING,
+    ODD_RECV_NULL_TRUNC,
+    ODD_RECV_NULL_PEEK_TRUNC,
     ODD_SENDMSG_IOV_TOO_MANY,
     ODD_RECVMSG_IOV_TOO_MANY,
     ODD_SENDMSG_IOV_TOO_LONG,
@@ -251,6 +309,9 @@ extern const char *const variant_names[N_VARIANTS];
 
 /** Does it use a neutral form? Else the variant means nothing. */
 bool step_is_neutral(const struct step *step);
+
+/** Does it take two hosts on a link? */
+bool step_needs_link(const struct step *step);
 
 /** As the macro that makes it. */
 void step_format(const struct step *step, char *out, size_t cap);

@@ -27,9 +27,9 @@
 #define CALLS_LEAST 300
 
 static const struct case_table *const tables[] = {
-    &cases_bind,    &cases_connect, &cases_listen,
-    &cases_stream,  &cases_close,   &cases_datagram,
-    &cases_control, &cases_options, &cases_blocking};
+    &cases_bind,     &cases_connect,  &cases_listen,  &cases_stream,
+    &cases_close,    &cases_datagram, &cases_control, &cases_options,
+    &cases_blocking};
 enum { N_TABLES = sizeof(tables) / sizeof(tables[0]) };
 
 static struct world world;
@@ -39,6 +39,15 @@ static bool is_neutral(const struct step *steps)
 {
     for (; steps->call != CALL_END; steps++) {
         if (step_is_neutral(steps))
+            return true;
+    }
+    return false;
+}
+
+static bool needs_link(const struct step *steps)
+{
+    for (; steps->call != CALL_END; steps++) {
+        if (step_needs_link(steps))
             return true;
     }
     return false;
@@ -71,7 +80,7 @@ static void run_case(void **state)
 
     (void)signal(SIGSEGV, SIG_DFL); /* cmocka would go on, with locks held. */
     (void)signal(SIGABRT, SIG_DFL);
-    world_refresh(&world);
+    world_refresh(&world, needs_link(one->steps));
     for (variant = V4; variant < (neutral ? N_VARIANTS : V4 + 1); variant++)
         same &= run_variant(one, (enum variant)variant);
     assert_true(same);

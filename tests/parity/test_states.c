@@ -237,7 +237,7 @@ static void compare(struct tally *tally, const struct made *made,
         return;
     }
     if (tally->cases++ % CASES_FRESH == 0)
-        world_refresh(&world);
+        world_refresh(&world, false);
     if (world_compare(&world, made->steps, variant, PATIENCE_MS, &first) ||
         world_compare(&world, made->steps, variant, PATIENCE_MS, &again))
         return; /* Once is chance: a port that rests, see test_random.c. */

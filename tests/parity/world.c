@@ -7,34 +7,11 @@
  * need that are skipped; the others use loopback addresses only.
  */
 #include <errno.h>
-#include <net/if.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "tests/parity/compare.h"
-
-static bool raise_loopback(void)
-{
-    struct ifreq request = {.ifr_name = "lo"};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool up;
-
-    if (fd < 0)
-        return false;
-    request.ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING;
-    up = !ioctl(fd, SIOCSIFFLAGS, &request);
-    close(fd);
-    return up;
-}
-
-static bool own_net(void)
-{
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) && unshare(CLONE_NEWNET))
-        return false;
-    return raise_loopback();
-}
+#include "tests/parity/netns.h"
 
 static bool has_ipv6(void)
 {
@@ -56,25 +33,32 @@ int world_open(struct world *world)
     int err;
 
     memset(world, 0, sizeof(*world));
-    world->own_net = own_net();
+    world->own_net = !netns_own();
     world->has_ipv6 = has_ipv6();
     err = gn_network_create(&config, &world->net);
     if (err)
         return err;
     err = gn_namespace_system(&world->system);
+    if (!err)
+        err = hosts_init(&world->hosts);
     if (err)
         gn_network_close(world->net, NULL, NULL);
+    world->can_join = !err && world->own_net && !hosts_join(&world->hosts);
+    world_refresh(world, false);
     return err;
 }
 
-void world_refresh(struct world *world)
+void world_refresh(struct world *world, bool joined)
 {
-    if (world->own_net && !unshare(CLONE_NEWNET))
-        world->own_net = raise_loopback();
+    hosts_leave(&world->hosts);
+    world->joined = joined && world->can_join && !hosts_join(&world->hosts);
+    if (!world->joined && world->own_net)
+        world->own_net = !netns_fresh();
 }
 
 void world_close(struct world *world)
 {
+    hosts_leave(&world->hosts);
     gn_namespace_close(world->system, 0, NULL, NULL);
     gn_network_close(world->net, NULL, NULL);
 }
@@ -99,6 +83,7 @@ static bool leaves(const struct step *step, enum variant variant)
     case MAPPED_GROUP:
     case BROADCAST4:
     case LINK6:
+    case LO_SUBNET4:
         return true;
     default:
         return step->port == PRIVILEGED;
@@ -111,6 +96,8 @@ const char *world_lacks(const struct world *world, const struct step *steps,
     for (; steps->call != CALL_END; steps++) {
         if (is_ipv6(steps, variant) && !world->has_ipv6)
             return "no IPv6 here";
+        if (step_needs_link(steps) && !world->joined)
+            return "needs two hosts on a link";
         if (leaves(steps, variant) && !world->own_net)
             return "needs a network namespace of its own";
     }
