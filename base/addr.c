@@ -87,6 +87,11 @@ bool gn__addr_is_broadcast(const struct gn__addr *a)
     return gn__addr_is_v4(a) && gn__addr_v4(a) == UINT32_MAX;
 }
 
+bool gn__addr_is_lo_broadcast(const struct gn__addr *a)
+{
+    return gn__addr_is_v4(a) && gn__addr_v4(a) == 0x7fffffff;
+}
+
 bool gn__addr_is_linklocal(const struct gn__addr *a)
 {
     if (gn__addr_is_v4(a))

@@ -78,9 +78,10 @@ static inline int gn__addr_family(const struct gn__addr *a)
 }
 
 bool gn__addr_is_any(const struct gn__addr *a);
-bool gn__addr_is_loopback(const struct gn__addr *a);  /* 127/8, ::1. */
-bool gn__addr_is_multicast(const struct gn__addr *a); /* 224/4, ff00::/8. */
-bool gn__addr_is_broadcast(const struct gn__addr *a); /* 255.255.255.255. */
+bool gn__addr_is_loopback(const struct gn__addr *a);     /* 127/8, ::1. */
+bool gn__addr_is_multicast(const struct gn__addr *a);    /* 224/4, ff00::/8. */
+bool gn__addr_is_broadcast(const struct gn__addr *a);    /* 255.255.255.255. */
+bool gn__addr_is_lo_broadcast(const struct gn__addr *a); /* 127.255.255.255. */
 bool gn__addr_is_linklocal(const struct gn__addr *a); /* 169.254/16, fe80/10. */
 
 /** IPv6 only: link-local, or multicast of interface or link scope. */

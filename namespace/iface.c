@@ -186,6 +186,7 @@ int gn__iface_add(struct gn_namespace *ns,
     iface->port.any_source = ns->forwarding;
     iface->port.gateway = config->gateways;
     iface->ns = ns;
+    gn__list_init(&iface->groups);
     iface->loopback = !config->net;
     iface->up = true;
     err = config->net ? gn__port_attach(&iface->port, config->net)
@@ -203,6 +204,7 @@ int gn__iface_add(struct gn_namespace *ns,
     else
         (void)snprintf(iface->name, sizeof(iface->name), "lo");
     gn__list_add_tail(&ns->ifaces, &iface->of_ns);
+    gn__iface_hear(iface);
     gn__routes_changed(ns);
     *out = iface;
     return 0;
@@ -232,6 +234,7 @@ void gn__iface_remove(struct gn__iface *iface)
     struct gn_namespace *ns = iface->ns;
     struct gn_network *net = iface->port.net;
 
+    assert(gn__list_empty(&iface->groups));
     gn__routes_end(ns, iface);
     gn__list_del(&iface->of_ns);
     gn__port_detach(&iface->port);
@@ -294,33 +297,6 @@ int gn__iface_identify(struct gn__iface *iface)
     return err;
 }
 
-/* ---- groups ---- */
-
-int gn__iface_join(struct gn__iface *iface, const struct gn__addr *group)
-{
-    if (!iface->port.net)
-        return 0; /* lo: nobody else is there to send. */
-    return gn__group_join(&iface->port, group);
-}
-
-void gn__iface_leave(struct gn__iface *iface, const struct gn__addr *group)
-{
-    if (iface->port.net)
-        gn__group_leave(&iface->port, group, false);
-}
-
-int gn__iface_broadcast(struct gn__iface *iface, bool wanted)
-{
-    struct gn__addr all = gn__group_broadcast();
-
-    if (!iface->port.net)
-        return 0;
-    if (wanted)
-        return gn__group_join(&iface->port, &all);
-    gn__group_leave(&iface->port, &all, false);
-    return 0;
-}
-
 /* ---- enumeration ---- */
 
 static unsigned flags_of(const struct gn__iface *iface)
@@ -342,20 +318,6 @@ static void show_addr(struct gn_interface *out, const struct gn__addr *addr,
     out->addrs[out->n_addrs].ip = gn__addr_to_ip(addr);
     out->addrs[out->n_addrs].prefix_len = prefix_len;
     out->n_addrs++;
-}
-
-static void show_groups(const struct gn__iface *iface, struct gn_interface *out)
-{
-    struct gn__list *it;
-
-    gn__list_foreach (it, &iface->port.groups) {
-        struct gn__member *member =
-            gn__container_of(it, struct gn__member, of_port);
-
-        if (gn__addr_is_multicast(&member->group->addr) &&
-            out->n_groups < GN_INTERFACE_GROUPS)
-            out->groups[out->n_groups++] = gn__addr_to_ip(&member->group->addr);
-    }
 }
 
 static void show(const struct gn__iface *iface, struct gn_interface *out)
@@ -381,7 +343,7 @@ static void show(const struct gn__iface *iface, struct gn_interface *out)
 
         show_addr(out, &owned->addr, owned->prefix_len);
     }
-    show_groups(iface, out);
+    gn__iface_show_groups(iface, out);
 }
 
 int gn_namespace_interfaces(struct gn_namespace *ns, struct gn_interface *out,

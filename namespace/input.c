@@ -195,9 +195,8 @@ static void outside_input(struct gn_namespace *ns, struct gn__packet *packet)
 static bool is_for_all(const struct gn__iface *iface,
                        const struct gn__addr *dst)
 {
-    if (gn__addr_is_multicast(dst) || gn__addr_is_broadcast(dst))
-        return true;
-    return iface->port.net && gn__net_is_broadcast(iface->port.net, dst);
+    return gn__iface_hears(iface, dst) ||
+           (iface->port.net && gn__net_is_broadcast(iface->port.net, dst));
 }
 
 static enum gn_drop flaw_of(const struct gn__iface *iface,

@@ -100,6 +100,10 @@ struct gn__port_addr {
     int prefix; /* index in net->prefixes; -1: none (fe80) */
 };
 
+/** What sockets hear unasked, by the version of IP: broadcasts and 224.0.0.1,
+ *  ff02::1. */
+enum gn__hears { GN__HEARS_4 = 0, GN__HEARS_6, GN__N_HEARS };
+
 /** An interface of a namespace: lo or ethN. */
 struct gn__iface {
     struct gn__port port;
@@ -108,6 +112,8 @@ struct gn__iface {
     unsigned index; /* 1: lo, 2: eth0, ... */
     char name[16];
     uint8_t mac[6];
+    struct gn__list groups; /* struct joined, iface_group.c */
+    bool hearing[GN__N_HEARS];
     bool loopback;
     bool up;
 };
@@ -168,13 +174,14 @@ struct gn_namespace {
     struct gn_limits limits;
     struct gn_stats stats;
     uint32_t n_socks;
-    uint32_t n_memberships; /* of its sockets in groups (sock) */
-    uint32_t n_lookups;     /* under way (asking.c) */
-    uint32_t port_counter;  /* of RFC 6056 algorithm 3 (sock) */
+    uint32_t n_memberships;          /* of its sockets in groups (sock) */
+    uint32_t n_hearing[GN__N_HEARS]; /* sockets that are to be told */
+    uint32_t n_lookups;              /* under way (asking.c) */
+    uint32_t port_counter;           /* of RFC 6056 algorithm 3 (sock) */
     uint16_t ip_id;
     bool forwarding;
     bool killed;   /* calls return -ECANCELED */
-    bool detached; /* eth0 is gone: -ENETDOWN */
+    bool detached; /* eth0 is gone */
     bool closing;
     bool is_gateway;
     const struct gn__kernel *kernel; /* NULL, or its sockets are the kernel's */
@@ -240,7 +247,7 @@ struct gn_network {
  * Route to @dst. @src NULL or any: chosen (RFC 6724 in its simple form: an
  * address of the interface, same scope); else it must be ours.
  *
- *   -ENETUNREACH  No route.   -ENETDOWN  Detached.
+ *   -ENETUNREACH  No route.
  *   -EADDRNOTAVAIL  @src is not ours.   -EHOSTUNREACH
  */
 GN_WARN_UNUSED int gn__ns_route(struct gn_namespace *ns,
@@ -254,9 +261,14 @@ struct gn__iface *gn__ns_iface_of(struct gn_namespace *ns,
 struct gn__iface *gn__ns_iface_by_index(struct gn_namespace *ns, unsigned i);
 /** Send an IP packet of ours (parsed, consumed); fragments it if needed. */
 void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet);
-/** The same over a given interface: multicast, broadcast. */
+/** The same in pieces of @mtu at most. */
+void gn__ns_output_within(struct gn_namespace *ns, struct gn__packet *packet,
+                          uint32_t mtu);
+/** The same over a given interface: multicast, broadcast, and where one has
+ *  been asked for. */
 void gn__ns_output_on(struct gn_namespace *ns, struct gn__iface *iface,
-                      struct gn__packet *packet);
+                      const struct gn__addr *next_hop,
+                      struct gn__packet *packet, uint32_t mtu);
 /** A packet that arrived at an interface (consumed). */
 void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
                   struct gn__packet *packet);
@@ -264,12 +276,26 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
 void gn__ns_icmp_error(struct gn_namespace *ns, const struct gn__packet *cause,
                        enum gn__icmp_kind kind, uint32_t mtu);
 void gn__ns_drop(struct gn_namespace *ns, enum gn_drop why);
+
+/* ---- what interfaces hear: iface_group.c ---- */
+
+/** Is it a broadcast address of this interface, or the general one? */
+bool gn__iface_is_broadcast(const struct gn__iface *iface,
+                            const struct gn__addr *addr);
+/** Is it a group's, or a broadcast address of one of the interfaces? */
+bool gn__ns_is_for_many(const struct gn_namespace *ns,
+                        const struct gn__addr *addr);
+/** Is what is sent to this group or broadcast address for this interface? */
+bool gn__iface_hears(const struct gn__iface *iface,
+                     const struct gn__addr *addr);
 /** Join or leave a multicast group on an interface (counted). */
 GN_WARN_UNUSED int gn__iface_join(struct gn__iface *iface,
                                   const struct gn__addr *group);
 void gn__iface_leave(struct gn__iface *iface, const struct gn__addr *group);
-/** A socket for broadcasts on this interface came or went. */
-GN_WARN_UNUSED int gn__iface_broadcast(struct gn__iface *iface, bool wanted);
+/** ns->n_hearing has changed, or the interface is new. */
+void gn__iface_hear(struct gn__iface *iface);
+void gn__iface_show_groups(const struct gn__iface *iface,
+                           struct gn_interface *out);
 
 /* ---- the switch and ports: switch.c, link.c ---- */
 

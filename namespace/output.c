@@ -107,6 +107,12 @@ static const struct gn__addr *source_of(const struct gn_namespace *ns,
 
 void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet)
 {
+    gn__ns_output_within(ns, packet, UINT32_MAX);
+}
+
+void gn__ns_output_within(struct gn_namespace *ns, struct gn__packet *packet,
+                          uint32_t mtu)
+{
     struct gn__way way;
     struct sending sending;
     int err;
@@ -125,25 +131,29 @@ void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet)
     }
     sending.iface = way.iface;
     sending.next_hop = &way.next_hop;
-    if (packet->len > way.mtu)
-        send_cut(ns, &sending, packet, way.mtu);
+    if (way.mtu < mtu)
+        mtu = way.mtu;
+    if (packet->len > mtu)
+        send_cut(ns, &sending, packet, mtu);
     else
         send_piece(packet, &sending);
 }
 
 void gn__ns_output_on(struct gn_namespace *ns, struct gn__iface *iface,
-                      struct gn__packet *packet)
+                      const struct gn__addr *next_hop,
+                      struct gn__packet *packet, uint32_t mtu)
 {
-    struct gn__addr dst = packet->ip.dst;
-    struct sending sending = {.iface = iface, .next_hop = &dst};
+    struct sending sending = {.iface = iface, .next_hop = next_hop};
 
+    if (iface->port.mtu < mtu)
+        mtu = iface->port.mtu;
     count_out(ns, packet);
     if (iface->loopback)
         gn__ns_loop(ns, iface, packet);
     else if (packet->ip.ttl == 0)
         drop(ns, packet, GN_DROP_TTL); /* RFC 1112: not beyond this host. */
-    else if (packet->len > iface->port.mtu)
-        send_cut(ns, &sending, packet, iface->port.mtu);
+    else if (packet->len > mtu)
+        send_cut(ns, &sending, packet, mtu);
     else
         send_piece(packet, &sending);
 }

@@ -79,7 +79,9 @@ struct gn__iface *gn__ns_iface_of(struct gn_namespace *ns,
         if (own_addr(iface, addr))
             return iface;
     }
-    return gn__addr_is_loopback(addr) ? first_iface(ns) : NULL;
+    return gn__addr_is_loopback(addr) && !gn__addr_is_lo_broadcast(addr)
+               ? first_iface(ns)
+               : NULL;
 }
 
 bool gn__ns_is_local(struct gn_namespace *ns, const struct gn__addr *addr)
@@ -265,9 +267,20 @@ static const struct gn__addr *choose_source(const struct gn__iface *iface,
     return best;
 }
 
-static int unreachable(const struct gn_namespace *ns)
+/* Of what leaves by lo and is for none of our own addresses: Linux takes no
+ * address for it that is good on this host only, if there is another. */
+static const struct gn__addr *source_at_home(const struct gn_namespace *ns)
 {
-    return ns->detached ? -ENETDOWN : -ENETUNREACH;
+    const struct gn__addr *source = NULL;
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->ifaces) {
+        if (!source)
+            source =
+                choose_source(gn__container_of(it, struct gn__iface, of_ns),
+                              &loopback4, &loopback4);
+    }
+    return source ? source : &loopback4;
 }
 
 /* To one of our own addresses, over lo. */
@@ -336,7 +349,11 @@ static int pick_iface(struct gn_namespace *ns, const struct gn__addr *dst,
         out->iface = scoped_iface(ns, src, scope);
         return out->iface && (!out->iface->loopback || may_loop(dst))
                    ? 0
-                   : unreachable(ns);
+                   : -ENETUNREACH;
+    }
+    if (gn__addr_is_lo_broadcast(dst)) {
+        out->iface = first_iface(ns);
+        return out->iface ? 0 : -ENETUNREACH;
     }
     len = on_link(ns, dst, prefer, &out->iface);
     route = by_route(ns, dst);
@@ -345,7 +362,30 @@ static int pick_iface(struct gn_namespace *ns, const struct gn__addr *dst,
         out->next_hop = route->gateway;
         return 0;
     }
-    return len >= 0 || way_outside(ns, dst, prefer, out) ? 0 : unreachable(ns);
+    return len >= 0 || way_outside(ns, dst, prefer, out) ? 0 : -ENETUNREACH;
+}
+
+/* Is one of our own addresses reached by the interface that was asked for? */
+static bool is_home(struct gn_namespace *ns, const struct gn__addr *dst,
+                    uint32_t scope)
+{
+    const struct gn__iface *iface = gn__ns_iface_of(ns, dst);
+
+    return iface && (!scope || iface->index == scope);
+}
+
+/* The interface that was asked for is not the one of the way: IPv4 takes the
+ * destination for one on that link, IPv6 has no way. */
+static int stay_on(struct gn_namespace *ns, const struct gn__addr *dst,
+                   uint32_t scope, int err, struct gn__way *out)
+{
+    if (!err && out->iface->index == scope)
+        return 0;
+    out->iface = gn__ns_iface_by_index(ns, scope);
+    if (!out->iface || !gn__addr_is_v4(dst))
+        return -ENETUNREACH;
+    out->next_hop = *dst;
+    return 0;
 }
 
 static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,
@@ -362,19 +402,24 @@ static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,
         return -ENETUNREACH;
     if (gn__addr_is_any(dst))
         return -ENETUNREACH;
-    if (gn__ns_is_local(ns, dst))
+    if (is_home(ns, dst, scope))
         return way_home(ns, dst, src, out);
     err = pick_iface(ns, dst, src, scope, out);
+    if (scope)
+        err = stay_on(ns, dst, scope, err, out);
     if (err)
         return err;
-    if (src && gn__addr_is_loopback(src) && !out->iface->loopback)
-        return -EINVAL; /* As Linux: a loopback source stays at home. */
+    /* As Linux: a loopback source stays at home. Of IPv6 it is sent, and
+     * nobody takes it (RFC 4291, 2.5.3). */
+    if (src && gn__addr_is_v4(src) && gn__addr_is_loopback(src) &&
+        !out->iface->loopback)
+        return -EINVAL;
     if (!source && out->iface->loopback)
-        source = &loopback4; /* may_loop() */
+        source = source_at_home(ns);
     if (!source)
         source = choose_source(out->iface, dst, &out->next_hop);
     if (!source)
-        return unreachable(ns);
+        return -ENETUNREACH;
     out->source = *source;
     out->mtu = smaller(
         smaller(out->iface->port.mtu, receiver_mtu(out->iface, &out->next_hop)),

@@ -122,7 +122,7 @@ void gn__sock_end(struct gn_sock *sock, int error, enum gn__sock_end how)
         sock->dead = error;
     sock->ended = true;
     gn__sock_groups_end(sock, NULL);
-    gn__sock_hear(sock, false);
+    gn__sock_hear(sock, 0);
     sock->ops->end(sock, how);
     gn__bind_release(sock);
     gn__sock_poll_end(sock);

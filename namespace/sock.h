@@ -161,6 +161,7 @@ struct gn__sock_opt {
     uint8_t tclass6;
     int pmtu; /* IP_MTU_DISCOVER */
     int pmtu6;
+    uint32_t mtu6; /* IPV6_MTU: the longest piece of a datagram; 0: the way's */
     int priority;
     unsigned mcast_iface; /* IP_MULTICAST_IF; 0: by route */
     unsigned mcast_iface6;
@@ -185,8 +186,10 @@ struct gn_sock {
     int family;
     int protocol;
     unsigned bound_if; /* by a link-local scope; 0: none */
-    bool hears;        /* broadcasts, see gn__sock_hear() */
+    uint8_t hears;     /* see gn__sock_hear() */
     bool addr_locked;  /* bind() said which address */
+    bool routed;       /* it keeps a way to its peer: IP_MTU */
+    bool addr_of_many; /* ... a group's or a broadcast address: no source */
     bool port_locked;  /* bind() said which port */
     struct gn__sock_opt opt;
     const struct gn__sock_ops *ops;
@@ -275,23 +278,27 @@ void gn__watch_end(struct gn_sock *sock);
 
 /* ---- sock_group.c ---- */
 
-/** IP_ADD_MEMBERSHIP and its like. @iface 0: by route. @join false: leave.
+/** IP_ADD_MEMBERSHIP and its like. @iface 0: by route.
  *
- *   -EINVAL (no group), -ENODEV, -EADDRINUSE (is in it), -EADDRNOTAVAIL (is
- *   not), -ENOBUFS (limit), -ENOMEM
+ *   -EINVAL (no group), -ENODEV, -EADDRINUSE (is in it), -ENOBUFS (limit),
+ *   -ENOMEM
  */
-GN_WARN_UNUSED int gn__sock_group(struct gn_sock *sock,
-                                  const struct gn__addr *group, unsigned iface,
-                                  bool join);
+GN_WARN_UNUSED int gn__sock_join(struct gn_sock *sock,
+                                 const struct gn__addr *group, unsigned iface);
+/** Where a group is by route; 0: nowhere. */
+unsigned gn__sock_group_iface(struct gn_sock *sock,
+                              const struct gn__addr *group);
+/** IP_DROP_MEMBERSHIP and its like: of what it has joined there, or, with
+ *  @iface 0, the first anywhere. -EADDRNOTAVAIL: it has not. */
+GN_WARN_UNUSED int gn__sock_leave_group(struct gn_sock *sock,
+                                        const struct gn__addr *group,
+                                        unsigned iface);
 /** Is the socket in @group, as heard on this interface? */
 bool gn__sock_in_group(const struct gn_sock *sock, const struct gn__addr *group,
                        unsigned iface);
 /** Leave the groups joined on @iface; NULL: all. */
 void gn__sock_groups_end(struct gn_sock *sock, const struct gn__iface *iface);
-/** It is (not) to be told of IPv4 broadcasts, on whatever interface. */
-void gn__sock_hear(struct gn_sock *sock, bool broadcasts);
-/** Is @addr a broadcast address of @iface, or the general one? */
-bool gn__is_broadcast(const struct gn__iface *iface,
-                      const struct gn__addr *addr);
+/** What it is to be told of on every interface: bits 1u << enum gn__hears. */
+void gn__sock_hear(struct gn_sock *sock, unsigned hears);
 
 #endif /* GN_NAMESPACE_SOCK_H */

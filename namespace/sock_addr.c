@@ -28,8 +28,8 @@ static int parse_v4(const struct sockaddr *addr, socklen_t len,
 
 static int may_bind_v4(struct gn_namespace *ns, const struct gn__addr *addr)
 {
-    if (gn__addr_is_any(addr) || gn__addr_is_multicast(addr) ||
-        gn__addr_is_broadcast(addr) || gn__ns_is_local(ns, addr))
+    if (gn__addr_is_any(addr) || gn__ns_is_local(ns, addr) ||
+        gn__ns_is_for_many(ns, addr))
         return 0;
     return -EADDRNOTAVAIL;
 }
@@ -105,6 +105,7 @@ int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
     }
     v4_of_v6 = sock->family == AF_INET6 && gn__addr_is_v4(&want.addr);
     sock->addr_locked = v4_of_v6 || !gn__addr_is_any(&want.addr);
+    sock->addr_of_many = gn__ns_is_for_many(sock->ns, &want.addr);
     if (sock->addr_locked && !gn__addr_is_v4(&want.addr))
         sock->opt.v6only = true; /* It can have no IPv4 peer any more. */
     sock->port_locked = want.port != 0;
@@ -116,6 +117,7 @@ int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
     gn__bind_release(sock);
     sock->local = (struct gn__endpoint){.addr = gn__addr_any(sock->family)};
     sock->addr_locked = false;
+    sock->addr_of_many = false;
     sock->port_locked = false;
     return err;
 }
@@ -151,15 +153,22 @@ int gn__dest_parse(const struct gn_sock *sock, const struct sockaddr *addr,
     return sock->bound_if && sock->bound_if != out->scope ? -EINVAL : 0;
 }
 
-int gn__dest_connect(const struct gn_sock *sock, const struct sockaddr *addr,
+int gn__dest_connect(struct gn_sock *sock, const struct sockaddr *addr,
                      socklen_t len, struct gn__endpoint *out)
 {
     int err = gn__dest_parse(sock, addr, len, out);
+    bool group = gn__addr_is_multicast(&out->addr);
 
-    if (err || !gn__addr_needs_scope(&out->addr) || out->scope ||
-        gn__addr_is_multicast(&out->addr))
+    if (err || !gn__addr_needs_scope(&out->addr))
         return err;
-    return -EINVAL;
+    if (group && sock->type == SOCK_STREAM)
+        return -ENETUNREACH;
+    if (!out->scope && group)
+        out->scope = sock->opt.mcast_iface6;
+    if (!out->scope)
+        return -EINVAL;
+    sock->bound_if = out->scope; /* Linux keeps it also if this fails. */
+    return 0;
 }
 
 struct gn__addr gn__source_to(const struct gn_sock *sock,
@@ -176,7 +185,5 @@ struct gn__addr gn__source_of(const struct gn_sock *sock)
 {
     const struct gn__addr *addr = &sock->local.addr;
 
-    if (gn__addr_is_multicast(addr) || gn__addr_is_broadcast(addr))
-        return gn__addr_any(gn__addr_family(addr));
-    return *addr;
+    return sock->addr_of_many ? gn__addr_any(gn__addr_family(addr)) : *addr;
 }

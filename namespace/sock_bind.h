@@ -75,8 +75,9 @@ GN_WARN_UNUSED int gn__bind_call(struct gn_sock *sock,
 GN_WARN_UNUSED int gn__dest_parse(const struct gn_sock *sock,
                                   const struct sockaddr *addr, socklen_t len,
                                   struct gn__endpoint *out);
-/** The same for connect(2): a link-local one needs an interface. */
-GN_WARN_UNUSED int gn__dest_connect(const struct gn_sock *sock,
+/** The same for connect(2): a link-local one needs an interface, which is the
+ *  socket's from now on; a group's may be IPV6_MULTICAST_IF's. */
+GN_WARN_UNUSED int gn__dest_connect(struct gn_sock *sock,
                                     const struct sockaddr *addr, socklen_t len,
                                     struct gn__endpoint *out);
 /** The address to send from as far as bind(2) has said; any: not at all. */

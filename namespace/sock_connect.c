@@ -39,10 +39,10 @@ static int choose_way(struct gn__tcp_sock *tcp, struct gn__endpoint *local,
     struct gn__way way;
     int err;
 
-    if (gn__addr_is_multicast(&remote->addr) ||
-        gn__addr_is_broadcast(&remote->addr))
+    if (gn__ns_is_for_many(sock->ns, &remote->addr))
         return -ENETUNREACH;
-    err = gn__ns_route(sock->ns, &remote->addr, &source, remote->scope, &way);
+    err = gn__ns_route(sock->ns, &remote->addr, &source,
+                       remote->scope ? remote->scope : sock->bound_if, &way);
     if (err)
         return err;
     local->addr = way.source;
@@ -125,9 +125,8 @@ static int begin(struct gn__tcp_sock *tcp, const struct sockaddr *addr,
     gn__bind_narrow(sock, &local.addr);
     sock->local = local;
     sock->remote = remote;
-    if (remote.scope)
-        sock->bound_if = remote.scope;
     sock->err = 0;
+    sock->routed = true;
     tcp->over = false;
     tcp->fin = false;
     tcp->phase = GN__PHASE_CONNECTING;
@@ -145,6 +144,7 @@ void gn__tcp_sock_play(struct gn_sock *sock, struct gn__conn *conn)
     sock->remote = *gn__tcp_remote(conn);
     sock->addr_locked = true;
     sock->port_locked = true;
+    sock->routed = true;
 }
 
 /* ---- ending ---- */
@@ -182,6 +182,7 @@ void gn__tcp_disconnect(struct gn__tcp_sock *tcp)
         sock->local.addr = gn__addr_any(sock->family);
     gn__bind_narrow(sock, &tcp->bound);
     sock->remote.port = 0;
+    sock->routed = false;
     sock->shut = 0;
     tcp->over = false;
     tcp->fin = false;

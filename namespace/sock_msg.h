@@ -43,7 +43,8 @@ struct gn__iov {
 /** What control messages say, of a datagram sent or received. */
 struct gn__ancillary {
     unsigned wants;
-    struct gn__addr local; /* source to send from, or destination received */
+    struct gn__addr local;  /* source to send from, or destination received */
+    struct gn__addr answer; /* of IPv4: the address to answer from */
     unsigned iface;
     bool has_local;
     bool has_ttl;
@@ -83,6 +84,8 @@ static inline void gn__xfer_clear(struct gn__xfer *io)
 /** Check an iovec, and add up what it holds: -EMSGSIZE, -EFAULT, -EINVAL. */
 GN_WARN_UNUSED int gn__iov_check(const struct iovec *iov, size_t n,
                                  size_t *total);
+/** Has every element that has bytes an address? */
+bool gn__iov_is_there(const struct iovec *iov, size_t n);
 /** Copy the next @n bytes and move on. The iovec has them. */
 void gn__iov_read(struct gn__iov *iov, void *out, size_t n);
 void gn__iov_write(struct gn__iov *iov, const void *data, size_t n);

@@ -125,9 +125,12 @@ static int iface_named(struct gn_sock *sock, const struct ip_mreqn *request,
     return 0;
 }
 
-static int read_request(const void *value, socklen_t len, struct ip_mreqn *out)
+static int read_request(const struct gn_sock *sock, const void *value,
+                        socklen_t len, struct ip_mreqn *out)
 {
     memset(out, 0, sizeof(*out));
+    if (sock->type == SOCK_STREAM)
+        return -EPROTO;
     if (len < sizeof(struct ip_mreq))
         return -EINVAL;
     memcpy(out, value,
@@ -135,34 +138,39 @@ static int read_request(const void *value, socklen_t len, struct ip_mreqn *out)
     return 0;
 }
 
-static int join_or_leave(struct gn_sock *sock, const void *value, socklen_t len,
-                         bool joins)
+static int join(struct gn_sock *sock, const void *value, socklen_t len)
 {
     struct ip_mreqn request;
     struct gn__addr group;
     unsigned iface;
-    int err;
+    int err = read_request(sock, value, len, &request);
 
-    if (sock->type == SOCK_STREAM)
-        return -EPROTO;
-    err = read_request(value, len, &request);
     if (err)
         return err;
     group = gn__addr_from_v4_bytes(&request.imr_multiaddr);
     if (!gn__addr_is_multicast(&group))
         return -EINVAL;
     err = iface_named(sock, &request, &iface);
-    return err ? err : gn__sock_group(sock, &group, iface, joins);
-}
-
-static int join(struct gn_sock *sock, const void *value, socklen_t len)
-{
-    return join_or_leave(sock, value, len, true);
+    return err ? err : gn__sock_join(sock, &group, iface);
 }
 
 static int leave(struct gn_sock *sock, const void *value, socklen_t len)
 {
-    return join_or_leave(sock, value, len, false);
+    struct ip_mreqn request;
+    struct gn__addr group;
+    unsigned iface;
+    int err = read_request(sock, value, len, &request);
+
+    if (err)
+        return err;
+    if (iface_named(sock, &request, &iface))
+        return -EADDRNOTAVAIL;
+    group = gn__addr_from_v4_bytes(&request.imr_multiaddr);
+    if (!iface)
+        iface = gn__sock_group_iface(sock, &group);
+    if (!iface)
+        return -ENODEV;
+    return gn__sock_leave_group(sock, &group, iface);
 }
 
 static int set_mcast_if(struct gn_sock *sock, const void *value, socklen_t len)

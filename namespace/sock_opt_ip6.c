@@ -79,6 +79,14 @@ static int get_pmtu(struct gn_sock *sock, int *value)
     return 0;
 }
 
+static int set_mtu(struct gn_sock *sock, int value)
+{
+    if (value && value < (int)GN__IP_MIN_MTU6)
+        return -EINVAL;
+    sock->opt.mtu6 = (uint32_t)value;
+    return 0;
+}
+
 /* ---- multicast ---- */
 
 static int set_mcast_hops(struct gn_sock *sock, int value)
@@ -125,31 +133,37 @@ static int get_mcast_if(struct gn_sock *sock, int *value)
     return 0;
 }
 
-static int join_or_leave(struct gn_sock *sock, const void *value, socklen_t len,
-                         bool joins)
+static int read_request(const struct gn_sock *sock, const void *value,
+                        socklen_t len, struct gn__addr *group, unsigned *iface)
 {
     struct ipv6_mreq request;
-    struct gn__addr group;
 
     if (len < sizeof(request))
         return -EINVAL;
     if (sock->type == SOCK_STREAM)
         return -EPROTO;
     memcpy(&request, value, sizeof(request));
-    group = gn__addr_from_v6_bytes(&request.ipv6mr_multiaddr);
-    if (gn__addr_is_v4(&group))
-        return -EINVAL;
-    return gn__sock_group(sock, &group, request.ipv6mr_interface, joins);
+    *group = gn__addr_from_v6_bytes(&request.ipv6mr_multiaddr);
+    *iface = request.ipv6mr_interface;
+    return gn__addr_is_v4(group) || !gn__addr_is_multicast(group) ? -EINVAL : 0;
 }
 
 static int join(struct gn_sock *sock, const void *value, socklen_t len)
 {
-    return join_or_leave(sock, value, len, true);
+    struct gn__addr group;
+    unsigned iface;
+    int err = read_request(sock, value, len, &group, &iface);
+
+    return err ? err : gn__sock_join(sock, &group, iface);
 }
 
 static int leave(struct gn_sock *sock, const void *value, socklen_t len)
 {
-    return join_or_leave(sock, value, len, false);
+    struct gn__addr group;
+    unsigned iface;
+    int err = read_request(sock, value, len, &group, &iface);
+
+    return err ? err : gn__sock_leave_group(sock, &group, iface);
 }
 
 #define FLAG(name, member)                                          \
@@ -175,7 +189,7 @@ static const struct gn__option table[] = {
     INT(IPV6_UNICAST_HOPS, set_hops, get_hops),
     INT(IPV6_TCLASS, set_tclass, get_tclass),
     INT(IPV6_MTU_DISCOVER, set_pmtu, get_pmtu),
-    INT(IPV6_MTU, NULL, gn__option_mtu),
+    INT(IPV6_MTU, set_mtu, gn__option_mtu),
     FLAG(IPV6_RECVPKTINFO, pktinfo6),
     FLAG(IPV6_RECVHOPLIMIT, recv_hops6),
     FLAG(IPV6_RECVTCLASS, recv_tclass6),

@@ -23,9 +23,11 @@ struct plan {
     struct gn__way way;
     uint8_t ttl;
     uint8_t tos;
-    bool dont_fragment;
-    bool over_iface; /* not by route: multicast, broadcast */
-    bool loop;       /* multicast: own sockets hear it too */
+    bool whole;         /* IP_PMTUDISC_DO and its like: not in pieces */
+    bool dont_fragment; /* ... by routers either */
+    uint32_t mtu;       /* the longest piece */
+    bool over_iface;    /* not by route: multicast, broadcast, as asked for */
+    bool loop;          /* own sockets hear it, too, if it is for them */
 };
 
 int gn__udp_prepare(struct gn_sock *sock, struct gn__xfer *io)
@@ -46,6 +48,23 @@ int gn__udp_prepare(struct gn_sock *sock, struct gn__xfer *io)
     return 0;
 }
 
+/* Those that are bound to any address, to a broadcast address, or to a group
+ * that every host is in. */
+void gn__udp_hear(struct gn__udp_sock *udp)
+{
+    struct gn_sock *sock = &udp->sock;
+    const struct gn__addr *addr = &sock->local.addr;
+    bool many = sock->addr_of_many || gn__addr_is_any(addr);
+    unsigned hears = 0;
+
+    if (many &&
+        (gn__addr_is_v4(addr) || (gn__addr_is_any(addr) && !sock->opt.v6only)))
+        hears |= 1u << GN__HEARS_4;
+    if (many && !gn__addr_is_v4(addr))
+        hears |= 1u << GN__HEARS_6;
+    gn__sock_hear(sock, sock->binding ? hears : 0);
+}
+
 int gn__udp_autobind(struct gn__udp_sock *udp)
 {
     struct gn_sock *sock = &udp->sock;
@@ -54,6 +73,8 @@ int gn__udp_autobind(struct gn__udp_sock *udp)
     if (sock->binding)
         return 0;
     err = gn__bind_sock(sock, &sock->local.addr, 0);
+    if (!err)
+        gn__udp_hear(udp);
     return err == -EADDRINUSE ? -EAGAIN : err;
 }
 
@@ -119,15 +140,21 @@ static int choose_dest(struct gn_sock *sock, const struct gn__xfer *io,
 static int read_control(const struct gn_sock *sock, struct gn__xfer *io,
                         const struct gn__endpoint *to)
 {
+    unsigned iface, other = to->scope ? to->scope : sock->bound_if;
     int err;
 
     if (!io->control)
         return 0;
     err = gn__cmsg_check(io->control);
-    if (err)
+    if (!err)
+        err = gn__cmsg_read(io->control, gn__addr_is_v4(&to->addr),
+                            sock->family == AF_INET6, &io->ancillary);
+    iface = io->ancillary.iface;
+    if (err || !iface)
         return err;
-    return gn__cmsg_read(io->control, gn__addr_is_v4(&to->addr),
-                         sock->family == AF_INET6, &io->ancillary);
+    if (other && iface != other && !gn__addr_is_v4(&to->addr))
+        return -EINVAL;
+    return gn__ns_iface_by_index(sock->ns, iface) ? 0 : -ENODEV;
 }
 
 /* ---- by which way ---- */
@@ -175,13 +202,26 @@ static int find_way(struct gn_sock *sock, const struct gn__xfer *io,
         return gn__addr_is_v4(&source) ? -ENETUNREACH : -EINVAL;
     if (err)
         return err;
-    plan->over_iface = gn__addr_is_multicast(&plan->to.addr);
-    if (!plan->way.local && gn__is_broadcast(plan->way.iface, &plan->to.addr)) {
+    plan->over_iface =
+        gn__addr_is_multicast(&plan->to.addr) || (index && !plan->way.local);
+    if (!plan->way.local &&
+        gn__iface_is_broadcast(plan->way.iface, &plan->to.addr)) {
         plan->over_iface = true;
         if (!sock->opt.broadcast)
             return -EACCES;
     }
     return 0;
+}
+
+/* ip_sk_ignore_df(): the numbers are the same in both versions. */
+static void plan_pieces(struct plan *plan, int discover, uint32_t longest)
+{
+    plan->whole = discover >= IP_PMTUDISC_DO && discover != IP_PMTUDISC_OMIT;
+    plan->dont_fragment =
+        discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE;
+    plan->mtu = plan->way.mtu;
+    if (longest && longest < plan->mtu)
+        plan->mtu = longest;
 }
 
 static void fill_plan(const struct gn_sock *sock, const struct gn__xfer *io,
@@ -196,14 +236,14 @@ static void fill_plan(const struct gn_sock *sock, const struct gn__xfer *io,
         plan->loop = v4 ? opt->mcast_loop : opt->mcast_loop6;
     } else {
         plan->ttl = v4 ? opt->tcp.ttl : opt->hops6;
-        plan->loop = false;
+        plan->loop = true; /* broadcasts, whatever IP_MULTICAST_LOOP says */
     }
     plan->tos = v4 ? opt->tcp.tos : opt->tclass6;
     if (io->ancillary.has_ttl)
         plan->ttl = io->ancillary.ttl;
     if (io->ancillary.has_tos)
         plan->tos = io->ancillary.tos;
-    plan->dont_fragment = (v4 ? opt->pmtu : opt->pmtu6) >= 2; /* DO, PROBE */
+    plan_pieces(plan, v4 ? opt->pmtu : opt->pmtu6, v4 ? 0 : opt->mtu6);
 }
 
 static int check_size(const struct gn__xfer *io, const struct plan *plan)
@@ -213,7 +253,7 @@ static int check_size(const struct gn__xfer *io, const struct plan *plan)
 
     if (io->total > (v4 ? GN__UDP_MAX4 : GN__UDP_MAX6))
         return -EMSGSIZE;
-    if (plan->dont_fragment && io->total + headers > plan->way.mtu)
+    if (plan->whole && io->total + headers > plan->mtu)
         return -EMSGSIZE;
     return 0;
 }
@@ -293,13 +333,14 @@ static int add_payload(struct gn__packet *packet, struct gn__xfer *io)
     return 0;
 }
 
-/* Multicast that own sockets hear: one copy takes the short way. */
+/* What own sockets hear, too: one copy takes the short way. */
 static void loop_back(struct gn_sock *sock, const struct plan *plan,
                       const struct gn__packet *packet)
 {
     struct gn__packet *copy;
 
-    if (!plan->loop || plan->way.iface->loopback)
+    if (!plan->loop || plan->way.iface->loopback ||
+        !gn__iface_hears(plan->way.iface, &plan->to.addr))
         return;
     copy = gn__packet_clone(packet);
     if (copy && !gn__sock_udp_input(sock->ns, plan->way.iface, copy))
@@ -321,9 +362,10 @@ static int transmit(struct gn_sock *sock, struct gn__xfer *io,
     io->done = io->total;
     if (plan->over_iface) {
         loop_back(sock, plan, packet);
-        gn__ns_output_on(sock->ns, plan->way.iface, packet);
+        gn__ns_output_on(sock->ns, plan->way.iface, &plan->way.next_hop, packet,
+                         plan->mtu);
     } else {
-        gn__ns_output(sock->ns, packet);
+        gn__ns_output_within(sock->ns, packet, plan->mtu);
     }
     return 0;
 }
@@ -488,6 +530,7 @@ int gn__udp_send(struct gn_sock *sock, struct gn__xfer *io)
         err = find_way(sock, io, &plan);
     if (err)
         return err;
+    sock->routed |= !has_dest(sock, io);
     fill_plan(sock, io, &plan);
     err = check_size(io, &plan);
     if (!err)

@@ -33,6 +33,8 @@ static inline struct gn__udp_sock *gn__udp_of(struct gn_sock *sock)
 /* ---- sock_udp.c ---- */
 int gn__udp_prepare(struct gn_sock *sock, struct gn__xfer *io);
 int gn__udp_send(struct gn_sock *sock, struct gn__xfer *io);
+/** It has been bound, connected or dissolved: what it hears unasked. */
+void gn__udp_hear(struct gn__udp_sock *udp);
 /** A port of its own, if it has none: -EAGAIN, as Linux says. */
 int gn__udp_autobind(struct gn__udp_sock *udp);
 

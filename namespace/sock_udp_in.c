@@ -282,6 +282,19 @@ static void describe(const struct gn__packet *packet, struct gn__xfer *io)
     io->length = gn__udp_payload_len(packet);
 }
 
+/* What was sent to many is answered from an address of ours: where it came
+ * from tells which, as fib_compute_spec_dst() has it. */
+static void describe_answer(struct gn_namespace *ns, struct gn__xfer *io)
+{
+    struct gn__way way;
+
+    io->ancillary.answer = io->ancillary.local;
+    if (gn__addr_is_v4(&io->ancillary.local) &&
+        is_for_many(ns, &io->ancillary.local) &&
+        !gn__ns_route(ns, &io->from.addr, NULL, 0, &way))
+        io->ancillary.answer = way.source;
+}
+
 /* Up to io->total bytes: what is in the head by copy, slices by reference. */
 static void take_payload(struct gn__packet *packet, struct gn__xfer *io)
 {
@@ -321,6 +334,8 @@ int gn__udp_recv(struct gn_sock *sock, struct gn__xfer *io)
     }
     describe(packet, io);
     io->ancillary.wants = wants(&sock->opt);
+    if (io->ancillary.wants & GN__WANT_PKTINFO)
+        describe_answer(sock->ns, io);
     take_payload(packet, io);
     io->stop = true;
     if (io->flags & MSG_PEEK)

@@ -24,19 +24,6 @@ static void end(struct gn_sock *sock, enum gn__sock_end how)
     gn__udp_uncork(gn__udp_of(sock));
 }
 
-/* Who is bound to everything, or to a broadcast address, hears broadcasts. */
-static void hear_or_not(struct gn__udp_sock *udp)
-{
-    struct gn_sock *sock = &udp->sock;
-    const struct gn__addr *addr = &sock->local.addr;
-    bool v4 = gn__addr_is_v4(addr) || !sock->opt.v6only;
-    bool open = gn__addr_is_any(addr) ||
-                (gn__addr_is_v4(addr) && !gn__addr_is_multicast(addr) &&
-                 !gn__ns_is_local(sock->ns, addr));
-
-    gn__sock_hear(sock, v4 && open && sock->port_locked && !udp->connected);
-}
-
 static int bind_to(struct gn_sock *sock, const struct sockaddr *addr,
                    socklen_t len)
 {
@@ -44,7 +31,7 @@ static int bind_to(struct gn_sock *sock, const struct sockaddr *addr,
     int err = gn__bind_call(sock, addr, len, udp->connected);
 
     if (!err)
-        hear_or_not(udp);
+        gn__udp_hear(udp);
     return err;
 }
 
@@ -69,6 +56,7 @@ static int disconnect(struct gn__udp_sock *udp)
     struct gn_sock *sock = &udp->sock;
 
     udp->connected = false;
+    sock->routed = false;
     sock->remote = (struct gn__endpoint){.addr = gn__addr_any(sock->family)};
     if (!sock->addr_locked) {
         sock->local.addr = gn__addr_any(sock->family);
@@ -79,7 +67,7 @@ static int disconnect(struct gn__udp_sock *udp)
         gn__bind_release(sock);
         sock->local.port = 0;
     }
-    hear_or_not(udp);
+    gn__udp_hear(udp);
     return 0;
 }
 
@@ -95,13 +83,13 @@ static int route_to(struct gn_sock *sock, const struct gn__endpoint *remote,
                                               : sock->opt.mcast_iface6;
     err = gn__ns_route(sock->ns, &remote->addr, &source, iface, way);
     if (!err && !way->local && !sock->opt.broadcast &&
-        gn__is_broadcast(way->iface, &remote->addr))
+        gn__iface_is_broadcast(way->iface, &remote->addr))
         return -EACCES;
     return err;
 }
 
 /* An IPv6 socket takes an IPv4 address, too: ip6_datagram_connect(). */
-static int parse_peer(const struct gn_sock *sock, const struct sockaddr *addr,
+static int parse_peer(struct gn_sock *sock, const struct sockaddr *addr,
                       socklen_t len, struct gn__endpoint *out)
 {
     if (sock->family != AF_INET6 || addr->sa_family != AF_INET)
@@ -123,6 +111,7 @@ static int connect_to(struct gn_sock *sock, const struct sockaddr *addr,
         return -EINVAL;
     if (addr->sa_family == AF_UNSPEC)
         return disconnect(udp);
+    sock->routed = false;
     err = gn__udp_autobind(udp);
     if (!err)
         err = parse_peer(sock, addr, len, &remote);
@@ -137,11 +126,10 @@ static int connect_to(struct gn_sock *sock, const struct sockaddr *addr,
         gn__bind_narrow(sock, &way.source);
     }
     sock->remote = remote;
-    if (remote.scope)
-        sock->bound_if = remote.scope;
+    sock->routed = true;
     udp->connected = true;
     gn__udp_recork(udp);
-    hear_or_not(udp);
+    gn__udp_hear(udp);
     return 0;
 }
 

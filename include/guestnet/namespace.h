@@ -81,7 +81,9 @@ struct gn_interface {
         struct gn_ip ip;
         uint8_t prefix_len;
     } addrs[GN_INTERFACE_ADDRS];
-    struct gn_ip groups[GN_INTERFACE_GROUPS]; /* Multicast, joined. */
+    struct gn_ip groups[GN_INTERFACE_GROUPS]; /* Multicast: 224.0.0.1 and
+                                                 ff02::1, which every host is
+                                                 in, and those joined. */
 };
 
 /* gn_namespace_close(): a power cut. No FIN and no RST is sent. */

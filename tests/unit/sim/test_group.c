@@ -92,14 +92,16 @@ static void groups_reach_their_members(void **state)
                                     &join, sizeof(join)),
                      0);
     assert_int_equal(gn_namespace_interface_by_index(in, 2, &iface), 0);
-    assert_int_equal(iface.n_groups, 1);
-    assert_memory_equal(iface.groups[0].bytes, "\xe1\x02\x03\x04", 4);
+    assert_int_equal(iface.n_groups, 3);
+    assert_memory_equal(iface.groups[0].bytes, "\xe0\x00\x00\x01", 4);
+    assert_memory_equal(iface.groups[1].bytes, "\xff\x02", 2);
+    assert_memory_equal(iface.groups[2].bytes, "\xe1\x02\x03\x04", 4);
     send_to(f, "225.2.3.4");
     gn_simnet_expect(member, "all");
     gn_simnet_expect(other, NULL);
     gn_simnet_end(member);
     assert_int_equal(gn_namespace_interface_by_index(in, 2, &iface), 0);
-    assert_int_equal(iface.n_groups, 0);
+    assert_int_equal(iface.n_groups, 2);
     gn_simnet_end(other);
 }
 
