@@ -11,17 +11,29 @@
 
 /* ---- what sendmsg() is given ---- */
 
-static int read_int(const struct cmsghdr *cmsg, int most, uint8_t *out)
+/* A byte as an int of @least at least. */
+static int read_byte(const struct cmsghdr *cmsg, int least, bool *has,
+                     uint8_t *out)
 {
     int value;
 
     if (cmsg->cmsg_len != CMSG_LEN(sizeof(value)))
         return -EINVAL;
     memcpy(&value, CMSG_DATA(cmsg), sizeof(value));
-    if (value < 0 || value > most)
+    if (value < least || value > UINT8_MAX)
         return -EINVAL;
+    *has = true;
     *out = (uint8_t)value;
     return 0;
+}
+
+/* -1 is the socket's own. */
+static bool is_default(const struct cmsghdr *cmsg)
+{
+    int value;
+
+    memcpy(&value, CMSG_DATA(cmsg), sizeof(value));
+    return value == -1;
 }
 
 static int read_ip(const struct cmsghdr *cmsg, struct gn__ancillary *out)
@@ -38,15 +50,14 @@ static int read_ip(const struct cmsghdr *cmsg, struct gn__ancillary *out)
         out->has_local = !gn__addr_is_any(&out->local);
         return 0;
     case IP_TTL:
-        out->has_ttl = true;
-        return read_int(cmsg, 255, &out->ttl) || out->ttl == 0 ? -EINVAL : 0;
+        return read_byte(cmsg, 1, &out->has_ttl, &out->ttl);
     case IP_TOS:
-        out->has_tos = true;
         if (cmsg->cmsg_len == CMSG_LEN(1)) {
+            out->has_tos = true;
             out->tos = *CMSG_DATA(cmsg);
             return 0;
         }
-        return read_int(cmsg, 255, &out->tos);
+        return read_byte(cmsg, 0, &out->has_tos, &out->tos);
     default:
         return -EINVAL;
     }
@@ -55,6 +66,7 @@ static int read_ip(const struct cmsghdr *cmsg, struct gn__ancillary *out)
 static int read_ip6(const struct cmsghdr *cmsg, struct gn__ancillary *out)
 {
     struct in6_pktinfo info;
+    int err;
 
     switch (cmsg->cmsg_type) {
     case IPV6_PKTINFO:
@@ -66,11 +78,12 @@ static int read_ip6(const struct cmsghdr *cmsg, struct gn__ancillary *out)
         out->has_local = !gn__addr_is_any(&out->local);
         return 0;
     case IPV6_HOPLIMIT:
-        out->has_ttl = true;
-        return read_int(cmsg, 255, &out->ttl);
-    case IPV6_TCLASS:
-        out->has_tos = true;
-        return read_int(cmsg, 255, &out->tos);
+        err = read_byte(cmsg, -1, &out->has_ttl, &out->ttl);
+        if (!err && is_default(cmsg))
+            out->has_ttl = false;
+        return err;
+    case IPV6_TCLASS: /* Linux sends -1 as 255, whatever RFC 3542 says. */
+        return read_byte(cmsg, -1, &out->has_tos, &out->tos);
     default:
         return -EINVAL;
     }
@@ -106,11 +119,15 @@ int gn__cmsg_check(const struct msghdr *msg)
 static int read_to_v4(const struct cmsghdr *cmsg, bool v6,
                       struct gn__ancillary *out)
 {
+    int err;
+
     if (cmsg->cmsg_level == IPPROTO_IP)
         return read_ip(cmsg, out);
     if (v6 && cmsg->cmsg_level == IPPROTO_IPV6 &&
-        cmsg->cmsg_type == IPV6_PKTINFO)
-        return read_ip6(cmsg, out);
+        cmsg->cmsg_type == IPV6_PKTINFO) {
+        err = read_ip6(cmsg, out);
+        return err || gn__addr_is_v4(&out->local) ? err : -EINVAL;
+    }
     return 0;
 }
 
@@ -165,13 +182,12 @@ static void put_int(struct msghdr *msg, size_t *used, int level, int type,
 static void put_info(struct msghdr *msg, size_t *used,
                      const struct gn__ancillary *what)
 {
-    uint32_t v4 = htonl(gn__addr_v4(&what->local));
     struct in_pktinfo info;
 
     memset(&info, 0, sizeof(info));
     info.ipi_ifindex = (int)what->iface;
-    memcpy(&info.ipi_spec_dst, &v4, sizeof(v4));
-    memcpy(&info.ipi_addr, &v4, sizeof(v4));
+    info.ipi_spec_dst.s_addr = htonl(gn__addr_v4(&what->answer));
+    info.ipi_addr.s_addr = htonl(gn__addr_v4(&what->local));
     put(msg, used, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 }
 
@@ -192,14 +208,14 @@ void gn__cmsg_write(struct msghdr *msg, const struct gn__ancillary *what)
     unsigned wants = what->wants;
     size_t used = 0;
 
+    if (wants & GN__WANT_PKTINFO6)
+        put_info6(msg, &used, what);
     if (v4 && wants & GN__WANT_PKTINFO)
         put_info(msg, &used, what);
     if (v4 && wants & GN__WANT_TTL)
         put_int(msg, &used, IPPROTO_IP, IP_TTL, what->ttl);
     if (v4 && wants & GN__WANT_TOS)
         put(msg, &used, IPPROTO_IP, IP_TOS, &what->tos, sizeof(what->tos));
-    if (wants & GN__WANT_PKTINFO6)
-        put_info6(msg, &used, what);
     if (!v4 && wants & GN__WANT_HOPS6)
         put_int(msg, &used, IPPROTO_IPV6, IPV6_HOPLIMIT, what->ttl);
     if (!v4 && wants & GN__WANT_TCLASS6)

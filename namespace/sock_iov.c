@@ -18,8 +18,6 @@ int gn__iov_check(const struct iovec *iov, size_t n, size_t *total)
     for (i = 0; i < n; i++) {
         if (iov[i].iov_len > SSIZE_MAX)
             return -EINVAL;
-        if (iov[i].iov_len > 0 && !iov[i].iov_base)
-            return -EFAULT;
         if (iov[i].iov_len > GN__XFER_MAX - sum)
             sum = GN__XFER_MAX;
         else
@@ -27,6 +25,17 @@ int gn__iov_check(const struct iovec *iov, size_t n, size_t *total)
     }
     *total = sum;
     return 0;
+}
+
+bool gn__iov_is_there(const struct iovec *iov, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        if (iov[i].iov_len > 0 && !iov[i].iov_base)
+            return false;
+    }
+    return true;
 }
 
 /* How much of the next @n bytes is in one piece, and where. */

@@ -48,6 +48,7 @@ int gn__tcp_sock_listen(struct gn_sock *sock, uint32_t backlog)
         return err;
     }
     tcp->backlog = backlog;
+    sock->routed = false;
     return 0;
 }
 
@@ -82,11 +83,13 @@ static void adopt(struct gn_sock *sock, struct gn_sock *child,
     struct gn__tcp_sock *tcp = gn__tcp_of(child);
 
     child->opt = sock->opt;
-    child->opt.priority = 0; /* All but this is inherited. */
+    child->opt.priority = 0; /* All but these are inherited. */
+    child->opt.tcp.defer_s = 0;
     child->local = *gn__tcp_local(conn);
     child->remote = *gn__tcp_remote(conn);
     child->bound_if = child->remote.scope;
     child->addr_locked = sock->addr_locked;
+    child->routed = true;
     tcp->conn = conn;
     tcp->phase = GN__PHASE_CONNECTED;
     tcp->bound = child->local.addr;

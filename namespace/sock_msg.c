@@ -55,15 +55,20 @@ static ssize_t send_all(struct gn_sock *sock, struct gn__xfer *io)
     return io->done > 0 ? (ssize_t)io->done : err;
 }
 
-static int check_send(const struct gn_sock *sock, const struct gn__xfer *io)
+static int check_send(const struct gn_sock *sock, struct gn__xfer *io, size_t n)
 {
+    int err;
+
     if (!sock)
         return -EFAULT;
     if (!gn__addr_len_ok(io->to_len))
         return -EINVAL;
     if (io->flags & (MSG_OOB | MSG_FASTOPEN))
         return -EOPNOTSUPP;
-    return 0;
+    err = gn__iov_check(io->iov.at, n, &io->total);
+    if (err)
+        return err;
+    return gn__iov_is_there(io->iov.at, n) ? 0 : -EFAULT;
 }
 
 ssize_t gn_sock_sendto(struct gn_sock *sock, const void *data, size_t len,
@@ -82,9 +87,7 @@ ssize_t gn_sock_sendto(struct gn_sock *sock, const void *data, size_t len,
     io.flags = flags;
     io.to = addr;
     io.to_len = addr ? addr_len : 0;
-    err = check_send(sock, &io);
-    if (!err)
-        err = gn__iov_check(&iov, 1, &io.total);
+    err = check_send(sock, &io, 1);
     return err ? err : send_all(sock, &io);
 }
 
@@ -117,9 +120,7 @@ ssize_t gn_sock_sendmsg(struct gn_sock *sock, const struct msghdr *msg,
         return -EFAULT;
     if (msg->msg_controllen > 0)
         io.control = msg;
-    err = check_send(sock, &io);
-    if (!err)
-        err = gn__iov_check(msg->msg_iov, msg->msg_iovlen, &io.total);
+    err = check_send(sock, &io, msg->msg_iovlen);
     return err ? err : send_all(sock, &io);
 }
 
@@ -202,7 +203,7 @@ static ssize_t recv_all(struct gn_sock *sock, struct gn__xfer *io)
     return io->done > 0 || !err ? (ssize_t)io->done : err;
 }
 
-static int check_recv(const struct gn_sock *sock, const struct gn__xfer *io)
+static int check_recv(const struct gn_sock *sock, struct gn__xfer *io, size_t n)
 {
     if (!sock)
         return -EFAULT;
@@ -210,7 +211,35 @@ static int check_recv(const struct gn_sock *sock, const struct gn__xfer *io)
         return -EOPNOTSUPP;
     if (io->flags & MSG_ERRQUEUE)
         return -EAGAIN;
-    return 0;
+    return gn__iov_check(io->iov.at, n, &io->total);
+}
+
+/* There is nowhere to copy to: a fault if there is anything to be copied. A
+ * stream keeps that; a datagram is lost, as on Linux. */
+static ssize_t recv_nowhere(struct gn_sock *sock, struct gn__xfer *io)
+{
+    uint64_t deadline = 0;
+    bool any;
+    int err = gn__sock_enter(sock);
+
+    if (err)
+        return err;
+    if (sock->type == SOCK_STREAM)
+        io->flags |= MSG_PEEK;
+    err = try_recv(sock, io, &deadline);
+    gn__sock_leave(sock);
+    any = io->n_small > 0 || io->n_slices > 0;
+    while (io->n_slices > 0)
+        gn__chunk_unref(io->slices[--io->n_slices].chunk);
+    return !err && any ? -EFAULT : err;
+}
+
+static ssize_t recv_checked(struct gn_sock *sock, struct gn__xfer *io, size_t n)
+{
+    bool discards = sock->type == SOCK_STREAM && io->flags & MSG_TRUNC;
+
+    return discards || gn__iov_is_there(io->iov.at, n) ? recv_all(sock, io)
+                                                       : recv_nowhere(sock, io);
 }
 
 /* What a call on a datagram socket returns: with MSG_TRUNC its true length. */
@@ -239,12 +268,10 @@ ssize_t gn_sock_recvfrom(struct gn_sock *sock, void *data, size_t len,
     gn__xfer_clear(&io);
     io.iov.at = &iov;
     io.flags = flags;
-    err = check_recv(sock, &io);
-    if (!err)
-        err = gn__iov_check(&iov, 1, &io.total);
+    err = check_recv(sock, &io, 1);
     if (err)
         return err;
-    n = recv_all(sock, &io);
+    n = recv_checked(sock, &io, 1);
     if (n >= 0 && addr) {
         if (sock->type == SOCK_DGRAM)
             gn__sock_put_addr(sock, &io.from, addr, addr_len);
@@ -290,12 +317,10 @@ ssize_t gn_sock_recvmsg(struct gn_sock *sock, struct msghdr *msg, int flags)
     gn__xfer_clear(&io);
     io.iov.at = msg->msg_iov;
     io.flags = flags;
-    err = check_recv(sock, &io);
-    if (!err)
-        err = gn__iov_check(msg->msg_iov, msg->msg_iovlen, &io.total);
+    err = check_recv(sock, &io, msg->msg_iovlen);
     if (err)
         return err;
-    n = recv_all(sock, &io);
+    n = recv_checked(sock, &io, msg->msg_iovlen);
     if (n >= 0)
         finish_msg(sock, &io, msg);
     return recv_result(sock, &io, n);

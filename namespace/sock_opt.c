@@ -68,9 +68,8 @@ int gn__option_mtu(struct gn_sock *sock, int *value)
     struct gn__addr source = gn__source_of(sock);
     struct gn__way way;
 
-    if (sock->ops->peer(sock) ||
-        gn__ns_route(sock->ns, &sock->remote.addr, &source, sock->remote.scope,
-                     &way))
+    if (!sock->routed || gn__ns_route(sock->ns, &sock->remote.addr, &source,
+                                      sock->remote.scope, &way))
         return -ENOTCONN;
     *value = (int)way.mtu;
     return 0;

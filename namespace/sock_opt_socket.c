@@ -15,6 +15,8 @@
 #define RCVBUF_MIN 2304u
 /* Half of net.ipv4.tcp_rmem's largest. */
 #define LOWAT_MAX (16 << 20)
+/* As Linux shows it, which counts in 250ths of a second: below 0. */
+#define LINGER_FOR_EVER ((int)(uint32_t)(INT64_MAX / 250))
 
 /* ---- read only ---- */
 
@@ -133,7 +135,8 @@ static int set_linger(struct gn_sock *sock, const void *value, socklen_t len)
     memcpy(&linger, value, sizeof(linger));
     sock->opt.linger = linger.l_onoff != 0;
     if (linger.l_onoff)
-        sock->opt.linger_s = linger.l_linger < 0 ? INT_MAX : linger.l_linger;
+        sock->opt.linger_s =
+            linger.l_linger < 0 ? LINGER_FOR_EVER : linger.l_linger;
     return 0;
 }
 
