@@ -18,5 +18,6 @@ extern const struct case_table cases_datagram;
 extern const struct case_table cases_control;
 extern const struct case_table cases_options;
 extern const struct case_table cases_blocking;
+extern const struct case_table cases_link;
 
 #endif /* TESTS_PARITY_CASES_H */

@@ -29,7 +29,7 @@
 static const struct case_table *const tables[] = {
     &cases_bind,     &cases_connect,  &cases_listen,  &cases_stream,
     &cases_close,    &cases_datagram, &cases_control, &cases_options,
-    &cases_blocking};
+    &cases_blocking, &cases_link};
 enum { N_TABLES = sizeof(tables) / sizeof(tables[0]) };
 
 static struct world world;
