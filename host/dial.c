@@ -12,7 +12,15 @@
  * each step can be left by cancelling, by the time-out and by the network's
  * end. A lookup that is left calls back all the same, and the dial is over only
  * then (`leaving` says with what), or at the network's end, and then its memory
- * waits. With a time-out an attempt gets an equal share of what is left, but two
+ * waits.
+ *
+ * Neither the call nor cancelling waits for the driving thread: what another
+ * thread says is left under the engine's lock, and taken up by a notice. Once a
+ * dial is settled it calls back, and cancelling does nothing any more; until
+ * then it ends as cancelled, however far it has come.
+ *
+ * It is counted: it has itself until it is over and no lookup of it is under
+ * way, and so has the caller who asked for a handle. With a time-out an attempt gets an equal share of what is left, but two
  * seconds if there are as many: a first SYN that is lost is sent again after
  * one.
  */
@@ -23,6 +31,7 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/ref.h"
 #include "base/text.h"
 #include "host/conn.h"
 #include "host/dial.h"
@@ -39,7 +48,13 @@ struct gn_dial {
     struct gn_namespace *ns; /* a reference */
     struct gn_network *net;
     struct gn__engine *engine; /* a reference */
-    struct gn__io *io;
+    struct gn__ref refs;
+    struct gn__call start;    /* to the driving thread */
+    struct gn__notice notice; /* the same, to be cancelled there */
+    bool cancelled;           /* under the lock */
+    bool settled;             /* the same */
+    struct gn_dial **out;     /* until the start is queued */
+    struct gn__io *io;        /* NULL: it has not begun */
     struct gn__io_end end;
     struct gn__io_task task;
     struct gn__io_timer timer;
@@ -75,29 +90,53 @@ static void drop_sock(struct gn_dial *dial)
 static void let_go(struct gn_dial *dial)
 {
     drop_sock(dial);
-    gn__io_stop(dial->io, &dial->timer);
-    gn__io_cancel(dial->io, &dial->task);
-    gn__io_forget_end(&dial->end);
-    gn__io_release(dial->io);
+    if (dial->io) {
+        gn__io_stop(dial->io, &dial->timer);
+        gn__io_cancel(dial->io, &dial->task);
+        gn__io_forget_end(&dial->end);
+        gn__io_release(dial->io);
+    }
     gn__ns_unref(dial->ns);
 }
 
-static void free_dial(struct gn_dial *dial)
+void gn_dial_unref(struct gn_dial *dial)
 {
-    struct gn__engine *engine = dial->engine;
+    struct gn__engine *engine;
 
+    if (!dial || !gn__ref_give(&dial->refs))
+        return;
+    engine = dial->engine;
     gn__free(&engine->net.mem, dial, sizeof(*dial));
     gn__engine_unref(engine);
+}
+
+/* Nothing cancels it from here on; true if it was cancelled. */
+static bool dial_settle(struct gn_dial *dial)
+{
+    bool cancelled;
+
+    gn__engine_enter(dial->engine);
+    cancelled = dial->cancelled;
+    dial->settled = true;
+    gn__notice_cancel(dial->engine, &dial->notice);
+    gn__engine_leave(dial->engine);
+    return cancelled;
 }
 
 /* Over; its memory waits for a lookup that has yet to call back. */
 static void finish(struct gn_dial *dial, int status, struct gn_conn *conn)
 {
+    if (dial_settle(dial)) {
+        if (conn)
+            (void)gn__handle_close(&conn->handle, NULL, NULL); /* Once. */
+        conn = NULL;
+        status = -ECANCELED;
+    }
     let_go(dial);
     dial->over = true;
     dial->callback(dial, status, conn, dial->arg);
     if (!dial->lookup)
-        free_dial(dial);
+        gn_dial_unref(dial);
 }
 
 static void run_end(struct gn__io_end *end)
@@ -269,9 +308,10 @@ static void try_all(struct gn_dial *dial)
 /* A lookup has ended: is that the end of it all? */
 static bool ends_with(struct gn_dial *dial, int status)
 {
+    gn_lookup_unref(dial->lookup);
     dial->lookup = NULL;
     if (dial->over) {
-        free_dial(dial);
+        gn_dial_unref(dial);
         return true;
     }
     if (dial->leaving)
@@ -418,53 +458,118 @@ int gn__dial_check(const char *proto, const char *address,
                                   options->why, options->why_len);
 }
 
-static void init(struct gn_dial *dial, const struct gn__dial_call *call)
+static void run_cancelled(struct gn__notice *notice)
 {
-    dial->net = call->net;
-    dial->engine = gn__network_engine(call->net);
-    dial->ns = call->from;
-    dial->target = call->target;
-    dial->local = call->local;
-    dial->has_local = call->has_local;
-    dial->callback = call->callback;
-    dial->arg = call->arg;
-    dial->end.run = run_end;
-    dial->task.run = run_turn;
-    dial->timer.fire = run_timer;
-    dial->deadline = GN__NEVER;
-    if (call->timeout_ms && call->timeout_ms < TIMEOUT_MAX_MS)
-        dial->deadline =
-            gn__io_now(dial->io) + call->timeout_ms * UINT64_C(1000000);
+    leave(gn__container_of(notice, struct gn_dial, notice), -ECANCELED);
 }
 
-static int run_dial(void *arg)
+/* On the driving thread. */
+static int dial_join(struct gn_dial *dial)
 {
-    struct gn__dial_call *call = arg;
-    struct gn__engine *engine = gn__network_engine(call->net);
-    struct gn__io *io = gn__network_io(call->net);
-    struct gn_dial *dial;
+    struct gn__io *io = gn__network_io(dial->net);
 
-    dial = io ? gn__zalloc(&engine->net.mem, sizeof(*dial)) : NULL;
-    if (!dial)
-        return gn__network_is_closing(call->net) ? -ECANCELED : -ENOMEM;
+    if (!io)
+        return gn__network_is_closing(dial->net) ? -ECANCELED : -ENOMEM;
     dial->io = io;
-    init(dial, call);
-    gn__engine_ref(engine);
-    gn__ns_ref(dial->ns);
     gn__io_hold(io);
     gn__io_at_end(io, &dial->end);
     gn__io_defer(io, &dial->task);
     if (dial->deadline != GN__NEVER)
         gn__io_start(io, &dial->timer, dial->deadline);
-    if (call->out)
-        *call->out = dial;
     return 0;
+}
+
+static void run_start(struct gn__call *call, int status)
+{
+    struct gn_dial *dial = gn__container_of(call, struct gn_dial, start);
+
+    if (!status)
+        status = dial_join(dial);
+    if (status)
+        finish(dial, status, NULL);
+}
+
+static void give_handle(struct gn__call *call)
+{
+    struct gn_dial *dial = gn__container_of(call, struct gn_dial, start);
+
+    if (dial->out)
+        *dial->out = dial;
+}
+
+static struct gn_dial *dial_make(const struct gn__dial_call *call)
+{
+    struct gn__engine *engine = gn__network_engine(call->net);
+    struct gn_dial *dial = gn__zalloc(&engine->net.mem, sizeof(*dial));
+
+    if (!dial)
+        return NULL;
+    gn__engine_ref(engine);
+    gn__ns_ref(call->from);
+    gn__ref_init(&dial->refs, call->out ? 2 : 1);
+    dial->net = call->net;
+    dial->engine = engine;
+    dial->ns = call->from;
+    dial->out = call->out;
+    dial->target = call->target;
+    dial->local = call->local;
+    dial->has_local = call->has_local;
+    dial->callback = call->callback;
+    dial->arg = call->arg;
+    dial->start.run = run_start;
+    dial->start.queued = give_handle;
+    dial->notice.run = run_cancelled;
+    dial->end.run = run_end;
+    dial->task.run = run_turn;
+    dial->timer.fire = run_timer;
+    dial->deadline = GN__NEVER;
+    if (call->timeout_ms && call->timeout_ms < TIMEOUT_MAX_MS)
+        dial->deadline = engine->driver->now(engine->driver_self) +
+                         call->timeout_ms * UINT64_C(1000000);
+    return dial;
+}
+
+/* It has not begun, and nobody has heard of it. */
+static void dial_discard(struct gn_dial *dial)
+{
+    struct gn__engine *engine = dial->engine;
+
+    gn__ns_unref(dial->ns);
+    gn__free(&engine->net.mem, dial, sizeof(*dial));
+    gn__engine_unref(engine);
+}
+
+/* On the driving thread it holds the loop at once, or uv_run() would not run
+ * for it. */
+static int dial_submit(struct gn_dial *dial)
+{
+    int err;
+
+    if (!gn__engine_is_driving(dial->engine))
+        return gn__network_call(dial->net, &dial->start);
+    if (gn__network_is_closing(dial->net))
+        return -ECANCELED;
+    err = dial_join(dial);
+    if (!err)
+        give_handle(&dial->start);
+    return err;
 }
 
 int gn__dial_start(struct gn__dial_call *call)
 {
+    struct gn_dial *dial;
+    int err;
+
     call->net = gn__namespace_network(call->from);
-    return call->net ? gn__drive_call(call->net, run_dial, call) : -ENOTSUP;
+    if (!call->net)
+        return -ENOTSUP;
+    dial = dial_make(call);
+    if (!dial)
+        return -ENOMEM;
+    err = dial_submit(dial);
+    if (err)
+        dial_discard(dial);
+    return err;
 }
 
 int gn_dial(struct gn_namespace *from, const char *proto, const char *address,
@@ -481,15 +586,20 @@ int gn_dial(struct gn_namespace *from, const char *proto, const char *address,
     return err ? err : gn__dial_start(&call);
 }
 
-static int run_cancel(void *arg)
-{
-    leave(arg, -ECANCELED);
-    return 0;
-}
-
 void gn_dial_cancel(struct gn_dial *dial)
 {
-    /* A network that closes has cancelled it, or will. */
-    if (dial)
-        (void)gn__drive_call(dial->net, run_cancel, dial);
+    bool now;
+
+    if (!dial)
+        return;
+    gn__engine_enter(dial->engine);
+    now = !dial->settled && gn__engine_is_driving(dial->engine) && dial->io;
+    if (!dial->settled) {
+        dial->cancelled = true;
+        if (!now)
+            gn__notice_queue(dial->engine, &dial->notice);
+    }
+    gn__engine_leave(dial->engine);
+    if (now)
+        leave(dial, -ECANCELED);
 }

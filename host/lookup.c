@@ -19,12 +19,17 @@
  *
  * Whatever a lookup needs of its namespace's memory is kept by a reference; the
  * network is not touched any more once it has been cancelled.
+ *
+ * It is counted: it has itself until it has called back, and so has the caller
+ * who asked for a handle. What is over stays so (`over`), and cancelling it does
+ * nothing.
  */
 #include "host/lookup.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "base/ref.h"
 #include "host/drive.h"
 
 struct request {
@@ -37,8 +42,10 @@ struct request {
     struct gn__io_end end;
     struct gn_resolver *resolver; /* whom it is put to */
     struct gn__asker asker;
+    struct gn__ref refs;
     bool *gone;     /* to be set when it is freed, or NULL */
     bool cancelled; /* under the lock */
+    bool over;      /* the same: it calls back, or has */
     bool joined;    /* it has its end, and holds the io */
     bool started;   /* the resolver has been asked */
     char proto[4];
@@ -60,6 +67,8 @@ static struct request *of_home(struct gn__lookup_home *home)
 
 static void cancel_locked(struct request *request)
 {
+    if (request->over)
+        return;
     request->cancelled = true;
     gn__notice_queue(request->asking.engine, &request->notice);
 }
@@ -76,11 +85,24 @@ void gn_lookup_cancel(struct gn_lookup *lookup)
     if (!lookup)
         return;
     engine = of_core(lookup)->asking.engine;
-    gn__engine_ref(engine);
     gn__engine_enter(engine);
     cancel_locked(of_core(lookup));
     gn__engine_leave(engine);
-    gn__engine_unref(engine);
+}
+
+void gn_lookup_unref(struct gn_lookup *lookup)
+{
+    struct request *request;
+    struct gn_namespace *ns;
+
+    if (!lookup)
+        return;
+    request = of_core(lookup);
+    if (!gn__ref_give(&request->refs))
+        return;
+    ns = request->asking.ns;
+    gn__free(request->asking.mem, request, sizeof(*request));
+    gn__ns_unref(ns);
 }
 
 static void post(struct gn__lookup_home *home)
@@ -211,14 +233,6 @@ static void log_query(struct request *request, const struct gn__result *result)
 
 /* ---- the end ---- */
 
-static void free_request(struct request *request)
-{
-    struct gn_namespace *ns = request->asking.ns;
-
-    gn__free(request->asking.mem, request, sizeof(*request));
-    gn__ns_unref(ns);
-}
-
 /* From here on nobody finds it any more; true if it was cancelled. */
 static bool settle(struct request *request)
 {
@@ -227,6 +241,7 @@ static bool settle(struct request *request)
 
     gn__engine_enter(engine);
     cancelled = request->cancelled;
+    request->over = true;
     gn__ns_asked(request->asking.ns, &request->wait);
     gn__notice_cancel(engine, &request->notice);
     gn__engine_leave(engine);
@@ -257,7 +272,7 @@ static void finish(struct request *request, int status)
         *request->gone = true;
     request->asker.done(&request->core, result, &request->asker);
     gn__lookup_done(&request->core);
-    free_request(request);
+    gn_lookup_unref(&request->core);
 }
 
 static void end_early(struct request *request, int status)
@@ -381,8 +396,8 @@ static struct request *make(struct gn_namespace *ns,
 }
 
 /* Its namespace and its driver know of it from here on, and another thread may
- * even have freed it. */
-static int submit(struct request *request)
+ * even have called back. @out: NULL, or set before that can be. */
+static int submit(struct request *request, struct gn_lookup **out)
 {
     struct gn__engine *engine = gn__ns_engine(request->home.ns);
     int err;
@@ -395,6 +410,8 @@ static int submit(struct request *request)
             : request->asking.resolver ? request->asking.resolver
                                        : &gn__resolver_own;
         gn__notice_queue(engine, &request->notice);
+        if (out)
+            *out = &request->core;
     }
     gn__engine_leave(engine);
     return err;
@@ -416,23 +433,22 @@ static int hold(struct request *request)
 int gn__ask(struct gn_namespace *ns, const struct gn__question *question,
             const struct gn__asker *asker, struct gn_lookup **out)
 {
-    struct gn__engine *engine = gn__ns_engine(ns);
+    bool driving = gn__engine_is_driving(gn__ns_engine(ns));
     const struct gn__mem *mem = gn__ns_mem(ns);
     struct request *request;
-    struct gn_lookup *lookup;
     int err;
 
     request = make(ns, question);
     if (!request)
         return -ENOMEM;
     request->asker = *asker;
-    lookup = &request->core;
-    err = submit(request);
-    if (!err && gn__engine_is_driving(engine))
+    gn__ref_init(&request->refs, out ? 2 : 1);
+    err = submit(request, driving ? NULL : out);
+    if (!err && driving)
         err = hold(request);
     if (err)
         gn__free(mem, request, sizeof(*request));
-    else if (out)
-        *out = lookup;
+    else if (driving && out)
+        *out = &request->core;
     return err;
 }

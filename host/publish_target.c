@@ -62,7 +62,7 @@ static void answered(struct gn_lookup *lookup, int status,
     struct gn__mem mem = asking->mem;
     size_t i;
 
-    (void)lookup;
+    gn_lookup_unref(lookup);
     gn__free(&mem, asking, sizeof(*asking));
     if (!pub)
         return;

@@ -51,6 +51,8 @@ struct gn__call {
     struct gn__list of_net;
     struct gn__notice notice;
     struct gn_network *net;
+    /** Under the lock, before run() can be called. NULL: nothing is done. */
+    void (*queued)(struct gn__call *call);
     /** @status  0, or -ECANCELED: the network has closed. Its last touch. */
     void (*run)(struct gn__call *call, int status);
 };

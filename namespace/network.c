@@ -498,6 +498,8 @@ int gn__network_call(struct gn_network *net, struct gn__call *call)
     } else {
         gn__list_add_tail(&net->calls, &call->of_net);
         gn__notice_queue(engine, &call->notice);
+        if (call->queued)
+            call->queued(call);
     }
     gn__engine_leave(engine);
     gn__engine_unref(engine);

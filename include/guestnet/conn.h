@@ -31,8 +31,9 @@
  * Callbacks may call everything here that does not block, and may close what
  * they are about. No lock is held in them.
  *
- * Threads: under GN_DRIVE_THREAD any; a call from another thread is carried to
- * the driving thread and waited for. Under the other drives all of this is for
+ * Threads: under GN_DRIVE_THREAD any. gn_dial() and gn_dial_cancel() never wait;
+ * every other call from another thread is carried to the driving thread and
+ * waited for, so hold no lock there that a callback takes. Under the other drives all of this is for
  * the driving thread. Without descriptors (GN_DRIVE_VIRTUAL) all but
  * gn_dial_fd() and gn_conn_fd() works.
  *
@@ -144,8 +145,9 @@ struct gn_dial_options {
 };
 
 /**
- * A dial is over, and @dial with it.
+ * A dial is over.
  *
+ * @dial    Borrowed for the call.
  * @status  0, -ETIMEDOUT, -ECANCELED, what the name's lookup ended with
  *          (GN_EAI_*, resolver.h), or of the first address that was tried:
  *          -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH, -ENETUNREACH,
@@ -164,8 +166,8 @@ typedef void (*gn_dial_cb)(struct gn_dial *dial, int status,
  * @from     Borrowed; closing it ends the dial.
  * @proto, @address  Copied; see the head of this file.
  * @options  Copied. NULL for the defaults.
- * @out      NULL, or gets what gn_dial_cancel() takes; good until the callback
- *           runs.
+ * @out      NULL, or set on success, before @callback can run. Owned by the
+ *           caller: gn_dial_unref().
  *
  * Returns 0, or:
  *   -EINVAL  The network is not one of the six, the address or the options are
@@ -177,9 +179,12 @@ GN_API GN_WARN_UNUSED int gn_dial(struct gn_namespace *from, const char *proto,
                                   gn_dial_cb callback, void *arg,
                                   struct gn_dial **out);
 
-/** End it early: the callback runs with -ECANCELED on a later turn. Again, or
- *  NULL, does nothing. */
+/** End it early: the callback runs with -ECANCELED on a later turn. When it has
+ *  run, again, or NULL: does nothing. Any thread; never waits. */
 GN_API void gn_dial_cancel(struct gn_dial *dial);
+/** Let go of the handle; the dial goes on. Any thread, before or after the
+ *  callback or in it. NULL is allowed. */
+GN_API void gn_dial_unref(struct gn_dial *dial);
 
 /* ---- listening ---- */
 

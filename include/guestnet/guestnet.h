@@ -10,6 +10,24 @@
  * and zero in a field selects the default its comment names. A request whose
  * call returned an error never calls back; one that returned 0 calls back
  * exactly once, later, on the driving thread.
+ *
+ * The handle of a request (gn_dial(), gn_lookup() and its like):
+ *
+ *     gn_lookup(ns, "ip", "db", found, arg, &lookup)   NULL: no handle
+ *     gn_lookup_cancel(lookup)                         as often as you like
+ *     gn_lookup_unref(lookup)                          once
+ *
+ * It is counted, and good until its owner lets go of it, whatever happens to
+ * the request, its namespace or its network meanwhile. Cancelling is for any
+ * thread under GN_DRIVE_THREAD, and does nothing when the callback has run. When
+ * it returns before the callback has begun, the callback gets -ECANCELED.
+ * Neither starting nor cancelling a request waits for the driving thread: both
+ * may be done under a lock that the callback takes.
+ *
+ * What is handed to hooks of yours (the gn_egress_dial of an egress, the
+ * gn_lookup of a resolver) is the library's. It is good until you end it, or
+ * until your cancel() for it has returned; ending it does not wait either, so
+ * the lock that cancel() takes may be held.
  */
 #include <guestnet/addr.h>
 #include <guestnet/capture.h>

@@ -266,7 +266,8 @@ GN_API GN_WARN_UNUSED int gn_resolver_fault_set(
 
 /* ---- lookups ---- */
 
-/** @answers: borrowed until it returns, sorted as RFC 6724 says. */
+/** @answers: borrowed until it returns, as @lookup is; sorted as RFC 6724
+ *  says. */
 typedef void (*gn_lookup_cb)(struct gn_lookup *lookup, int status,
                              const struct gn_answer *answers, size_t n,
                              void *arg);
@@ -284,8 +285,8 @@ typedef void (*gn_lookup_query_cb)(struct gn_lookup *lookup, int status,
  *
  * @proto  "ip", "ip4" or "ip6".
  * @host     Copied. A dot at the end is allowed and does not count.
- * @out      NULL, or set on success for gn_lookup_cancel(); good until the
- *           callback runs.
+ * @out      NULL, or set on success, before @callback can run. Owned by the
+ *           caller: gn_lookup_unref().
  *
  * Returns 0, and @callback runs once on a later turn, with -ETIMEDOUT after the
  * namespace's lookup_timeout_ms; or
@@ -316,8 +317,12 @@ GN_API GN_WARN_UNUSED int gn_lookup_query(struct gn_namespace *ns,
                                           const char *name, uint16_t type,
                                           gn_lookup_query_cb callback,
                                           void *arg, struct gn_lookup **out);
-/** End one early: the callback runs with -ECANCELED. */
+/** End one early: the callback runs with -ECANCELED on a later turn. When it
+ *  has run, again, or NULL: does nothing. Any thread; never waits. */
 GN_API void gn_lookup_cancel(struct gn_lookup *lookup);
+/** Let go of the handle; the lookup goes on. Any thread, before or after the
+ *  callback or in it. NULL is allowed. */
+GN_API void gn_lookup_unref(struct gn_lookup *lookup);
 
 /*
  * ---- the blocking forms ----

@@ -22,6 +22,7 @@ struct dialling {
     struct talk *talk;
     struct party client, server;
     struct gn_listener *listener;
+    struct gn_dial *dial; /* the last; let go of at the end */
 };
 
 static int setup(void **state)
@@ -38,6 +39,8 @@ static int teardown(void **state)
 {
     struct dialling *f = *state;
 
+    gn_dial_cancel(f->dial); /* Over: nothing happens. */
+    gn_dial_unref(f->dial);
     talk_teardown((void **)&f->talk);
     free(f);
     return 0;
@@ -62,6 +65,8 @@ static struct gn_dial *dial(struct dialling *f, struct gn_namespace *from,
         0);
     assert_non_null(out);
     assert_int_equal(f->client.dialled, 0);
+    gn_dial_unref(f->dial);
+    f->dial = out;
     return out;
 }
 

@@ -146,6 +146,7 @@ static void conns_of_nothing(void **state)
     SAYS(-EINVAL, gn_address_check, NULL, NULL, NULL, 0);
     SAYS(-EINVAL, gn_dial, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     DOES_NOTHING(gn_dial_cancel, NULL);
+    DOES_NOTHING(gn_dial_unref, NULL);
     SAYS(-EINVAL, gn_dial_fd, NULL, NULL, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_listen, NULL, NULL, NULL, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_listener_addr, NULL, NULL, NULL);
@@ -247,6 +248,7 @@ static void lookups_of_nothing(void **state)
     SAYS(-EINVAL, gn_lookup_addr, NULL, NULL, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_lookup_query, NULL, NULL, 0, NULL, NULL, NULL);
     DOES_NOTHING(gn_lookup_cancel, NULL);
+    DOES_NOTHING(gn_lookup_unref, NULL);
     DOES_NOTHING(gn_lookup_done_ip, NULL, 0, NULL, 0, NULL);
     DOES_NOTHING(gn_lookup_done_port, NULL, 0, 0);
     DOES_NOTHING(gn_lookup_done_addr, NULL, 0, NULL, 0);

@@ -55,7 +55,8 @@ struct world {
     struct gn_resolver *faults;
     struct gn_network *net;
     struct gn_namespace *guest;
-    char log[600]; /* the query log, in words */
+    struct gn_lookup *lookup; /* the last of begin() */
+    char log[600];            /* the query log, in words */
 };
 
 static void log_query(const struct gn_query *query, void *arg)
@@ -122,6 +123,9 @@ static void world_close(struct world *w)
     gn_clock_close(w->clock);
     gn_resolver_close(w->faults);
     gn_resolver_close(w->names);
+    gn_lookup_cancel(w->lookup); /* Over: nothing happens. */
+    gn_lookup_unref(w->lookup);
+    w->lookup = NULL;
 }
 
 static int setup(void **state)
@@ -153,6 +157,8 @@ static struct gn_lookup *begin(struct world *w, const char *host,
     assert_int_equal(gn_lookup(w->guest, "ip", host, say, said, &lookup), 0);
     assert_int_equal(said->calls, 0);
     assert_non_null(lookup);
+    gn_lookup_unref(w->lookup);
+    w->lookup = lookup;
     return lookup;
 }
 

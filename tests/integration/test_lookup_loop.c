@@ -245,6 +245,7 @@ static void a_lookup_is_cancelled(void **state)
                      0);
     until(f, f->n_asked);
     gn_lookup_cancel(lookup);
+    gn_lookup_unref(lookup);
     assert_int_equal(f->calls, 0);
     until(f, f->calls);
     assert_int_equal(f->status, -ECANCELED);

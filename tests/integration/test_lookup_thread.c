@@ -342,7 +342,6 @@ static void killing_the_guest_wakes_who_waits(void **state)
 static void lookups_have_ended_when_the_guest_is_closed(void **state)
 {
     struct gn_resolver *inner, *resolver = hanging(&inner);
-    struct gn_lookup *lookup;
     int round, i;
 
     (void)state;
@@ -355,7 +354,7 @@ static void lookups_have_ended_when_the_guest_is_closed(void **state)
         n_called = 0;
         for (i = 0; i < 5; i++)
             assert_int_equal(
-                gn_lookup(ns, "ip", "hang.test", count, NULL, &lookup), 0);
+                gn_lookup(ns, "ip", "hang.test", count, NULL, NULL), 0);
         gn_namespace_close(ns, 0, NULL, NULL);
         assert_int_equal(n_called, 5);
     }
@@ -397,7 +396,12 @@ static void other_threads_cancel(void **state)
     for (i = 0; i < 8; i++)
         gn_lookup_cancel(lookup[i]);
     until_called(8);
-    close_network();
+    gn_network_close(net, NULL, NULL);
+    for (i = 0; i < 8; i++) {
+        gn_lookup_cancel(lookup[i]); /* Over, and its network, too. */
+        gn_lookup_unref(lookup[i]);
+    }
+    gn_test_heap_done(&heap);
     gn_resolver_close(resolver);
     gn_resolver_close(inner);
 }
@@ -479,8 +483,12 @@ static void *ask_and_cancel(void *arg)
         struct addrinfo *list;
 
         if (i % 3) {
-            if (!gn_lookup(guest, "ip4", "a.test", count, NULL, &lookup))
-                *n += 1;
+            if (gn_lookup(guest, "ip4", "a.test", count, NULL, &lookup))
+                continue;
+            *n += 1;
+            if (i % 2)
+                gn_lookup_cancel(lookup);
+            gn_lookup_unref(lookup);
         } else if (!gn_getaddrinfo(guest, "b.test", "80", NULL, &list)) {
             gn_freeaddrinfo(list);
         }
