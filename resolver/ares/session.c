@@ -139,6 +139,62 @@ static void set_timer(struct gn__ares_session *session)
                  gn__io_now(session->io) + wait * 1000000);
 }
 
+/* ---- servers ----
+ *
+ * ares_reinit() would read the system's anew and empty the cache; where c-ares
+ * was built with threads, as an installed one is, on a thread of its own, which
+ * would call us from there and be done at some later time. */
+
+/* The list that is given, or the system's as it is now, in its own order (the
+ * session's channel puts those that failed last). NULL: no memory. */
+static char *list_servers(const struct gn__ares_settings *settings)
+{
+    struct ares_options opts = {
+        .flags = ARES_FLAG_NO_DFLT_SVR,
+        .resolvconf_path = settings->resolv_conf,
+    };
+    ares_channel_t *reader;
+    char *theirs, *servers;
+
+    if (settings->servers)
+        return strdup(settings->servers);
+    if (ares_init_options(&reader, &opts, ARES_OPT_FLAGS | ARES_OPT_RESOLVCONF))
+        return NULL;
+    theirs = ares_get_servers_csv(reader);
+    servers = theirs ? strdup(theirs) : NULL;
+    ares_free_string(theirs);
+    ares_destroy(reader);
+    return servers;
+}
+
+/* Without memory they stay as they were. */
+static void reload_servers(struct gn__ares_session *session)
+{
+    char *servers = list_servers(&session->ares->settings);
+
+    if (servers)
+        (void)ares_set_servers_ports_csv(session->channel, servers);
+    free(servers);
+}
+
+/* c-ares empties the cache when the list of servers changes: for a moment there
+ * is one more. Questions under way keep their servers. */
+static void empty_cache(struct gn__ares_session *session)
+{
+    static const char nobody[] = ",192.0.2.1:9"; /* RFC 5737 */
+    char *servers = list_servers(&session->ares->settings);
+    char *more = servers ? malloc(strlen(servers) + sizeof(nobody)) : NULL;
+
+    if (more) {
+        strcpy(stpcpy(more, servers), *servers ? nobody : nobody + 1);
+        (void)ares_set_servers_ports_csv(session->channel, more);
+        (void)ares_set_servers_ports_csv(session->channel, servers);
+        session->cached = 0;
+    }
+    free(more);
+    free(servers);
+}
+
 void gn__ares_settle(struct gn__ares_session *session)
 {
     /* Whom nobody waits for need not be waited for; one alone cannot be
@@ -146,10 +202,8 @@ void gn__ares_settle(struct gn__ares_session *session)
     if (session->watch_err || (session->n_pending && !session->n_live))
         ares_cancel(session->channel);
     session->watch_err = 0;
-    if (session->cached > GN__ARES_CACHE_BYTES) {
-        session->cached = 0;
-        (void)ares_reinit(session->channel);
-    }
+    if (session->cached > GN__ARES_CACHE_BYTES)
+        empty_cache(session);
     set_timer(session);
 }
 
@@ -272,7 +326,7 @@ static void follow_system(struct gn__ares_session *session)
         now.st_mtim.tv_nsec == was->st_mtim.tv_nsec)
         return;
     *was = now;
-    (void)ares_reinit(session->channel);
+    reload_servers(session);
 }
 
 /* The network closes, or had no use for the session in the end. */
