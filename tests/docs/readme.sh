@@ -8,16 +8,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 read -ra flags <<<"${CFLAGS-}"
 
-# block LANGUAGE: the first fenced block of that language.
-block() {
-    awk -v fence="\`\`\`$1" '
-        inside && /^```/ { exit }
-        inside
-        $0 == fence { inside = 1 }' "$source/README.md"
-}
-
-block c >"$work/example.c"
-block text >"$work/expected"
+block=$source/tests/docs/block.sh
+"$block" "$source/README.md" c >"$work/example.c"
+"$block" "$source/README.md" text >"$work/expected"
 [ -s "$work/example.c" ] && [ -s "$work/expected" ]
 
 "${CC:-cc}" -std=c11 -Wall -Wextra -Werror "${flags[@]}" \
