@@ -14,7 +14,9 @@ void *tcp_new(void);
 void tcp_input(void);
 void *mem_malloc(unsigned long size);
 extern int own_calls;
+#endif
 
+#ifdef WITH_OWN_CARES
 void ares_destroy(void *channel);
 extern int own_cares_calls;
 #endif
@@ -91,9 +93,13 @@ int main(void)
     tcp_new();
     tcp_input();
     mem_malloc(1);
-    ares_destroy(NULL);
-    if (own_calls != 3 || own_cares_calls != 1)
+    if (own_calls != 3)
         return 12;
+#endif
+#ifdef WITH_OWN_CARES
+    ares_destroy(NULL);
+    if (own_cares_calls != 1)
+        return 13;
 #endif
     return failed;
 }

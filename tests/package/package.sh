@@ -14,8 +14,14 @@ export PKG_CONFIG_PATH=$libdir
 export LD_LIBRARY_PATH=${libdir%/pkgconfig}
 read -ra flags <<<"$CFLAGS"
 
-# A program with an lwIP and a c-ares of its own.
-own=(-DWITH_OWN "$here/outside.c" "$here/own_lwip.c" "$here/own_cares.c")
+# A program with an lwIP of its own, and a c-ares where ours is inside. Where it
+# is an installed library, its names are the program's as well.
+own=(-DWITH_OWN "$here/outside.c" "$here/own_lwip.c")
+if [ -f "$CARES/src/lib/ares_init.c" ]; then
+    own+=(-DWITH_OWN_CARES "$here/own_cares.c")
+else
+    echo "without a c-ares of the program's own: ours is an installed library"
+fi
 
 # static [FLAG...] SOURCE...: links libguestnet.a, not the .so beside it.
 static() {
@@ -50,7 +56,7 @@ install)
     cmake --install "$BUILD" --prefix "$PREFIX"
     ;;
 find_package)
-    cmake -S "$here/find_package" -B . -DCMAKE_PREFIX_PATH="$PREFIX" \
+    cmake -G Ninja -S "$here/find_package" -B . -DCMAKE_PREFIX_PATH="$PREFIX" \
         -DCMAKE_C_COMPILER="$CC" -DCMAKE_C_FLAGS="$CFLAGS"
     cmake --build .
     for program in with_*; do ./"$program"; done
@@ -64,7 +70,7 @@ find_package_lacks_*)
         [ "$module" = "$lacks" ] || printf 'Name: %s\nDescription: %s\nVersion: 9\n' \
             "$module" "$module" >"pkgconfig/$module.pc"
     done
-    PKG_CONFIG_PATH='' PKG_CONFIG_LIBDIR=$work/pkgconfig cmake \
+    PKG_CONFIG_PATH='' PKG_CONFIG_LIBDIR=$work/pkgconfig cmake -G Ninja \
         -S "$here/find_package_lacks" -B build -DCMAKE_C_COMPILER="$CC" \
         -DCMAKE_PREFIX_PATH="$PREFIX" >out 2>&1 || {
         cat out

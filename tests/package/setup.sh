@@ -260,7 +260,7 @@ no_network)
     fails
     says "http://localhost:9/debian/dists/$release/InRelease"
     says "http://localhost:9/debian/$(sed -n 's/^lwip [^ ]* \([^ ]*\).*/\1/p' tree/script/lib/pinned)"
-    says "Connection refused"
+    says "onnect to localhost:9"
     says "run: script/setup sources --lwip FOLDER"
     ;;
 kept_file_is_damaged)
