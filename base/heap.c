@@ -11,10 +11,12 @@
 
 #include <stddef.h>
 
+#include "base/counter.h"
+
 void gn__heap_init(struct gn__heap *heap)
 {
     heap->root = NULL;
-    heap->next_seq = 0;
+    heap->next_seq = GN__COUNT_FROM(uint64_t);
 }
 
 static bool before(const struct gn__heap_node *a, const struct gn__heap_node *b)

@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/counter.h"
+
 #define NS_PER_S 1000000000ull
 
 /** Looks at a held lock before sleeping: a few microseconds. */
@@ -187,7 +189,9 @@ void gn__lock_give(struct gn__lock *lock)
 
 struct gn__lock *gn__lock_process(void)
 {
-    static struct gn__lock lock;
+    static struct gn__lock lock = {
+        .turn = {GN__COUNT_FROM(uint32_t), GN__COUNT_FROM(uint32_t)},
+    };
 
     return &lock;
 }

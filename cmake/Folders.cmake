@@ -9,7 +9,8 @@ add_library(gn_build INTERFACE)
 target_include_directories(gn_build INTERFACE
     "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/include")
 target_compile_features(gn_build INTERFACE c_std_11)
-target_compile_definitions(gn_build INTERFACE _GNU_SOURCE)
+target_compile_definitions(gn_build INTERFACE _GNU_SOURCE
+    $<$<BOOL:${GUESTNET_WRAP}>:GN__WRAP>)
 target_compile_options(gn_build INTERFACE
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
     -Wpointer-arith -Wcast-qual -Wundef -Wvla -Wwrite-strings)

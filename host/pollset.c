@@ -16,6 +16,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/counter.h"
+
 /** Events fetched at once; the rest comes with the loop's next turn. */
 #define N_EVENTS    64
 #define SLOTS_FIRST 16u
@@ -59,6 +61,7 @@ static int grow(struct gn__pollset *set)
         memcpy(slots, set->slots, set->n_slots * sizeof(*slots));
     gn__free(&set->mem, set->slots, set->n_slots * sizeof(*slots));
     for (i = n; i > set->n_slots; i--) {
+        slots[i - 1].use = GN__COUNT_FROM(uint32_t);
         slots[i - 1].next_free = set->free;
         set->free = i;
     }

@@ -27,6 +27,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/counter.h"
 #include "namespace/internal.h"
 #include "namespace/sock.h"
 #include "namespace/switch.h"
@@ -66,6 +67,7 @@ int gn__engine_create(const struct gn__driver_ops *driver, void *driver_self,
     gn__ref_init(&engine->refs, 1);
     atomic_init(&engine->next, GN__NEVER);
     atomic_init(&engine->armed, GN__NEVER);
+    engine->last_generation = GN__COUNT_FROM(uint64_t);
     init_lists(engine);
 
     driver->random(driver_self, seed, sizeof(seed));

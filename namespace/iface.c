@@ -15,6 +15,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -168,6 +169,17 @@ static unsigned n_ifaces(const struct gn_namespace *ns)
     return n;
 }
 
+/* An index is used again only after all others, as on Linux. */
+static unsigned next_index(const struct gn_namespace *ns)
+{
+    unsigned index = ns->last_index;
+
+    do {
+        index = index < INT_MAX ? index + 1 : 1;
+    } while (gn__ns_iface_by_index(ns, index));
+    return index;
+}
+
 int gn__iface_add(struct gn_namespace *ns,
                   const struct gn__iface_config *config, struct gn__iface **out)
 {
@@ -197,7 +209,7 @@ int gn__iface_add(struct gn_namespace *ns,
         err = take_addresses(iface, config);
     if (err)
         goto undo_attach;
-    iface->index = ++ns->last_index;
+    iface->index = ns->last_index = next_index(ns);
     if (config->net)
         (void)snprintf(iface->name, sizeof(iface->name), "eth%u",
                        iface->index - 2);

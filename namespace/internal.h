@@ -161,7 +161,7 @@ struct gn_namespace {
     uint64_t id;                  /* unique in the engine */
     struct gn__stack stack;
     struct gn__rng rng;
-    struct gn__list ifaces; /* lo first, then by index */
+    struct gn__list ifaces; /* lo first, then as they were attached */
     unsigned last_index;
     struct gn__list routes;
     uint32_t n_routes;
@@ -258,7 +258,8 @@ GN_WARN_UNUSED int gn__ns_route(struct gn_namespace *ns,
 bool gn__ns_is_local(struct gn_namespace *ns, const struct gn__addr *addr);
 struct gn__iface *gn__ns_iface_of(struct gn_namespace *ns,
                                   const struct gn__addr *addr);
-struct gn__iface *gn__ns_iface_by_index(struct gn_namespace *ns, unsigned i);
+struct gn__iface *gn__ns_iface_by_index(const struct gn_namespace *ns,
+                                        unsigned i);
 /** Send an IP packet of ours (parsed, consumed); fragments it if needed. */
 void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet);
 /** The same in pieces of @mtu at most. */

@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/counter.h"
 #include "namespace/lifecycle.h"
 #include "namespace/switch.h"
 
@@ -222,6 +223,8 @@ static struct gn_namespace *ns_alloc(struct gn_network *net,
     ns->home = net;
     gn__ref_init(&ns->refs, 1);
     ns->id = ++net->engine->last_generation;
+    ns->ip_id = GN__COUNT_FROM(uint16_t);
+    ns->port_counter = GN__COUNT_FROM(uint32_t);
     ns->limits = config->limits;
     gn__limits_fill(&ns->limits, &net->limits);
     if (gateway)
@@ -399,6 +402,7 @@ static int attach(struct gn_namespace *ns,
                   const struct gn__iface_config *config)
 {
     struct gn__iface *iface;
+    unsigned last_index = ns->last_index;
     int err;
 
     if (ns->killed || ns->closing || config->net->closing)
@@ -409,7 +413,7 @@ static int attach(struct gn_namespace *ns,
     err = gn__iface_identify(iface);
     if (err) {
         gn__iface_remove(iface);
-        ns->last_index--; /* The next one has its number. */
+        ns->last_index = last_index; /* The next one has its number. */
     }
     return err;
 }

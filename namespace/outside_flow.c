@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/counter.h"
 #include "namespace/outside_guest.h"
 #include "namespace/sock_udp.h"
 
@@ -243,6 +244,7 @@ static struct gn__outside_flow *flow_alloc(
     if (!flow)
         return NULL;
     flow->key = *key;
+    flow->ip_id = GN__COUNT_FROM(uint16_t);
     if (gn__outside_play(guest, &key->outside.addr, &flow->played))
         goto undo_alloc;
     if (gn__table_add(&guest->flows, &flow->node, &flow->key,

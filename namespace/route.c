@@ -40,7 +40,8 @@ static struct gn__iface *first_iface(const struct gn_namespace *ns)
     return first ? gn__container_of(first, struct gn__iface, of_ns) : NULL;
 }
 
-struct gn__iface *gn__ns_iface_by_index(struct gn_namespace *ns, unsigned index)
+struct gn__iface *gn__ns_iface_by_index(const struct gn_namespace *ns,
+                                        unsigned index)
 {
     struct gn__list *it;
 

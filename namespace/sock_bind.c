@@ -27,7 +27,7 @@ static unsigned proto_of(const struct gn_sock *sock)
 struct gn__port_use *gn__port_find(const struct gn_namespace *ns,
                                    unsigned proto, uint16_t port)
 {
-    struct gn__port_key key = {ns->id, port, (uint16_t)proto};
+    struct gn__port_key key = {ns->id, port, proto};
     struct gn__table_node *node =
         gn__table_find(&ns->engine->ports, &key, sizeof(key));
 
@@ -107,7 +107,7 @@ static struct gn__port_use *new_use(struct gn_namespace *ns, unsigned proto,
     use = gn__zalloc(&engine->net.mem, sizeof(*use));
     if (!use)
         return NULL;
-    use->key = (struct gn__port_key){ns->id, port, (uint16_t)proto};
+    use->key = (struct gn__port_key){ns->id, port, proto};
     use->engine = engine;
     gn__list_init(&use->bindings);
     if (gn__table_add(&engine->ports, &use->node, &use->key,

@@ -17,9 +17,9 @@
 
 /** No padding: hashed as bytes. */
 struct gn__port_key {
-    uint32_t ns;
-    uint16_t port;
-    uint16_t proto;
+    uint64_t ns;
+    uint32_t port;
+    uint32_t proto;
 };
 
 struct gn__port_use {

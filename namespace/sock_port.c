@@ -55,7 +55,8 @@ int gn__port_dial(struct gn_sock *sock, struct gn__endpoint *local,
                   const struct gn__endpoint *remote)
 {
     struct gn_namespace *ns = sock->ns;
-    uint32_t start = dial_offset(ns, local, remote) + ns->port_counter;
+    uint32_t start =
+        (dial_offset(ns, local, remote) + ns->port_counter) % N_PORTS;
     uint16_t resting = 0;
     uint32_t i;
 

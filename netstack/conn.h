@@ -23,9 +23,9 @@
 struct gn__tuple_key {
     struct gn__addr local;
     struct gn__addr remote;
-    uint16_t local_port;
-    uint16_t remote_port;
-    uint32_t stack;
+    uint64_t stack;
+    uint32_t local_port;
+    uint32_t remote_port;
 };
 
 /** An entry of gn__netstack.tuples. */

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/counter.h"
 #include "netstack/netstack.h"
 #include "netstack/tcp_internal.h"
 
@@ -79,6 +80,7 @@ int gn__netstack_init(struct gn__netstack *net,
     gn__packet_pool_init(&net->packets, &net->mem, net->chunks);
     net->now = now;
     memcpy(net->secret, secret, sizeof(net->secret));
+    net->last_stack_id = GN__COUNT_FROM(uint64_t);
     gn__wheel_init(&net->wheel, now / GN__TICK_NS);
     gn__table_init(&net->tuples, &net->mem, net->secret);
     return 0;
@@ -135,7 +137,8 @@ int gn__stack_init(struct gn__stack *stack, struct gn__netstack *net,
     stack->net = net;
     stack->ops = ops;
     stack->owner = owner;
-    stack->id = ++net->next_stack_id;
+    stack->id = ++net->last_stack_id;
+    stack->timer_count = GN__COUNT_FROM(uint32_t);
     gn__list_init(&stack->conns);
     gn__list_init(&stack->half);
     gn__list_init(&stack->orphans);

@@ -118,7 +118,7 @@ struct gn__netstack {
     struct gn__wheel wheel;
     struct gn__table tuples; /* struct gn__tuple: connections, TIME_WAIT */
     uint64_t secret[2];
-    uint32_t next_stack_id;
+    uint64_t last_stack_id;
 };
 
 GN_WARN_UNUSED int gn__netstack_init(struct gn__netstack *net,
@@ -137,7 +137,7 @@ struct gn__stack {
     const struct gn__stack_ops *ops;
     void *owner;
     void *state; /* saved lwIP state; NULL until first needed */
-    uint32_t id;
+    uint64_t id;
     uint32_t timer_count;    /* lwIP's tcp_timer_ctr, see lwip/timer.c */
     struct gn__tuple *hot;   /* looked up last; NULL */
     struct gn__list conns;   /* struct gn__conn.all */

@@ -40,8 +40,16 @@ struct gn_network *gn_simnet_add(struct gn_simnet *sim, const char *name,
 void gn_simnet_setup(struct gn_simnet *sim, const char *const *prefixes,
                      uint64_t seed)
 {
-    struct gn_clock_config config = {
-        .size = sizeof(config), .seed = seed, .alloc = &sim->heap.alloc};
+    gn_simnet_setup_at(sim, prefixes, seed, 0);
+}
+
+void gn_simnet_setup_at(struct gn_simnet *sim, const char *const *prefixes,
+                        uint64_t seed, uint64_t start_ns)
+{
+    struct gn_clock_config config = {.size = sizeof(config),
+                                     .seed = seed,
+                                     .start_ns = start_ns,
+                                     .alloc = &sim->heap.alloc};
 
     gn_test_heap_init(&sim->heap);
     assert_int_equal(gn_clock_create(&config, &sim->clock), 0);

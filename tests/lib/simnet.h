@@ -29,6 +29,9 @@ struct gn_simnet {
 /** With these prefixes (NULL-ended; NULL: none). */
 void gn_simnet_setup(struct gn_simnet *sim, const char *const *prefixes,
                      uint64_t seed);
+/** The same at another time than a second. */
+void gn_simnet_setup_at(struct gn_simnet *sim, const char *const *prefixes,
+                        uint64_t seed, uint64_t start_ns);
 /** Closes what is open, and asserts that no memory is left. */
 void gn_simnet_teardown(struct gn_simnet *sim);
 
