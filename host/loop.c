@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The loop has to look at one descriptor of ours, the poll set's. In it are all
- * watched descriptors, a timerfd for the engine's next deadline, which knows
- * nanoseconds where libuv's timers know milliseconds, and an eventfd by which
- * other threads wake the loop. Both of the latter tell of edges only and are
- * never read.
+ * The driver in real time. Three loops drive an engine: a thread of ours, a loop
+ * of any kind of the caller's that polls one descriptor, and a libuv loop of the
+ * caller's (loop_uv.c). What they look at is a poll set. In it are all watched
+ * descriptors, a timerfd for the engine's next deadline, which counts
+ * nanoseconds, and an eventfd by which other threads wake the loop. Both of the
+ * latter tell of edges only and are never read.
  *
- * What happens in one round of the loop:
- *
- *   poll      watches that are ready are called
- *   check     the turn: if the engine is due, what is due runs, then some
- *             callbacks; then we rest
- *   idle      active while the engine is due again at once: the loop does not
- *             sleep, and looks at descriptors between two turns
- *   prepare   the thread that runs the loop is the driving thread from now on
+ * A round waits for the set, calls the watches that are ready, and takes a turn:
+ * if the engine is due, what is due runs, then some callbacks; then we rest.
  *
  * To rest is to leave everything in such a state that the loop, or whoever
  * polls its descriptor, gets up in time: `state` says RESTING, then the
@@ -25,32 +20,32 @@
  * reason than to be late: the timer is left alone when the deadline moves
  * later, and then comes once in vain.
  *
- *     none --(first share)--> driving --(last share)--> ending --> none
+ *     none --(first share)--> driving --(last share)--> over --> none
  *
  * Networks with the same allocator share the thread, those on one loop of the
  * caller's its driver. The list of drivers has a lock of its own, never taken
  * with the engine's. A driver leaves the list before it ends, so who comes
  * meanwhile starts another. Its last act is to tell the one who closed the last
- * network, after its handles have been closed and everything been freed. Only
- * the eventfd stays until the last socket is gone, because threads that hold
- * one may still kick.
+ * network, after everything has been closed and freed. Only the eventfd stays
+ * until the last socket is gone, because threads that hold one may still kick.
+ *
+ * No loop of libuv's is made here. From 1.46 on it brings an io_uring, whose
+ * clean-up by the kernel, some time after the loop was closed, interrupts the
+ * thread that made it in a blocking call (decisions/0009).
  */
 #include "host/loop.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "base/lock.h"
-#include "host/pollset.h"
-#include "host/realtime.h"
+#include "host/loop_internal.h"
 
 #define NS_PER_S 1000000000ull
 
@@ -61,36 +56,6 @@ enum state {
     RESTING = 0, /* The timer is set; a kick must wake the loop. */
     AT_WORK,     /* We look at the deadline before we rest. */
     KICKED,      /* The same, or the loop has been woken. */
-};
-
-struct gn__loop {
-    struct gn__realtime rt; /* first: the driver's self is one */
-    struct gn__loop *next;  /* in the list of those that are shared */
-    enum gn_drive drive;
-    struct gn_allocator alloc;
-    bool own_alloc; /* alloc was given; else malloc() */
-    struct gn__mem mem;
-    struct gn__engine *engine;
-    uint32_t n_shares; /* under the list's lock */
-    uv_loop_t *uv;     /* the caller's, or: */
-    uv_loop_t own;
-    uv_poll_t poll;
-    uv_prepare_t prepare;
-    uv_check_t check;
-    uv_idle_t idle;
-    unsigned n_handles; /* of these four, that are open */
-    bool closing;       /* they are being closed */
-    int n_holds;
-    struct gn__pollset set;
-    struct gn__io_watch timer;
-    uint64_t timer_at; /* when it comes; GN__NEVER */
-    struct gn__io_watch waker;
-    _Atomic uint32_t state;
-    _Atomic bool ending; /* a share was given back: close */
-    _Atomic bool inside; /* a round is under way, or gn_network_run() */
-    _Atomic(const char *) driving; /* `here` of the driving thread */
-    void (*done)(void *arg);       /* its last act */
-    void *done_arg;
 };
 
 static_assert(offsetof(struct gn__loop, rt) == 0,
@@ -111,7 +76,7 @@ static bool is_driving(void *self)
     return atomic_load_explicit(&loop->driving, memory_order_relaxed) == &here;
 }
 
-static void drive_from_here(struct gn__loop *loop)
+void gn__loop_drive(struct gn__loop *loop)
 {
     if (!is_driving(loop))
         atomic_store_explicit(&loop->driving, &here, memory_order_relaxed);
@@ -148,30 +113,35 @@ static void waker_ready(struct gn__io_watch *watch, short revents)
     (void)revents;
 }
 
-static void stay_up(uv_idle_t *idle)
-{
-    (void)idle; /* That it is active keeps the loop from sleeping. */
-}
-
-static void work(struct gn__loop *loop)
+void gn__loop_work(struct gn__loop *loop)
 {
     atomic_exchange(&loop->state, AT_WORK);
 }
 
-static void rest(struct gn__loop *loop)
+static void be_awake(struct gn__loop *loop, bool awake)
+{
+    loop->awake = awake;
+    if (loop->drive == GN_DRIVE_LOOP)
+        gn__loop_uv_awake(loop);
+}
+
+/* Is it driven: not yet, or no longer? */
+static bool is_idle(const struct gn__loop *loop)
+{
+    return loop->over || (loop->drive == GN_DRIVE_LOOP && !loop->uv.n_handles);
+}
+
+void gn__loop_rest(struct gn__loop *loop)
 {
     uint64_t deadline;
 
-    if (!loop->n_handles || loop->closing)
+    if (is_idle(loop))
         return;
     atomic_exchange(&loop->state, RESTING);
     deadline = gn__engine_deadline(loop->engine);
-    if (deadline == 0) {
-        (void)uv_idle_start(&loop->idle, stay_up);
-    } else {
-        (void)uv_idle_stop(&loop->idle);
+    be_awake(loop, deadline == 0);
+    if (deadline)
         set_timer(loop, deadline);
-    }
 }
 
 static bool is_due(const struct gn__loop *loop)
@@ -182,7 +152,7 @@ static bool is_due(const struct gn__loop *loop)
            (deadline != GN__NEVER && deadline <= gn__monotonic_ns());
 }
 
-static void turn(struct gn__loop *loop)
+static void run_due(struct gn__loop *loop)
 {
     gn__engine_run(loop->engine);
     loop->rt.busy = gn__engine_is_behind(loop->engine);
@@ -190,84 +160,23 @@ static void turn(struct gn__loop *loop)
         gn__engine_run(loop->engine); /* It knows now whether there is more. */
 }
 
-/* ---- libuv's side ---- */
-
-static void finish(struct gn__loop *loop);
-
-static void on_closed(uv_handle_t *handle)
+void gn__loop_turn(struct gn__loop *loop)
 {
-    struct gn__loop *loop = handle->data;
-
-    /* Where the loop is ours, whoever runs it sees that it has ended. */
-    if (--loop->n_handles == 0 && loop->drive == GN_DRIVE_LOOP)
-        finish(loop);
-}
-
-static void close_handles(struct gn__loop *loop)
-{
-    loop->closing = true;
-    uv_close((uv_handle_t *)&loop->poll, on_closed);
-    uv_close((uv_handle_t *)&loop->prepare, on_closed);
-    uv_close((uv_handle_t *)&loop->check, on_closed);
-    uv_close((uv_handle_t *)&loop->idle, on_closed);
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    struct gn__loop *loop = poll->data;
-
-    (void)status;
-    (void)events;
-    work(loop);
-    gn__pollset_run(&loop->set);
-}
-
-static void on_prepare(uv_prepare_t *prepare)
-{
-    struct gn__loop *loop = prepare->data;
-
-    drive_from_here(loop);
-    if (loop->drive == GN_DRIVE_LOOP)
-        atomic_store(&loop->inside, true);
-}
-
-static void on_check(uv_check_t *check)
-{
-    struct gn__loop *loop = check->data;
-
-    if (atomic_load(&loop->ending)) {
-        close_handles(loop);
-        return;
-    }
-    work(loop);
+    gn__loop_work(loop);
     if (is_due(loop))
-        turn(loop);
-    rest(loop);
-    if (loop->drive == GN_DRIVE_LOOP)
-        atomic_store(&loop->inside, false);
+        run_due(loop);
+    gn__loop_rest(loop);
 }
 
-/* Of these only the first can fail, which leaves nothing to be closed. */
-static int open_handles(struct gn__loop *loop)
+/* One round of ours; @wait: until there is something to do. */
+static void loop_round(struct gn__loop *loop, bool wait)
 {
-    int err = uv_poll_init(loop->uv, &loop->poll, loop->set.fd);
+    struct gn__pollset_events events;
 
-    if (err)
-        return err;
-    (void)uv_prepare_init(loop->uv, &loop->prepare);
-    (void)uv_check_init(loop->uv, &loop->check);
-    (void)uv_idle_init(loop->uv, &loop->idle);
-    loop->poll.data = loop->prepare.data = loop->check.data = loop->idle.data =
-        loop;
-    loop->n_handles = 4;
-    (void)uv_poll_start(&loop->poll, UV_READABLE, on_poll);
-    (void)uv_prepare_start(&loop->prepare, on_prepare);
-    (void)uv_check_start(&loop->check, on_check);
-    uv_unref((uv_handle_t *)&loop->prepare);
-    uv_unref((uv_handle_t *)&loop->check);
-    if (loop->drive == GN_DRIVE_LOOP)
-        uv_unref((uv_handle_t *)&loop->poll); /* A loop of ours has to last. */
-    return 0;
+    gn__pollset_wait(&loop->set, wait && !loop->awake ? -1 : 0, &events);
+    gn__loop_work(loop);
+    gn__pollset_tell(&loop->set, &events);
+    gn__loop_turn(loop);
 }
 
 /* ---- the driver's operations ---- */
@@ -282,7 +191,7 @@ static void loop_kick(void *self, uint64_t deadline)
     if (atomic_exchange(&loop->state, KICKED) != RESTING)
         return;
     if (is_driving(loop)) {
-        rest(loop);
+        gn__loop_rest(loop);
     } else {
         n = write(loop->waker.fd, &one, sizeof(one));
         (void)n; /* It would take 2^64 kicks to fill it. */
@@ -295,7 +204,7 @@ static void loop_claim(void *self)
     struct gn__loop *loop = self;
 
     if (loop->drive != GN_DRIVE_THREAD && !atomic_load(&loop->inside))
-        drive_from_here(loop);
+        gn__loop_drive(loop);
 }
 
 /* Give up a share; true if it was the last: the driver then ends. */
@@ -319,28 +228,20 @@ static bool drop_share(struct gn__loop *loop, void (*done)(void *arg),
     return last;
 }
 
-/* End a loop of ours that nobody is inside of. */
-static void end_own(struct gn__loop *loop)
-{
-    if (!loop->closing)
-        close_handles(loop);
-    while (loop->n_handles)
-        (void)uv_run(&loop->own, UV_RUN_NOWAIT);
-    finish(loop);
-}
-
 static void loop_gone(void *self, void (*done)(void *arg), void *arg)
 {
     struct gn__loop *loop = self;
 
-    if (!drop_share(loop, done, arg))
+    if (!drop_share(loop, done, arg)) {
         done(arg);
-    else if (loop->drive == GN_DRIVE_CALLER && !atomic_load(&loop->inside))
-        end_own(loop);
-    else if (loop->n_handles)
-        close_handles(loop);
-    else
-        finish(loop); /* It has not been started. */
+        return;
+    }
+    loop->over = true;
+    if (loop->uv.n_handles)
+        gn__loop_uv_close(loop);
+    else if (loop->drive != GN_DRIVE_THREAD && !atomic_load(&loop->inside))
+        gn__loop_finish(
+            loop); /* Else whoever is inside does, on its way out. */
 }
 
 static void loop_released(void *self)
@@ -373,12 +274,8 @@ static void loop_hold(void *self, int n)
     struct gn__loop *loop = self;
 
     loop->n_holds += n;
-    if (loop->drive != GN_DRIVE_LOOP || loop->closing)
-        return;
-    if (loop->n_holds)
-        uv_ref((uv_handle_t *)&loop->poll);
-    else
-        uv_unref((uv_handle_t *)&loop->poll);
+    if (loop->drive == GN_DRIVE_LOOP && !is_idle(loop))
+        gn__loop_uv_hold(loop);
 }
 
 static const struct gn__driver_ops loop_ops = {
@@ -444,14 +341,11 @@ static void close_descriptors(struct gn__loop *loop)
     gn__pollset_done(&loop->set);
 }
 
-/* Its last act, behind the last handle. */
-static void finish(struct gn__loop *loop)
+void gn__loop_finish(struct gn__loop *loop)
 {
     void (*done)(void *arg) = loop->done;
     void *done_arg = loop->done_arg;
 
-    if (loop->drive != GN_DRIVE_LOOP)
-        (void)uv_loop_close(&loop->own);
     close_descriptors(loop);
     atomic_store(&loop->driving, NULL);
     gn__engine_unref(loop->engine);
@@ -462,9 +356,10 @@ static void *thread_main(void *arg)
 {
     struct gn__loop *loop = arg;
 
-    drive_from_here(loop);
-    (void)uv_run(&loop->own, UV_RUN_DEFAULT);
-    finish(loop);
+    gn__loop_drive(loop);
+    while (!loop->over && !atomic_load(&loop->ending))
+        loop_round(loop, true);
+    gn__loop_finish(loop);
     return NULL;
 }
 
@@ -488,57 +383,6 @@ static int start_thread(struct gn__loop *loop)
     return err ? -EAGAIN : 0;
 }
 
-/* Of its own: an epoll descriptor, an eventfd, a pipe for signals, and one more
- * of these in each process. */
-#define LOOP_DESCRIPTORS 8
-
-/* libuv's answer to having none left for the process's pipe is abort(), and for
- * a loop's a leak. So have a look first. */
-static int check_descriptors(int like)
-{
-    int fds[LOOP_DESCRIPTORS];
-    int i, n, err = 0;
-
-    for (n = 0; n < LOOP_DESCRIPTORS && !err; n++) {
-        fds[n] = fcntl(like, F_DUPFD_CLOEXEC, 0);
-        if (fds[n] < 0)
-            err = -errno;
-    }
-    for (i = 0; i < n; i++) {
-        if (fds[i] >= 0)
-            close(fds[i]);
-    }
-    return err;
-}
-
-/* A loop of ours, and for GN_DRIVE_THREAD its thread. */
-static int open_own(struct gn__loop *loop)
-{
-    int err = check_descriptors(loop->timer.fd);
-
-    if (!err)
-        err = uv_loop_init(&loop->own);
-    if (err)
-        return err;
-    loop->uv = &loop->own;
-    err = open_handles(loop);
-    if (err)
-        goto undo_loop;
-    if (loop->drive == GN_DRIVE_THREAD) {
-        err = start_thread(loop);
-    } else {
-        drive_from_here(loop);
-        (void)uv_run(&loop->own, UV_RUN_NOWAIT); /* Its descriptor knows us. */
-    }
-    if (!err)
-        return 0;
-    close_handles(loop);
-    (void)uv_run(&loop->own, UV_RUN_DEFAULT);
-undo_loop:
-    (void)uv_loop_close(&loop->own);
-    return err;
-}
-
 static int create(const struct gn_network_config *config, struct gn__loop **out)
 {
     struct gn__loop *loop;
@@ -555,7 +399,7 @@ static int create(const struct gn_network_config *config, struct gn__loop **out)
     if (config->alloc)
         loop->alloc = *config->alloc;
     loop->drive = config->drive;
-    loop->uv = config->loop;
+    loop->uv.loop = config->loop;
     loop->n_shares = 1;
     loop->waker.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (loop->waker.fd < 0) {
@@ -572,10 +416,10 @@ static int create(const struct gn_network_config *config, struct gn__loop **out)
     err = open_descriptors(loop);
     if (err)
         goto undo_engine; /* Which frees the loop too. */
-    if (loop->drive == GN_DRIVE_LOOP)
-        drive_from_here(loop);
+    if (loop->drive == GN_DRIVE_THREAD)
+        err = start_thread(loop);
     else
-        err = open_own(loop);
+        gn__loop_drive(loop);
     if (err)
         goto undo_descriptors;
     *out = loop;
@@ -595,7 +439,7 @@ static bool is_for(const struct gn__loop *loop,
 
     if (loop->drive != config->drive)
         return false;
-    if (loop->drive == GN_DRIVE_LOOP && loop->uv != config->loop)
+    if (loop->drive == GN_DRIVE_LOOP && loop->uv.loop != config->loop)
         return false;
     if (!alloc)
         return !loop->own_alloc;
@@ -632,11 +476,11 @@ int gn__loop_start(struct gn__loop *loop)
 {
     int err;
 
-    if (loop->n_handles || loop->drive != GN_DRIVE_LOOP)
+    if (loop->uv.n_handles || loop->drive != GN_DRIVE_LOOP)
         return 0;
-    err = open_handles(loop);
+    err = gn__loop_uv_open(loop);
     if (!err)
-        rest(loop);
+        gn__loop_rest(loop);
     return err;
 }
 
@@ -695,7 +539,7 @@ int gn_network_fd(struct gn_network *net)
     if (!net)
         return -EINVAL;
     loop = caller_loop(net);
-    return loop ? uv_backend_fd(&loop->own) : -ENOTSUP;
+    return loop ? loop->set.fd : -ENOTSUP;
 }
 
 int gn_network_timeout_ms(struct gn_network *net)
@@ -705,24 +549,23 @@ int gn_network_timeout_ms(struct gn_network *net)
     if (!net)
         return -EINVAL;
     loop = caller_loop(net);
-    return loop ? uv_backend_timeout(&loop->own) : -ENOTSUP;
+    if (!loop)
+        return -ENOTSUP;
+    return loop->awake ? 0 : -1;
 }
 
 /* Whether GN_RUN_DEFAULT has a reason to go on. */
 static bool goes_on(const struct gn__loop *loop)
 {
-    return loop->n_handles &&
+    return !loop->over &&
            (loop->n_holds || gn__engine_deadline(loop->engine) == 0);
 }
 
 static void run_mode(struct gn__loop *loop, enum gn_run_mode mode)
 {
-    if (mode == GN_RUN_ONCE)
-        (void)uv_run(&loop->own, UV_RUN_ONCE);
-    else
-        (void)uv_run(&loop->own, UV_RUN_NOWAIT);
+    loop_round(loop, mode == GN_RUN_ONCE);
     while (mode == GN_RUN_DEFAULT && goes_on(loop))
-        (void)uv_run(&loop->own, UV_RUN_ONCE);
+        loop_round(loop, true);
 }
 
 int gn_network_run(struct gn_network *net, enum gn_run_mode mode)
@@ -737,11 +580,11 @@ int gn_network_run(struct gn_network *net, enum gn_run_mode mode)
         return -ENOTSUP;
     if (atomic_exchange(&loop->inside, true))
         return -EDEADLK;
-    drive_from_here(loop);
+    gn__loop_drive(loop);
     run_mode(loop, mode);
     atomic_store(&loop->inside, false);
     more = goes_on(loop);
-    if (!loop->n_handles)
-        finish(loop);
+    if (loop->over)
+        gn__loop_finish(loop);
     return more;
 }

@@ -3,8 +3,8 @@
 #define GN_HOST_LOOP_H
 
 /*
- * The driver in real time: an engine on a libuv loop, which runs what is due
- * when nobody else is there, and the callbacks. Whose loop it is and who runs
+ * The driver in real time: it runs what is due when nobody else is there, and
+ * the callbacks. Whose loop it is and who runs
  * it makes the difference between GN_DRIVE_THREAD, _LOOP and _CALLER.
  */
 #include "namespace/namespace.h"

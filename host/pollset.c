@@ -13,13 +13,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/counter.h"
 
-/** Events fetched at once; the rest comes with the loop's next turn. */
-#define N_EVENTS    64
 #define SLOTS_FIRST 16u
 
 static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR &&
@@ -153,7 +150,7 @@ void gn__pollset_unwatch(struct gn__pollset *set, struct gn__io_watch *watch)
     give_slot(set, watch);
 }
 
-static void tell(struct gn__pollset *set, const struct epoll_event *event)
+static void tell_one(struct gn__pollset *set, const struct epoll_event *event)
 {
     uint32_t index = (uint32_t)event->data.u64;
     const struct gn__pollset_slot *slot = &set->slots[index];
@@ -169,11 +166,28 @@ static void tell(struct gn__pollset *set, const struct epoll_event *event)
         watch->ready(watch, revents);
 }
 
+void gn__pollset_wait(struct gn__pollset *set, int timeout_ms,
+                      struct gn__pollset_events *out)
+{
+    do
+        out->n =
+            epoll_wait(set->fd, out->event, GN__POLLSET_EVENTS, timeout_ms);
+    while (out->n < 0 && errno == EINTR);
+}
+
+void gn__pollset_tell(struct gn__pollset *set,
+                      const struct gn__pollset_events *events)
+{
+    int i;
+
+    for (i = 0; i < events->n; i++)
+        tell_one(set, &events->event[i]);
+}
+
 void gn__pollset_run(struct gn__pollset *set)
 {
-    struct epoll_event events[N_EVENTS];
-    int i, n = epoll_wait(set->fd, events, N_EVENTS, 0);
+    struct gn__pollset_events events;
 
-    for (i = 0; i < n; i++)
-        tell(set, &events[i]);
+    gn__pollset_wait(set, 0, &events);
+    gn__pollset_tell(set, &events);
 }

@@ -6,7 +6,12 @@
  * The watches of a driver on an epoll descriptor of their own: what a loop has
  * to look at is that one descriptor, however many there are.
  */
+#include <sys/epoll.h>
+
 #include "base/io.h"
+
+/** Events fetched at once; the rest comes with the loop's next turn. */
+#define GN__POLLSET_EVENTS 64
 
 struct gn__pollset {
     int fd; /* the epoll descriptor; close-on-exec */
@@ -26,7 +31,20 @@ GN_WARN_UNUSED int gn__pollset_watch(struct gn__pollset *set,
                                      short events);
 void gn__pollset_unwatch(struct gn__pollset *set, struct gn__io_watch *watch);
 
-/** Call those that are ready, a bounded number of them, without waiting. */
+/** What gn__pollset_wait() has found. */
+struct gn__pollset_events {
+    struct epoll_event event[GN__POLLSET_EVENTS];
+    int n;
+};
+
+/** Wait until some are ready, at most @timeout_ms (-1: for ever; 0: not at all);
+ *  a signal does not end it. */
+void gn__pollset_wait(struct gn__pollset *set, int timeout_ms,
+                      struct gn__pollset_events *out);
+/** Call them. One may end the watch of another: that one is not called. */
+void gn__pollset_tell(struct gn__pollset *set,
+                      const struct gn__pollset_events *events);
+/** Both, without waiting. */
 void gn__pollset_run(struct gn__pollset *set);
 
 #endif /* GN_HOST_POLLSET_H */
