@@ -159,6 +159,13 @@ GN_API GN_WARN_UNUSED int gn_network_create(
  * with -ECANCELED. A namespace that was created in another network keeps its
  * other interfaces.
  *
+ * Its namespaces are closed by this call, and gn_namespace_close() is not for
+ * them any more. They are gone with the network: when @callback runs, or when the
+ * call without one returns. On the driving thread the latter is at once, also in
+ * a callback of the network's, which then may use neither it nor its namespaces
+ * any more. Until they are gone their calls return -ECANCELED. Sockets stay until
+ * their last reference is given back.
+ *
  * @net       Consumed. NULL: nothing happens, and @callback never runs.
  * @callback  Runs once on the driving thread when it is gone, its descriptors
  *            and libuv handles too. NULL: off the driving thread the call

@@ -34,11 +34,17 @@ static gboolean prepare(GSource *source, gint *timeout_ms)
 
 static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer arg)
 {
+    struct source *self = (struct source *)source;
+
     (void)callback;
     (void)arg;
-    assert_true(gn_network_run(((struct source *)source)->net, GN_RUN_NOWAIT) >=
-                0);
-    return G_SOURCE_CONTINUE;
+    assert_true(gn_network_run(self->net, GN_RUN_NOWAIT) >= 0);
+    return self->net ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+static void network_closed(void *source)
+{
+    ((struct source *)source)->net = NULL;
 }
 
 static GSourceFuncs funcs = {.prepare = prepare, .dispatch = dispatch};
@@ -180,6 +186,61 @@ static void timers_of_the_network_run(void **state)
     assert_int_equal(f->n_received, N_SENT);
 }
 
+static gboolean close_it(gpointer arg)
+{
+    struct fixture *f = arg;
+
+    gn_network_close(f->net, network_closed, f->source);
+    f->net = NULL;
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean quit(gpointer arg)
+{
+    g_main_loop_quit(((struct fixture *)arg)->loop);
+    return G_SOURCE_REMOVE;
+}
+
+static void after_ms(struct fixture *f, guint ms, GSourceFunc call)
+{
+    GSource *timeout = g_timeout_source_new(ms);
+
+    g_source_set_callback(timeout, call, f, NULL);
+    g_source_attach(timeout, f->context);
+    g_source_unref(timeout);
+}
+
+/* The loop goes on without it. */
+static void the_network_is_closed_in_a_callback(void **state)
+{
+    struct fixture *f = *state;
+
+    after_ms(f, 1, close_it);
+    after_ms(f, 20, quit);
+    g_main_loop_run(f->loop);
+    assert_null(((struct source *)f->source)->net);
+    assert_true(g_source_is_destroyed(f->source));
+}
+
+static void close_in_its_own(struct gn_sock *sock, short revents, void *arg)
+{
+    received(sock, revents, arg);
+    assert_int_equal(gn_sock_watch(sock, 0, NULL, NULL), 0);
+    (void)close_it(arg);
+}
+
+static void the_network_is_closed_in_a_callback_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(gn_sock_watch(f->to, POLLIN, close_in_its_own, f), 0);
+    assert_int_equal(gn_simnet_send(f->from, "10.77.0.2:1", "x", 1), 1);
+    after_ms(f, 20, quit);
+    g_main_loop_run(f->loop);
+    assert_true(g_source_is_destroyed(f->source));
+    assert_int_equal(f->n_received, 1);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -187,6 +248,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_guest_on_a_thread_reaches_callbacks),
         CASE(timers_of_the_network_run),
+        CASE(the_network_is_closed_in_a_callback),
+        CASE(the_network_is_closed_in_a_callback_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
