@@ -47,15 +47,32 @@ static void no_cancel(void *self, struct gn_lookup *lookup)
 
 /* ---- addresses in text ---- */
 
-/* The number or the name of an interface. */
-static bool read_scope(struct gn_namespace *ns, const char *text, uint32_t *out)
+/* Digits, with any number of zeros in front, as strtoul(3) takes them. */
+static bool read_digits(const char *text, uint32_t max, uint32_t *out)
+{
+    uint64_t n = 0;
+
+    if (!*text)
+        return false;
+    for (; *text >= '0' && *text <= '9' && n <= max; text++)
+        n = 10 * n + (uint64_t)(*text - '0');
+    if (*text || n > max)
+        return false;
+    *out = (uint32_t)n;
+    return true;
+}
+
+/* The number of an interface; of addresses that mean something on one link
+ * only, its name as well, and the name goes first. */
+static bool read_scope(struct gn_namespace *ns, const struct in6_addr *addr,
+                       const char *text, uint32_t *out)
 {
     struct gn_interface iface;
 
-    if (gn__text_number(text, UINT32_MAX, out))
-        return true;
-    if (gn_namespace_interface_by_name(ns, text, &iface))
-        return false;
+    if ((!IN6_IS_ADDR_LINKLOCAL(addr) && !IN6_IS_ADDR_MC_LINKLOCAL(addr) &&
+         !IN6_IS_ADDR_MC_NODELOCAL(addr)) ||
+        gn_namespace_interface_by_name(ns, text, &iface))
+        return read_digits(text, UINT32_MAX, out);
     *out = iface.index;
     return true;
 }
@@ -70,7 +87,8 @@ static bool read_v6(struct gn_namespace *ns, const char *text,
         inet_pton(AF_INET6, bare, &out->sin6_addr) != 1)
         return false;
     out->sin6_family = AF_INET6;
-    return !text[len] || read_scope(ns, text + len + 1, &out->sin6_scope_id);
+    return !text[len] ||
+           read_scope(ns, &out->sin6_addr, text + len + 1, &out->sin6_scope_id);
 }
 
 bool gn__hostname_literal(struct gn_namespace *ns, const char *text,
@@ -89,13 +107,9 @@ bool gn__hostname_literal(struct gn_namespace *ns, const char *text,
 
 bool gn__port_literal(const char *text, uint16_t *out)
 {
-    uint32_t n = 0;
+    uint32_t n;
 
-    if (!*text)
-        return false;
-    for (; *text >= '0' && *text <= '9' && n <= UINT16_MAX; text++)
-        n = 10 * n + (uint32_t)(*text - '0');
-    if (*text || n > UINT16_MAX)
+    if (!read_digits(text, UINT16_MAX, &n))
         return false;
     *out = (uint16_t)n;
     return true;
@@ -139,14 +153,16 @@ bool gn__is_local_question(const struct gn__question *question)
 static bool read_literal(struct gn_namespace *ns, const char *text,
                          struct gn_answer *out)
 {
+    const struct sockaddr_in6 *sin6 = (const void *)&out->addr;
     struct gn__endpoint endpoint;
-    struct gn_answer literal;
 
-    if (!gn__hostname_literal(ns, text, &literal) ||
-        gn__endpoint_from_sockaddr((const struct sockaddr *)&literal.addr,
-                                   sizeof(literal.addr), AF_UNSPEC, &endpoint))
+    if (!gn__hostname_literal(ns, text, out) ||
+        gn__endpoint_from_sockaddr((const struct sockaddr *)&out->addr,
+                                   sizeof(out->addr), AF_UNSPEC, &endpoint))
         return false;
-    fill_endpoint(out, &endpoint);
+    if (out->addr.ss_family == AF_INET6 &&
+        IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr))
+        fill_endpoint(out, &endpoint);
     return true;
 }
 

@@ -8,6 +8,7 @@
  */
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -118,11 +119,42 @@ static void describe(const struct addrinfo *list, struct words *out)
 /* ---- addresses ---- */
 
 static const char *const nodes[] = {
-    NULL,          "127.0.0.1",  "10.1",       "0x7f.1",     "1.2.3.4.5",
-    "256.1.1.1",   "::1",        "::",         "0.0.0.0",    "::ffff:1.2.3.4",
-    "2001:db8::1", "fe80::1",    "fe80::1%1",  "fe80::1%lo", "fe80::1%no",
-    "ff02::1%1",   "*",          "1.2.3.4 ",   "[::1]",      "::1%",
-    "09.1.1.1",    "4294967295", "4294967296", "1.2.3.4:80",
+    NULL,
+    "127.0.0.1",
+    "10.1",
+    "0x7f.1",
+    "1.2.3.4.5",
+    "256.1.1.1",
+    "::1",
+    "::",
+    "0.0.0.0",
+    "::ffff:1.2.3.4",
+    "2001:db8::1",
+    "fe80::1",
+    "fe80::1%1",
+    "fe80::1%lo",
+    "fe80::1%no",
+    "ff02::1%1",
+    "*",
+    "1.2.3.4 ",
+    "[::1]",
+    "::1%",
+    "09.1.1.1",
+    "4294967295",
+    "4294967296",
+    "1.2.3.4:80",
+    "::1%9",
+    "::1%lo",
+    "::1%09",
+    "fe80::1%09",
+    "ff01::1%lo",
+    "fec0::1%lo",
+    "2001:db8::1%4294967295",
+    "::1%4294967296",
+    "::ffff:1.2.3.4%7",
+    "fe80::1%+1",
+    "fe80::1% 1",
+    "::1%1%1",
 };
 static const char *const services[] = {NULL,  "80", "http",   "0",     "65535",
                                        "ntp", "*",  "nosuch", "domain"};
@@ -201,6 +233,56 @@ static void numbers_mean_the_same(void **state)
     }
 }
 
+static struct gn_answer found;
+static sem_t has_found;
+
+static void keep_answer(struct gn_lookup *lookup, int status,
+                        const struct gn_answer *answers, size_t n, void *arg)
+{
+    (void)lookup;
+    (void)arg;
+    assert_int_equal(status, 0);
+    assert_int_equal(n, 1);
+    found = answers[0];
+    assert_int_equal(sem_post(&has_found), 0);
+}
+
+/* IPv4 in IPv6 is one thing to the network, and two to getaddrinfo(3). */
+static bool is_mapped(const struct addrinfo *info)
+{
+    const struct sockaddr_in6 *sin6 = (const void *)info->ai_addr;
+
+    return info->ai_family == AF_INET6 &&
+           IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr);
+}
+
+static void lookups_read_numbers_as_getaddrinfo(void **state)
+{
+    static const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST};
+    unsigned compared = 0;
+    size_t i;
+
+    (void)state;
+    assert_int_equal(sem_init(&has_found, 0, 0), 0);
+    for (i = 1; i < sizeof(nodes) / sizeof(*nodes); i++) {
+        struct addrinfo *theirs;
+
+        if (!strcmp(nodes[i], "*") ||
+            getaddrinfo(nodes[i], NULL, &hints, &theirs))
+            continue;
+        assert_int_equal(
+            gn_lookup(guest, "ip", nodes[i], keep_answer, NULL, NULL), 0);
+        assert_int_equal(sem_wait(&has_found), 0);
+        if (!is_mapped(theirs))
+            assert_memory_equal(&found.addr, theirs->ai_addr,
+                                theirs->ai_addrlen);
+        freeaddrinfo(theirs);
+        compared++;
+    }
+    assert_true(compared > 15);
+    assert_int_equal(sem_destroy(&has_found), 0);
+}
+
 /* ---- back to text ---- */
 
 static const int name_flags[] = {NI_NUMERICHOST, NI_NUMERICSERV, NI_DGRAM,
@@ -265,6 +347,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_mean_the_same),
+        cmocka_unit_test(lookups_read_numbers_as_getaddrinfo),
         cmocka_unit_test(texts_are_the_same),
     };
 
