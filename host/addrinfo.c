@@ -297,6 +297,7 @@ static int look_up(struct call *call)
         question.proto = "ip6";
     gn__hostname_copy(call->node, name);
     question.name = name;
+    question.is_absolute = gn__hostname_is_absolute(call->node);
     err = gn__ask_and_wait(call->ns, &question, &awaited);
     if (err)
         return gn__gai_error(err);

@@ -169,10 +169,13 @@ static void sort_answers(struct gn_namespace *ns, struct gn__result *result)
     gn__answers_sort(result->answers, sources, result->n);
 }
 
-/* For rules about the outside that are about names. -ENOMEM: the guest would
- * be refused where it may go, so it is not told, and may ask again. */
+/* For rules about the outside that are about names: the name counts that was
+ * asked for at last. -ENOMEM: the guest would be refused where it may go, so it
+ * is not told, and may ask again. */
 static int learn(struct request *request, const struct gn__result *result)
 {
+    const char *searched = request->core.searched;
+    const char *name = *searched ? searched : request->name;
     struct gn__endpoint endpoint;
     int err = 0;
     size_t i;
@@ -183,8 +186,8 @@ static int learn(struct request *request, const struct gn__result *result)
         if (!gn__endpoint_from_sockaddr((const struct sockaddr *)&answer->addr,
                                         sizeof(answer->addr), AF_UNSPEC,
                                         &endpoint))
-            err = gn__names_learn(request->asking.ns, &endpoint.addr,
-                                  request->name, answer->ttl_s);
+            err = gn__names_learn(request->asking.ns, &endpoint.addr, name,
+                                  answer->ttl_s);
     }
     return err == -ENOMEM ? err : 0;
 }

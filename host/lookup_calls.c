@@ -38,6 +38,7 @@ int gn_lookup(struct gn_namespace *ns, const char *proto, const char *host,
         return -EINVAL;
     gn__hostname_copy(host, name);
     question.name = name;
+    question.is_absolute = gn__hostname_is_absolute(host);
     asker.callback.ip = callback;
     return gn__ask(ns, &question, &asker, out);
 }

@@ -180,7 +180,8 @@ static int local_ip(void *self, struct gn_lookup *lookup, const char *proto,
         fill(&answers[0], &loopback6);
         fill(&answers[1], &loopback4);
         n = 2;
-    } else if (!read_literal(gn_lookup_namespace(lookup), host, &answers[0])) {
+    } else if (gn_lookup_is_absolute(lookup) || /* "10.1." is a name */
+               !read_literal(gn_lookup_namespace(lookup), host, &answers[0])) {
         return GN_EAI_NONAME;
     }
     gn_lookup_done_ip(lookup, 0, answers, n, host);

@@ -47,6 +47,13 @@ bool gn__hostname_is_valid(const char *name)
     return label > 0;
 }
 
+bool gn__hostname_is_absolute(const char *name)
+{
+    size_t len = strnlen(name, GN__HOSTNAME_MAX + 2);
+
+    return len && name[len - 1] == '.';
+}
+
 void gn__hostname_copy(const char *name, char *out)
 {
     size_t len = length(name);

@@ -224,6 +224,7 @@ void gn__lookup_pass(struct gn_lookup *to, const struct gn_lookup *from)
 
     switch (from->question.kind) {
     case GN_QUERY_IP:
+        gn_lookup_set_searched(to, from->searched);
         gn_lookup_done_ip(to, result->status, result->answers, result->n,
                           result->name);
         break;
@@ -269,6 +270,7 @@ void gn__lookup_start(struct gn_lookup *lookup, struct gn_resolver *resolver)
 
     lookup->resolver = resolver;
     lookup->user = NULL;
+    lookup->searched[0] = '\0';
     lookup->at_once = false;
     lookup->starting = true;
     atomic_store(&lookup->state, GN__LOOKUP_ASKED);
@@ -347,4 +349,19 @@ void *gn_lookup_user(const struct gn_lookup *lookup)
 struct gn_namespace *gn_lookup_namespace(const struct gn_lookup *lookup)
 {
     return lookup ? lookup->home->ns : NULL;
+}
+
+bool gn_lookup_is_absolute(const struct gn_lookup *lookup)
+{
+    return lookup && lookup->question.is_absolute;
+}
+
+void gn_lookup_set_searched(struct gn_lookup *lookup, const char *name)
+{
+    if (!lookup)
+        return;
+    lookup->searched[0] = '\0';
+    if (name && lookup->question.name && gn__hostname_is_valid(name) &&
+        !gn__hostname_matches(name, lookup->question.name))
+        gn__hostname_copy(name, lookup->searched);
 }

@@ -61,6 +61,7 @@ struct gn__question {
     const struct sockaddr *addr; /* ADDR */
     uint16_t type;               /* QUERY */
     uint64_t timeout_ns;         /* 0: the namespace's; never longer */
+    bool is_absolute;            /* IP: the name had a dot at its end */
 };
 
 /** What came back; memory is the lookup's. */
@@ -113,6 +114,9 @@ struct gn_lookup {
     _Atomic int state;
     bool starting; /* inside the resolver's operation */
     bool at_once;  /* answered there */
+    /* IP: the name that the answer belongs to, where it is another one than was
+     * asked for: a domain was searched. Else "". */
+    char searched[GN__HOSTNAME_MAX + 1];
 };
 
 /** Resets everything; the caller sets ended. */
@@ -143,7 +147,7 @@ static inline const struct gn__mem *gn__lookup_mem(
     return lookup->home->mem;
 }
 
-/* ---- names: host.c ---- */
+/* ---- names: hostname.c ---- */
 
 /** Can @name be looked up: without a dot at the end 1 to 253 bytes, labels of 1
  *  to 63 letters, digits, '-', '_'? */
@@ -152,6 +156,8 @@ bool gn__hostname_is_valid(const char *name);
 void gn__hostname_copy(const char *name, char *out);
 /** The same in lower case. */
 void gn__hostname_lower(const char *name, char *out);
+/** Has it a dot at its end: is it absolute? */
+bool gn__hostname_is_absolute(const char *name);
 /** Is @name @suffix, or below it? Without regard to case. */
 bool gn__hostname_is_below(const char *name, const char *suffix);
 /** Does @name match @pattern: "a.b", "*.a.b" (below a.b), "*"? Without regard
@@ -161,6 +167,15 @@ bool gn__hostname_matches(const char *pattern, const char *name);
 bool gn__pattern_is_valid(const char *pattern);
 /** "ip", "ip4", "ip6" as AF_UNSPEC, AF_INET, AF_INET6; -1: no such. */
 int gn__ip_family(const char *proto);
+
+/* ---- files: static.c ---- */
+
+/** hosts(5) as the C library reads it: lines that make no sense are passed
+ *  over, and "*" is no wildcard. What it answers is good for now only: its TTL
+ *  is 0. -ENOMEM. */
+GN_WARN_UNUSED int gn__resolver_hosts(const struct gn__mem *mem,
+                                      const char *text,
+                                      struct gn_resolver **out);
 
 /* ---- services: services.c ---- */
 

@@ -31,6 +31,7 @@
 struct entry {
     struct gn__table_node node;
     struct gn__list places; /* struct place.of_entry */
+    char *canonical;        /* the first name of its line; NULL: its own */
     char name[ENTRY_MAX + 1];
 };
 
@@ -167,6 +168,7 @@ static struct way *make_way(struct names *names, const struct gn__addr *addr)
 static void free_entry(struct names *names, struct entry *entry)
 {
     gn__table_del(&names->entries, &entry->node);
+    gn__strfree(&names->mem, entry->canonical);
     gn__free(&names->mem, entry, sizeof(*entry));
 }
 
@@ -259,8 +261,8 @@ static int static_ip(void *self, struct gn_lookup *lookup, const char *proto,
 {
     struct gn_answer answers[GN__ANSWERS_MAX];
     struct names *names = self;
-    char name[GN__HOSTNAME_MAX + 1];
-    struct entry *entry;
+    char name[GN__HOSTNAME_MAX + 1], canonical[ENTRY_MAX + 1];
+    const struct entry *entry;
     size_t n = 0;
 
     gn__hostname_lower(host, name);
@@ -268,10 +270,12 @@ static int static_ip(void *self, struct gn_lookup *lookup, const char *proto,
     entry = find(names, name);
     if (entry)
         n = collect(entry, gn__ip_family(proto), answers);
+    (void)snprintf(canonical, sizeof(canonical), "%s",
+                   entry && entry->canonical ? entry->canonical : host);
     pthread_mutex_unlock(&names->lock);
-    if (!entry)
-        return GN_EAI_NONAME;
-    gn_lookup_done_ip(lookup, n ? 0 : GN_EAI_NODATA, answers, n, host);
+    if (!n)
+        return entry ? GN_EAI_NODATA : GN_EAI_NONAME;
+    gn_lookup_done_ip(lookup, 0, answers, n, canonical);
     return 0;
 }
 
@@ -418,6 +422,7 @@ struct line {
     unsigned number;
     const char *at;
     const char *end;
+    bool is_lenient; /* what makes no sense is passed over */
     char *why;
     size_t why_len;
 };
@@ -448,9 +453,34 @@ static int refuse(const struct line *line, const char *word, const char *what)
                            gn__text_quote(word, strlen(word)).text, what);
 }
 
+/* One more name for the address of a line whose first name, as it is written,
+ * is @first. */
+static int add_host(struct line *line, const char *name, const char *first,
+                    const struct gn__addr *addr)
+{
+    struct names *names = line->names;
+    bool is_new = !find_exact(names, name);
+    struct entry *entry;
+    int err = add(names, name, addr, 0);
+
+    if (err || !is_new || !strcmp(name, first) || *first == '*')
+        return err;
+    entry = find_exact(names, name);
+    entry->canonical = gn__strdup(&names->mem, first);
+    return entry->canonical ? 0 : -ENOMEM;
+}
+
+/* A name that is none, or an address: where the reader is lenient, that is all
+ * there is to it. */
+static int pass_over(const struct line *line, const char *word,
+                     const char *what)
+{
+    return line->is_lenient ? 0 : refuse(line, word, what);
+}
+
 static int read_host(struct line *line)
 {
-    char word[ENTRY_MAX + 8], name[ENTRY_MAX + 1];
+    char word[ENTRY_MAX + 8], name[ENTRY_MAX + 1], first[ENTRY_MAX + 1] = "";
     struct gn__addr addr;
     unsigned n = 0;
     int err = 0;
@@ -458,16 +488,21 @@ static int read_host(struct line *line)
     if (!next_word(line, word, sizeof(word)))
         return 0;
     if (gn__addr_parse(word, &addr))
-        return refuse(line, word, "is not an address such as 10.0.0.1");
+        return pass_over(line, word, "is not an address such as 10.0.0.1");
     for (; !err && next_word(line, word, sizeof(word)); n++) {
-        if (!entry_name(word, name))
-            return refuse(line, word,
-                          "is not a name such as db.test or *.test");
-        err = add(line->names, name, &addr, 0);
+        if (!entry_name(word, name) || (line->is_lenient && *name == '*')) {
+            err = pass_over(line, word,
+                            "is not a name such as db.test or *.test");
+            continue;
+        }
+        if (!*first)
+            gn__hostname_copy(word, first);
+        err = add_host(line, name, first, &addr);
     }
-    return err || n ? err
-                    : gn__text_refuse(line->why, line->why_len,
-                                      "hosts line %u: no name", line->number);
+    return err || n || line->is_lenient
+               ? err
+               : gn__text_refuse(line->why, line->why_len,
+                                 "hosts line %u: no name", line->number);
 }
 
 static int add_service(struct line *line, const char *name, uint16_t port,
@@ -563,6 +598,21 @@ static int read_config(struct names *names,
 /* What is in it was put there by the host: nobody picks keys that meet. */
 static const uint64_t table_key[2] = {0x6e616d6573, 0x737461746963};
 
+static struct names *names_create(const struct gn__mem *mem, uint32_t ttl_s)
+{
+    struct names *names = gn__zalloc(mem, sizeof(*names));
+
+    if (!names)
+        return NULL;
+    names->mem = *mem;
+    names->ttl_s = ttl_s;
+    pthread_mutex_init(&names->lock, NULL);
+    gn__table_init(&names->entries, &names->mem, table_key);
+    gn__table_init(&names->ways, &names->mem, table_key);
+    gn__list_init(&names->services);
+    return names;
+}
+
 int gn_resolver_static(const struct gn_resolver_static_config *config,
                        struct gn_resolver **out)
 {
@@ -577,18 +627,29 @@ int gn_resolver_static(const struct gn_resolver_static_config *config,
     if (!out || !gn__config_is_known(config, config->size, sizeof(*config)))
         return -EINVAL;
     gn__mem_init(&mem, config->alloc);
-    names = gn__zalloc(&mem, sizeof(*names));
+    names = names_create(&mem, config->ttl_s ? config->ttl_s : TTL_DEFAULT_S);
     if (!names)
         return -ENOMEM;
-    names->mem = mem;
-    names->ttl_s = config->ttl_s ? config->ttl_s : TTL_DEFAULT_S;
-    pthread_mutex_init(&names->lock, NULL);
-    gn__table_init(&names->entries, &names->mem, table_key);
-    gn__table_init(&names->ways, &names->mem, table_key);
-    gn__list_init(&names->services);
     err = read_config(names, config);
     if (!err)
         err = gn__resolver_create(&mem, &static_ops, names, out);
+    if (err)
+        static_close(names);
+    return err;
+}
+
+int gn__resolver_hosts(const struct gn__mem *mem, const char *text,
+                       struct gn_resolver **out)
+{
+    struct names *names = names_create(mem, 0);
+    struct line line = {.names = names, .what = "hosts", .is_lenient = true};
+    int err;
+
+    if (!names)
+        return -ENOMEM;
+    err = read_lines(&line, text, read_host);
+    if (!err)
+        err = gn__resolver_create(mem, &static_ops, names, out);
     if (err)
         static_close(names);
     return err;

@@ -85,7 +85,8 @@ struct gn_resolver_ops {
     size_t size; /* sizeof this struct */
     const char *name;
     /** @proto: "ip", "ip4", "ip6". @host: a name, never an address; without
-     *  a trailing dot, at most 253 bytes, as the user wrote it. */
+     *  a trailing dot (gn_lookup_is_absolute() says whether there was one), at
+     *  most 253 bytes, as the user wrote it. */
     int (*lookup_ip)(void *self, struct gn_lookup *lookup, const char *proto,
                      const char *host);
     /** @proto: "tcp", "udp". Optional; who is not known here may still be
@@ -131,6 +132,17 @@ GN_API void gn_lookup_done_addr(struct gn_lookup *lookup, int status,
                                 const char *name, uint32_t ttl_s);
 GN_API void gn_lookup_done_query(struct gn_lookup *lookup, int status,
                                  const void *message, size_t len);
+/** Had the name a dot at its end? Then it is looked up as it is, and below no
+ *  search domain. */
+GN_API bool gn_lookup_is_absolute(const struct gn_lookup *lookup);
+/**
+ * Before gn_lookup_done_ip(): the answer is that of another name, which a
+ * search domain made of the one that was looked up. Rules about names judge
+ * this one (egress.h).
+ *
+ * @name  Copied; what is no name, or the same one, counts for none.
+ */
+GN_API void gn_lookup_set_searched(struct gn_lookup *lookup, const char *name);
 /** A word of the resolver's own for each lookup; NULL at its beginning. */
 GN_API void gn_lookup_set_user(struct gn_lookup *lookup, void *user);
 GN_API void *gn_lookup_user(const struct gn_lookup *lookup);
@@ -284,7 +296,8 @@ typedef void (*gn_lookup_query_cb)(struct gn_lookup *lookup, int status,
  * Look a name up as the guest would, also when it is an address in text.
  *
  * @proto  "ip", "ip4" or "ip6".
- * @host     Copied. A dot at the end is allowed and does not count.
+ * @host     Copied. A dot at the end makes a name absolute: no search domain is
+ *           tried. What is an address but for such a dot is GN_EAI_NONAME.
  * @out      NULL, or set on success, before @callback can run. Owned by the
  *           caller: gn_lookup_unref().
  *
@@ -402,7 +415,7 @@ struct gn_query {
 enum {
     GN_ARES_ROTATE = 1u << 0,        /* Ask servers in turn, not in order. */
     GN_ARES_TCP = 1u << 1,           /* Never by UDP. */
-    GN_ARES_NO_EDNS = 1u << 2,       /* No EDNS (RFC 6891), so no cookies. */
+    GN_ARES_NO_EDNS = 1u << 2,       /* No EDNS (RFC 6891). */
     GN_ARES_MIX_CASE = 1u << 3,      /* Random case in questions, which a forger
                                         has to guess; some servers fail. */
     GN_ARES_NO_CACHE = 1u << 4,      /* Ask each time. */
@@ -417,15 +430,15 @@ struct gn_ares_config {
                                    this order. NULL: those of resolv_conf. */
     const char *resolv_conf;    /* Read when servers is NULL, and again when it
                                    has changed; "/etc/resolv.conf". */
-    const char *hosts_file;     /* Asked before the servers: "/etc/hosts", say.
-                                   NULL: none. */
+    const char *hosts_file;     /* Asked before the servers, and read again when
+                                   it has changed: "/etc/hosts", say; as glibc
+                                   does. NULL: none. */
     const char *const *search;  /* NULL-ended domains, tried behind a name of
                                    fewer dots than ndots before it is looked up
                                    as it is; NULL: none. */
     uint32_t ndots;             /* 1 to 15; 1. */
-    uint32_t timeout_ms;        /* How long an answer is waited for, 250 to
-                                   60000, until it is known how fast a server
-                                   is, and longer in later tries. 2000. */
+    uint32_t timeout_ms;  /* How long each try waits for its answer, 250 to
+                                   60000; 2000. */
     uint32_t tries;       /* How often each server is asked, 1 to 10; 3. */
     uint32_t cache_ttl_s; /* The longest that an answer is kept, whatever
                                    its TTL; 3600. */
@@ -458,9 +471,10 @@ struct gn_ares_config {
  *
  *   GN_EAI_NONAME  There is no such name.
  *   GN_EAI_NODATA  There is, but with nothing of what was asked for.
- *   GN_EAI_AGAIN   No server could tell (SERVFAIL, or nobody listens there); or
- *                  max_pending are under way.
- *   GN_EAI_FAIL    Refused; not understood; nothing but malformed answers.
+ *   GN_EAI_AGAIN   No server could tell (SERVFAIL, NOTIMP, REFUSED, or nobody
+ *                  listens there); or max_pending are under way.
+ *   GN_EAI_FAIL    Nothing but malformed answers, or the server calls the
+ *                  question malformed.
  *   -ETIMEDOUT     No answer after all tries.
  *   -ENOMEM, -EMFILE
  *

@@ -248,6 +248,36 @@ static void aliases_and_names_of_addresses_open_nothing(void **state)
     expect_reached(f, FAR_V4, f->far4);
 }
 
+/* A search domain makes another name of what was asked for. */
+static int search_ip(void *self, struct gn_lookup *lookup, const char *proto,
+                     const char *host)
+{
+    if (!gn_lookup_is_absolute(lookup))
+        gn_lookup_set_searched(lookup, "www.example.org.wild.test");
+    return pretend_ip(self, lookup, proto, host);
+}
+
+static const struct gn_resolver_ops searcher = {
+    .size = sizeof(searcher),
+    .name = "searcher",
+    .lookup_ip = search_ip,
+    .cancel = pretend_cancel,
+};
+
+static void rules_judge_the_name_that_was_asked_for_at_last(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_resolver *resolver;
+
+    assert_int_equal(gn_resolver_create(&searcher, NULL, &resolver), 0);
+    eg_begin_resolver(&f->eg, RULES("allow name www.example.org"), resolver);
+    assert_int_equal(eg_lookup(&f->eg, "www.example.org"), 0);
+    assert_int_equal(dial(f, FAR_V4), -EACCES);
+    assert_string_equal(eg_last(&f->eg).name, "www.example.org.wild.test");
+    assert_int_equal(eg_lookup(&f->eg, "www.example.org."), 0);
+    expect_reached(f, FAR_V4, f->far4);
+}
+
 static void the_machines_own_need_a_rule_of_their_own(void **state)
 {
     struct fixture *f = *state;
@@ -692,6 +722,7 @@ int main(void)
         TEST(what_one_guest_looked_up_opens_nothing_for_others),
         TEST(names_open_nothing_private_or_own),
         TEST(aliases_and_names_of_addresses_open_nothing),
+        TEST(rules_judge_the_name_that_was_asked_for_at_last),
         TEST(the_machines_own_need_a_rule_of_their_own),
         TEST(metadata_needs_a_rule_of_its_own),
         TEST(link_local_needs_a_rule_about_it),
