@@ -27,7 +27,8 @@ static int try_settings(const struct gn__ares_settings *settings)
 
     if (!settings->servers)
         return 0; /* resolv_conf may come to be there later. */
-    err = gn__ares_channel(settings, NULL, NULL, &channel);
+    err = gn__ares_channel(settings, GN__ARES_TIMEOUT_MS, GN__ARES_TRIES, NULL,
+                           NULL, &channel);
     if (err)
         return err == -ENOMEM ? err : -EINVAL;
     ares_destroy(channel);

@@ -160,8 +160,8 @@ static int read_numbers(struct reader *r)
 
     if (config->servers) {
         out->ndots = 1;
-        out->timeout_ms = 2000;
-        out->tries = 3;
+        out->timeout_ms = GN__ARES_TIMEOUT_MS;
+        out->tries = GN__ARES_TRIES;
     }
     out->edns_bytes = 1232;
     err = read_number(r, "ndots", config->ndots, 1, 15, &out->ndots);

@@ -2,8 +2,11 @@
 #include "resolver/ares/internal.h"
 
 /*
- * The operations of the resolver: each is one call into c-ares with an ask as
- * its argument, and one callback that turns what comes back into an answer.
+ * The operations of the resolver. A lookup puts one or two questions for each
+ * name that it asks for: an address of either version is a question of its own
+ * (query.c). When they have ended, it has an answer, or there is another name
+ * to ask for (search.c), or it ends with what the search makes of it. Where one
+ * version is answered and the other is not, what there is is the answer.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -23,6 +26,8 @@ int gn__ares_error(int status)
     case ARES_ENONAME:
         return GN_EAI_NONAME;
     case ARES_ESERVFAIL:
+    case ARES_ENOTIMP:
+    case ARES_EREFUSED:
     case ARES_ECONNREFUSED:
     case ARES_ENOSERVER:
         return GN_EAI_AGAIN;
@@ -37,137 +42,272 @@ int gn__ares_error(int status)
     case ARES_EDESTRUCTION:
     case ARES_ECANCELLED:
         return -ECANCELED;
-    default: /* Refused, malformed, not understood. */
+    default: /* Malformed, or taken for that by the server. */
         return GN_EAI_FAIL;
     }
 }
 
-/* Prepare to ask. */
-static int begin(struct gn__ares *ares, struct gn_lookup *lookup,
-                 struct gn__ares_ask **out)
+/* ---- beginning and end ---- */
+
+static int lookup_create(struct gn__ares *ares, struct gn_lookup *outer,
+                         struct gn__ares_lookup **out)
 {
     struct gn__ares_session *session;
-    struct gn__ares_ask *ask;
-    int err = gn__ares_session(ares, lookup, &session);
+    struct gn__ares_lookup *lookup;
+    int err = gn__ares_session(ares, outer, &session);
 
     if (err)
         return err;
     if (session->n_pending >= ares->settings.max_pending)
         return GN_EAI_AGAIN;
-    ask = calloc(1, sizeof(*ask));
-    if (!ask)
+    lookup = calloc(1, sizeof(*lookup));
+    if (!lookup)
         return -ENOMEM;
-    ask->session = session;
-    ask->lookup = lookup;
+    lookup->session = session;
+    lookup->outer = outer;
     session->n_pending++;
     session->n_live++;
-    gn_lookup_set_user(lookup, ask);
+    gn_lookup_set_user(outer, lookup);
     atomic_fetch_add(&ares->lookups, 1);
-    *out = ask;
+    *out = lookup;
     return 0;
 }
 
-/* The channel is done with an ask: who waits for the answer, or NULL; and how
- * it ended. */
-static struct gn_lookup *finish(struct gn__ares_ask *ask, int *status)
+static void lookup_free(struct gn__ares_lookup *lookup)
 {
-    struct gn__ares_session *session = ask->session;
-    struct gn_lookup *lookup = ask->lookup;
+    struct gn__ares_session *session = lookup->session;
 
-    *status = *status == ARES_ECANCELLED && session->watch_err
-                  ? session->watch_err
-                  : gn__ares_error(*status);
     session->n_pending--;
-    if (lookup) {
+    if (lookup->outer) {
         session->n_live--;
-        gn_lookup_set_user(lookup, NULL);
+        gn_lookup_set_user(lookup->outer, NULL);
     }
-    free(ask);
-    return lookup;
+    free(lookup->answers);
+    ares_free_string(lookup->message);
+    free(lookup);
 }
 
-static uint32_t lower_ttl(uint32_t ttl, int other)
+/* Of each version some, where there are more than are kept. */
+static size_t pick_answers(const struct gn__ares_lookup *lookup,
+                           struct gn_answer out[GN__ANSWERS_MAX])
 {
-    uint32_t value = other > 0 ? (uint32_t)other : 0;
+    const struct gn__ares_query *a = &lookup->queries[0];
+    const struct gn__ares_query *b = &lookup->queries[1];
+    size_t half = GN__ANSWERS_MAX / 2;
+    size_t n_b = b->n < half || a->n + b->n <= GN__ANSWERS_MAX ? b->n
+                 : a->n < half ? GN__ANSWERS_MAX - a->n
+                               : half;
+    size_t n_a = a->n + n_b <= GN__ANSWERS_MAX ? a->n : GN__ANSWERS_MAX - n_b;
 
-    return value < ttl ? value : ttl;
+    memcpy(out, lookup->answers, n_a * sizeof(*out));
+    memcpy(out + n_a, lookup->answers + GN__ANSWERS_MAX, n_b * sizeof(*out));
+    return n_a + n_b;
 }
 
-/* A name out of an answer, if it can be one of a host. */
-static const char *host_name(const char *name)
+static void answer_addresses(struct gn__ares_lookup *lookup)
 {
-    return name && gn__hostname_is_valid(name) ? name : NULL;
+    struct gn_answer answers[GN__ANSWERS_MAX];
+    size_t n = pick_answers(lookup, answers);
+
+    gn_lookup_set_searched(lookup->outer, lookup->name);
+    gn_lookup_done_ip(lookup->outer, 0, answers, n,
+                      lookup->found[0] ? lookup->found : NULL);
+}
+
+/* @status: the channel's. Nothing of the lookup is under way. */
+static void lookup_finish(struct gn__ares_lookup *lookup, int status)
+{
+    struct gn_lookup *outer = lookup->outer;
+    int err = status == ARES_ECANCELLED && lookup->session->watch_err
+                  ? lookup->session->watch_err
+                  : gn__ares_error(status);
+
+    if (outer && err)
+        gn__lookup_fail(outer, err);
+    else if (outer && lookup->kind == GN_QUERY_IP)
+        answer_addresses(lookup);
+    else if (outer && lookup->kind == GN_QUERY_ADDR)
+        gn_lookup_done_addr(outer, 0, lookup->found, lookup->ttl_s);
+    else if (outer)
+        gn_lookup_done_query(outer, 0, lookup->message, lookup->len);
+    lookup_free(lookup);
+}
+
+/* ---- one name after the other ---- */
+
+/* What two questions about one name come to, as in the C library: what a server
+ * says of the name goes before what it fails to say. */
+static int name_status(const struct gn__ares_lookup *lookup)
+{
+    static const int said[] = {ARES_SUCCESS, ARES_ENOTFOUND, ARES_ENODATA};
+    size_t i, k;
+
+    for (i = 0; i < sizeof(said) / sizeof(*said); i++) {
+        for (k = 0; k < lookup->n_queries; k++) {
+            if (lookup->queries[k].status == said[i])
+                return said[i];
+        }
+    }
+    return lookup->queries[0].status;
+}
+
+/* Is there anything in the answer? A name with other records has no data. */
+static int found_status(const struct gn__ares_lookup *lookup)
+{
+    if (lookup->kind == GN_QUERY_IP)
+        return lookup->queries[0].n + lookup->queries[1].n ? ARES_SUCCESS
+                                                           : ARES_ENODATA;
+    if (lookup->kind == GN_QUERY_ADDR)
+        return lookup->found[0] ? ARES_SUCCESS : ARES_ENODATA;
+    return lookup->message ? ARES_SUCCESS : ARES_ENOMEM;
+}
+
+static bool is_final(const struct gn__ares_lookup *lookup, int status)
+{
+    return !lookup->outer || lookup->kind != GN_QUERY_IP ||
+           status == ARES_SUCCESS || status == ARES_ECANCELLED ||
+           status == ARES_EDESTRUCTION || status == ARES_ENOMEM;
+}
+
+/* All questions about a name have ended. True: there is another name. */
+static bool name_ended(struct gn__ares_lookup *lookup)
+{
+    int status = name_status(lookup);
+
+    if (is_final(lookup, status)) {
+        lookup_finish(lookup, status ? status : found_status(lookup));
+        return false;
+    }
+    gn__ares_search_note(&lookup->search, status);
+    if (gn__ares_search_next(&lookup->search, lookup->name))
+        return true;
+    lookup_finish(lookup, gn__ares_search_status(&lookup->search));
+    return false;
+}
+
+/* Ask for lookup->name, and for the next ones as long as answers are known at
+ * once. */
+static void ask_names(struct gn__ares_lookup *lookup)
+{
+    unsigned i;
+
+    do {
+        lookup->is_starting = true;
+        lookup->n_left = lookup->n_queries;
+        for (i = 0; i < lookup->n_queries; i++)
+            gn__ares_query_start(&lookup->queries[i]);
+        lookup->is_starting = false;
+    } while (!lookup->n_left && name_ended(lookup));
+}
+
+static void read_record(struct gn__ares_query *query,
+                        const ares_dns_record_t *record)
+{
+    struct gn__ares_lookup *lookup = query->lookup;
+    size_t first = query == lookup->queries ? 0 : GN__ANSWERS_MAX;
+
+    if (lookup->kind == GN_QUERY_IP)
+        query->n =
+            gn__ares_read_addresses(record, query->type, lookup->name,
+                                    lookup->answers + first, lookup->found);
+    else if (lookup->kind == GN_QUERY_ADDR)
+        (void)gn__ares_read_name(record, lookup->name, lookup->found,
+                                 &lookup->ttl_s);
+    else
+        query->status =
+            (int)ares_dns_write(record, &lookup->message, &lookup->len);
+}
+
+void gn__ares_query_ended(struct gn__ares_query *query,
+                          const ares_dns_record_t *record)
+{
+    struct gn__ares_lookup *lookup = query->lookup;
+
+    if (query->status == ARES_SUCCESS && lookup->outer)
+        read_record(query, record);
+    if (--lookup->n_left == 0 && !lookup->is_starting && name_ended(lookup))
+        ask_names(lookup);
 }
 
 /* ---- names to addresses ---- */
 
-static size_t collect(const struct ares_addrinfo *info, uint32_t ttl,
-                      struct gn_answer answers[GN__ANSWERS_MAX])
+static void add_query(struct gn__ares_lookup *lookup, ares_dns_rec_type_t type)
 {
-    const struct ares_addrinfo_node *node;
-    size_t n = 0;
+    struct gn__ares_query *query = &lookup->queries[lookup->n_queries++];
 
-    for (node = info->nodes; node && n < GN__ANSWERS_MAX;
-         node = node->ai_next) {
-        struct gn_answer *answer = &answers[n];
-
-        if (node->ai_family != AF_INET && node->ai_family != AF_INET6)
-            continue;
-        memset(answer, 0, sizeof(*answer));
-        memcpy(&answer->addr, node->ai_addr, node->ai_addrlen);
-        answer->ttl_s = lower_ttl(ttl, node->ai_ttl);
-        n++;
-    }
-    return n;
+    query->lookup = lookup;
+    query->type = type;
 }
 
-static void got_ip(void *arg, int status, int timeouts,
-                   struct ares_addrinfo *info)
+/* RFC 7686: such names are not for the DNS. */
+static bool is_onion(const char *host)
 {
-    struct gn_lookup *lookup = finish(arg, &status);
-    struct gn_answer answers[GN__ANSWERS_MAX];
-    const struct ares_addrinfo_cname *cname;
-    const char *canonical;
-    uint32_t ttl = UINT32_MAX;
-
-    (void)timeouts;
-    if (lookup && !status) {
-        canonical = info->name;
-        for (cname = info->cnames; cname; cname = cname->next) {
-            ttl = lower_ttl(ttl, cname->ttl);
-            canonical = cname->name;
-        }
-        gn_lookup_done_ip(lookup, 0, answers, collect(info, ttl, answers),
-                          host_name(canonical));
-    } else if (lookup) {
-        gn_lookup_done_ip(lookup, status, NULL, 0, NULL);
-    }
-    ares_freeaddrinfo(info);
+    return gn__hostname_is_below(host, "onion");
 }
 
-static int lookup_ip(void *self, struct gn_lookup *lookup, const char *proto,
+/* The hosts file's answer, if it has one: 0, and it has been given. The C
+ * library compares its names as they are written, with their dot. */
+static int ask_hosts(struct gn__ares_lookup *lookup, const char *proto,
+                     const char *host, bool is_absolute)
+{
+    struct gn_resolver *hosts;
+    int err =
+        is_absolute ? GN_EAI_NONAME : gn__ares_hosts(lookup->session, &hosts);
+
+    if (!err && !hosts)
+        err = GN_EAI_NONAME;
+    if (!err)
+        err = hosts->ops->lookup_ip(hosts->self, lookup->outer, proto, host);
+    return err;
+}
+
+static int begin_addresses(struct gn__ares_lookup *lookup, int family,
+                           const char *host, bool is_absolute)
+{
+    lookup->kind = GN_QUERY_IP;
+    lookup->answers = calloc(2 * GN__ANSWERS_MAX, sizeof(*lookup->answers));
+    if (!lookup->answers)
+        return -ENOMEM;
+    if (family != AF_INET6)
+        add_query(lookup, ARES_REC_TYPE_A);
+    if (family != AF_INET)
+        add_query(lookup, ARES_REC_TYPE_AAAA);
+    gn__ares_search_init(&lookup->search, &lookup->session->list, host,
+                         is_absolute);
+    return gn__ares_search_next(&lookup->search, lookup->name) ? 0
+                                                               : GN_EAI_NONAME;
+}
+
+static int lookup_ip(void *self, struct gn_lookup *outer, const char *proto,
                      const char *host)
 {
-    struct ares_addrinfo_hints hints = {
-        .ai_family = gn__ip_family(proto),
-        .ai_flags = ARES_AI_CANONNAME | ARES_AI_NOSORT,
-    };
+    bool is_absolute = gn_lookup_is_absolute(outer);
     struct gn__ares_session *session;
-    struct gn__ares_ask *ask;
-    int err = begin(self, lookup, &ask);
+    struct gn__ares_lookup *lookup;
+    int err =
+        is_onion(host) ? GN_EAI_NONAME : lookup_create(self, outer, &lookup);
 
     if (err)
         return err;
-    session = ask->session;
-    ares_getaddrinfo(session->channel, host, NULL, &hints, got_ip, ask);
-    gn__ares_settle(session);
-    return 0;
+    session = lookup->session;
+    err = ask_hosts(lookup, proto, host, is_absolute);
+    if (err == GN_EAI_NONAME || err == GN_EAI_NODATA) {
+        err = begin_addresses(lookup, gn__ip_family(proto), host, is_absolute);
+        if (!err) {
+            ask_names(lookup);
+            gn__ares_settle(session);
+            return 0;
+        }
+    }
+    lookup_free(lookup);
+    return err;
 }
 
-/* ---- addresses to names ---- */
+/* ---- addresses to names, other records ---- */
 
 /* The name to ask for; RFC 1035 section 3.5, RFC 3596 section 2.5. */
-static void reverse_name(const struct gn__addr *addr, char buf[80])
+static void reverse_name(const struct gn__addr *addr,
+                         char buf[GN__HOSTNAME_MAX + 1])
 {
     const uint8_t *b = addr->bytes;
     int i;
@@ -182,143 +322,70 @@ static void reverse_name(const struct gn__addr *addr, char buf[80])
     memcpy(buf, "ip6.arpa", sizeof("ip6.arpa"));
 }
 
-/* The first name, and how long it may be believed with what leads to it. */
-static const char *read_names(const ares_dns_record_t *record, uint32_t *ttl)
+/* One question about lookup->name. */
+static void ask_one(struct gn__ares_lookup *lookup, enum gn_query_kind kind,
+                    ares_dns_rec_type_t type)
 {
-    size_t i, n = ares_dns_record_rr_cnt(record, ARES_SECTION_ANSWER);
+    struct gn__ares_session *session = lookup->session;
 
-    *ttl = UINT32_MAX;
-    for (i = 0; i < n; i++) {
-        const ares_dns_rr_t *rr =
-            ares_dns_record_rr_get_const(record, ARES_SECTION_ANSWER, i);
-        unsigned rr_ttl = ares_dns_rr_get_ttl(rr);
-
-        if (rr_ttl < *ttl)
-            *ttl = rr_ttl;
-        if (ares_dns_rr_get_type(rr) == ARES_REC_TYPE_PTR)
-            return host_name(ares_dns_rr_get_str(rr, ARES_RR_PTR_DNAME));
-    }
-    return NULL;
+    lookup->kind = kind;
+    add_query(lookup, type);
+    ask_names(lookup);
+    gn__ares_settle(session);
 }
 
-static void got_names(void *arg, ares_status_t result, size_t timeouts,
-                      const ares_dns_record_t *record)
-{
-    int status = (int)result;
-    struct gn_lookup *lookup = finish(arg, &status);
-    const char *name = NULL;
-    uint32_t ttl = 0;
-
-    (void)timeouts;
-    if (!lookup)
-        return;
-    if (!status) {
-        name = read_names(record, &ttl);
-        status = name ? 0 : GN_EAI_NODATA;
-    }
-    gn_lookup_done_addr(lookup, status, name, ttl);
-}
-
-/* From the hosts file, whose names are good for now only. */
-static void got_host(void *arg, int status, int timeouts, struct hostent *host)
-{
-    struct gn_lookup *lookup = finish(arg, &status);
-    const char *name = NULL;
-
-    (void)timeouts;
-    if (!lookup)
-        return;
-    if (!status) {
-        name = host_name(host->h_name);
-        status = name ? 0 : GN_EAI_NODATA;
-    }
-    gn_lookup_done_addr(lookup, status, name, 0);
-}
-
-static void ask_names(struct gn__ares_ask *ask, const struct gn__addr *addr)
-{
-    struct gn__ares_session *session = ask->session;
-    bool is_v4 = gn__addr_is_v4(addr);
-    char name[80];
-
-    if (session->ares->settings.hosts_file) {
-        ares_gethostbyaddr(session->channel, addr->bytes + (is_v4 ? 12 : 0),
-                           is_v4 ? 4 : 16, is_v4 ? AF_INET : AF_INET6, got_host,
-                           ask);
-        return;
-    }
-    reverse_name(addr, name);
-    (void)ares_query_dnsrec(session->channel, name, ARES_CLASS_IN,
-                            ARES_REC_TYPE_PTR, got_names, ask, NULL);
-}
-
-static int lookup_addr(void *self, struct gn_lookup *lookup,
+static int lookup_addr(void *self, struct gn_lookup *outer,
                        const struct sockaddr *addr)
 {
     socklen_t len = addr->sa_family == AF_INET ? sizeof(struct sockaddr_in)
                                                : sizeof(struct sockaddr_in6);
-    struct gn__ares_session *session;
+    struct gn__ares_lookup *lookup;
     struct gn__endpoint endpoint;
-    struct gn__ares_ask *ask;
+    struct gn_resolver *hosts;
     int err = gn__endpoint_from_sockaddr(addr, len, AF_UNSPEC, &endpoint);
 
     if (!err)
-        err = begin(self, lookup, &ask);
+        err = lookup_create(self, outer, &lookup);
     if (err)
         return err;
-    session = ask->session;
-    ask_names(ask, &endpoint.addr);
-    gn__ares_settle(session);
+    err = gn__ares_hosts(lookup->session, &hosts);
+    if (!err)
+        err = hosts ? hosts->ops->lookup_addr(hosts->self, outer, addr)
+                    : GN_EAI_NONAME;
+    if (err != GN_EAI_NONAME) {
+        lookup_free(lookup);
+        return err;
+    }
+    reverse_name(&endpoint.addr, lookup->name);
+    ask_one(lookup, GN_QUERY_ADDR, ARES_REC_TYPE_PTR);
     return 0;
 }
 
-/* ---- other records ---- */
-
-static void got_message(void *arg, ares_status_t result, size_t timeouts,
-                        const ares_dns_record_t *record)
-{
-    int status = (int)result;
-    struct gn_lookup *lookup = finish(arg, &status);
-    unsigned char *message = NULL;
-    size_t len = 0;
-
-    (void)timeouts;
-    if (!lookup)
-        return;
-    if (!status)
-        status = gn__ares_error((int)ares_dns_write(record, &message, &len));
-    gn_lookup_done_query(lookup, status, message, len);
-    ares_free_string(message);
-}
-
-static int query(void *self, struct gn_lookup *lookup, const char *name,
+static int query(void *self, struct gn_lookup *outer, const char *name,
                  uint16_t type)
 {
-    struct gn__ares_session *session;
-    struct gn__ares_ask *ask;
-    int err = begin(self, lookup, &ask);
+    struct gn__ares_lookup *lookup;
+    int err = lookup_create(self, outer, &lookup);
 
     if (err)
         return err;
-    session = ask->session;
-    (void)ares_query_dnsrec(session->channel, name, ARES_CLASS_IN,
-                            (ares_dns_rec_type_t)type, got_message, ask, NULL);
-    gn__ares_settle(session);
+    (void)snprintf(lookup->name, sizeof(lookup->name), "%s", name);
+    ask_one(lookup, GN_QUERY_RECORD, (ares_dns_rec_type_t)type);
     return 0;
 }
 
 /* ---- the rest ---- */
 
-static void cancel(void *self, struct gn_lookup *lookup)
+static void lookup_cancel(void *self, struct gn_lookup *outer)
 {
-    struct gn__ares_ask *ask = gn_lookup_user(lookup);
+    struct gn__ares_lookup *lookup = gn_lookup_user(outer);
 
     (void)self;
-    if (!ask)
+    if (!lookup)
         return;
-    ask->lookup = NULL;
-    ask->session->n_live--;
-    gn__ares_settle(ask->session);
+    lookup->outer = NULL;
+    lookup->session->n_live--;
+    gn__ares_settle(lookup->session);
 }
 
 static void close_resolver(void *self)
@@ -332,6 +399,6 @@ const struct gn_resolver_ops gn__ares_ops = {
     .lookup_ip = lookup_ip,
     .lookup_addr = lookup_addr,
     .query = query,
-    .cancel = cancel,
+    .cancel = lookup_cancel,
     .close = close_resolver,
 };

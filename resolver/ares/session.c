@@ -17,11 +17,31 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NS_PER_MS 1000000ull
+
 struct watch {
     struct gn__io_watch watch;
     struct gn__list link;
     struct gn__ares_session *session;
 };
+
+/* What c-ares does when it looks at its time-outs: also, it closes sockets that
+ * are not used any more. */
+static void look_at_timeouts(struct gn__ares_session *session)
+{
+    session->is_timing = true;
+    (void)ares_process_fds(session->channel, NULL, 0, ARES_PROCESS_FLAG_NONE);
+    session->is_timing = false;
+}
+
+/* Would it end somebody's wait? */
+static bool is_any_due(const struct gn__ares_session *session)
+{
+    struct timeval tv;
+
+    return ares_timeout(session->channel, NULL, &tv) && !tv.tv_sec &&
+           !tv.tv_usec;
+}
 
 /* One event, as often as there are datagrams, but not for ever. */
 static void process(struct gn__ares_session *session, int fd, unsigned events)
@@ -35,13 +55,15 @@ static void process(struct gn__ares_session *session, int fd, unsigned events)
         session->n_outcomes = 0;
         session->tcp_bytes = 0;
         (void)ares_process_fds(session->channel, &event, 1,
-                               ARES_PROCESS_FLAG_NONE);
+                               ARES_PROCESS_FLAG_SKIP_NON_FD);
         if (!session->n_answers)
             break;
         atomic_fetch_add(&ares->answers, 1);
         if (!session->n_outcomes)
             atomic_fetch_add(&ares->dropped, 1);
     }
+    if (!is_any_due(session))
+        look_at_timeouts(session);
     gn__ares_settle(session);
 }
 
@@ -120,23 +142,32 @@ static void fire(struct gn__io_timer *timer)
     struct gn__ares_session *session =
         gn__container_of(timer, struct gn__ares_session, timer);
 
-    (void)ares_process_fds(session->channel, NULL, 0, ARES_PROCESS_FLAG_NONE);
+    look_at_timeouts(session);
     gn__ares_settle(session);
 }
 
-/* In whole milliseconds, the next one: c-ares is to agree that it is time. */
+/* When the question that was sent first has waited long enough, and c-ares
+ * agrees: in whole milliseconds, the next one. */
 static void set_timer(struct gn__ares_session *session)
 {
+    struct gn__list *first = gn__list_first(&session->by_sent);
     struct timeval tv;
-    uint64_t wait;
+    uint64_t wait, when;
 
     if (!ares_timeout(session->channel, NULL, &tv)) {
         gn__io_stop(session->io, &session->timer);
         return;
     }
     wait = (uint64_t)tv.tv_sec * 1000 + (uint64_t)tv.tv_usec / 1000 + 1;
-    gn__io_start(session->io, &session->timer,
-                 gn__io_now(session->io) + wait * 1000000);
+    when = gn__io_now(session->io) + wait * NS_PER_MS;
+    if (first) {
+        const struct gn__ares_query *query =
+            gn__container_of(first, struct gn__ares_query, by_sent);
+        uint64_t own = query->sent + session->wait_ns;
+
+        when = own > when ? own : when;
+    }
+    gn__io_start(session->io, &session->timer, when);
 }
 
 /* ---- servers ----
@@ -211,7 +242,7 @@ void gn__ares_settle(struct gn__ares_session *session)
 
 static int option_flags(const struct gn__ares_settings *settings)
 {
-    int flags = ARES_FLAG_NOALIASES;
+    int flags = ARES_FLAG_NOALIASES | ARES_FLAG_NOSEARCH;
 
     if (!settings->servers)
         flags |= ARES_FLAG_NO_DFLT_SVR;
@@ -221,8 +252,6 @@ static int option_flags(const struct gn__ares_settings *settings)
         flags |= ARES_FLAG_USEVC;
     if (settings->flags & GN_ARES_MIX_CASE)
         flags |= ARES_FLAG_DNS0x20;
-    if (!settings->n_search && !(settings->flags & GN_ARES_SYSTEM_SEARCH))
-        flags |= ARES_FLAG_NOSEARCH;
     return flags;
 }
 
@@ -232,36 +261,28 @@ static void *borrow(const void *p)
     return (void *)(uintptr_t)p;
 }
 
-/* What is not given is left to resolv_conf. Servers that are given replace the
- * one that c-ares takes when it finds none. */
-static int options(const struct gn__ares_settings *settings,
-                   struct ares_options *out)
+/* Servers that are not given, and how they are taken in turn, are left to
+ * resolv_conf. Servers that are given replace the one that c-ares takes when it
+ * finds none. No try waits longer than the first. */
+static int options(const struct gn__ares_settings *settings, int timeout_ms,
+                   int tries, struct ares_options *out)
 {
     int mask = ARES_OPT_FLAGS | ARES_OPT_LOOKUPS | ARES_OPT_RESOLVCONF |
-               ARES_OPT_QUERY_CACHE | ARES_OPT_UDP_MAX_QUERIES;
+               ARES_OPT_QUERY_CACHE | ARES_OPT_UDP_MAX_QUERIES |
+               ARES_OPT_TIMEOUTMS | ARES_OPT_MAXTIMEOUTMS | ARES_OPT_TRIES;
 
     *out = (struct ares_options){
         .flags = option_flags(settings),
-        .lookups = settings->hosts_file ? borrow("fb") : borrow("b"),
+        .lookups = borrow("b"),
         .resolvconf_path =
             settings->servers ? borrow("/dev/null") : settings->resolv_conf,
-        .hosts_path = settings->hosts_file,
         .qcache_max_ttl = settings->cache_ttl_s,
         .udp_max_queries = GN__ARES_SHARE,
-        .domains = borrow(settings->search),
-        .ndomains = settings->n_search,
-        .ndots = settings->ndots,
-        .timeout = settings->timeout_ms,
-        .maxtimeout = settings->timeout_ms,
-        .tries = settings->tries,
+        .timeout = timeout_ms,
+        .maxtimeout = timeout_ms,
+        .tries = tries,
         .ednspsz = settings->edns_bytes,
     };
-    mask |= settings->hosts_file ? ARES_OPT_HOSTS_FILE : 0;
-    mask |= settings->n_search ? ARES_OPT_DOMAINS : 0;
-    mask |= settings->ndots ? ARES_OPT_NDOTS : 0;
-    mask |= settings->timeout_ms ? ARES_OPT_TIMEOUTMS : 0;
-    mask |= settings->timeout_ms > 5000 ? ARES_OPT_MAXTIMEOUTMS : 0;
-    mask |= settings->tries ? ARES_OPT_TRIES : 0;
     mask |= settings->edns_bytes ? ARES_OPT_EDNSPSZ : 0;
     if (settings->flags & GN_ARES_ROTATE)
         mask |= ARES_OPT_ROTATE;
@@ -270,13 +291,14 @@ static int options(const struct gn__ares_settings *settings,
     return mask;
 }
 
-int gn__ares_channel(const struct gn__ares_settings *settings,
-                     ares_sock_state_cb state, void *arg, ares_channel_t **out)
+int gn__ares_channel(const struct gn__ares_settings *settings, int timeout_ms,
+                     int tries, ares_sock_state_cb state, void *arg,
+                     ares_channel_t **out)
 {
     static const uint8_t any[16];
     struct ares_options opts;
     ares_channel_t *channel;
-    int mask = options(settings, &opts);
+    int mask = options(settings, timeout_ms, tries, &opts);
     int status;
 
     if (state) {
@@ -304,29 +326,78 @@ int gn__ares_channel(const struct gn__ares_settings *settings,
 
 /* ---- sessions ---- */
 
-static void look_at_system(struct gn__ares_session *session, struct stat *out)
+/* What is not set is as the system says. */
+static void choose_search(struct gn__ares_session *session)
 {
-    if (stat(session->ares->settings.resolv_conf, out))
-        memset(out, 0, sizeof(*out));
+    const struct gn__ares_settings *settings = &session->ares->settings;
+    const struct gn__ares_system *system = &session->system;
+    struct gn__ares_search_list *list = &session->list;
+
+    memset(list, 0, sizeof(*list));
+    list->ndots = settings->ndots ? settings->ndots : system->ndots;
+    if (settings->n_search) {
+        list->domains = settings->search;
+        list->n = settings->n_search;
+    } else if (settings->flags & GN_ARES_SYSTEM_SEARCH) {
+        list->domains = system->search;
+        list->n = system->n_search;
+        list->no_tld_query = system->no_tld_query;
+    }
+}
+
+static void count_servers(struct gn__ares_session *session)
+{
+    char *csv = ares_get_servers_csv(session->channel);
+    const char *at;
+
+    session->n_servers = 1;
+    for (at = csv; at && (at = strchr(at, ',')); at++)
+        session->n_servers++;
+    ares_free_string(csv);
+}
+
+/* Where servers are given, nothing is the system's. */
+static int read_system(struct gn__ares_session *session)
+{
+    const char *path = session->ares->settings.resolv_conf;
+    struct gn__ares_system system;
+    int err;
+
+    if (session->ares->settings.servers) {
+        choose_search(session);
+        return 0;
+    }
     session->checked = gn__io_now(session->io);
+    if (!gn__ares_has_changed(path, &session->seen) && session->system.ndots)
+        return 0;
+    err = gn__ares_system_read(path, &system);
+    if (err)
+        return err;
+    gn__ares_system_done(&session->system);
+    session->system = system;
+    choose_search(session);
+    return 0;
 }
 
 /* resolv_conf may have been written anew: laptops travel. */
 static void follow_system(struct gn__ares_session *session)
 {
-    struct stat *was = &session->system, now;
+    struct stat was = session->seen;
 
     if (session->ares->settings.servers ||
-        gn__io_now(session->io) < session->checked + GN__ARES_RECHECK)
+        gn__io_now(session->io) < session->checked + GN__ARES_RECHECK ||
+        read_system(session) || !memcmp(&was, &session->seen, sizeof(was)))
         return;
-    look_at_system(session, &now);
-    if (now.st_ino == was->st_ino && now.st_dev == was->st_dev &&
-        now.st_size == was->st_size &&
-        now.st_mtim.tv_sec == was->st_mtim.tv_sec &&
-        now.st_mtim.tv_nsec == was->st_mtim.tv_nsec)
-        return;
-    *was = now;
     reload_servers(session);
+    count_servers(session);
+}
+
+static void session_free(struct gn__ares_session *session)
+{
+    gn__ares_system_done(&session->system);
+    gn_resolver_close(session->hosts.resolver);
+    gn__table_done(&session->by_id);
+    free(session);
 }
 
 /* The network closes, or had no use for the session in the end. */
@@ -339,7 +410,7 @@ static void end_session(struct gn__ares_session *session)
     pthread_mutex_unlock(&ares->lock);
     ares_destroy(session->channel);
     gn__io_stop(session->io, &session->timer);
-    free(session);
+    session_free(session);
     gn__ares_unref(ares);
 }
 
@@ -348,27 +419,60 @@ static void network_closes(struct gn__io_end *end)
     end_session(gn__container_of(end, struct gn__ares_session, end));
 }
 
-static int start_session(struct gn__ares *ares, struct gn__io *io,
-                         struct gn__ares_session **out)
+static struct gn__ares_session *session_create(struct gn__ares *ares,
+                                               struct gn__io *io)
 {
+    static const uint64_t key[2]; /* c-ares draws the ids. */
     struct gn__ares_session *session = calloc(1, sizeof(*session));
-    int err;
 
     if (!session)
-        return -ENOMEM;
+        return NULL;
     session->ares = ares;
     session->io = io;
     session->timer.fire = fire;
     session->end.run = network_closes;
     gn__list_init(&session->watches);
-    look_at_system(session, &session->system);
-    err = gn__ares_channel(&ares->settings, socket_state, session,
-                           &session->channel);
+    gn__list_init(&session->by_sent);
+    gn__table_init(&session->by_id, &ares->mem, key);
+    return session;
+}
+
+static int open_channel(struct gn__ares_session *session)
+{
+    const struct gn__ares_settings *settings = &session->ares->settings;
+    int timeout_ms = settings->timeout_ms         ? settings->timeout_ms
+                     : session->system.timeout_ms ? session->system.timeout_ms
+                                                  : GN__ARES_TIMEOUT_MS;
+    int tries = settings->tries         ? settings->tries
+                : session->system.tries ? session->system.tries
+                                        : GN__ARES_TRIES;
+    int err = gn__ares_channel(settings, timeout_ms, tries, socket_state,
+                               session, &session->channel);
+
     if (err)
-        goto undo_alloc;
+        return err;
+    session->wait_ns = (uint64_t)timeout_ms * NS_PER_MS;
+    session->tries = (unsigned)tries;
+    count_servers(session);
     err = gn__ares_use_sockets(session);
     if (err)
-        goto undo_channel;
+        ares_destroy(session->channel);
+    return err;
+}
+
+static int start_session(struct gn__ares *ares, struct gn__io *io,
+                         struct gn__ares_session **out)
+{
+    struct gn__ares_session *session = session_create(ares, io);
+    int err;
+
+    if (!session)
+        return -ENOMEM;
+    err = read_system(session);
+    if (!err)
+        err = open_channel(session);
+    if (err)
+        goto undo_alloc;
     pthread_mutex_lock(&ares->lock);
     err = gn__table_add(&ares->sessions, &session->node, &session->io,
                         sizeof(session->io));
@@ -383,7 +487,7 @@ static int start_session(struct gn__ares *ares, struct gn__io *io,
 undo_channel:
     ares_destroy(session->channel);
 undo_alloc:
-    free(session);
+    session_free(session);
     return err;
 }
 

@@ -2,7 +2,7 @@
 #include "resolver/ares/internal.h"
 
 /*
- * c-ares' sockets. They are as it would make them itself, with two differences.
+ * c-ares' sockets. They are as it would make them itself, with three differences.
  *
  * Reading ends early: c-ares reads on until there is nothing left, and a server
  * that never stops sending would hold the thread that drives, and memory with
@@ -11,11 +11,21 @@
  * And it is counted. c-ares drops what does not fit in silence; since there is
  * one datagram at a time, one that was followed neither by a verdict on its
  * server, nor by another question or a connection for one, was dropped.
+ *
+ * And questions leave without cookies.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <unistd.h>
+
+/* RFC 1035 section 4.1.1; RFC 6891 section 6.1.2, without options. A question
+ * is never longer. */
+#define HEADER_LEN  12u
+#define OPT_LEN     11u
+#define TYPE_OPT    41u
+#define MESSAGE_MAX 512u
 
 static ares_socket_t open_socket(int domain, int type, int protocol, void *arg)
 {
@@ -92,15 +102,96 @@ static ares_ssize_t receive(ares_socket_t fd, void *buf, size_t len, int flags,
     return n;
 }
 
+/* ---- sending ---- */
+
+static unsigned read16(const uint8_t *at)
+{
+    return at[0] * 256u + at[1];
+}
+
+/* Where the records behind the one question of a message begin; 0: there is
+ * not one question. */
+static size_t question_end(const uint8_t *message, size_t len)
+{
+    size_t at = HEADER_LEN;
+
+    if (len < HEADER_LEN || read16(message + 4) != 1)
+        return 0;
+    while (at < len && message[at])
+        at += message[at] + 1u;
+    at += 1 + 4; /* the root, type, class */
+    return at <= len ? at : 0;
+}
+
+/* The message with an OPT record (RFC 6891) that has no options; its length. */
+static size_t copy_without_options(const uint8_t *message, size_t len,
+                                   uint8_t out[MESSAGE_MAX])
+{
+    size_t at = question_end(message, len);
+
+    memcpy(out, message, len);
+    if (!at || at + OPT_LEN > len || read16(message + 10) != 1 || message[at] ||
+        read16(message + at + 1) != TYPE_OPT)
+        return len;
+    out[at + OPT_LEN - 2] = out[at + OPT_LEN - 1] = 0;
+    return at + OPT_LEN;
+}
+
+/*
+ * c-ares sends a cookie (RFC 7873) and, when one has come back, drops answers
+ * without. Forwarders that answer from their cache do not send it each time,
+ * and then no name resolves any more. So servers never see one.
+ */
+static ares_ssize_t send_datagram(struct gn__ares_session *session, int fd,
+                                  const void *buf, size_t len)
+{
+    uint8_t plain[MESSAGE_MAX];
+    ares_ssize_t n;
+
+    if (len < HEADER_LEN || len > sizeof(plain)) {
+        errno = EMSGSIZE;
+        return -1;
+    }
+    gn__ares_query_sent(session, (uint16_t)read16(buf));
+    n = send(fd, plain, copy_without_options(buf, len, plain), MSG_NOSIGNAL);
+    return n < 0 ? n : (ares_ssize_t)len;
+}
+
+/* Messages one after the other, each behind its length. What a full buffer cut
+ * is taken for no message. */
+static ares_ssize_t send_stream(struct gn__ares_session *session, int fd,
+                                const uint8_t *buf, size_t len)
+{
+    size_t at = 0;
+
+    while (at + 4 <= len) {
+        gn__ares_query_sent(session, (uint16_t)read16(buf + at + 2));
+        at += 2 + read16(buf + at);
+    }
+    return send(fd, buf, len, MSG_NOSIGNAL);
+}
+
+static bool is_stream(int fd)
+{
+    int type = 0;
+    socklen_t len = sizeof(type);
+
+    return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) &&
+           type == SOCK_STREAM;
+}
+
+/* All sockets are connected. */
 static ares_ssize_t transmit(ares_socket_t fd, const void *buf, size_t len,
                              int flags, const struct sockaddr *addr,
                              ares_socklen_t addr_len, void *arg)
 {
     struct gn__ares_session *session = arg;
 
+    (void)flags, (void)addr, (void)addr_len;
     session->n_outcomes++;
     atomic_fetch_add(&session->ares->asked, 1);
-    return sendto(fd, buf, len, flags | MSG_NOSIGNAL, addr, addr_len);
+    return is_stream(fd) ? send_stream(session, fd, buf, len)
+                         : send_datagram(session, fd, buf, len);
 }
 
 /* The verdict of c-ares on a server: it answered, or did not. */

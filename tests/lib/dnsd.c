@@ -285,14 +285,16 @@ static int open_port(int type, struct sockaddr_in *addr)
     return fd;
 }
 
-/* One port that is free for both. */
-static void open_ports(int *udp, int *tcp, struct sockaddr_in *addr)
+/* One port that is free for both; @port: this one, or 0. */
+static void open_ports(int *udp, int *tcp, uint16_t port,
+                       struct sockaddr_in *addr)
 {
     int tries;
 
     for (tries = 0; tries < 100; tries++) {
         *addr = (struct sockaddr_in){
             .sin_family = AF_INET,
+            .sin_port = htons(port),
             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
         };
         *tcp = open_port(SOCK_STREAM, addr);
@@ -308,6 +310,13 @@ void gn_test_dnsd_init(struct gn_test_dnsd *dnsd, struct gn_test_pollio *pollio,
                        void (*answer)(const struct gn_test_ask *ask, void *arg),
                        void *arg)
 {
+    gn_test_dnsd_init_at(dnsd, pollio, 0, answer, arg);
+}
+
+void gn_test_dnsd_init_at(
+    struct gn_test_dnsd *dnsd, struct gn_test_pollio *pollio, uint16_t port,
+    void (*answer)(const struct gn_test_ask *ask, void *arg), void *arg)
+{
     struct sockaddr_in addr;
     int udp, tcp;
     unsigned i;
@@ -320,7 +329,7 @@ void gn_test_dnsd_init(struct gn_test_dnsd *dnsd, struct gn_test_pollio *pollio,
         dnsd->conns[i].dnsd = dnsd;
         dnsd->conns[i].fd = -1;
     }
-    open_ports(&udp, &tcp, &addr);
+    open_ports(&udp, &tcp, port, &addr);
     assert_int_equal(listen(tcp, 16), 0);
     snprintf(dnsd->address, sizeof(dnsd->address), "127.0.0.1:%u",
              ntohs(addr.sin_port));

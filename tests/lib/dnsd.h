@@ -69,6 +69,10 @@ struct gn_test_dnsd {
 void gn_test_dnsd_init(struct gn_test_dnsd *dnsd, struct gn_test_pollio *pollio,
                        void (*answer)(const struct gn_test_ask *ask, void *arg),
                        void *arg);
+/** At this port. */
+void gn_test_dnsd_init_at(
+    struct gn_test_dnsd *dnsd, struct gn_test_pollio *pollio, uint16_t port,
+    void (*answer)(const struct gn_test_ask *ask, void *arg), void *arg);
 void gn_test_dnsd_done(struct gn_test_dnsd *dnsd);
 
 /** The beginning of an answer: the question's id, name and type. */

@@ -115,13 +115,13 @@ static void a_server_that_fails_is_asked_again(void **state)
     assert_int_equal(stats_of(f).dropped, 0);
 }
 
-static void refused_and_not_understood(void **state)
+static void refused_and_not_implemented_are_failures(void **state)
 {
     struct fixture *f = *state;
 
     start(f, (struct gn_ares_config){.tries = 1}, answer_rcode);
-    assert_int_equal(status_of(f, "r5.test"), GN_EAI_FAIL);
-    assert_int_equal(status_of(f, "r4.test"), GN_EAI_FAIL);
+    assert_int_equal(status_of(f, "r5.test"), GN_EAI_AGAIN);
+    assert_int_equal(status_of(f, "r4.test"), GN_EAI_AGAIN);
 }
 
 /* ---- addresses to names, other records ---- */
@@ -535,6 +535,38 @@ static void without_search_domains_names_stay_as_they_are(void **state)
     unsetenv("LOCALDOMAIN");
 }
 
+static void an_absolute_name_is_not_searched_for(void **state)
+{
+    static const char *const search[] = {"one.test", "two.test", NULL};
+    struct fixture *f = *state;
+    struct ask ask;
+
+    start(f, (struct gn_ares_config){.search = search}, answer_in_second);
+    begin(f, &ask,
+          &(struct gn__question){.kind = GN_QUERY_IP,
+                                 .proto = "ip4",
+                                 .name = "web",
+                                 .is_absolute = true});
+    assert_int_equal(finish(&ask), GN_EAI_NONAME);
+    gn__lookup_done(&ask.lookup);
+    assert_int_equal(f->dnsd.n_asked, 1);
+}
+
+static void the_name_that_was_found_is_told(void **state)
+{
+    static const char *const search[] = {"one.test", "two.test", NULL};
+    struct fixture *f = *state;
+    struct ask ask;
+
+    start(f, (struct gn_ares_config){.search = search}, answer_in_second);
+    assert_int_equal(look_up(f, &ask, "ip4", "web"), 0);
+    assert_string_equal(ask.lookup.searched, "web.two.test");
+    gn__lookup_done(&ask.lookup);
+    assert_int_equal(look_up(f, &ask, "ip4", "full.name"), 0);
+    assert_string_equal(ask.lookup.searched, "");
+    gn__lookup_done(&ask.lookup);
+}
+
 /* ---- files ---- */
 
 struct file {
@@ -577,6 +609,44 @@ static void hosts_are_asked_first(void **state)
     gn__lookup_done(&ask.lookup);
     assert_int_equal(f->dnsd.n_asked, 0);
     assert_int_equal(status_of(f, "web.test"), 0);
+    unlink(file.path);
+}
+
+static void hosts_keep_their_own_addresses(void **state)
+{
+    struct fixture *f = *state;
+    struct file file = make_file();
+    struct ask ask;
+
+    write_file(&file, "192.0.2.1 web shared\n192.0.2.2 db shared\n%s", "");
+    start(f, (struct gn_ares_config){.hosts_file = file.path}, answer_names);
+    assert_int_equal(look_up(f, &ask, "ip", "web"), 0);
+    assert_int_equal(ask.lookup.result.n, 1);
+    assert_answer(&ask, 0, "192.0.2.1", 0);
+    gn__lookup_done(&ask.lookup);
+    assert_int_equal(look_up(f, &ask, "ip", "db"), 0);
+    assert_int_equal(ask.lookup.result.n, 1);
+    assert_answer(&ask, 0, "192.0.2.2", 0);
+    gn__lookup_done(&ask.lookup);
+    assert_int_equal(look_up(f, &ask, "ip", "shared"), 0);
+    assert_int_equal(ask.lookup.result.n, 2);
+    assert_string_equal(ask.lookup.result.name, "web");
+    gn__lookup_done(&ask.lookup);
+    assert_int_equal(f->dnsd.n_asked, 0);
+    unlink(file.path);
+}
+
+static void hosts_that_change_are_followed(void **state)
+{
+    struct fixture *f = *state;
+    struct file file = make_file();
+    bool never = false;
+
+    start(f, (struct gn_ares_config){.hosts_file = file.path}, answer_names);
+    assert_int_equal(status_of(f, "box"), GN_EAI_NONAME);
+    write_file(&file, "192.0.2.77 box\n%s", "");
+    gn_test_pollio_until(&f->pollio, &never, 1100);
+    assert_int_equal(status_of(f, "box"), 0);
     unlink(file.path);
 }
 
@@ -696,7 +766,7 @@ int main(void)
         CASE(no_such_name),
         CASE(a_name_without_addresses),
         CASE(a_server_that_fails_is_asked_again),
-        CASE(refused_and_not_understood),
+        CASE(refused_and_not_implemented_are_failures),
         CASE(names_of_addresses),
         CASE(a_name_that_cannot_be_one_is_none),
         CASE(other_records_are_messages),
@@ -717,7 +787,11 @@ int main(void)
         CASE(the_cache_is_bounded),
         CASE(search_domains_are_tried),
         CASE(without_search_domains_names_stay_as_they_are),
+        CASE(an_absolute_name_is_not_searched_for),
+        CASE(the_name_that_was_found_is_told),
         CASE(hosts_are_asked_first),
+        CASE(hosts_keep_their_own_addresses),
+        CASE(hosts_that_change_are_followed),
         CASE(the_system_says_who_is_asked),
         CASE(its_search_domains_only_if_wanted),
         CASE(a_system_without_servers_may_get_some),
