@@ -1,38 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Datagrams that a guest began to exchange with somebody outside: a connected
- * kernel socket for each pair of endpoints. So only that peer's answers come
- * back (RFC 4787: endpoint-dependent filtering), and the kernel tells when
- * nobody hears there.
- *
- * A flow ends when it has been idle for a while; its timer is not moved by each
- * datagram, but looks at the time of the last one when it fires.
+ * Datagrams that a guest began to exchange with a peer outside: a connected
+ * kernel socket for each flow (namespace/outside_flow.c, which knows when it
+ * ends). So only that peer's answers come back (RFC 4787: endpoint-dependent
+ * filtering), and the kernel tells what ICMP says of what was sent.
  */
 #include "host/egress.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-#define SECOND 1000000000ull
-
-/** Idle times: without an answer, and with one. */
-#define IDLE_ONE_WAY_NS (30 * SECOND)
-#define IDLE_NS         (180 * SECOND)
+#include "host/forward/forward.h"
 
 /** Datagrams that are read before others have their turn. */
 #define READ_AT_ONCE 32u
 
 struct flow {
-    struct gn_network *net;
     struct gn__io *io;
     struct gn__outside_flow *flow;
     int fd;
     struct gn__io_watch watch;
-    struct gn__io_timer timer;
     struct gn__io_end end;
-    uint64_t used_at;
-    bool answered;
 };
 
 static void flow_free(struct flow *flow)
@@ -40,7 +29,6 @@ static void flow_free(struct flow *flow)
     const struct gn__mem *mem = flow->io->mem;
 
     gn__io_unwatch(flow->io, &flow->watch);
-    gn__io_stop(flow->io, &flow->timer);
     gn__io_forget_end(&flow->end);
     (void)close(flow->fd); /* Also after an error it is closed. */
     gn__free(mem, flow, sizeof(*flow));
@@ -57,19 +45,19 @@ static void at_end(struct gn__io_end *end)
     flow_end(gn__container_of(end, struct flow, end));
 }
 
-static uint64_t idle_at(const struct flow *flow)
+/* Tell the guest what ICMP has said; @error where it did not come by the queue
+ * (a Unix socket, whose peer is gone). */
+static void pass_errors(struct flow *flow, int error)
 {
-    return flow->used_at + (flow->answered ? IDLE_NS : IDLE_ONE_WAY_NS);
-}
+    struct gn__dgram_error queued;
+    unsigned n = 0;
 
-static void timer_fired(struct gn__io_timer *timer)
-{
-    struct flow *flow = gn__container_of(timer, struct flow, timer);
-
-    if (gn__io_now(flow->io) >= idle_at(flow))
-        flow_end(flow);
-    else
-        gn__io_start(flow->io, &flow->timer, idle_at(flow));
+    while (n < READ_AT_ONCE && gn__dgram_read_error(flow->fd, &queued)) {
+        gn__outside_flow_unreach(flow->flow, queued.error);
+        n++;
+    }
+    if (!n && error == -ECONNREFUSED)
+        gn__outside_flow_unreach(flow->flow, error);
 }
 
 /* ---- out ---- */
@@ -82,27 +70,35 @@ static void flow_received(struct gn__outside_flow *outside, const void *data,
     struct flow *flow = user;
     unsigned tries;
 
-    flow->used_at = gn__io_now(flow->io);
     for (tries = 0; tries < 2; tries++) {
         if (send(flow->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
             return;
-        if (errno != ECONNREFUSED)
+        if (tries > 0 || errno == EAGAIN || errno == EMSGSIZE)
             break;
-        gn__outside_flow_refused(outside);
+        pass_errors(flow, -errno);
     }
-    gn__network_drop(flow->net, GN_DROP_KERNEL);
+    gn__outside_flow_drop(outside, GN_DROP_KERNEL);
 }
 
+/* The guest's socket is still there: another one refused. */
 static void flow_failed(struct gn__outside_flow *outside, int error, void *user)
 {
     (void)outside;
-    if (error == -ECANCELED)
-        flow_end(user);
+    (void)error;
+    (void)user;
+}
+
+static void flow_ended(struct gn__outside_flow *outside, int why, void *user)
+{
+    (void)outside;
+    (void)why;
+    flow_end(user);
 }
 
 static const struct gn__outside_flow_ops flow_ops = {
     .received = flow_received,
     .failed = flow_failed,
+    .ended = flow_ended,
 };
 
 /* ---- in ---- */
@@ -114,17 +110,14 @@ static bool read_one(struct flow *flow)
     ssize_t n = recv(flow->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
     if (n >= 0) {
-        flow->used_at = gn__io_now(flow->io);
-        flow->answered = true;
         /* One that does not arrive is lost, as any may be. */
         (void)gn__outside_flow_send(flow->flow, bytes, (size_t)n);
         return true;
     }
-    if (errno == ECONNREFUSED) {
-        gn__outside_flow_refused(flow->flow);
-        return true;
-    }
-    return errno == EINTR;
+    if (errno == EAGAIN)
+        return false;
+    pass_errors(flow, -errno);
+    return true;
 }
 
 static void fd_ready(struct gn__io_watch *watch, short revents)
@@ -132,16 +125,33 @@ static void fd_ready(struct gn__io_watch *watch, short revents)
     struct flow *flow = gn__container_of(watch, struct flow, watch);
     unsigned n = 0;
 
-    (void)revents;
+    if (revents & POLLERR)
+        pass_errors(flow, 0);
     while (n < READ_AT_ONCE && read_one(flow))
         n++;
+}
+
+/* ---- the beginning ---- */
+
+static struct flow *flow_create(struct gn__io *io, int fd)
+{
+    struct flow *flow = io ? gn__zalloc(io->mem, sizeof(*flow)) : NULL;
+
+    if (!flow)
+        return NULL;
+    flow->io = io;
+    flow->fd = fd;
+    flow->watch.ready = fd_ready;
+    flow->end.run = at_end;
+    gn__dgram_want_errors(fd);
+    return flow;
 }
 
 void gn__egress_flow_begin(struct gn_network *net,
                            struct gn__outside_dial *dial, int fd)
 {
-    struct gn__io *io = gn__network_io(net);
-    struct flow *flow = io ? gn__zalloc(io->mem, sizeof(*flow)) : NULL;
+    struct gn__outside_flow_config config = {.ops = &flow_ops};
+    struct flow *flow = flow_create(gn__network_io(net), fd);
     int err;
 
     if (!flow) {
@@ -149,22 +159,15 @@ void gn__egress_flow_begin(struct gn_network *net,
         gn__outside_refuse(dial, -ENOMEM);
         return;
     }
-    flow->net = net;
-    flow->io = io;
-    flow->fd = fd;
-    flow->watch.ready = fd_ready;
-    flow->timer.fire = timer_fired;
-    flow->end.run = at_end;
-    flow->used_at = gn__io_now(io);
-    err = gn__io_watch(io, &flow->watch, fd, POLLIN);
+    config.user = flow;
+    err = gn__io_watch(flow->io, &flow->watch, fd, POLLIN);
     if (err)
         gn__outside_refuse(dial, err);
     else
-        err = gn__outside_accept_flow(dial, &flow_ops, flow, &flow->flow);
+        err = gn__outside_accept_flow(dial, &config, &flow->flow);
     if (err) {
         flow_free(flow);
         return;
     }
-    gn__io_at_end(io, &flow->end);
-    gn__io_start(io, &flow->timer, idle_at(flow));
+    gn__io_at_end(flow->io, &flow->end);
 }

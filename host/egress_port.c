@@ -119,13 +119,21 @@ static void flow_received(struct gn__outside_flow *flow, const void *data,
 static void flow_failed(struct gn__outside_flow *flow, int error, void *user)
 {
     (void)flow;
-    if (error == -ECANCELED)
-        talk_end(user);
+    (void)error;
+    (void)user;
+}
+
+static void flow_ended(struct gn__outside_flow *flow, int why, void *user)
+{
+    (void)flow;
+    (void)why;
+    talk_end(user);
 }
 
 static const struct gn__outside_flow_ops flow_ops = {
     .received = flow_received,
     .failed = flow_failed,
+    .ended = flow_ended,
 };
 
 static void sock_ready(struct gn_sock *sock, short events, void *arg)
@@ -145,6 +153,7 @@ static void sock_ready(struct gn_sock *sock, short events, void *arg)
 /* By a flow, or else as the gateway. */
 static int talk_open(struct talk *talk, struct gn_network *net)
 {
+    struct gn__outside_flow_config config = {.ops = &flow_ops, .user = talk};
     struct gn_egress_port *port = talk->port;
     struct gn__endpoint to;
     int err;
@@ -153,7 +162,7 @@ static int talk_open(struct talk *talk, struct gn_network *net)
     if (err)
         return err;
     if (gn__gateway_shows(net, &talk->client, &to)) {
-        err = gn__outside_flow_open(net, &talk->client, &to, &flow_ops, talk,
+        err = gn__outside_flow_open(net, &talk->client, &to, &config,
                                     &talk->flow);
         if (err != -EADDRNOTAVAIL && err != -EADDRINUSE)
             return err;

@@ -246,9 +246,17 @@ static void outside_failed(struct gn__outside_flow *outside, int error,
     end_flow(flow);
 }
 
+static void outside_ended(struct gn__outside_flow *outside, int why, void *user)
+{
+    (void)outside;
+    (void)why;
+    end_flow(user);
+}
+
 static const struct gn__outside_flow_ops outside_ops = {
     .received = outside_received,
     .failed = outside_failed,
+    .ended = outside_ended,
 };
 
 static void sock_ready(struct gn_sock *sock, short revents, void *arg)
@@ -282,6 +290,8 @@ static int open_sock(struct flow *flow, const struct gn__endpoint *to)
 
 static int open_way(struct flow *flow)
 {
+    struct gn__outside_flow_config config = {
+        .ops = &outside_ops, .user = flow, .brief_ns = flow->pub->idle_ns};
     struct gn_publication *pub = flow->pub;
     struct gn__endpoint to;
     int err = gn__publish_pick(pub, &flow->key.client, &to);
@@ -290,8 +300,8 @@ static int open_way(struct flow *flow)
         return err;
     err = -EADDRNOTAVAIL;
     if (gn__publish_shows(pub, &flow->key.client, &to))
-        err = gn__outside_flow_open(pub->net, &flow->key.client, &to,
-                                    &outside_ops, flow, &flow->outside);
+        err = gn__outside_flow_open(pub->net, &flow->key.client, &to, &config,
+                                    &flow->outside);
     if (err != -EADDRNOTAVAIL && err != -EADDRINUSE)
         return err;
     if (!pub->as_gateway)
@@ -490,7 +500,7 @@ static void tell_refused(struct gn_publication *pub, const struct flow_key *key)
     struct flow *flow = find_flow(pub, key);
 
     if (flow && flow->outside)
-        gn__outside_flow_refused(flow->outside);
+        gn__outside_flow_unreach(flow->outside, -ECONNREFUSED);
 }
 
 /* False: there is none. */

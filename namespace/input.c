@@ -99,7 +99,7 @@ static bool is_icmp(const struct gn__packet *packet)
 }
 
 /* The gateway's addresses stand for more than the host's namespace. */
-static bool is_behind(struct gn_namespace *ns, const struct gn__packet *packet)
+static bool is_behind(struct gn_namespace *ns, struct gn__packet *packet)
 {
     return ns->is_gateway && gn__outside_stands_in(ns->home, packet);
 }

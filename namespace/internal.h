@@ -24,6 +24,7 @@
 #include "namespace/engine.h"
 #include "namespace/names.h"
 
+struct gn__binding;
 struct gn__kernel;
 struct gn__outside_guest;
 struct gn__port;
@@ -333,8 +334,7 @@ bool gn__outside_reaches(const struct gn__port *port,
 void gn__outside_input(struct gn_network *net, struct gn__packet *packet);
 /** Is a whole packet for the gateway's own address, which the host's namespace
  *  has no UDP socket for, one for what is behind it? */
-bool gn__outside_stands_in(struct gn_network *net,
-                           const struct gn__packet *packet);
+bool gn__outside_stands_in(struct gn_network *net, struct gn__packet *packet);
 /** An ICMP error (it quotes a packet) that arrived at the gateway; false: what
  *  it quotes was sent by no guest's connection or flow here. */
 GN_WARN_UNUSED bool gn__outside_error(struct gn_network *net,
@@ -351,6 +351,9 @@ void gn__outside_end(struct gn_network *net);
 void gn__outside_gave_up(struct gn_namespace *ns,
                          const struct gn__endpoint *local,
                          const struct gn__endpoint *remote);
+/** The socket that these flows (gn__binding.flows) belong to lets go of its
+ *  port: they end. */
+void gn__outside_sock_gone(struct gn__list *flows);
 /** A socket listens or is bound now; it no longer is (if it was). -ENOMEM. */
 GN_WARN_UNUSED int gn__outside_bound(struct gn_sock *sock);
 void gn__outside_unbound(struct gn_sock *sock);
@@ -370,6 +373,11 @@ void gn__sock_port_released(struct gn_namespace *ns, void *binding);
  *  is still the caller's (for the ICMP error). */
 bool gn__sock_udp_input(struct gn_namespace *ns, struct gn__iface *iface,
                         struct gn__packet *packet);
+/** What the socket is bound by that gets datagrams to @local from @remote; NULL:
+ *  none does. */
+struct gn__binding *gn__sock_udp_binding(struct gn_namespace *ns,
+                                         const struct gn__endpoint *local,
+                                         const struct gn__endpoint *remote);
 /** Is there a socket that may have sent the UDP datagram an error quotes? */
 bool gn__sock_udp_has_sent(struct gn_namespace *ns,
                            const struct gn__icmp *icmp);

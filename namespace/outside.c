@@ -246,7 +246,8 @@ static int init_stack(struct gn__outside_guest *guest,
     guest->stack.max_conns = limits->max_connections;
     guest->stack.max_resting = limits->max_time_wait;
     guest->max_dials = limits->max_outgoing;
-    guest->max_flows = limits->max_flows;
+    gn__outside_set_init(&guest->flows_out, limits->max_flows);
+    gn__outside_set_init(&guest->flows_in, limits->max_flows);
     return 0;
 }
 
@@ -271,15 +272,34 @@ struct gn__outside_guest *gn__outside_guest_of(struct gn__port *port)
     return guest;
 }
 
-int gn__outside_find(struct gn_network *net, const struct gn__addr *addr,
-                     struct gn__outside_guest **out)
+static struct gn__port *owner_of(const struct gn_network *net,
+                                 const struct gn__addr *addr)
 {
     struct gn__table_node *node =
         gn__table_find(&net->addresses, addr, sizeof(*addr));
-    struct gn__port *port =
-        node ? gn__container_of(node, struct gn__port_addr, node)->port : NULL;
 
-    if (!port || namespace_of(port) == net->gateway)
+    return node ? gn__container_of(node, struct gn__port_addr, node)->port
+                : NULL;
+}
+
+/* By which port an address is reached: its owner's, or a router's. */
+static struct gn__port *port_to(struct gn_network *net,
+                                const struct gn__addr *addr)
+{
+    struct gn__port *port = owner_of(net, addr);
+    struct gn__way way;
+
+    if (port || gn__ns_route(net->gateway, addr, NULL, 0, &way))
+        return port;
+    return owner_of(net, &way.next_hop);
+}
+
+int gn__outside_find(struct gn_network *net, const struct gn__addr *addr,
+                     struct gn__outside_guest **out)
+{
+    struct gn__port *port = port_to(net, addr);
+
+    if (!port)
         return -EHOSTUNREACH;
     *out = gn__outside_guest_of(port);
     return *out ? 0 : -ENOMEM;
@@ -381,10 +401,20 @@ void gn__outside_end(struct gn_network *net)
 
 /* ---- sending ---- */
 
+void gn__outside_count(struct gn__outside_guest *guest, enum gn_drop why,
+                       uint64_t n)
+{
+    struct gn_namespace *gateway = guest->net->gateway;
+
+    gateway->stats.drops[why] += n;
+    if (guest->ns && guest->ns != gateway)
+        guest->ns->stats.drops[why] += n;
+}
+
 void gn__outside_drop(struct gn__outside_guest *guest,
                       struct gn__packet *packet, enum gn_drop why)
 {
-    gn__ns_drop(guest->net->gateway, why);
+    gn__outside_count(guest, why, 1);
     gn__packet_free(packet);
 }
 
@@ -443,9 +473,11 @@ void gn__outside_icmp_error(struct gn__outside_guest *guest,
 static struct gn__outside_guest *sender_of(const struct gn_network *net,
                                            const struct gn__packet *packet)
 {
-    const struct gn__port *port = gn__packet_from(packet);
+    struct gn__port *port = gn__packet_from(packet);
     struct gn__table_node *node;
 
+    if (port && namespace_of(port) == net->gateway) /* from its loopback */
+        port = owner_of(net, &packet->ip.src);
     if (port)
         return port->guest;
     node = gn__table_find(&net->outside.ghosts, &packet->from_generation,
@@ -462,13 +494,10 @@ static struct gn__outside_guest *concerned(struct gn_network *net,
                                            const struct gn__icmp *icmp)
 {
     struct gn__port *from = gn__packet_from(packet);
-    struct gn__table_node *node = gn__table_find(
-        &net->addresses, &icmp->inner.dst, sizeof(icmp->inner.dst));
-    struct gn__port *to;
+    struct gn__port *to = port_to(net, &icmp->inner.dst);
 
-    if (!node)
+    if (!to)
         return NULL;
-    to = gn__container_of(node, struct gn__port_addr, node)->port;
     if (from && from != to && !from->any_source &&
         namespace_of(from) != net->gateway)
         return NULL;
@@ -482,14 +511,14 @@ bool gn__outside_error(struct gn_network *net, const struct gn__packet *packet,
     bool tcp = icmp->inner.proto == GN__PROTO_TCP;
 
     if (!guest || !(tcp ? gn__tcp_has_sent(&guest->stack, icmp)
-                        : gn__outside_flow_has_sent(guest, icmp)))
+                        : gn__outside_udp_has_sent(guest, icmp)))
         return false;
     if (icmp->kind == GN__ICMP_TOO_BIG && icmp->mtu)
         gn__ns_learn_mtu(net->gateway, &icmp->inner.dst, icmp->mtu);
     if (tcp)
         gn__tcp_icmp_error(&guest->stack, icmp);
     else
-        gn__outside_flow_error(guest, icmp);
+        gn__outside_udp_error(guest, icmp);
     return true;
 }
 
@@ -526,15 +555,15 @@ static void guest_input(struct gn__outside_guest *guest,
         gn__outside_unreachable(guest, packet, GN_DROP_PROTOCOL);
 }
 
-bool gn__outside_stands_in(struct gn_network *net,
-                           const struct gn__packet *packet)
+bool gn__outside_stands_in(struct gn_network *net, struct gn__packet *packet)
 {
-    const struct gn__port *port = gn__packet_from(packet);
-    struct gn__outside_guest *guest = port ? port->guest : NULL;
+    struct gn__outside_guest *guest = sender_of(net, packet);
 
-    if (!guest || !guest->outside)
+    if (!guest)
         return false;
-    return packet->ip.proto == GN__PROTO_UDP ||
+    if (packet->ip.proto == GN__PROTO_UDP)
+        return gn__outside_udp_stands_in(guest, packet);
+    return guest->outside && guest->port &&
            gn__outside_tcp_stands_in(guest, net->gateway, packet);
 }
 

@@ -37,6 +37,8 @@
  * The operations run on the driving thread without the lock, as notices, and
  * all functions here are called there.
  */
+#include <guestnet/stats.h>
+
 #include "namespace/engine.h"
 #include "namespace/sock.h"
 
@@ -122,48 +124,89 @@ GN_WARN_UNUSED int gn__outside_accept(struct gn__outside_dial *dial,
  *  guest hears nothing. Consumes the dial. */
 void gn__outside_refuse(struct gn__outside_dial *dial, int error);
 
+/**
+ * Flows that are bounded together: those a guest began, those that others began
+ * with it, or those of one published port. Where there are @max of them a new
+ * one takes the place of the one that is idle longest, among those that are
+ * new while these hold a quarter of all places or more: so clients that are
+ * forged cannot push out all that are known, and those that are new do not
+ * push out each other.
+ */
+struct gn__outside_set {
+    uint32_t max;
+    uint32_t n;
+    uint32_t n_brief;
+    struct gn__list brief;   /* struct gn__outside_flow, idle longest first */
+    struct gn__list assured; /* the same */
+};
+void gn__outside_set_init(struct gn__outside_set *set, uint32_t max);
+
 /** Datagrams between one endpoint outside and one of a guest. The calls come on
  *  the driving thread; none after gn__outside_flow_close(). */
 struct gn__outside_flow_ops {
     /** From the guest; borrowed for the call. */
     void (*received)(struct gn__outside_flow *flow, const void *data,
                      size_t len, void *user);
-    /** The guest said that nobody hears there (-ECONNREFUSED), or the flow is
-     *  over (-ECANCELED: its guest is gone; the last call, frees nothing). */
+    /** ICMP said that a datagram did not arrive at the guest: -ECONNREFUSED, no
+     *  socket has the port; -EHOSTUNREACH, -ENETUNREACH, -EACCES, ... */
     void (*failed)(struct gn__outside_flow *flow, int error, void *user);
+    /** It is over, behind what had arrived, and owed gn__outside_flow_close():
+     *  -ECANCELED (its guest, or the guest's socket, is gone), -ETIMEDOUT (it
+     *  was idle), -ENOBUFS (it made room for another; inside the call that
+     *  began that one). The last call. */
+    void (*ended)(struct gn__outside_flow *flow, int why, void *user);
 };
+
+/** What a flow is begun with. */
+struct gn__outside_flow_config {
+    const struct gn__outside_flow_ops *ops;
+    void *user;
+    struct gn__outside_set *set; /* of who opens it, which outlives the flow;
+                                    NULL: only the guest's bounds it */
+    uint64_t brief_ns;   /* idle, after one exchange; 0: GN__FLOW_BRIEF_NS */
+    uint64_t assured_ns; /* idle, else; 0: GN__FLOW_ASSURED_NS */
+};
+
+/** Idle times as of Linux' conntrack (nf_conntrack_proto_udp.c): after a single
+ *  exchange, and for one that went both ways and on for some time. */
+#define GN__FLOW_BRIEF_NS   (30 * 1000000000ull)
+#define GN__FLOW_ASSURED_NS (180 * 1000000000ull)
 
 /** Let it be a flow, and hear what waited. Consumes the dial, also when it
  *  fails: -ENOMEM, -ECANCELED. @out: gn__outside_flow_close(). */
 GN_WARN_UNUSED int gn__outside_accept_flow(
-    struct gn__outside_dial *dial, const struct gn__outside_flow_ops *ops,
-    void *user, struct gn__outside_flow **out);
+    struct gn__outside_dial *dial, const struct gn__outside_flow_config *config,
+    struct gn__outside_flow **out);
 /**
  * From an endpoint outside to one of a guest in @net.
  *
+ * @outside  NULL: a port of the gateway's own address that is free.
+ *
  *   -EADDRINUSE     There is one.
  *   -EADDRNOTAVAIL  @outside cannot be played, see gn__outside_may_come(), or
- *                   is of the other family.
+ *                   is of the other family; or the gateway has no port or no
+ *                   address of the guest's family.
  *   -EHOSTUNREACH   No guest has the address.
- *   -ENOBUFS        There are limits.max_flows to that guest.
  *   -ENOMEM, -ECANCELED (the network is closing)
  */
-GN_WARN_UNUSED int gn__outside_flow_open(struct gn_network *net,
-                                         const struct gn__endpoint *outside,
-                                         const struct gn__endpoint *guest,
-                                         const struct gn__outside_flow_ops *ops,
-                                         void *user,
-                                         struct gn__outside_flow **out);
+GN_WARN_UNUSED int gn__outside_flow_open(
+    struct gn_network *net, const struct gn__endpoint *outside,
+    const struct gn__endpoint *guest,
+    const struct gn__outside_flow_config *config,
+    struct gn__outside_flow **out);
 /**
  * Send to the guest; cut by nothing, dropped as any packet may be.
  *
  *   -EMSGSIZE  More than 65507 bytes, of IPv6 65487.
- *   -ECANCELED  The guest is gone.   -ENOBUFS
+ *   -ECANCELED  The guest is gone.   -ENOBUFS (counted)
  */
 int gn__outside_flow_send(struct gn__outside_flow *flow, const void *data,
                           size_t len);
-/** The outside said that nobody hears there: tell the guest by ICMP. */
-void gn__outside_flow_refused(struct gn__outside_flow *flow);
+/** The outside said that a datagram did not arrive (a negative errno): tell the
+ *  guest by ICMP. Not of -EMSGSIZE and -ETIMEDOUT. */
+void gn__outside_flow_unreach(struct gn__outside_flow *flow, int error);
+/** A datagram of the guest's was lost: count it, at the guest as well. */
+void gn__outside_flow_drop(struct gn__outside_flow *flow, enum gn_drop why);
 void gn__outside_flow_close(struct gn__outside_flow *flow);
 
 /** May the gateway play this address towards guests of @net? Not: loopback,

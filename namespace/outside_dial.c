@@ -118,8 +118,6 @@ static void leave_guest(struct gn__dial *dial)
     gn__table_del(&guest->dials, &dial->node);
     guest->net->outside.n_dials--;
     gn__budget_give(&guest->stack.budget, sizeof(*dial));
-    if (dial->pub.type == SOCK_DGRAM)
-        guest->n_flows_out--;
     dial->guest = NULL;
 }
 
@@ -209,8 +207,6 @@ static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
     dial->notice.run = tell;
     gn__list_init(&dial->notice.link);
     gn__outside_queue_init(&dial->waiting);
-    if (dial->pub.type == SOCK_DGRAM)
-        guest->n_flows_out++;
     gn__notice_queue(dial->engine, &dial->notice);
     return dial;
 }
@@ -224,10 +220,6 @@ void gn__dial_begin(struct gn__outside_guest *guest,
     if (gn__table_count(&guest->dials) >= guest->max_dials ||
         guest->net->outside.n_dials >= GN__OUTSIDE_DIALS_MAX) {
         gn__outside_drop(guest, packet, GN_DROP_OUTGOING);
-        return;
-    }
-    if (key->type == SOCK_DGRAM && guest->n_flows_out >= guest->max_flows) {
-        gn__outside_drop(guest, packet, GN_DROP_FLOWS);
         return;
     }
     dial =

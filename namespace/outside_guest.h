@@ -8,7 +8,8 @@
  *     outside.c        who may reach what, guests at the gateway, demultiplexing
  *     outside_dial.c   what waits for the outside to answer
  *     outside_tcp.c    connections
- *     outside_flow.c   datagrams
+ *     outside_flow.c   flows of datagrams: how they begin, idle and end
+ *     outside_udp.c    what goes through them
  *     outside_bound.c  ports that guests have bound
  *
  * A guest at the gateway is a port of the switch that talks to the outside, or
@@ -60,10 +61,9 @@ struct gn__outside_guest {
     struct gn__table flows;      /* struct gn__outside_flow */
     struct gn__table played;     /* struct gn__played, without hooks only */
     struct gn__list bounds;      /* struct gn__bound */
-    uint32_t n_flows_out;        /* dials to be included */
-    uint32_t n_flows_in;
+    struct gn__outside_set flows_out; /* those that it began */
+    struct gn__outside_set flows_in;
     uint32_t max_dials;
-    uint32_t max_flows;
     struct gn__event over;
     struct gn__notice released;
 };
@@ -82,6 +82,39 @@ struct gn__outside_queue {
     struct gn__packet **tail;
     uint32_t n;
     size_t bytes;
+};
+
+/** A flow's place in a set. */
+struct gn__outside_place {
+    struct gn__list link;
+    struct gn__outside_set *set; /* NULL: none */
+};
+
+/** The sides of a flow; bits. */
+enum gn__flow_side { GN__FLOW_GUEST = 1, GN__FLOW_OUTSIDE = 2, GN__FLOW_BOTH };
+
+struct gn__outside_flow {
+    struct gn__table_node node;
+    struct gn__outside_key key;
+    struct gn__engine *engine;       /* a reference */
+    struct gn__outside_guest *guest; /* NULL: it is over */
+    struct gn__played *played;
+    struct gn__list of_sock; /* in gn__binding.flows of the guest's socket */
+    struct gn__outside_place places[2]; /* the guest's set, and the opener's */
+    struct gn__outside_flow_config config;
+    struct gn__outside_queue queue;
+    struct gn__packet *left; /* queued when it was over, charged to nobody */
+    struct gn__notice notice;
+    struct gn__event idle;
+    uint64_t began_at;
+    uint64_t used_at;
+    uint16_t ip_id;
+    unsigned sides; /* that have sent */
+    bool assured;
+    int failed;   /* to be told; 0 */
+    int over;     /* the same */
+    bool running; /* its notice, without the lock */
+    bool closed;  /* meanwhile */
 };
 
 /** What waits for the outside to answer. */
@@ -119,8 +152,11 @@ void gn__outside_unplay(struct gn__played *played);
 /** Send as an address outside (consumed). */
 void gn__outside_send(struct gn__outside_guest *guest,
                       struct gn__packet *packet);
+/** Drop, and count it at the gateway and at the guest. */
 void gn__outside_drop(struct gn__outside_guest *guest,
                       struct gn__packet *packet, enum gn_drop why);
+void gn__outside_count(struct gn__outside_guest *guest, enum gn_drop why,
+                       uint64_t n);
 /** Drop, and tell the sender that there is no way. */
 void gn__outside_unreachable(struct gn__outside_guest *guest,
                              struct gn__packet *packet, enum gn_drop why);
@@ -159,7 +195,7 @@ bool gn__dial_take(struct gn__dial *dial);
 /** Free it; what waits must have been taken. */
 void gn__dial_free(struct gn__dial *dial);
 
-/* ---- outside_tcp.c, outside_flow.c ---- */
+/* ---- outside_tcp.c ---- */
 
 extern const struct gn__stack_ops gn__outside_stack_ops;
 void gn__outside_tcp_input(struct gn__outside_guest *guest,
@@ -168,16 +204,37 @@ void gn__outside_tcp_input(struct gn__outside_guest *guest,
 bool gn__outside_tcp_stands_in(struct gn__outside_guest *guest,
                                struct gn_namespace *gateway,
                                const struct gn__packet *packet);
-void gn__outside_udp_input(struct gn__outside_guest *guest,
-                           struct gn__packet *packet);
-/** An ICMP error about a datagram of a flow. */
-void gn__outside_flow_error(struct gn__outside_guest *guest,
-                            const struct gn__icmp *icmp);
-/** Is there a flow that may have sent what it quotes? */
-bool gn__outside_flow_has_sent(const struct gn__outside_guest *guest,
-                               const struct gn__icmp *icmp);
+
+/* ---- outside_flow.c ---- */
+
+struct gn__outside_flow *gn__flow_find(const struct gn__outside_guest *guest,
+                                       const struct gn__outside_key *key);
+/** A datagram from this side: it is not idle. */
+void gn__flow_use(struct gn__outside_flow *flow, enum gn__flow_side side);
+/** The notice has work to do. */
+void gn__flow_wake(struct gn__outside_flow *flow);
+void gn__flow_free(struct gn__outside_flow *flow);
 /** The guest is gone. */
 void gn__outside_flows_end(struct gn__outside_guest *guest);
+
+/* ---- outside_udp.c ---- */
+
+/** gn__outside_flow.notice: hand over what has arrived. */
+void gn__flow_run(struct gn__notice *notice);
+/** The next datagram that waits; NULL: none. */
+struct gn__packet *gn__flow_take(struct gn__outside_flow *flow);
+void gn__outside_udp_input(struct gn__outside_guest *guest,
+                           struct gn__packet *packet);
+/** Is a datagram for the gateway's own address, which has no socket there, for
+ *  what is behind it? */
+bool gn__outside_udp_stands_in(const struct gn__outside_guest *guest,
+                               struct gn__packet *packet);
+/** An ICMP error about a datagram of a flow. */
+void gn__outside_udp_error(struct gn__outside_guest *guest,
+                           const struct gn__icmp *icmp);
+/** Is there a flow that may have sent what it quotes? */
+bool gn__outside_udp_has_sent(const struct gn__outside_guest *guest,
+                              const struct gn__icmp *icmp);
 
 /* ---- outside_bound.c ---- */
 

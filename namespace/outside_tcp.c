@@ -88,7 +88,7 @@ static void stack_released(struct gn__stack *stack, void *binding)
 
 static void stack_dropped(struct gn__stack *stack, enum gn__tcp_drop why)
 {
-    gn__ns_drop(guest_of(stack)->net->gateway, gn__tcp_drop_reason(why));
+    gn__outside_count(guest_of(stack), gn__tcp_drop_reason(why), 1);
 }
 
 static void stack_freed(struct gn__stack *stack)
@@ -179,7 +179,7 @@ static void stray(struct gn__outside_guest *guest, struct gn__packet *packet)
     if (!guest->port) {
         gn__outside_drop(guest, packet, GN_DROP_STALE);
     } else if (gn__outside_reaches(guest->port, &packet->ip.dst)) {
-        gn__ns_drop(guest->net->gateway, GN_DROP_NOT_PLAYED);
+        gn__outside_count(guest, GN_DROP_NOT_PLAYED, 1);
         gn__tcp_reject(&guest->stack, packet, 0);
     } else {
         gn__outside_unreachable(guest, packet, GN_DROP_NOT_PLAYED);
@@ -261,7 +261,7 @@ static void tell_refused(struct gn__outside_guest *guest, struct gn__dial *dial,
 
     /* A SYN that is answered is not lost. */
     if (!stream || (kind == GN__ICMP_NONE && !exact))
-        guest->net->gateway->stats.drops[GN_DROP_DENIED] += dial->waiting.n;
+        gn__outside_count(guest, GN_DROP_DENIED, dial->waiting.n);
     cause = gn__outside_queue_take(guest, &dial->waiting);
     if (!cause) {
         return;
@@ -427,6 +427,8 @@ int gn__outside_connect(struct gn_network *net,
     err = gn__outside_check(net, outside, guest);
     if (!err)
         err = gn__outside_find(net, &guest->addr, &found);
+    if (!err && found->ns == net->gateway)
+        err = -EHOSTUNREACH;
     if (!err)
         err = connect_to(found, &key, out);
     gn__engine_leave(engine);

@@ -154,6 +154,7 @@ static struct gn__binding *make(struct gn_sock *sock,
     b->addr = *addr;
     b->iface = sock->bound_if;
     gn__ref_init(&b->refs, 1);
+    gn__list_init(&b->flows);
     b->v6only = sock->opt.v6only;
     b->reuse_addr = sock->opt.reuse_addr;
     b->reuse_port = sock->opt.reuse_port;
@@ -242,6 +243,7 @@ void gn__bind_release(struct gn_sock *sock)
     gn__outside_unbound(sock);
     if (!b)
         return;
+    gn__outside_sock_gone(&b->flows);
     b->reuse_addr = sock->opt.reuse_addr;
     b->reuse_port = sock->opt.reuse_port;
     b->listening = false;

@@ -40,7 +40,8 @@ struct gn__binding {
     bool reuse_addr; /* of a socket: read there */
     bool reuse_port;
     bool listening;
-    bool dialled; /* only by connect(): others may dial from it too */
+    bool dialled;          /* only by connect(): others may dial from it too */
+    struct gn__list flows; /* struct gn__outside_flow, of a datagram socket */
 };
 
 /** First and last port chosen by the system, as on Linux. */

@@ -216,6 +216,15 @@ bool gn__sock_udp_input(struct gn_namespace *ns, struct gn__iface *iface,
     return true;
 }
 
+struct gn__binding *gn__sock_udp_binding(struct gn_namespace *ns,
+                                         const struct gn__endpoint *local,
+                                         const struct gn__endpoint *remote)
+{
+    struct gn__port_use *use = gn__port_find(ns, GN__PROTO_UDP, local->port);
+
+    return use ? gn__binding_pick(ns, use, score, local, remote, 0) : NULL;
+}
+
 static struct gn__binding *sender_of(struct gn_namespace *ns,
                                      const struct gn__icmp *icmp)
 {
@@ -223,9 +232,8 @@ static struct gn__binding *sender_of(struct gn_namespace *ns,
                                  .port = icmp->inner_src_port};
     struct gn__endpoint remote = {.addr = icmp->inner.dst,
                                   .port = icmp->inner_dst_port};
-    struct gn__port_use *use = gn__port_find(ns, GN__PROTO_UDP, local.port);
 
-    return use ? gn__binding_pick(ns, use, score, &local, &remote, 0) : NULL;
+    return gn__sock_udp_binding(ns, &local, &remote);
 }
 
 bool gn__sock_udp_has_sent(struct gn_namespace *ns, const struct gn__icmp *icmp)

@@ -8,10 +8,12 @@
  * what is here:
  *
  *     relay.h    bytes between a stream of a guest's and a stream of the kernel
+ *     dgram.h    datagrams of the kernel with their addresses and errors
  *     gateway.h  who a guest sees: the client itself, or the gateway
  *
  * All of it is for the driving thread.
  */
+#include "host/forward/dgram.h"
 #include "host/forward/gateway.h"
 #include "host/forward/relay.h"
 

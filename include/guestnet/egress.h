@@ -23,10 +23,11 @@
  * (gn_network_gateway()), a connection to 10.77.0.1 port 8080 is a dial to
  * 127.0.0.1 port 8080, and one to fd77::1 a dial to ::1.
  *
- * Datagrams between two endpoints are remembered for 30 s after the last one,
- * once they went both ways for 180 s: until then answers find their way, and
- * the egress is not asked again. Each such pair that a guest began takes a
- * descriptor.
+ * Datagrams between two endpoints are a flow: while it lasts answers find their
+ * way, and the egress is not asked again. It ends with the guest's socket; or
+ * when it was idle for 30 s, or 180 s if it went both ways and on for two
+ * seconds; or when it is the one that is idle longest and there are more than
+ * the guest's limits.max_flows. Each flow that a guest began takes a descriptor.
  *
  * An egress may be shared: one may serve the guests of several networks.
  *

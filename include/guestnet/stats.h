@@ -37,7 +37,8 @@ struct gn_limits {
                                  for the world outside to answer; more are
                                  tried again by TCP, and else dropped; 1024. */
     uint32_t max_flows;       /* Peers outside that datagrams are exchanged
-                                 with, by each side that began; 1024. */
+                                 with, by each side that began; of more the
+                                 one that is idle longest makes room; 1024. */
     uint32_t max_lookups;     /* Of names, under way at once; more are -EAGAIN;
                                  256. */
     uint32_t lookup_timeout_ms; /* A lookup ends with -ETIMEDOUT after it;
@@ -76,7 +77,8 @@ enum gn_drop {
     GN_DROP_NOT_PLAYED,    /* For an address outside the network that does not
                               talk to its sender. */
     GN_DROP_OUTGOING,      /* Too much waits for the world outside to answer. */
-    GN_DROP_FLOWS,         /* Datagrams to too many peers outside. */
+    GN_DROP_FLOWS,         /* A datagram from outside that no flow could be
+                              begun for. */
     GN_DROP_FLOW,          /* Too many datagrams wait for one peer outside. */
     GN_DROP_DENIED,        /* The guest's host refused it, or did not answer. */
     GN_DROP_KERNEL,        /* A datagram that the kernel did not take. */
@@ -90,7 +92,8 @@ enum gn_drop {
  * A namespace's counters, or a network's: there packets and bytes are those
  * that went through the switch. Drops are counted where they happen, at the
  * namespace that dropped the packet, or at the network if it was the switch,
- * a link or a path.
+ * a link or a path. What the gateway drops of a guest's traffic with the world
+ * outside is counted at the gateway and at that guest.
  */
 struct gn_stats {
     uint64_t packets_in; /* Received, loopback included. */
@@ -103,6 +106,7 @@ struct gn_stats {
     uint64_t connections_refused; /* -ENOBUFS by the limit. */
     uint64_t buffers_refused;     /* -ENOBUFS by the limit on memory. */
     uint64_t lookups_refused;     /* -EAGAIN by the limit. */
+    uint64_t flows_evicted;       /* Ended to make room for another. */
     uint64_t lookups;             /* Begun. */
     uint64_t sockets;             /* Open now. */
     uint64_t connections;         /* Alive now, without TIME_WAIT. */

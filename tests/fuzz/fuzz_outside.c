@@ -59,7 +59,7 @@ static void received(struct gn__outside_flow *flow, const void *data,
     if (len < 100)
         (void)gn__outside_flow_send(flow, data, len);
     else
-        gn__outside_flow_refused(flow);
+        gn__outside_flow_unreach(flow, -ECONNREFUSED);
 }
 
 static void failed(struct gn__outside_flow *flow, int error, void *user)
@@ -69,8 +69,16 @@ static void failed(struct gn__outside_flow *flow, int error, void *user)
     (void)user;
 }
 
+static void ended(struct gn__outside_flow *flow, int why, void *user)
+{
+    (void)flow;
+    (void)why;
+    (void)user;
+}
+
 static const struct gn__outside_flow_ops flow_ops = {.received = received,
-                                                     .failed = failed};
+                                                     .failed = failed,
+                                                     .ended = ended};
 
 static void build(struct world *w)
 {
@@ -185,6 +193,7 @@ static void use_outside(struct world *w, uint8_t how)
 {
     struct gn__endpoint from = beyond_endpoint(outs[how >> 3 & 3]);
     struct gn__endpoint to = beyond_endpoint(foes[how >> 3 & 3]);
+    struct gn__outside_flow_config config = {.ops = &flow_ops};
     size_t i = how % N_SOCKS;
 
     if (how & 0x20) {
@@ -192,8 +201,8 @@ static void use_outside(struct world *w, uint8_t how)
         (void)!gn__outside_connect(w->sim.net, &from, &to, &w->fars[i]);
     } else {
         close_flow(&w->flows[i]);
-        (void)!gn__outside_flow_open(w->sim.net, &from, &to, &flow_ops, NULL,
-                                     &w->flows[i]);
+        (void)!gn__outside_flow_open(w->sim.net, how & 0x40 ? NULL : &from, &to,
+                                     &config, &w->flows[i]);
     }
 }
 

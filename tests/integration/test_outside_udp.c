@@ -68,6 +68,7 @@ struct heard {
     size_t len;
     unsigned n;
     int error;
+    int why;
     bool close;
 };
 
@@ -93,22 +94,42 @@ static void on_failed(struct gn__outside_flow *flow, int error, void *user)
         gn__outside_flow_close(flow);
 }
 
+static void on_ended(struct gn__outside_flow *flow, int why, void *user)
+{
+    struct heard *heard = user;
+
+    heard->why = why;
+    if (heard->close)
+        gn__outside_flow_close(flow);
+}
+
 static const struct gn__outside_flow_ops heard_ops = {
     .received = on_received,
     .failed = on_failed,
+    .ended = on_ended,
 };
+
+/* @from NULL: as the gateway. */
+static int open_flow(struct fixture *f, const char *from, const char *to,
+                     const struct gn__outside_flow_config *config,
+                     struct gn__outside_flow **out)
+{
+    struct gn__endpoint guest = beyond_endpoint(to), outside;
+
+    if (from)
+        outside = beyond_endpoint(from);
+    return gn__outside_flow_open(f->s->net, from ? &outside : NULL, &guest,
+                                 config, out);
+}
 
 static struct gn__outside_flow *flow_from(struct fixture *f, const char *from,
                                           const char *to, struct heard *heard)
 {
-    struct gn__endpoint outside = beyond_endpoint(from);
-    struct gn__endpoint guest = beyond_endpoint(to);
+    struct gn__outside_flow_config config = {.ops = &heard_ops, .user = heard};
     struct gn__outside_flow *flow;
 
     memset(heard, 0, sizeof(*heard));
-    assert_int_equal(gn__outside_flow_open(f->s->net, &outside, &guest,
-                                           &heard_ops, heard, &flow),
-                     0);
+    assert_int_equal(open_flow(f, from, to, &config, &flow), 0);
     return flow;
 }
 
@@ -239,7 +260,7 @@ static void a_flow_that_is_refused_later_tells_the_guest(void **state)
     assert_int_equal(bind_to(sock, "10.77.0.2:53"), 0);
     flow = flow_from(f, "198.51.100.9:5555", "10.77.0.2:53", &heard);
     assert_int_equal(connect_to(sock, "198.51.100.9:5555"), 0);
-    gn__outside_flow_refused(flow);
+    gn__outside_flow_unreach(flow, -ECONNREFUSED);
     pass(f, 1);
     assert_int_equal(take_error(sock), -ECONNREFUSED);
     gn__outside_flow_close(flow);
@@ -320,28 +341,27 @@ static void a_closed_port_is_told(void **state)
 
 static void a_flow_can_be_opened_once(void **state)
 {
-    struct gn__endpoint outside = beyond_endpoint("198.51.100.9:5555");
-    struct gn__endpoint guest = beyond_endpoint("10.77.0.2:53");
     struct fixture *f = *state;
-    struct gn__outside_flow *flow, *second;
     struct heard heard;
+    struct gn__outside_flow_config config = {.ops = &heard_ops, .user = &heard};
+    struct gn__outside_flow *flow, *second;
 
     flow = flow_from(f, "198.51.100.9:5555", "10.77.0.2:53", &heard);
-    assert_int_equal(gn__outside_flow_open(f->s->net, &outside, &guest,
-                                           &heard_ops, &heard, &second),
-                     -EADDRINUSE);
+    assert_int_equal(
+        open_flow(f, "198.51.100.9:5555", "10.77.0.2:53", &config, &second),
+        -EADDRINUSE);
     gn__outside_flow_close(flow);
     flow = flow_from(f, "198.51.100.9:5555", "10.77.0.2:53", &heard);
     gn__outside_flow_close(flow);
-    outside = beyond_endpoint("127.0.0.1:5555");
-    assert_int_equal(gn__outside_flow_open(f->s->net, &outside, &guest,
-                                           &heard_ops, &heard, &second),
-                     -EADDRNOTAVAIL);
-    outside = beyond_endpoint("198.51.100.9:5555");
-    guest = beyond_endpoint("10.77.0.77:53");
-    assert_int_equal(gn__outside_flow_open(f->s->net, &outside, &guest,
-                                           &heard_ops, &heard, &second),
-                     -EHOSTUNREACH);
+    assert_int_equal(
+        open_flow(f, "127.0.0.1:5555", "10.77.0.2:53", &config, &second),
+        -EADDRNOTAVAIL);
+    assert_int_equal(
+        open_flow(f, "198.51.100.9:5555", "10.77.0.77:53", &config, &second),
+        -EHOSTUNREACH);
+    assert_int_equal(
+        open_flow(f, "198.51.100.9:5555", "10.77.0.1:53", &config, &second),
+        -EADDRNOTAVAIL);
 }
 
 static void a_flow_may_be_closed_while_it_is_heard(void **state)
@@ -370,6 +390,7 @@ static void flows_and_dials_are_bounded(void **state)
     struct gn_namespace *guest =
         beyond_guest(&f->beyond, f->s->net, NULL, &limits);
     struct gn_sock *sock = open4(guest, SOCK_DGRAM);
+    struct gn_stats stats;
     char text[GN_ADDR_TEXT_MAX];
     unsigned i;
 
@@ -390,13 +411,160 @@ static void flows_and_dials_are_bounded(void **state)
         pass(f, 1);
     }
     assert_int_equal(f->beyond.n_flows, 8);
-    assert_int_equal(gn_simnet_ns_drops(gateway, GN_DROP_FLOWS), 12);
-    drop(sock);
+    gn_namespace_stats(guest, &stats);
+    assert_int_equal(stats.flows_evicted, 12);
+    assert_int_equal(stats.drops[GN_DROP_OUTGOING], 16);
     gn_namespace_close(guest, 0, NULL, NULL);
+    drop(sock);
     pass(f, 1);
     assert_int_equal(f->beyond.n_flows, 0);
     assert_int_equal(f->beyond.n_flows_cancelled, 8);
     f->beyond.n_released = 0;
+}
+
+/* What a guest may do a thousand times in a row: a question from a new socket,
+ * its answer, and the socket is closed. */
+static void flows_end_with_the_guests_socket(void **state)
+{
+    struct fixture *f = *state;
+    unsigned i;
+
+    for (i = 0; i < 1100; i++) {
+        struct gn_sock *sock = open4(f->guest, SOCK_DGRAM);
+
+        assert_int_equal(send_text_to(sock, "q", OUT4), 1);
+        pass(f, 1);
+        expect_text(sock, "q");
+        assert_int_equal(f->beyond.n_flows, 1);
+        drop(sock);
+        pass(f, 1);
+        assert_int_equal(f->beyond.n_flows, 0);
+    }
+    assert_int_equal(f->beyond.n_flows_cancelled, 1100);
+}
+
+static void what_a_closed_socket_had_sent_still_goes_out(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->guest, SOCK_DGRAM);
+
+    assert_int_equal(send_text_to(sock, "one", OUT4), 3);
+    assert_int_equal(send_text_to(sock, "two", OUT4), 3);
+    drop(sock);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_bytes, 6);
+    assert_int_equal(f->beyond.n_flows, 0);
+}
+
+static void a_single_exchange_idles_for_thirty_seconds(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->guest, SOCK_DGRAM);
+
+    assert_int_equal(send_text_to(sock, "q", OUT4), 1);
+    pass(f, 29000);
+    assert_int_equal(f->beyond.n_flows, 1);
+    pass(f, 2000);
+    assert_int_equal(f->beyond.n_flows, 0);
+    assert_int_equal(f->beyond.n_flows_idled, 1);
+    drop(sock);
+}
+
+static void what_goes_on_both_ways_idles_for_three_minutes(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->guest, SOCK_DGRAM);
+
+    assert_int_equal(send_text_to(sock, "q", OUT4), 1);
+    pass(f, 3000);
+    assert_int_equal(send_text_to(sock, "q", OUT4), 1);
+    pass(f, 179000);
+    assert_int_equal(f->beyond.n_flows, 1);
+    pass(f, 2000);
+    assert_int_equal(f->beyond.n_flows, 0);
+    assert_int_equal(f->beyond.n_flows_idled, 1);
+    drop(sock);
+}
+
+/* Clients that are all known and idle, and new ones that come at once. */
+static void new_flows_do_not_push_out_each_other(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->s->a, SOCK_DGRAM);
+    struct gn__outside_flow *flows[24];
+    struct gn__outside_set set;
+    struct heard heard[24];
+    char from[GN_ADDR_TEXT_MAX];
+    unsigned i;
+
+    assert_int_equal(bind_to(sock, "10.77.0.2:53"), 0);
+    gn__outside_set_init(&set, 16);
+    memset(heard, 0, sizeof(heard));
+    for (i = 0; i < 24; i++) {
+        struct gn__outside_flow_config config = {
+            .ops = &heard_ops, .user = &heard[i], .set = &set};
+
+        (void)snprintf(from, sizeof(from), "198.51.100.%u:5555", i + 1);
+        assert_int_equal(open_flow(f, from, "10.77.0.2:53", &config, &flows[i]),
+                         0);
+        assert_int_equal(gn__outside_flow_send(flows[i], "q", 1), 0);
+        assert_int_equal(send_text_to(sock, "a", from), 1);
+        pass(f, i < 16 ? 3000 : 0);
+        if (i < 16) /* It is assured. */
+            assert_int_equal(gn__outside_flow_send(flows[i], "q", 1), 0);
+    }
+    for (i = 0; i < 24; i++) {
+        bool stays = i >= 4 && (i < 16 || i >= 20);
+
+        assert_int_equal(heard[i].why, stays ? 0 : -ENOBUFS);
+        gn__outside_flow_close(flows[i]);
+    }
+    assert_int_equal(set.n, 0);
+    drop(sock);
+}
+
+/* Who cannot be shown has a port of the gateway's. */
+static void expect_gateways_flow(struct fixture *f, struct gn_namespace *ns,
+                                 const char *at)
+{
+    struct gn_sock *sock = open4(ns, SOCK_DGRAM);
+    struct heard heard = {.n = 0};
+    struct gn__outside_flow_config config = {.ops = &heard_ops, .user = &heard};
+    struct gn__outside_flow *flow;
+    struct sockaddr_storage from;
+    socklen_t len = sizeof(from);
+    char text[GN_ADDR_TEXT_MAX], byte;
+
+    assert_int_equal(bind_to(sock, at), 0);
+    assert_int_equal(open_flow(f, NULL, at, &config, &flow), 0);
+    assert_int_equal(gn__outside_flow_send(flow, "q", 1), 0);
+    pass(f, 1);
+    assert_int_equal(
+        gn_sock_recvfrom(sock, &byte, 1, 0, (struct sockaddr *)&from, &len), 1);
+    assert_int_equal(
+        gn_addr_format((struct sockaddr *)&from, text, sizeof(text)), 0);
+    assert_memory_equal(text, "10.77.0.1:", 10);
+    assert_int_equal(send_text_to(sock, "answer", text), 6);
+    pass(f, 1);
+    assert_int_equal(heard.len, 6);
+    drop(sock);
+    pass(f, 1);
+    assert_int_equal(heard.why, -ECANCELED);
+    gn__outside_flow_close(flow);
+}
+
+static void a_flow_may_be_the_gateways(void **state)
+{
+    struct fixture *f = *state;
+
+    expect_gateways_flow(f, f->s->a, "10.77.0.2:53");
+}
+
+static void the_gateway_reaches_its_own_sockets(void **state)
+{
+    struct fixture *f = *state;
+
+    expect_gateways_flow(f, gn_network_gateway(f->s->net), "10.77.0.1:53");
 }
 
 static void killing_the_guest_ends_its_flows(void **state)
@@ -433,7 +601,7 @@ static void a_flow_of_a_guest_that_is_gone_is_over(void **state)
     sock = gn_simnet_udp(next, "10.77.0.50:53");
     assert_int_equal(gn__outside_flow_send(flow, "x", 1), -ECANCELED);
     pass(f, 1);
-    assert_int_equal(heard.error, -ECANCELED);
+    assert_int_equal(heard.why, -ECANCELED);
     gn_simnet_expect(sock, NULL);
     gn__outside_flow_close(flow);
     gn_simnet_end(sock);
@@ -505,6 +673,13 @@ int main(void)
         T(a_flow_can_be_opened_once),
         T(a_flow_may_be_closed_while_it_is_heard),
         T(flows_and_dials_are_bounded),
+        T(flows_end_with_the_guests_socket),
+        T(what_a_closed_socket_had_sent_still_goes_out),
+        T(a_single_exchange_idles_for_thirty_seconds),
+        T(what_goes_on_both_ways_idles_for_three_minutes),
+        T(new_flows_do_not_push_out_each_other),
+        T(a_flow_may_be_the_gateways),
+        T(the_gateway_reaches_its_own_sockets),
         T(killing_the_guest_ends_its_flows),
         T(a_flow_of_a_guest_that_is_gone_is_over),
         T(bound_ports_are_told),

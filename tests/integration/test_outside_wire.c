@@ -402,8 +402,19 @@ static void on_failed(struct gn__outside_flow *flow, int error, void *user)
     flow_error = error;
 }
 
-static const struct gn__outside_flow_ops flow_ops = {.received = on_received,
-                                                     .failed = on_failed};
+static void on_ended(struct gn__outside_flow *flow, int why, void *user)
+{
+    (void)flow;
+    (void)why;
+    (void)user;
+}
+
+static const struct gn__outside_flow_ops flow_ops = {
+    .received = on_received,
+    .failed = on_failed,
+    .ended = on_ended,
+};
+static const struct gn__outside_flow_config flow_config = {.ops = &flow_ops};
 
 static void complain(struct fixture *f, struct foe *foe, const char *src,
                      unsigned code, const uint8_t *quoted, size_t len)
@@ -427,14 +438,14 @@ static void only_its_guest_can_complain_about_a_flow(void **state)
 
     flow_error = 0;
     assert_int_equal(gn__outside_flow_open(f->arena.net, &outside, &guest,
-                                           &flow_ops, NULL, &flow),
+                                           &flow_config, &flow),
                      0);
     assert_int_equal(gn__outside_flow_send(flow, "x", 1), 0);
     len = gn__packet_copy(f->foe.last, quoted, sizeof(quoted));
     complain(f, &f->bare, "10.77.6.7", 3, quoted, len);
     assert_int_equal(flow_error, 0);
     complain(f, &f->foe, GUEST4, 1, quoted, len);
-    assert_int_equal(flow_error, 0);
+    assert_int_equal(flow_error, -EHOSTUNREACH);
     complain(f, &f->foe, GUEST4, 3, quoted, len);
     assert_int_equal(flow_error, -ECONNREFUSED);
     gn__outside_flow_close(flow);
@@ -451,7 +462,7 @@ static void a_narrow_way_is_learned(void **state)
     size_t len;
 
     assert_int_equal(gn__outside_flow_open(f->arena.net, &outside, &guest,
-                                           &flow_ops, NULL, &flow),
+                                           &flow_config, &flow),
                      0);
     assert_int_equal(gn__outside_flow_send(flow, data, sizeof(data)), 0);
     assert_int_equal(f->foe.n_received, 1);

@@ -92,24 +92,32 @@ static void flow_failed(struct gn__outside_flow *flow, int error, void *user)
     struct beyond_flow *mine = user;
 
     (void)flow;
-    if (error == -ECONNREFUSED) {
-        mine->beyond->n_flows_refused++;
-        return;
-    }
-    assert_int_equal(error, -ECANCELED);
-    mine->beyond->n_flows_cancelled++;
+    assert_int_equal(error, -ECONNREFUSED);
+    mine->beyond->n_flows_refused++;
+}
+
+static void flow_ended(struct gn__outside_flow *flow, int why, void *user)
+{
+    struct beyond_flow *mine = user;
+
+    (void)flow;
+    mine->beyond->n_flows_cancelled += why == -ECANCELED;
+    mine->beyond->n_flows_idled += why == -ETIMEDOUT;
+    mine->beyond->n_flows_evicted += why == -ENOBUFS;
     flow_end(mine);
 }
 
 static const struct gn__outside_flow_ops flow_ops = {
     .received = flow_received,
     .failed = flow_failed,
+    .ended = flow_ended,
 };
 
 /* ---- dials ---- */
 
 static int answer(struct beyond *beyond, struct gn__outside_dial *dial)
 {
+    struct gn__outside_flow_config config = {.ops = &flow_ops};
     struct beyond_flow *flow;
     struct gn_sock *sock;
     int err;
@@ -122,7 +130,8 @@ static int answer(struct beyond *beyond, struct gn__outside_dial *dial)
         flow = calloc(1, sizeof(*flow));
         assert_non_null(flow);
         flow->beyond = beyond;
-        err = gn__outside_accept_flow(dial, &flow_ops, flow, &flow->flow);
+        config.user = flow;
+        err = gn__outside_accept_flow(dial, &config, &flow->flow);
         if (!err) {
             gn__list_add_tail(&beyond->flows, &flow->link);
             beyond->n_flows++;

@@ -47,6 +47,8 @@ struct beyond {
     size_t n_unwatched; /* closed for lack of memory */
     int last_accept_error;
     size_t n_flows_cancelled;
+    size_t n_flows_idled;
+    size_t n_flows_evicted;
     size_t n_flows_refused;
     uint64_t n_bytes; /* echoed */
 };

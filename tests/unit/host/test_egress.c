@@ -179,6 +179,8 @@ static void one_with_an_answer_for_three_minutes(void **state)
 
     say(f, sock, OUT);
     answer(f, sock);
+    wait_s(f, 3);
+    say(f, sock, OUT);
     wait_s(f, 179);
     say(f, sock, OUT);
     assert_int_equal(f->n_dials, 1);
