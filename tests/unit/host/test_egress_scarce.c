@@ -583,18 +583,37 @@ static void nobody_is_lost_while_there_is_none_to_accept(void **state)
     gn_test_heap_done(&heap);
 }
 
+static bool may_bind(int type, unsigned short port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons(port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    bool is_free = !bind(fd, (struct sockaddr *)&at, sizeof(at));
+
+    close(fd);
+    return is_free;
+}
+
+/* One that the kernel gives to none of the tests that run beside this one. */
+static unsigned short find_free_port(void)
+{
+    unsigned short port = (unsigned short)(10000 + getpid() % 20000);
+
+    while (!may_bind(SOCK_STREAM, port) || !may_bind(SOCK_DGRAM, port))
+        port++;
+    return port;
+}
+
 static int begin(void **state)
 {
-    int fd;
-
     (void)state;
+    closefrom(3); /* What is inherited leaves gaps between descriptors. */
     tcp = near_socket(SOCK_STREAM, "127.0.0.1:0", true);
     udp = near_socket(SOCK_DGRAM, "127.0.0.1:0", false);
     tcp_port = far_port(tcp);
     udp_port = far_port(udp);
-    fd = near_socket(SOCK_STREAM, "127.0.0.1:0", false);
-    free_port = far_port(fd);
-    close(fd);
+    free_port = find_free_port();
     snprintf(rules_text[0], sizeof(rules_text[0]),
              "allow tcp 127.0.0.1 port %u", tcp_port);
     snprintf(rules_text[1], sizeof(rules_text[1]),
