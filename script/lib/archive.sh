@@ -123,11 +123,10 @@ answers_of_apt() {
     while IFS= read -r line; do
         say "$line"
     done < <(awk '
-        /^[EW]: Failed to fetch / { sub(/^[EW]: Failed to fetch /, ""); print }
-        /^[EW]: (Unable to locate|Package|The repository|Version) / {
-            sub(/^[EW]: /, "apt: ")
-            print
-        }' "$1" | awk '!seen[$0]++')
+        /^[EW]: (Failed to fetch some|Some index|Download Failed)/ { next }
+        sub(/^[EW]: Failed to fetch /, "") || sub(/^E: /, "apt: ") ||
+            sub(/^W: GPG error: /, "apt: ")
+        ' "$1" | awk '!seen[$0]++')
 }
 
 # Reads the index, once; says what is wrong with it.

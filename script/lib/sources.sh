@@ -124,7 +124,10 @@ source_attempt() {
         [ -f "$dir/$file" ] || return 1
         echo "$sum  $file" >>"$dir/SHA256SUMS"
     done
-    [ -f "$dir/SHA256SUMS" ] || return 1
+    [ -f "$dir/SHA256SUMS" ] || {
+        say "the index names no files of $package $version"
+        return 1
+    }
     echo "$version" >"$dir/VERSION"
     source_kept "$package" "$2"
 }
