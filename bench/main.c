@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * guestnet-bench [--quick] [--ours] [--list] [--json FILE] [--runs N]
- *                [--time MS] [NAME...]
+ * guestnet-bench [--quick] [--ours] [--against PROGRAM] [--list]
+ *                [--json FILE] [--runs N] [--time MS] [NAME...]
  *
- * With --ours no reference is measured, so that a profiler sees us only.
+ * With --ours no reference is measured, so that a profiler sees us only; with
+ * --against every row's is the same row of PROGRAM, the guestnet-bench of another
+ * build.
  * Prints a table of medians and, with --json, the same as an array. The
  * library makes nothing in this process, see bench.h. The exit status says
  * whether every row could be measured and its data was right, not whether it
  * was fast.
  */
 #include "bench.h"
+
+#include "against.h"
 
 #include <cjson/cJSON.h>
 
@@ -42,6 +46,7 @@ struct options {
     size_t runs;
     uint64_t time_ns;
     const char *json;
+    const char *against; /* NULL: every row has a reference of its own. */
     char **names;
     int n_names;
 };
@@ -114,12 +119,14 @@ struct message {
 };
 
 static void child(const struct bench_row *row, const struct bench_run *run,
-                  int fd)
+                  const char *against, int fd)
 {
     struct message message = {0, 0};
     ssize_t n;
 
-    message.err = row->measure(run, &message.value);
+    message.err = against && run->side == BENCH_REFERENCE
+                      ? against_measure(against, row, run, &message.value)
+                      : row->measure(run, &message.value);
     n = write(fd, &message, sizeof(message));
     _exit(n == sizeof(message) ? 0 : 1);
 }
@@ -155,7 +162,7 @@ static int measure(const struct bench_row *row, const struct options *options,
     pid = fork();
     if (pid == 0) {
         close(fds[0]);
-        child(row, &run, fds[1]);
+        child(row, &run, options->against, fds[1]);
     }
     close(fds[1]);
     err = pid < 0 ? -errno : receive(fds[0], &message);
@@ -372,6 +379,8 @@ static int read_options(int argc, char **argv, struct options *options)
         }
         if (!strcmp(argv[i], "--json"))
             options->json = value;
+        else if (!strcmp(argv[i], "--against"))
+            options->against = value;
         else if (!strcmp(argv[i], "--runs"))
             options->runs = strtoul(value, NULL, 10);
         else if (!strcmp(argv[i], "--time"))
@@ -404,24 +413,33 @@ static bool parse(int argc, char **argv, struct options *options)
     return options->runs <= RUNS_MAX;
 }
 
-static bool run_all(const struct options *options, cJSON *array)
+/** A row from its measurement to its line; false if it went wrong. */
+static bool do_row(struct bench_row row, const struct options *options,
+                   cJSON *array)
 {
     struct figures figures;
+    int err;
+
+    if (options->against) { /* What is to be reached is of other references. */
+        row.reference_name = options->against;
+        row.goal = BENCH_PRINTED;
+    }
+    run_row(&row, options, &figures);
+    print_row(&row, &figures);
+    fflush(stdout);
+    err = figures.err[BENCH_OURS];
+    return add_row(array, &row, &figures) && (!err || err == -ENOTSUP);
+}
+
+static bool run_all(const struct options *options, cJSON *array)
+{
     bool ok = true;
 
     print_head();
     for (size_t i = 0; i < sizeof(all_rows) / sizeof(all_rows[0]); i++)
-        for (const struct bench_row *row = all_rows[i]; row->name; row++) {
-            if (!is_wanted(options, row->name))
-                continue;
-            run_row(row, options, &figures);
-            print_row(row, &figures);
-            fflush(stdout);
-            if (figures.err[BENCH_OURS] && figures.err[BENCH_OURS] != -ENOTSUP)
+        for (const struct bench_row *row = all_rows[i]; row->name; row++)
+            if (is_wanted(options, row->name) && !do_row(*row, options, array))
                 ok = false;
-            if (!add_row(array, row, &figures))
-                ok = false;
-        }
     return ok;
 }
 
@@ -438,8 +456,8 @@ int main(int argc, char **argv)
     }
     if (!array || !parse(argc, argv, &options)) {
         fprintf(stderr,
-                "usage: %s [--quick] [--ours] [--list] [--json FILE] "
-                "[--runs N] [--time MS] [NAME...]\n",
+                "usage: %s [--quick] [--ours] [--against PROGRAM] [--list] "
+                "[--json FILE] [--runs N] [--time MS] [NAME...]\n",
                 argv[0]);
         cJSON_Delete(array);
         return 2;
