@@ -299,9 +299,26 @@ static int op_connect(struct gn__conn *conn)
     return 0;
 }
 
+/* What of the window is hidden from a segment: all of it, if the peer was told
+ * that there is none. There may be some: less than its unit, or less than is
+ * worth a segment to say so. What a peer sends all the same is a probe, and is
+ * not taken (RFC 9293, 3.10.7.4), or it would be acknowledged beyond what the
+ * peer believes to have sent. */
+static tcpwnd_size_t hidden_window(const struct gn__conn *conn)
+{
+    const struct tcp_pcb *pcb = gn__pcb(conn);
+    uint32_t told = pcb->rcv_ann_right_edge - pcb->rcv_nxt;
+
+    if (!conn->connected || (told <= INT32_MAX && RCV_WND_SCALE(pcb, told)))
+        return 0;
+    return pcb->rcv_wnd;
+}
+
 static void op_input(struct gn__conn *conn, struct gn__packet *packet,
                      bool hold)
 {
+    tcpwnd_size_t hidden = hidden_window(conn);
+
     begin(conn);
     if (hold)
         set_hold(gn__pcb(conn), true);
@@ -311,7 +328,10 @@ static void op_input(struct gn__conn *conn, struct gn__packet *packet,
         return;
     }
     gn__lwip_current(packet);
+    gn__pcb(conn)->rcv_wnd -= hidden;
     tcp_input(gn__lwip_view(packet, packet->ip.l4), &gn__lwip_netif);
+    if (conn->pcb)
+        gn__pcb(conn)->rcv_wnd += hidden;
     if (hold && conn->pcb)
         set_hold(gn__pcb(conn), conn->params.cork);
     finish(conn);

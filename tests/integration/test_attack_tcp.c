@@ -379,7 +379,9 @@ static void sender_that_ignores_the_window_gains_nothing(void **state)
 
     for (i = 0; i < 4 * GN__WINDOW_START; i++)
         foe_push(&conn, FOE_ACK, i, "x", 1);
-    assert_int_equal(gn_sock_available(sock), GN__WINDOW_START);
+    /* Less than its unit is announced as nothing. */
+    assert_in_range(gn_sock_available(sock), GN__WINDOW_START - 255,
+                    GN__WINDOW_START);
     assert_true(arena_stats(f->server).buffered - before <
                 2 * GN__WINDOW_START);
     arena_drop(sock);

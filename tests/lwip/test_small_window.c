@@ -9,6 +9,9 @@
  * become less. Without it each of those cases ends in an assertion, or the
  * segment is never sent.
  *
+ * netstack/patches/0005: a probe is refused. Without it later acknowledgements
+ * have a number that the peer refuses as well.
+ *
  * netstack/patches/0004: the last byte is taken as a probe. Without it the
  * persist timer goes on, and asserts.
  */
@@ -38,6 +41,7 @@ struct fixture {
     u32_t seq;          /* the peer's */
     unsigned n_packets; /* with payload, sent to the peer */
     unsigned last_len;
+    u32_t last_seq; /* of any packet */
 };
 
 static err_t note_packet(struct netif *netif, struct pbuf *p,
@@ -45,7 +49,11 @@ static err_t note_packet(struct netif *netif, struct pbuf *p,
 {
     struct fixture *f = netif->state;
 
+    const u8_t *seq = (const u8_t *)p->payload + IP_HEADER + 4;
+
     (void)address;
+    f->last_seq =
+        (u32_t)seq[0] << 24 | (u32_t)seq[1] << 16 | (u32_t)seq[2] << 8 | seq[3];
     if (p->tot_len >= LEN + MSS_LESS) { /* more than a SYN's options */
         f->n_packets++;
         f->last_len = p->tot_len - LEN;
@@ -184,6 +192,20 @@ static void last_byte_taken_as_a_probe_ends_the_probes(void **state)
     assert_int_equal(f->pcb->persist_backoff, 0);
 }
 
+static void refused_probe_does_not_count(void **state)
+{
+    struct fixture *f = *state;
+
+    hear(f, TCP_SYN | TCP_ACK, 0);
+    f->pcb->mss = DATA_LEN;
+    assert_int_equal(tcp_write(f->pcb, data, DATA_LEN, 0), ERR_OK);
+    assert_int_equal(tcp_output(f->pcb), ERR_OK);
+    pass(SLOW_TICKS);
+    assert_int_equal(f->pcb->snd_nxt, f->pcb->lastack + 1);
+    assert_int_equal(tcp_send_empty_ack(f->pcb), ERR_OK);
+    assert_int_equal(f->last_seq, f->pcb->lastack);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +217,8 @@ int main(void)
             long_segment_is_split_for_a_small_window, setup, teardown),
         cmocka_unit_test_setup_teardown(
             last_byte_taken_as_a_probe_ends_the_probes, setup, teardown),
+        cmocka_unit_test_setup_teardown(refused_probe_does_not_count, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
