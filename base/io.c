@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Timers and turns. What is deferred while tasks run has its turn next time,
- * and a timer that starts itself again is fired by the same run only as long
- * as @max allows: nothing here can keep descriptors from being looked at.
+ * A timer that is due becomes a task of its account, and fires when that has its
+ * turn: whoever has many of them keeps nobody else waiting.
  *
  * Whoever stands behind it is asked to rearm when the first of them changed,
- * and not for what changes while they run: it looks afterwards anyway.
+ * and not for what changes while they are queued: it looks afterwards anyway.
  */
 #include "base/io.h"
 
@@ -19,7 +18,6 @@ void gn__io_init(struct gn__io *io, const struct gn__io_ops *ops,
     io->ops = ops;
     io->mem = mem;
     gn__heap_init(&io->timers);
-    gn__list_init(&io->tasks);
     gn__list_init(&io->ends);
     gn__list_init(&io->lasts);
 }
@@ -51,19 +49,23 @@ static void rearm_if_changed(struct gn__io *io, uint64_t before)
         io->ops->rearm(io);
 }
 
-static void stop(struct gn__io *io, struct gn__io_timer *timer)
+static void timer_stop(struct gn__io *io, struct gn__io_timer *timer)
 {
     if (!timer->started)
         return;
-    gn__heap_remove(&io->timers, &timer->node);
+    if (timer->due)
+        io->ops->cancel(io, &timer->task);
+    else
+        gn__heap_remove(&io->timers, &timer->node);
     timer->started = false;
+    timer->due = false;
 }
 
 void gn__io_start(struct gn__io *io, struct gn__io_timer *timer, uint64_t when)
 {
     uint64_t before = gn__io_deadline(io);
 
-    stop(io, timer);
+    timer_stop(io, timer);
     gn__heap_insert(&io->timers, &timer->node, when);
     timer->started = true;
     rearm_if_changed(io, before);
@@ -73,32 +75,20 @@ void gn__io_stop(struct gn__io *io, struct gn__io_timer *timer)
 {
     uint64_t before = gn__io_deadline(io);
 
-    stop(io, timer);
+    timer_stop(io, timer);
     rearm_if_changed(io, before);
 }
 
 /* ---- tasks ---- */
 
-void gn__io_defer(struct gn__io *io, struct gn__io_task *task)
+void gn__io_defer(struct gn__io *io, struct gn__notice *task)
 {
-    uint64_t before = gn__io_deadline(io);
-
-    if (!task->link.next)
-        gn__list_init(&task->link);
-    if (!gn__list_empty(&task->link))
-        return;
-    gn__list_add_tail(&io->tasks, &task->link);
-    rearm_if_changed(io, before);
+    io->ops->queue(io, task);
 }
 
-void gn__io_cancel(struct gn__io *io, struct gn__io_task *task)
+void gn__io_cancel(struct gn__io *io, struct gn__notice *task)
 {
-    uint64_t before = gn__io_deadline(io);
-
-    if (!task->link.next)
-        return;
-    gn__list_del(&task->link);
-    rearm_if_changed(io, before);
+    io->ops->cancel(io, task);
 }
 
 /* ---- the end ---- */
@@ -161,46 +151,35 @@ uint64_t gn__io_deadline(const struct gn__io *io)
 {
     const struct gn__heap_node *first = gn__heap_first(&io->timers);
 
-    if (!gn__list_empty(&io->tasks))
-        return 0;
     return first ? first->time : UINT64_MAX;
 }
 
-static void run_timers(struct gn__io *io, unsigned max)
+static void timer_run(struct gn__notice *task)
+{
+    struct gn__io_timer *timer =
+        gn__container_of(task, struct gn__io_timer, task);
+
+    timer->started = false;
+    timer->due = false;
+    timer->fire(timer);
+}
+
+static void timer_queue(struct gn__io *io, struct gn__io_timer *timer)
+{
+    gn__heap_remove(&io->timers, &timer->node);
+    timer->due = true;
+    timer->task.run = timer_run;
+    timer->task.account = timer->account;
+    io->ops->queue(io, &timer->task);
+}
+
+void gn__io_run(struct gn__io *io, unsigned max)
 {
     uint64_t now = io->ops->now(io);
     struct gn__heap_node *node;
 
-    while (max-- && (node = gn__heap_first(&io->timers)) && node->time <= now) {
-        struct gn__io_timer *timer =
-            gn__container_of(node, struct gn__io_timer, node);
-
-        stop(io, timer);
-        timer->fire(timer);
-    }
-}
-
-static void run_tasks(struct gn__io *io, unsigned max)
-{
-    struct gn__list turn, *node;
-
-    gn__list_init(&turn);
-    gn__list_splice(&turn, &io->tasks);
-    while (max-- && (node = gn__list_pop(&turn))) {
-        struct gn__io_task *task =
-            gn__container_of(node, struct gn__io_task, link);
-
-        task->run(task);
-    }
-    gn__list_splice(&turn, &io->tasks); /* What is left goes first. */
-    gn__list_splice(&io->tasks, &turn);
-}
-
-bool gn__io_run(struct gn__io *io, unsigned max)
-{
     io->running = true;
-    run_timers(io, max);
-    run_tasks(io, max);
+    while (max-- && (node = gn__heap_first(&io->timers)) && node->time <= now)
+        timer_queue(io, gn__container_of(node, struct gn__io_timer, node));
     io->running = false;
-    return gn__io_deadline(io) <= io->ops->now(io);
 }

@@ -11,7 +11,8 @@
  *
  * Each network has one (gn__network_io()). All of it is for the driving thread,
  * without the engine's lock, and so are the functions that it calls. Nothing is
- * called from inside the call that asked for it.
+ * called from inside the call that asked for it: what is due is a task of the
+ * account it names (base/sched.h), and has its turn when that has.
  *
  * When the network closes, every gn__io_end runs, newest first, on the driving
  * thread; after it returned its owner has no watch, timer or task left.
@@ -23,6 +24,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/sched.h"
 
 struct gn__io;
 
@@ -35,22 +37,26 @@ struct gn__io_watch {
     /** @revents  POLLIN, POLLOUT, POLLERR, POLLHUP, POLLRDHUP. May unwatch any
      *  watch, also its own, and free it then. */
     void (*ready)(struct gn__io_watch *watch, short revents);
+    struct gn__account *account; /* whose it is; NULL: the host program's */
     int fd;
-    short events;  /* what is asked for; 0: nothing, not even POLLHUP */
-    uint32_t slot; /* the driver's own; 0: not watched */
+    short events; /* what is asked for; 0: nothing, not even POLLHUP */
+    /* The driver's own. */
+    uint32_t slot; /* 0: not watched */
+    void *set;
+    struct gn__notice task;
+    uint32_t found_in; /* the run that queued the task */
+    short revents;     /* found, not told yet; 0: the task is not queued */
+    bool muted;        /* the kernel says nothing until it has been told */
 };
 
 /** A timer; embedded. Zero: not started. */
 struct gn__io_timer {
     struct gn__heap_node node;
     void (*fire)(struct gn__io_timer *timer);
+    struct gn__account *account; /* whose it is; NULL: the host program's */
+    struct gn__notice task;
     bool started;
-};
-
-/** A call on a later turn; embedded. Zero: not waiting. */
-struct gn__io_task {
-    struct gn__list link;
-    void (*run)(struct gn__io_task *task);
+    bool due; /* started, and its task is queued */
 };
 
 /** Told when the network closes; embedded. Zero: it asked for nothing. */
@@ -62,8 +68,11 @@ struct gn__io_end {
 /** What stands behind it (host/io.c). */
 struct gn__io_ops {
     uint64_t (*now)(struct gn__io *io);
-    /** The first timer or task changed. */
+    /** The first timer changed. */
     void (*rearm)(struct gn__io *io);
+    /** Queue a task, or take it off its queue. */
+    void (*queue)(struct gn__io *io, struct gn__notice *task);
+    void (*cancel)(struct gn__io *io, struct gn__notice *task);
     int (*watch)(struct gn__io *io, struct gn__io_watch *watch, int fd,
                  short events);
     void (*unwatch)(struct gn__io *io, struct gn__io_watch *watch);
@@ -76,7 +85,6 @@ struct gn__io {
     const struct gn__io_ops *ops;
     const struct gn__mem *mem;
     struct gn__heap timers;
-    struct gn__list tasks;
     struct gn__list ends;
     struct gn__list lasts; /* struct gn__io_end, of a second time */
     bool running;          /* in gn__io_run(): whoever called it rearms */
@@ -106,8 +114,8 @@ void gn__io_start(struct gn__io *io, struct gn__io_timer *timer, uint64_t when);
 void gn__io_stop(struct gn__io *io, struct gn__io_timer *timer);
 
 /** Run task->run on a later turn; waiting already, it stays where it is. */
-void gn__io_defer(struct gn__io *io, struct gn__io_task *task);
-void gn__io_cancel(struct gn__io *io, struct gn__io_task *task);
+void gn__io_defer(struct gn__io *io, struct gn__notice *task);
+void gn__io_cancel(struct gn__io *io, struct gn__notice *task);
 
 void gn__io_at_end(struct gn__io *io, struct gn__io_end *end);
 void gn__io_forget_end(struct gn__io_end *end);
@@ -120,9 +128,9 @@ void gn__io_at_last(struct gn__io *io, struct gn__io_end *end);
 void gn__io_hold(struct gn__io *io);
 void gn__io_release(struct gn__io *io);
 
-/** For host/io.c: run what is due, at most @max; true if more is. */
-bool gn__io_run(struct gn__io *io, unsigned max);
-/** For host/io.c: when the next is due, ns; UINT64_MAX. 0: now. */
+/** For host/io.c: queue the timers that are due, at most @max. */
+void gn__io_run(struct gn__io *io, unsigned max);
+/** For host/io.c: when the next timer is due, ns; UINT64_MAX. */
 uint64_t gn__io_deadline(const struct gn__io *io);
 /** For who closes the network: run the ends; and when nothing of it is left,
  *  the ends if there are any, those that asked to be last, and ops->done. */

@@ -56,7 +56,7 @@ struct gn_dial {
     struct gn_dial **out;     /* until the start is queued */
     struct gn__io *io;        /* NULL: it has not begun */
     struct gn__io_end end;
-    struct gn__io_task task;
+    struct gn__notice task;
     struct gn__io_timer timer;
     struct gn__target target;
     struct gn__endpoint local;
@@ -392,7 +392,7 @@ static void find_port(struct gn_dial *dial)
         finish(dial, err, NULL);
 }
 
-static void run_turn(struct gn__io_task *task)
+static void run_turn(struct gn__notice *task)
 {
     struct gn_dial *dial = gn__container_of(task, struct gn_dial, task);
 
@@ -521,7 +521,9 @@ static struct gn_dial *dial_make(const struct gn__dial_call *call)
     dial->notice.run = run_cancelled;
     dial->end.run = run_end;
     dial->task.run = run_turn;
+    dial->task.account = gn__ns_account(dial->ns);
     dial->timer.fire = run_timer;
+    dial->timer.account = gn__ns_account(dial->ns);
     dial->deadline = GN__NEVER;
     if (call->timeout_ms && call->timeout_ms < TIMEOUT_MAX_MS)
         dial->deadline = engine->driver->now(engine->driver_self) +

@@ -198,6 +198,7 @@ static struct gn_egress_dial *request_create(struct gn__egress *egress,
                              (struct sockaddr *)&request->address,
                              sizeof(request->address));
     request->notice.run = finish;
+    request->notice.account = dial->account;
     gn__list_init(&request->notice.link);
     dial->user = request;
     return request;
@@ -224,6 +225,11 @@ static void dial(struct gn__outside *outside, struct gn__outside_dial *dial)
                            gn_egress_dial_name(request, 0));
     if (err)
         gn_egress_dial_done(request, err, -1);
+}
+
+struct gn__account *gn__egress_account(const struct gn_egress_dial *request)
+{
+    return request->dial->account;
 }
 
 struct gn_namespace *gn_egress_dial_namespace(

@@ -44,6 +44,9 @@ GN_WARN_UNUSED int gn__egress_create(const struct gn_egress_ops *ops,
                                      void *self, const struct gn__mem *mem,
                                      struct gn_egress **out);
 
+/** Whose the work for a dial is; as long as it is under way. */
+struct gn__account *gn__egress_account(const struct gn_egress_dial *request);
+
 /** Non-blocking and close-on-exec. -EBADF. */
 GN_WARN_UNUSED int gn__fd_prepare(int fd);
 

@@ -159,6 +159,7 @@ void gn__egress_flow_begin(struct gn_network *net,
         gn__outside_refuse(dial, -ENOMEM);
         return;
     }
+    flow->watch.account = dial->account;
     config.user = flow;
     err = gn__io_watch(flow->io, &flow->watch, fd, POLLIN);
     if (err)

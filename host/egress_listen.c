@@ -42,6 +42,7 @@ void gn__bound_init(struct gn__bound_port *bound, struct gn__egress *egress,
     bound->v6only = port->v6only;
     gn__list_init(&bound->waiting);
     gn__list_init(&bound->notice.link);
+    bound->notice.account = port->account;
 }
 
 void gn__bound_done(struct gn__bound_port *bound)

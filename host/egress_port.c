@@ -279,6 +279,7 @@ static bool has_io(struct gn_egress_port *port, struct gn_network *net)
         return false;
     port->end.run = at_end;
     port->timer.fire = end_idle;
+    port->timer.account = port->bound.notice.account;
     gn__io_at_end(port->io, &port->end);
     return true;
 }

@@ -28,7 +28,8 @@ struct show {
     struct gn__io *io;
     struct gn_egress_listener *listener; /* or: */
     struct gn_egress_port *port;
-    struct gn__list windows; /* struct window */
+    struct gn__account *account; /* the guest's */
+    struct gn__list windows;     /* struct window */
     struct gn__io_end end;
 };
 
@@ -294,7 +295,9 @@ static int window_open(struct show *show, const struct sockaddr *at,
     window->show = show;
     window->family = at->sa_family;
     window->watch.ready = show->listener ? clients_ready : datagrams_ready;
+    window->watch.account = show->account;
     window->timer.fire = window_again;
+    window->timer.account = show->account;
     err = gn__io_watch(show->io, &window->watch, window->fd, POLLIN);
     if (err)
         goto undo_fd;
@@ -365,6 +368,7 @@ static struct show *show_create(struct gn_namespace *ns)
     show->base.cancel = show_cancel;
     show->net = net;
     show->io = io;
+    show->account = gn__ns_account(ns);
     show->end.run = show_end;
     gn__list_init(&show->windows);
     gn__io_at_end(io, &show->end);

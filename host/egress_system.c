@@ -131,7 +131,9 @@ static int attempt_begin(const struct gn__system *system,
     attempt->io = io;
     attempt->fd = fd;
     attempt->watch.ready = attempt_ready;
+    attempt->watch.account = gn__egress_account(request);
     attempt->timer.fire = attempt_late;
+    attempt->timer.account = gn__egress_account(request);
     attempt->end.run = attempt_end;
     err = gn__io_watch(io, &attempt->watch, fd, POLLOUT);
     if (err)

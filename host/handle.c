@@ -51,7 +51,7 @@ static void finish(struct gn__handle *handle)
     say_gone(handle);
 }
 
-static void run_turn(struct gn__io_task *task)
+static void run_turn(struct gn__notice *task)
 {
     struct gn__handle *handle = gn__container_of(task, struct gn__handle, task);
 

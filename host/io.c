@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * A network's struct gn__io on its engine: one event for the first timer and
- * one notice for what is due, so that it runs wherever callbacks run, in real
- * time or on a clock. Descriptors are the driver's.
- *
- * It is counted: the network has it, and so does who runs it, because what
- * runs may close the network.
+ * A network's struct gn__io on its engine: tasks are the engine's, and one event
+ * and one notice are for the first timer, so that it runs wherever callbacks
+ * run, in real time or on a clock. Descriptors are the driver's.
  */
 #include "host/drive.h"
 
 #include <errno.h>
 
-#include "base/ref.h"
-
-/** Timers and tasks that run before other callbacks have their turn. */
-#define RUN_AT_ONCE 16u
+/** Timers that are queued before other callbacks have their turn. */
+#define TIMERS_AT_ONCE 64u
 
 struct host_io {
     struct gn__io io;
@@ -25,24 +20,12 @@ struct host_io {
     struct gn__notice notice;
     uint64_t armed; /* when the event or notice comes; UINT64_MAX: never */
     int n_holds;
-    struct gn__ref
-        refs; /* the network, and who runs it; the driving thread's */
     bool ended;
 };
 
 static struct host_io *of_io(struct gn__io *io)
 {
     return gn__container_of(io, struct host_io, io);
-}
-
-static void unref(struct host_io *self)
-{
-    struct gn__mem mem = self->mem;
-
-    if (!gn__ref_give(&self->refs))
-        return;
-    gn__engine_unref(self->engine);
-    gn__free(&mem, self, sizeof(*self));
 }
 
 static void disarm(struct host_io *self)
@@ -79,10 +62,8 @@ static void run(struct gn__notice *notice)
     struct host_io *self = gn__container_of(notice, struct host_io, notice);
 
     self->armed = UINT64_MAX; /* It has come. */
-    gn__ref_take(&self->refs);
-    (void)gn__io_run(&self->io, RUN_AT_ONCE);
+    gn__io_run(&self->io, TIMERS_AT_ONCE);
     rearm(self);
-    unref(self);
 }
 
 /* ---- what base/io.c asks for ---- */
@@ -97,6 +78,16 @@ static uint64_t io_now(struct gn__io *io)
 static void io_rearm(struct gn__io *io)
 {
     rearm(of_io(io));
+}
+
+static void io_queue(struct gn__io *io, struct gn__notice *task)
+{
+    gn__engine_defer(of_io(io)->engine, task);
+}
+
+static void io_cancel(struct gn__io *io, struct gn__notice *task)
+{
+    gn__engine_forget(of_io(io)->engine, task);
 }
 
 static int io_watch(struct gn__io *io, struct gn__io_watch *watch, int fd,
@@ -129,6 +120,7 @@ static void io_hold(struct gn__io *io, int n)
 static void io_done(struct gn__io *io)
 {
     struct host_io *self = of_io(io);
+    struct gn__mem mem = self->mem;
 
     if (self->n_holds)
         io_hold(io, -self->n_holds);
@@ -136,12 +128,15 @@ static void io_done(struct gn__io *io)
     gn__engine_enter(self->engine);
     disarm(self);
     gn__engine_leave(self->engine);
-    unref(self);
+    gn__engine_unref(self->engine);
+    gn__free(&mem, self, sizeof(*self));
 }
 
 static const struct gn__io_ops ops = {
     .now = io_now,
     .rearm = io_rearm,
+    .queue = io_queue,
+    .cancel = io_cancel,
     .watch = io_watch,
     .unwatch = io_unwatch,
     .hold = io_hold,
@@ -161,7 +156,6 @@ static struct host_io *make(struct gn__engine *engine)
     self->event.fire = fire;
     self->notice.run = run;
     self->armed = UINT64_MAX;
-    gn__ref_init(&self->refs, 1);
     return self;
 }
 
@@ -176,7 +170,8 @@ struct gn__io *gn__network_io(struct gn_network *net)
     if (!self)
         return NULL;
     if (gn__network_set_io(net, &self->io)) {
-        unref(self);
+        gn__engine_unref(self->engine);
+        gn__free(&self->mem, self, sizeof(*self));
         return NULL;
     }
     return &self->io;

@@ -393,8 +393,11 @@ static struct request *make(struct gn_namespace *ns,
     request->home.post = post;
     request->home.is_driving = is_driving;
     request->wait.fire = namespace_ends;
+    request->home.account = gn__ns_account(ns);
     request->notice.run = run;
+    request->notice.account = request->home.account;
     request->timeout.fire = timed_out;
+    request->timeout.account = request->home.account;
     return request;
 }
 

@@ -8,8 +8,9 @@
  * nanoseconds, and an eventfd by which other threads wake the loop. Both of the
  * latter tell of edges only and are never read.
  *
- * A round waits for the set, calls the watches that are ready, and takes a turn:
- * if the engine is due, what is due runs, then some callbacks; then we rest.
+ * A round waits for the set, makes the watches that are ready tasks of their
+ * accounts, and takes a turn: if the engine is due, what is due runs, then some
+ * callbacks; then we rest.
  *
  * To rest is to leave everything in such a state that the loop, or whoever
  * polls its descriptor, gets up in time: `state` says RESTING, then the
@@ -96,22 +97,44 @@ static void set_timer(struct gn__loop *loop, uint64_t deadline)
     (void)timerfd_settime(loop->timer.fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
-static void timer_came(struct gn__io_watch *watch)
+static void timer_came(struct gn__loop *loop)
 {
-    gn__container_of(watch, struct gn__loop, timer)->timer_at = GN__NEVER;
+    loop->timer.revents = 0;
+    loop->timer_at = GN__NEVER;
 }
 
-static void timer_ready(struct gn__io_watch *watch, short revents)
+/* Never called: see set_queue(). */
+static void own_ready(struct gn__io_watch *watch, short revents)
 {
+    (void)watch;
     (void)revents;
-    timer_came(watch);
 }
 
-static void waker_ready(struct gn__io_watch *watch, short revents)
+/* The turn comes whenever there is a reason for one, so the waker needs none
+ * of its own, and the timer's news is that it is over. */
+static void set_queue(struct gn__pollset *set, struct gn__notice *task)
 {
-    (void)watch; /* The turn comes whenever there is a reason for one. */
-    (void)revents;
+    struct gn__loop *loop = gn__container_of(set, struct gn__loop, set);
+
+    if (task == &loop->timer.task)
+        timer_came(loop);
+    else if (task == &loop->waker.task)
+        loop->waker.revents = 0;
+    else
+        gn__engine_defer(loop->engine, task);
 }
+
+static void set_cancel(struct gn__pollset *set, struct gn__notice *task)
+{
+    struct gn__loop *loop = gn__container_of(set, struct gn__loop, set);
+
+    gn__engine_forget(loop->engine, task);
+}
+
+static const struct gn__pollset_ops set_ops = {
+    .queue = set_queue,
+    .cancel = set_cancel,
+};
 
 void gn__loop_work(struct gn__loop *loop)
 {
@@ -303,8 +326,8 @@ static int watch_descriptors(struct gn__loop *loop)
     int err;
 
     loop->timer_at = GN__NEVER;
-    loop->timer.ready = timer_ready;
-    loop->waker.ready = waker_ready;
+    loop->timer.ready = own_ready;
+    loop->waker.ready = own_ready;
     err = gn__pollset_watch(&loop->set, &loop->timer, loop->timer.fd,
                             POLLIN | GN__IO_EDGE);
     if (!err)
@@ -316,7 +339,7 @@ static int watch_descriptors(struct gn__loop *loop)
 /* Everything but the waker, which goes with the memory. */
 static int open_descriptors(struct gn__loop *loop)
 {
-    int err = gn__pollset_init(&loop->set, &loop->mem);
+    int err = gn__pollset_init(&loop->set, &set_ops, &loop->mem);
 
     if (err)
         return err;

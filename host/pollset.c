@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The kernel is given a slot and the number of its use, not a pointer: an event
- * that was fetched together with the one whose callback ended its watch names
- * a use that is over, and is dropped.
+ * The kernel is given a slot and the number of its use, not a pointer: what is
+ * said of a descriptor that was closed before its watch ended, because another
+ * one still stands for the same file, names a use that is over.
+ *
+ * A watch that is ready waits for the turn of its account, and epoll would tell
+ * of it again and again meanwhile. When it does so for the first time the watch
+ * is muted: it asks for nothing, by edges, so that not even a hang-up is
+ * repeated, and asks anew when it is told. Where the thread keeps up that never
+ * happens.
  *
  * epoll tells of POLLHUP and POLLERR whether asked or not, so a watch that asks
  * for nothing is not in the set, and only keeps its slot.
@@ -17,6 +23,8 @@
 
 #include "base/counter.h"
 
+/** Fetches of one run; the rest comes with the loop's next turn. */
+#define N_FETCHES   16u
 #define SLOTS_FIRST 16u
 
 static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR &&
@@ -30,9 +38,12 @@ struct gn__pollset_slot {
     uint32_t next_free;
 };
 
-int gn__pollset_init(struct gn__pollset *set, const struct gn__mem *mem)
+int gn__pollset_init(struct gn__pollset *set, const struct gn__pollset_ops *ops,
+                     const struct gn__mem *mem)
 {
     memset(set, 0, sizeof(*set));
+    set->ops = ops;
+    set->n_runs = GN__COUNT_FROM(uint32_t);
     set->mem = *mem;
     set->fd = epoll_create1(EPOLL_CLOEXEC);
     return set->fd < 0 ? -errno : 0;
@@ -119,18 +130,54 @@ static int change(struct gn__pollset *set, const struct gn__io_watch *watch,
     return control(set, watch, was ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, events);
 }
 
+/* Its account has its turn. It may be gone when it has been told. */
+static void watch_run(struct gn__notice *task)
+{
+    struct gn__io_watch *watch =
+        gn__container_of(task, struct gn__io_watch, task);
+    struct gn__pollset *set = watch->set;
+    /* It may have asked for less since. */
+    short revents = watch->revents & (watch->events | POLLERR | POLLHUP);
+
+    watch->revents = 0;
+    if (watch->muted)
+        (void)control(set, watch, EPOLL_CTL_MOD, watch->fd, watch->events);
+    watch->muted = false;
+    if (revents && watch->events & ~GN__IO_EDGE)
+        watch->ready(watch, revents);
+}
+
+static void forget_found(struct gn__pollset *set, struct gn__io_watch *watch)
+{
+    if (watch->revents)
+        set->ops->cancel(set, &watch->task);
+    watch->revents = 0;
+    watch->muted = false;
+}
+
+static int watch_new(struct gn__pollset *set, struct gn__io_watch *watch)
+{
+    int err = take_slot(set, watch);
+
+    if (err)
+        return err;
+    watch->set = set;
+    watch->events = 0;
+    watch->revents = 0;
+    watch->muted = false;
+    watch->task.run = watch_run;
+    watch->task.account = watch->account;
+    return 0;
+}
+
 int gn__pollset_watch(struct gn__pollset *set, struct gn__io_watch *watch,
                       int fd, short events)
 {
     bool is_new = !watch->slot;
-    int err;
+    int err = is_new ? watch_new(set, watch) : 0;
 
-    if (is_new) {
-        err = take_slot(set, watch);
-        if (err)
-            return err;
-        watch->events = 0;
-    }
+    if (err)
+        return err;
     err = change(set, watch, fd, events);
     if (err) {
         if (is_new)
@@ -139,6 +186,7 @@ int gn__pollset_watch(struct gn__pollset *set, struct gn__io_watch *watch,
     }
     watch->fd = fd;
     watch->events = events;
+    watch->muted = false; /* The kernel has been asked anew. */
     return 0;
 }
 
@@ -147,23 +195,38 @@ void gn__pollset_unwatch(struct gn__pollset *set, struct gn__io_watch *watch)
     /* It fails when the descriptor has been closed, and need not do more. */
     (void)change(set, watch, watch->fd, 0);
     watch->events = 0;
+    forget_found(set, watch);
     give_slot(set, watch);
 }
 
-static void tell_one(struct gn__pollset *set, const struct epoll_event *event)
+static void mute(struct gn__pollset *set, struct gn__io_watch *watch)
+{
+    if (watch->muted || watch->events & GN__IO_EDGE)
+        return;
+    watch->muted = !control(set, watch, EPOLL_CTL_MOD, watch->fd, GN__IO_EDGE);
+}
+
+/* False: it was found by this run already, and so has been everything. */
+static bool found(struct gn__pollset *set, const struct epoll_event *event)
 {
     uint32_t index = (uint32_t)event->data.u64;
     const struct gn__pollset_slot *slot = &set->slots[index];
     struct gn__io_watch *watch = slot->watch;
-    short revents;
+    bool queued;
 
     if (!watch || slot->use != event->data.u64 >> 32)
-        return;
-    /* It may have asked for less since. */
-    revents =
-        (short)(event->events & (uint32_t)(watch->events | POLLERR | POLLHUP));
-    if (revents && watch->events & ~GN__IO_EDGE)
-        watch->ready(watch, revents);
+        return true;
+    queued = watch->revents;
+    watch->revents |= (short)event->events;
+    if (!queued) {
+        watch->found_in = set->n_runs;
+        set->ops->queue(set, &watch->task);
+    } else if (watch->found_in == set->n_runs) {
+        return false;
+    } else {
+        mute(set, watch);
+    }
+    return true;
 }
 
 void gn__pollset_wait(struct gn__pollset *set, int timeout_ms,
@@ -175,13 +238,26 @@ void gn__pollset_wait(struct gn__pollset *set, int timeout_ms,
     while (out->n < 0 && errno == EINTR);
 }
 
-void gn__pollset_tell(struct gn__pollset *set,
+static bool found_all(struct gn__pollset *set,
                       const struct gn__pollset_events *events)
 {
+    bool more = true;
     int i;
 
     for (i = 0; i < events->n; i++)
-        tell_one(set, &events->event[i]);
+        more = found(set, &events->event[i]) && more;
+    return more;
+}
+
+void gn__pollset_tell(struct gn__pollset *set,
+                      struct gn__pollset_events *events)
+{
+    unsigned fetches = N_FETCHES;
+
+    set->n_runs++;
+    while (found_all(set, events) && events->n == GN__POLLSET_EVENTS &&
+           --fetches)
+        gn__pollset_wait(set, 0, events);
 }
 
 void gn__pollset_run(struct gn__pollset *set)

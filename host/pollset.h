@@ -4,17 +4,28 @@
 
 /*
  * The watches of a driver on an epoll descriptor of their own: what a loop has
- * to look at is that one descriptor, however many there are.
+ * to look at is that one descriptor, however many there are. One that is ready
+ * becomes a task of its account, and is told when that has its turn.
  */
 #include <sys/epoll.h>
 
 #include "base/io.h"
 
-/** Events fetched at once; the rest comes with the loop's next turn. */
+/** Events fetched at once. */
 #define GN__POLLSET_EVENTS 64
 
+struct gn__pollset;
+
+/** What stands behind it: where tasks are queued. */
+struct gn__pollset_ops {
+    void (*queue)(struct gn__pollset *set, struct gn__notice *task);
+    void (*cancel)(struct gn__pollset *set, struct gn__notice *task);
+};
+
 struct gn__pollset {
-    int fd; /* the epoll descriptor; close-on-exec */
+    const struct gn__pollset_ops *ops;
+    int fd;          /* the epoll descriptor; close-on-exec */
+    uint32_t n_runs; /* that have begun */
     struct gn__mem mem;
     struct gn__pollset_slot *slots;
     uint32_t n_slots;
@@ -22,6 +33,7 @@ struct gn__pollset {
 };
 
 GN_WARN_UNUSED int gn__pollset_init(struct gn__pollset *set,
+                                    const struct gn__pollset_ops *ops,
                                     const struct gn__mem *mem);
 void gn__pollset_done(struct gn__pollset *set);
 
@@ -41,9 +53,10 @@ struct gn__pollset_events {
  *  a signal does not end it. */
 void gn__pollset_wait(struct gn__pollset *set, int timeout_ms,
                       struct gn__pollset_events *out);
-/** Call them. One may end the watch of another: that one is not called. */
+/** Queue them, and what is ready besides if there were as many as can be
+ *  fetched at once; a bounded number. */
 void gn__pollset_tell(struct gn__pollset *set,
-                      const struct gn__pollset_events *events);
+                      struct gn__pollset_events *events);
 /** Both, without waiting. */
 void gn__pollset_run(struct gn__pollset *set);
 

@@ -63,7 +63,7 @@ static void shut(struct gn_publication *pub)
     pub->ops->end(pub);
 }
 
-static void run_gone(struct gn__io_task *task)
+static void run_gone(struct gn__notice *task)
 {
     struct gn_publication *pub =
         gn__container_of(task, struct gn_publication, gone);

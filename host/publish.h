@@ -73,7 +73,7 @@ struct gn_publication {
     struct gn__io_watch watch;
     struct gn__io_timer timer; /* streams: accept again; else flows are idle */
     struct gn__io_end end;
-    struct gn__io_task gone;
+    struct gn__notice gone;
     bool paused;
     bool closing;
     struct gn__list clients;  /* visits; flows without an answer, those that

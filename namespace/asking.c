@@ -35,6 +35,11 @@ const struct gn__mem *gn__ns_mem(const struct gn_namespace *ns)
     return &ns->engine->net.mem;
 }
 
+struct gn__account *gn__ns_account(const struct gn_namespace *ns)
+{
+    return ns->account;
+}
+
 bool gn__ns_is_system(const struct gn_namespace *ns)
 {
     return ns->kernel != NULL;

@@ -35,6 +35,8 @@ struct gn__asking {
 struct gn__engine *gn__ns_engine(const struct gn_namespace *ns);
 
 const struct gn__mem *gn__ns_mem(const struct gn_namespace *ns);
+/** Whose the callbacks are that it causes; as long as @ns is. */
+struct gn__account *gn__ns_account(const struct gn_namespace *ns);
 
 /**
  * Under the lock: a lookup begins. Until gn__ns_asked() it counts, and @wait->fire

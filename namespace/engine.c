@@ -44,7 +44,7 @@ static void init_lists(struct gn__engine *engine)
     gn__heap_init(&engine->events);
     gn__list_init(&engine->gate_blocks);
     gn__list_init(&engine->changed);
-    gn__list_init(&engine->notices);
+    gn__sched_init(&engine->notices);
     gn__list_init(&engine->wakes);
     gn__list_init(&engine->fds);
     gn__list_init(&engine->networks);
@@ -109,6 +109,7 @@ static void engine_destroy(struct gn__engine *engine)
     struct gn__mem mem = engine->net.mem;
 
     drop_packets(engine);
+    gn__sched_done(&engine->notices);
     gn__gates_done(engine);
     gn__table_done(&engine->ports);
     gn__netstack_done(&engine->net);
@@ -186,17 +187,12 @@ void gn__event_disarm(struct gn__engine *engine, struct gn__event *event)
 
 void gn__notice_queue(struct gn__engine *engine, struct gn__notice *notice)
 {
-    if (!notice->link.next)
-        gn__list_init(&notice->link);
-    if (gn__list_empty(&notice->link))
-        gn__list_add_tail(&engine->notices, &notice->link);
+    gn__sched_queue(&engine->notices, notice);
 }
 
 void gn__notice_cancel(struct gn__engine *engine, struct gn__notice *notice)
 {
-    (void)engine;
-    if (notice->link.next)
-        gn__list_del(&notice->link);
+    gn__sched_cancel(&engine->notices, notice);
 }
 
 /* ---- one entry ---- */
@@ -366,7 +362,7 @@ void gn__engine_leave(struct gn__engine *engine)
     settle(engine);
     next = next_deadline(engine, next);
     atomic_store_explicit(&engine->next, next, memory_order_relaxed);
-    if (!gn__list_empty(&engine->notices))
+    if (engine->notices.n)
         next = 0;
     kick = arm_driver(engine, next);
     gn__list_init(&wakes);
@@ -398,22 +394,60 @@ void gn__engine_run(struct gn__engine *engine)
     gn__engine_leave(engine);
 }
 
-bool gn__engine_dispatch(struct gn__engine *engine, unsigned max)
+void gn__engine_defer(struct gn__engine *engine, struct gn__notice *notice)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    bool kick;
+
+    driver->lock(engine->driver_self, true);
+    gn__sched_queue(&engine->notices, notice);
+    kick = arm_driver(engine, 0);
+    driver->unlock(engine->driver_self);
+    if (kick)
+        driver->kick(engine->driver_self, 0);
+}
+
+void gn__engine_forget(struct gn__engine *engine, struct gn__notice *notice)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+
+    driver->lock(engine->driver_self, true);
+    gn__sched_cancel(&engine->notices, notice);
+    driver->unlock(engine->driver_self);
+}
+
+/* What the last one took is charged, and the next one taken. */
+static struct gn__notice *next_notice(struct gn__engine *engine, bool may_run,
+                                      uint64_t took_ns)
 {
     const struct gn__driver_ops *driver = engine->driver;
     struct gn__notice *notice;
-    struct gn__list *node;
+
+    driver->lock(engine->driver_self, true);
+    gn__sched_charge(&engine->notices, took_ns);
+    notice = may_run ? gn__sched_pick(&engine->notices) : NULL;
+    engine->dispatching = notice != NULL;
+    driver->unlock(engine->driver_self);
+    return notice;
+}
+
+bool gn__engine_dispatch(struct gn__engine *engine, unsigned max)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    uint64_t start = driver->now(engine->driver_self);
+    uint64_t from, now = start;
+    struct gn__notice *notice;
     unsigned n;
 
+    from = now;
     for (n = 0;; n++) {
-        driver->lock(engine->driver_self, true);
-        node = n < max ? gn__list_pop(&engine->notices) : NULL;
-        engine->dispatching = node != NULL;
-        driver->unlock(engine->driver_self);
-        if (!node)
+        notice = next_notice(
+            engine, n < max && now - start < GN__ENGINE_TURN_NS, now - from);
+        if (!notice)
             return n > 0;
-        notice = gn__container_of(node, struct gn__notice, link);
+        from = now;
         notice->run(notice);
+        now = driver->now(engine->driver_self);
     }
 }
 

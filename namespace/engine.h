@@ -16,7 +16,8 @@
  *                          lock, and only then wakes threads
  *
  * No lock is held in a callback: callbacks are notices, queued under the lock
- * and run by the driving thread with gn__engine_dispatch().
+ * and run by the driving thread with gn__engine_dispatch(), guest by guest
+ * (base/sched.h; docs/decisions/0016).
  *
  * Networks of one driver share an engine; a namespace can be attached only to
  * networks of its engine. The lock is one for the process (lwIP is), whatever
@@ -31,10 +32,14 @@
 #include "base/list.h"
 #include "base/ref.h"
 #include "base/rng.h"
+#include "base/sched.h"
 #include "netstack/netstack.h"
 
 /** Packets moved by one entry before it leaves the rest as "due now". */
 #define GN__ENGINE_BUDGET 64u
+/** Callbacks of one turn begin within this, ns; then descriptors are looked at
+ *  again. */
+#define GN__ENGINE_TURN_NS 500000u
 
 struct gn__engine;
 struct gn__gate;
@@ -91,12 +96,6 @@ struct gn__event {
     bool armed;
 };
 
-/** A callback that is due on the driving thread; embedded. */
-struct gn__notice {
-    struct gn__list link;                   /* empty: not queued */
-    void (*run)(struct gn__notice *notice); /* without the lock */
-};
-
 /**
  * A thread that waits; lives on its stack. One that waits for several things
  * has a waiter on the list of each: the first is the one it sleeps with, the
@@ -140,7 +139,7 @@ struct gn__engine {
     struct gn__list gate_blocks;
     uint64_t last_generation; /* of gates; also numbers namespaces */
     struct gn__list changed;  /* struct gn_sock.changed */
-    struct gn__list notices;  /* struct gn__notice */
+    struct gn__sched notices; /* callbacks that are due */
     struct gn__list wakes;    /* struct gn__waiter, after unlocking */
     struct gn__list fds;      /* struct gn__late */
     struct gn__list networks;
@@ -182,7 +181,8 @@ bool gn__engine_is_behind(const struct gn__engine *engine);
 /** For drivers, on the driving thread, without the lock: enter, run what is
  *  due, leave. */
 void gn__engine_run(struct gn__engine *engine);
-/** Run at most @max notices (callbacks); true if any ran. Driving thread. */
+/** Run notices (callbacks), at most @max, and none after GN__ENGINE_TURN_NS;
+ *  true if any ran. Driving thread. */
 bool gn__engine_dispatch(struct gn__engine *engine, unsigned max);
 
 /** Queue a packet for delivery to packet->to in this entry. */
@@ -195,6 +195,9 @@ void gn__event_arm(struct gn__engine *engine, struct gn__event *event,
 void gn__event_disarm(struct gn__engine *engine, struct gn__event *event);
 void gn__notice_queue(struct gn__engine *engine, struct gn__notice *notice);
 void gn__notice_cancel(struct gn__engine *engine, struct gn__notice *notice);
+/** The same on the driving thread, without the lock. */
+void gn__engine_defer(struct gn__engine *engine, struct gn__notice *notice);
+void gn__engine_forget(struct gn__engine *engine, struct gn__notice *notice);
 /** Is the calling thread the driving thread? */
 bool gn__engine_is_driving(const struct gn__engine *engine);
 /** The same, for calls that only the driving thread may make unless any thread

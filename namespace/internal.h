@@ -160,6 +160,7 @@ struct gn_namespace {
     char key_name[64];            /* in lower case: the key of by_name */
     char identity[GN__ADDR_TEXT]; /* what its random streams are named by */
     uint64_t id;                  /* unique in the engine */
+    struct gn__account *account;  /* of its callbacks; a reference */
     struct gn__stack stack;
     struct gn__rng rng;
     struct gn__list ifaces; /* lo first, then as they were attached */

@@ -214,10 +214,17 @@ static struct gn_namespace *ns_alloc(struct gn_network *net,
                                      const struct gn_namespace_config *config,
                                      bool gateway)
 {
-    struct gn_namespace *ns = gn__zalloc(&net->engine->net.mem, sizeof(*ns));
+    const struct gn__mem *mem = &net->engine->net.mem;
+    struct gn_namespace *ns = gn__zalloc(mem, sizeof(*ns));
 
     if (!ns)
         return NULL;
+    ns->account = gateway ? gn__account_ref(&net->engine->notices.host)
+                          : gn__account_create(mem);
+    if (!ns->account) {
+        gn__free(mem, ns, sizeof(*ns));
+        return NULL;
+    }
     gn__engine_ref(net->engine);
     ns->engine = net->engine;
     ns->home = net;
@@ -539,6 +546,7 @@ void gn__ns_end(struct gn_namespace *ns, bool silent)
     ns->pmtu = NULL;
     end_names(ns);
     ns->home = NULL;
+    gn__sched_end(&ns->engine->notices, ns->account);
 }
 
 void gn__ns_ref(struct gn_namespace *ns)
@@ -552,6 +560,7 @@ void gn__ns_unref(struct gn_namespace *ns)
 
     if (!gn__ref_give(&ns->refs))
         return;
+    gn__account_unref(ns->account);
     gn__free(&engine->net.mem, ns, sizeof(*ns));
     gn__engine_unref(engine);
 }
@@ -608,7 +617,7 @@ void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
     wait = meets_outside(ns);
     gn__ns_end(ns, flags & GN_CLOSE_SILENT);
     /* Those who are told of its end hear it before its closer returns. */
-    wait = wait || engine->dispatching || !gn__list_empty(&engine->notices);
+    wait = wait || engine->dispatching || engine->notices.n;
     wait = wait && !callback && !gn__engine_is_driving(engine);
     if (wait) {
         gn__closing_init_wait(&closing, engine);

@@ -155,6 +155,7 @@ static struct gn_namespace *namespace_of(struct gn__port *port)
 
 static void guest_free(struct gn__outside_guest *guest)
 {
+    gn__account_unref(guest->account);
     gn__free(&guest->engine->net.mem, guest, sizeof(*guest));
 }
 
@@ -209,6 +210,15 @@ static void tell_released(struct gn__notice *notice)
     gn__engine_unref(engine);
 }
 
+/* A guest behind a wire has an account of its own. NULL: no memory. */
+static struct gn__account *account_for(struct gn__port *port)
+{
+    const struct gn_namespace *ns = namespace_of(port);
+
+    return ns ? gn__account_ref(ns->account)
+              : gn__account_create(&port->net->engine->net.mem);
+}
+
 static void init_guest(struct gn__outside_guest *guest, struct gn__port *port)
 {
     struct gn_network *net = port->net;
@@ -224,6 +234,7 @@ static void init_guest(struct gn__outside_guest *guest, struct gn__port *port)
     gn__list_init(&guest->released.link);
     guest->over.fire = over_fired;
     guest->released.run = tell_released;
+    guest->released.account = guest->account;
     gn__table_init(&guest->dials, mem, secret);
     gn__table_init(&guest->flows, mem, secret);
     gn__table_init(&guest->played, mem, secret);
@@ -262,9 +273,14 @@ struct gn__outside_guest *gn__outside_guest_of(struct gn__port *port)
     guest = gn__zalloc(mem, sizeof(*guest));
     if (!guest)
         return NULL;
+    guest->account = account_for(port);
+    if (!guest->account) {
+        gn__free(mem, guest, sizeof(*guest));
+        return NULL;
+    }
     init_guest(guest, port);
     if (init_stack(guest, guest->ns ? &guest->ns->limits : &net->limits)) {
-        gn__free(mem, guest, sizeof(*guest));
+        guest_free(guest);
         return NULL;
     }
     gn__list_add_tail(&net->outside.guests, &guest->of_net);
@@ -377,6 +393,11 @@ void gn__outside_port_gone(struct gn__port *port)
         gn__engine_ref(guest->engine);
         gn__notice_queue(guest->engine, &guest->released);
     }
+    /* Whoever closes the network, or what its owner was, is told after them. */
+    if (namespace_of(port))
+        gn__sched_hand_over(&guest->engine->notices, guest->account);
+    else
+        gn__sched_end(&guest->engine->notices, guest->account);
     if (guest->stack.n_conns)
         gn__event_arm(guest->engine, &guest->over,
                       gn__now(guest->engine) + grace);

@@ -99,14 +99,16 @@ struct gn_egress {
 /** Who dials whom. user: the ops' own. */
 struct gn__outside_dial {
     struct gn_namespace *ns; /* the guest's, a reference; NULL: a frame port */
-    int type;                /* SOCK_STREAM, SOCK_DGRAM */
+    struct gn__account *account; /* the guest's, as long as the dial is */
+    int type;                    /* SOCK_STREAM, SOCK_DGRAM */
     struct gn__endpoint guest;
     struct gn__endpoint outside;
     void *user;
 };
 
 struct gn__outside_port {
-    struct gn_namespace *ns; /* a reference */
+    struct gn_namespace *ns;     /* a reference */
+    struct gn__account *account; /* the guest's, as long as the port is told */
     int type;
     struct gn__endpoint local; /* any address: all of the namespace's */
     bool v6only;               /* local is ::, and IPv4 is not meant */

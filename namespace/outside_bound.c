@@ -28,6 +28,7 @@ static void bound_free(struct gn__bound *bound)
     struct gn__engine *engine = bound->engine;
 
     gn__ns_unref(bound->pub.ns);
+    gn__account_unref(bound->pub.account);
     gn__free(&engine->net.mem, bound, sizeof(*bound));
     gn__engine_unref(engine); /* Who calls has another one. */
 }
@@ -93,6 +94,7 @@ int gn__outside_bound(struct gn_sock *sock)
         return -ENOMEM;
     bound->pub.ns = sock->ns;
     gn__ns_ref(sock->ns);
+    bound->pub.account = gn__account_ref(guest->account);
     bound->pub.type = sock->type;
     bound->pub.local = sock->local;
     bound->pub.v6only = sock->opt.v6only;
@@ -101,6 +103,7 @@ int gn__outside_bound(struct gn_sock *sock)
     bound->outside = guest->outside;
     bound->sock = sock;
     bound->notice.run = tell_bound;
+    bound->notice.account = bound->pub.account;
     gn__list_init(&bound->notice.link);
     gn__list_add_tail(&guest->bounds, &bound->of_guest);
     gn__notice_queue(bound->engine, &bound->notice);

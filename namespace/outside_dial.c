@@ -104,6 +104,7 @@ void gn__dial_free(struct gn__dial *dial)
     struct gn__engine *engine = dial->engine;
     struct gn_namespace *ns = dial->pub.ns;
 
+    gn__account_unref(dial->pub.account);
     gn__free(&engine->net.mem, dial, sizeof(*dial));
     if (ns)
         gn__ns_unref(ns);
@@ -197,6 +198,7 @@ static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
     dial->pub.ns = guest->ns;
     if (guest->ns)
         gn__ns_ref(guest->ns);
+    dial->pub.account = gn__account_ref(guest->account);
     dial->pub.type = (int)key->type;
     dial->pub.guest = key->guest;
     dial->pub.outside = key->outside;
@@ -205,6 +207,7 @@ static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
     dial->outside = guest->outside;
     dial->guest = guest;
     dial->notice.run = tell;
+    dial->notice.account = dial->pub.account;
     gn__list_init(&dial->notice.link);
     gn__outside_queue_init(&dial->waiting);
     gn__notice_queue(dial->engine, &dial->notice);

@@ -150,6 +150,7 @@ void gn__flow_free(struct gn__outside_flow *flow)
 
     while ((packet = gn__flow_take(flow)))
         gn__packet_free(packet);
+    gn__account_unref(flow->notice.account);
     gn__free(&engine->net.mem, flow, sizeof(*flow));
     gn__engine_unref(engine); /* Who calls has another one. */
 }
@@ -317,6 +318,7 @@ static void flow_enlist(struct gn__outside_flow *flow,
     flow->engine = guest->engine;
     gn__engine_ref(flow->engine);
     flow->guest = guest;
+    flow->notice.account = gn__account_ref(guest->account);
     flow->places[0].set = outgoing ? &guest->flows_out : &guest->flows_in;
     flow->began_at = flow->used_at = gn__now(flow->engine);
     for (i = 0; i < 2; i++) {

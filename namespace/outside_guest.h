@@ -49,6 +49,7 @@ struct gn__outside_guest {
     struct gn_network *net;
     struct gn__port *port;       /* NULL: a ghost */
     struct gn_namespace *ns;     /* NULL: a frame port, or a ghost */
+    struct gn__account *account; /* of what it causes; a reference */
     struct gn__outside *outside; /* NULL: it has no hooks */
     struct gn__stack stack;
     struct gn__listener *hidden; /* takes SYNs that were dialled; NULL: not yet
@@ -104,7 +105,7 @@ struct gn__outside_flow {
     struct gn__outside_flow_config config;
     struct gn__outside_queue queue;
     struct gn__packet *left; /* queued when it was over, charged to nobody */
-    struct gn__notice notice;
+    struct gn__notice notice; /* its account is a reference */
     struct gn__event idle;
     uint64_t began_at;
     uint64_t used_at;

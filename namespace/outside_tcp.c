@@ -313,15 +313,19 @@ static struct gn__conn *feed(struct gn__outside_guest *guest,
     return gn__tcp_adopt(guest->hidden, sock);
 }
 
+/* The host's, but what it causes is the guest's. */
 static int open_sock(struct gn__outside_guest *guest,
                      const struct gn__endpoint *outside, struct gn_sock **out)
 {
     int err = gn__sock_create(guest->net->gateway, &gn__sock_tcp,
                               gn__addr_family(&outside->addr), out);
 
-    if (!err)
-        (*out)->nonblock = true;
-    return err;
+    if (err)
+        return err;
+    (*out)->nonblock = true;
+    gn__account_unref((*out)->account);
+    (*out)->account = gn__account_ref(guest->account);
+    return 0;
 }
 
 static int accept_syn(struct gn__outside_guest *guest, struct gn__dial *dial,

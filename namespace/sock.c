@@ -94,6 +94,7 @@ int gn__sock_create(struct gn_namespace *ns, const struct gn__sock_ops *ops,
     ops->init(sock);
     default_options(sock);
     gn__ns_ref(ns);
+    sock->account = gn__account_ref(ns->account);
     ns->n_socks++;
     gn__list_add_tail(&ns->socks, &sock->of_ns);
     *out = sock;
@@ -112,6 +113,7 @@ void gn__sock_discard(struct gn_sock *sock)
     struct gn_namespace *ns = sock->ns;
 
     unlink_sock(sock);
+    gn__account_unref(sock->account);
     gn__free(&sock->engine->net.mem, sock, sock->ops->size);
     gn__ns_unref(ns);
 }
@@ -246,6 +248,7 @@ void gn_sock_unref(struct gn_sock *sock)
     if (sock->ops->done)
         sock->ops->done(sock);
     ns = sock->ns;
+    gn__account_unref(sock->account);
     gn__free(&sock->engine->net.mem, sock, sock->ops->size);
     gn__ns_unref(ns);
 }

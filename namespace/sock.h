@@ -177,7 +177,8 @@ struct gn__sock_opt {
 /* What a send or receive touches stands together at the end, where what the
  * backend adds follows: with thousands of sockets that is what counts. */
 struct gn_sock {
-    struct gn_namespace *ns; /* a reference, also when dead */
+    struct gn_namespace *ns;     /* a reference, also when dead */
+    struct gn__account *account; /* of its callbacks; a reference */
     struct gn__list of_ns;
     struct gn__list groups; /* struct membership, sock_group.c */
     struct gn__endpoint local;

@@ -25,6 +25,7 @@ void gn__stream_hook_init(struct gn__stream_hook *hook, struct gn_sock *sock,
     gn__list_init(&hook->wait.link);
     gn__list_init(&hook->notice.link);
     hook->notice.run = run;
+    hook->notice.account = sock->account;
 }
 
 void gn__stream_hook_done(struct gn__stream_hook *hook)

@@ -162,6 +162,7 @@ static int watch_make(struct gn_sock *sock)
         return -ENOMEM;
     watch->notice.run = watch_run;
     watch->engine = sock->engine;
+    watch->notice.account = sock->account;
     watch->sock = sock;
     gn__list_init(&watch->stoppers);
     sock->watch = watch;

@@ -320,6 +320,7 @@ static int begin(void *self, struct gn_lookup *outer)
     pass->outer = outer;
     pass->resolver = faults->inner;
     pass->delay.fire = delay_over;
+    pass->delay.account = outer->home->account;
     gn_lookup_set_user(outer, pass);
     decide(faults, &outer->question, pass, &delay_ms);
     if (delay_ms)

@@ -51,7 +51,7 @@ static void post(struct gn_lookup *lookup)
     home->post(home);
 }
 
-static void run_ended(struct gn__io_task *task)
+static void run_ended(struct gn__notice *task)
 {
     struct gn_lookup *lookup = gn__container_of(task, struct gn_lookup, task);
 
@@ -62,6 +62,7 @@ static void end_later(struct gn_lookup *lookup)
 {
     lookup->resolver = NULL;
     lookup->task.run = run_ended;
+    lookup->task.account = lookup->home->account;
     gn__io_defer(lookup->home->io, &lookup->task);
 }
 

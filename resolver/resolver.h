@@ -83,7 +83,8 @@ void gn__result_done(struct gn__result *result, const struct gn__mem *mem);
 struct gn__lookup_home {
     struct gn__io *io;
     const struct gn__mem *mem;
-    struct gn_namespace *ns; /* who asks; only passed on */
+    struct gn_namespace *ns;     /* who asks; only passed on */
+    struct gn__account *account; /* the same, as tasks know it */
     /**
      * A lookup was answered by a thread that does not drive: call
      * gn__lookup_arrived() on the one that does, soon. Any thread.
@@ -109,7 +110,7 @@ struct gn_lookup {
     struct gn_resolver *resolver; /* who is asked; NULL: nobody */
     void *user;                   /* the resolver's */
     void (*ended)(struct gn_lookup *lookup);
-    struct gn__io_task task; /* runs ended() */
+    struct gn__notice task; /* runs ended() */
     struct gn_lookup *next_posted;
     _Atomic int state;
     bool starting; /* inside the resolver's operation */

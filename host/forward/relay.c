@@ -43,7 +43,7 @@ struct gn__relay {
     struct gn_sock *sock;
     struct gn__io_watch watch;
     struct gn__stream_hook hook;
-    struct gn__io_task again;
+    struct gn__notice again;
     struct gn__io_timer retry;
     struct gn__io_end end;
     gn__relay_cb ended;
@@ -376,7 +376,7 @@ static void sock_ready(struct gn__notice *notice)
     take_turn(relay);
 }
 
-static void go_on(struct gn__io_task *task)
+static void go_on(struct gn__notice *task)
 {
     take_turn(gn__container_of(task, struct gn__relay, again));
 }
@@ -415,8 +415,11 @@ static struct gn__relay *create(const struct gn__relay_config *config)
     relay->ask = true;
     set_options(config);
     relay->watch.ready = fd_ready;
+    relay->watch.account = relay->sock->account;
     relay->again.run = go_on;
+    relay->again.account = relay->sock->account;
     relay->retry.fire = try_again;
+    relay->retry.account = relay->sock->account;
     relay->end.run = network_closes;
     gn__stream_hook_init(&relay->hook, relay->sock, sock_ready);
     return relay;

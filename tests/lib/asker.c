@@ -13,7 +13,7 @@
 
 static struct asker *of_io(struct gn__io *io)
 {
-    return gn__container_of(io, struct asker, io);
+    return gn__container_of(io, struct asker, turns.io);
 }
 
 static struct asker *of_home(struct gn__lookup_home *home)
@@ -36,7 +36,13 @@ static void done(struct gn__io *io)
     (void)io;
 }
 
-static const struct gn__io_ops ops = {.now = now, .rearm = rearm, .done = done};
+static const struct gn__io_ops ops = {
+    .now = now,
+    .rearm = rearm,
+    .queue = gn_test_turns_queue,
+    .cancel = gn_test_turns_cancel,
+    .done = done,
+};
 
 static void post(struct gn__lookup_home *home)
 {
@@ -53,10 +59,10 @@ void asker_init(struct asker *asker)
     memset(asker, 0, sizeof(*asker));
     gn_test_heap_init(&asker->heap);
     gn__mem_init(&asker->mem, &asker->heap.alloc);
-    gn__io_init(&asker->io, &ops, &asker->mem);
+    gn_test_turns_init(&asker->turns, &ops, &asker->mem);
     asker->now = 1;
     asker->thread = pthread_self();
-    asker->home.io = &asker->io;
+    asker->home.io = &asker->turns.io;
     asker->home.mem = &asker->mem;
     asker->home.post = post;
     asker->home.is_driving = is_driving;
@@ -64,7 +70,7 @@ void asker_init(struct asker *asker)
 
 void asker_done(struct asker *asker)
 {
-    assert_int_equal(gn__io_deadline(&asker->io), UINT64_MAX);
+    assert_int_equal(gn_test_turns_deadline(&asker->turns), UINT64_MAX);
     gn_test_heap_done(&asker->heap);
 }
 
@@ -137,12 +143,12 @@ void asker_pass(struct asker *asker, uint64_t ns)
             asker->posts--;
             gn__lookup_arrived(&asker->home);
         }
-        next = gn__io_deadline(&asker->io);
+        next = gn_test_turns_deadline(&asker->turns);
         if (next > until)
             break;
         if (next > asker->now)
             asker->now = next;
-        (void)gn__io_run(&asker->io, 16);
+        (void)gn_test_turns_run(&asker->turns, 16);
     }
     if (!asker->over)
         asker->now = until;

@@ -10,13 +10,14 @@
 
 #include "resolver/resolver.h"
 #include "tests/lib/heap.h"
+#include "tests/lib/turns.h"
 
 #define ASKER_MS 1000000ull
 
 struct asker {
     struct gn_test_heap heap;
     struct gn__mem mem;
-    struct gn__io io;
+    struct gn_test_turns turns;
     struct gn__lookup_home home;
     uint64_t now;
     pthread_t thread;

@@ -10,6 +10,9 @@
 
 #include <cmocka.h>
 
+#include "namespace/engine.h"
+#include "sim/sim.h"
+
 static struct gn_test_desk *desk_of(struct gn__io *io)
 {
     return gn__container_of(io, struct gn_test_desk, io);
@@ -23,6 +26,17 @@ static uint64_t now(struct gn__io *io)
 static void rearm(struct gn__io *io)
 {
     (void)io;
+}
+
+/* As the clock's own networks do: accounts are those of its engine. */
+static void queue(struct gn__io *io, struct gn__notice *task)
+{
+    gn__engine_defer(gn__clock_engine(desk_of(io)->clock), task);
+}
+
+static void cancel(struct gn__io *io, struct gn__notice *task)
+{
+    gn__engine_forget(gn__clock_engine(desk_of(io)->clock), task);
 }
 
 static int watch(struct gn__io *io, struct gn__io_watch *watch, int fd,
@@ -68,6 +82,8 @@ void gn_test_desk_init(struct gn_test_desk *desk, struct gn_clock *clock,
     static const struct gn__io_ops ops = {
         .now = now,
         .rearm = rearm,
+        .queue = queue,
+        .cancel = cancel,
         .watch = watch,
         .unwatch = unwatch,
         .hold = hold,
@@ -99,6 +115,6 @@ void gn_test_desk_turn(struct gn_test_desk *desk)
 
         watch->ready(watch, (short)event.events);
     }
-    (void)gn__io_run(&desk->io, 16);
+    gn__io_run(&desk->io, 16);
     gn_clock_advance(desk->clock, 10000);
 }

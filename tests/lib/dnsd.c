@@ -155,7 +155,7 @@ static void drop(struct gn_test_dnsd_conn *conn)
 {
     if (conn->fd < 0)
         return;
-    gn__io_unwatch(&conn->dnsd->pollio->io, &conn->watch);
+    gn__io_unwatch(&conn->dnsd->pollio->turns.io, &conn->watch);
     close(conn->fd);
     conn->fd = -1;
 }
@@ -266,7 +266,8 @@ static void tcp_ready(struct gn__io_watch *watch, short revents)
     conn->n_in = 0;
     conn->watch.ready = conn_ready;
     assert_int_equal(
-        gn__io_watch(&dnsd->pollio->io, &conn->watch, conn->fd, POLLIN), 0);
+        gn__io_watch(&dnsd->pollio->turns.io, &conn->watch, conn->fd, POLLIN),
+        0);
 }
 
 /* ---- from beginning to end ---- */
@@ -335,8 +336,10 @@ void gn_test_dnsd_init_at(
              ntohs(addr.sin_port));
     dnsd->udp.ready = udp_ready;
     dnsd->tcp.ready = tcp_ready;
-    assert_int_equal(gn__io_watch(&pollio->io, &dnsd->udp, udp, POLLIN), 0);
-    assert_int_equal(gn__io_watch(&pollio->io, &dnsd->tcp, tcp, POLLIN), 0);
+    assert_int_equal(gn__io_watch(&pollio->turns.io, &dnsd->udp, udp, POLLIN),
+                     0);
+    assert_int_equal(gn__io_watch(&pollio->turns.io, &dnsd->tcp, tcp, POLLIN),
+                     0);
 }
 
 void gn_test_dnsd_done(struct gn_test_dnsd *dnsd)
@@ -345,8 +348,8 @@ void gn_test_dnsd_done(struct gn_test_dnsd *dnsd)
 
     for (i = 0; i < GN_TEST_DNSD_CONNS; i++)
         drop(&dnsd->conns[i]);
-    gn__io_unwatch(&dnsd->pollio->io, &dnsd->udp);
-    gn__io_unwatch(&dnsd->pollio->io, &dnsd->tcp);
+    gn__io_unwatch(&dnsd->pollio->turns.io, &dnsd->udp);
+    gn__io_unwatch(&dnsd->pollio->turns.io, &dnsd->tcp);
     close(dnsd->udp.fd);
     close(dnsd->tcp.fd);
 }

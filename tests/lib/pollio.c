@@ -28,7 +28,7 @@ static int watch(struct gn__io *io, struct gn__io_watch *watch, int fd,
                  short events)
 {
     struct gn_test_pollio *pollio =
-        gn__container_of(io, struct gn_test_pollio, io);
+        gn__container_of(io, struct gn_test_pollio, turns.io);
 
     if (pollio->refuse)
         return pollio->refuse;
@@ -46,7 +46,7 @@ static int watch(struct gn__io *io, struct gn__io_watch *watch, int fd,
 static void unwatch(struct gn__io *io, struct gn__io_watch *watch)
 {
     struct gn_test_pollio *pollio =
-        gn__container_of(io, struct gn_test_pollio, io);
+        gn__container_of(io, struct gn_test_pollio, turns.io);
     struct gn__io_watch *last = pollio->watches[--pollio->n_watches];
 
     pollio->watches[watch->slot - 1] = last;
@@ -69,6 +69,8 @@ void gn_test_pollio_init(struct gn_test_pollio *pollio)
     static const struct gn__io_ops ops = {
         .now = now,
         .rearm = rearm,
+        .queue = gn_test_turns_queue,
+        .cancel = gn_test_turns_cancel,
         .watch = watch,
         .unwatch = unwatch,
         .hold = hold,
@@ -78,14 +80,14 @@ void gn_test_pollio_init(struct gn_test_pollio *pollio)
     pollio->n_watches = 0;
     pollio->refuse = 0;
     gn__mem_init(&pollio->mem, NULL);
-    gn__io_init(&pollio->io, &ops, &pollio->mem);
+    gn_test_turns_init(&pollio->turns, &ops, &pollio->mem);
 }
 
 void gn_test_pollio_done(struct gn_test_pollio *pollio)
 {
-    gn__io_done(&pollio->io);
+    gn__io_done(&pollio->turns.io);
     assert_int_equal(pollio->n_watches, 0);
-    assert_int_equal(gn__io_deadline(&pollio->io), UINT64_MAX);
+    assert_int_equal(gn_test_turns_deadline(&pollio->turns), UINT64_MAX);
 }
 
 static bool is_watched(const struct gn_test_pollio *pollio,
@@ -102,8 +104,8 @@ static bool is_watched(const struct gn_test_pollio *pollio,
 
 static int until_deadline(struct gn_test_pollio *pollio, int ms)
 {
-    uint64_t deadline = gn__io_deadline(&pollio->io);
-    uint64_t time = now(&pollio->io);
+    uint64_t deadline = gn_test_turns_deadline(&pollio->turns);
+    uint64_t time = now(&pollio->turns.io);
 
     if (deadline <= time)
         return 0;
@@ -128,15 +130,15 @@ void gn_test_pollio_turn(struct gn_test_pollio *pollio, int ms)
                 watches[i]->ready(watches[i], fds[i].revents);
         }
     }
-    (void)gn__io_run(&pollio->io, 64);
+    (void)gn_test_turns_run(&pollio->turns, 64);
 }
 
 bool gn_test_pollio_until(struct gn_test_pollio *pollio, const bool *done,
                           int ms)
 {
-    uint64_t end = now(&pollio->io) + (uint64_t)ms * 1000000;
+    uint64_t end = now(&pollio->turns.io) + (uint64_t)ms * 1000000;
 
-    while (!*done && now(&pollio->io) < end)
+    while (!*done && now(&pollio->turns.io) < end)
         gn_test_pollio_turn(pollio, 10);
     return *done;
 }

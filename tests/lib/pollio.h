@@ -6,12 +6,12 @@
  * A struct gn__io on poll(2), for tests of what is written against it: the test
  * itself is the driving thread. Real time.
  */
-#include "base/io.h"
+#include "tests/lib/turns.h"
 
 #define GN_TEST_POLLIO_WATCHES 64u
 
 struct gn_test_pollio {
-    struct gn__io io;
+    struct gn_test_turns turns;
     struct gn__mem mem;
     struct gn__io_watch *watches[GN_TEST_POLLIO_WATCHES];
     unsigned n_watches;

@@ -2,6 +2,7 @@
 #include "host/pollset.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct fixture {
     struct gn_test_heap heap;
     struct gn__mem mem;
     struct gn__pollset set;
+    struct gn__sched sched;
     struct one {
         struct gn__io_watch watch; /* first */
         struct fixture *f;
@@ -38,6 +40,33 @@ static void ready(struct gn__io_watch *watch, short revents)
         one->also(one);
 }
 
+static struct fixture *of_set(struct gn__pollset *set)
+{
+    return gn__container_of(set, struct fixture, set);
+}
+
+static void queue(struct gn__pollset *set, struct gn__notice *task)
+{
+    gn__sched_queue(&of_set(set)->sched, task);
+}
+
+static void cancel(struct gn__pollset *set, struct gn__notice *task)
+{
+    gn__sched_cancel(&of_set(set)->sched, task);
+}
+
+static const struct gn__pollset_ops ops = {.queue = queue, .cancel = cancel};
+
+/* Find what is ready, and tell @max of it. */
+static void turn(struct fixture *f, unsigned max)
+{
+    struct gn__notice *task;
+
+    gn__pollset_run(&f->set);
+    while (max-- && (task = gn__sched_pick(&f->sched)))
+        task->run(task);
+}
+
 static int setup(void **state)
 {
     struct fixture *f = test_calloc(1, sizeof(*f));
@@ -45,7 +74,8 @@ static int setup(void **state)
 
     gn_test_heap_init(&f->heap);
     gn__mem_init(&f->mem, &f->heap.alloc);
-    assert_int_equal(gn__pollset_init(&f->set, &f->mem), 0);
+    gn__sched_init(&f->sched);
+    assert_int_equal(gn__pollset_init(&f->set, &ops, &f->mem), 0);
     for (i = 0; i < N; i++) {
         f->ones[i].f = f;
         f->ones[i].watch.ready = ready;
@@ -59,6 +89,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
 
     gn__pollset_done(&f->set);
+    gn__sched_done(&f->sched);
     gn_test_heap_done(&f->heap);
     test_free(f);
     return 0;
@@ -96,16 +127,16 @@ static void a_watch_is_told_of_what_it_asks_for(void **state)
     int fd = event(true);
 
     assert_int_equal(watch(&f->ones[0], fd, POLLIN), 0);
-    gn__pollset_run(&f->set);
+    turn(f, UINT_MAX);
     assert_int_equal(f->ones[0].revents, POLLIN);
     assert_int_equal(watch(&f->ones[0], fd, POLLOUT), 0);
-    gn__pollset_run(&f->set);
+    turn(f, UINT_MAX);
     assert_int_equal(f->ones[0].revents, POLLOUT);
     assert_int_equal(watch(&f->ones[0], fd, POLLIN | POLLOUT), 0);
-    gn__pollset_run(&f->set);
+    turn(f, UINT_MAX);
     assert_int_equal(f->ones[0].revents, POLLIN | POLLOUT);
     unwatch(&f->ones[0]);
-    gn__pollset_run(&f->set);
+    turn(f, UINT_MAX);
     assert_int_equal(f->ones[0].n, 3);
     close(fd);
 }
@@ -119,14 +150,14 @@ static void a_level_is_told_again_and_an_edge_is_not(void **state)
     assert_int_equal(watch(&f->ones[0], level, POLLIN), 0);
     assert_int_equal(watch(&f->ones[1], edge, POLLIN | GN__IO_EDGE), 0);
     for (i = 0; i < 3; i++)
-        gn__pollset_run(&f->set);
+        turn(f, UINT_MAX);
     assert_int_equal(f->ones[0].n, 3);
     assert_int_equal(f->ones[1].n, 1);
     fill(edge); /* Without its having been emptied. */
-    gn__pollset_run(&f->set);
+    turn(f, UINT_MAX);
     assert_int_equal(f->ones[1].n, 2);
     assert_int_equal(watch(&f->ones[1], edge, POLLIN | GN__IO_EDGE), 0);
-    gn__pollset_run(&f->set);
+    turn(f, UINT_MAX);
     assert_int_equal(f->ones[1].n, 3); /* Asking again shows what is there. */
     unwatch(&f->ones[0]);
     unwatch(&f->ones[1]);
@@ -142,13 +173,13 @@ static void who_asks_for_nothing_is_not_told_of_a_hang_up(void **state)
     assert_int_equal(pipe(fds), 0);
     assert_int_equal(watch(&f->ones[0], fds[0], 0), 0);
     close(fds[1]);
-    gn__pollset_run(&f->set);
+    turn(f, UINT_MAX);
     assert_int_equal(f->ones[0].n, 0);
     assert_int_equal(watch(&f->ones[0], fds[0], POLLIN), 0);
-    gn__pollset_run(&f->set);
+    turn(f, UINT_MAX);
     assert_int_equal(f->ones[0].revents, POLLHUP);
     assert_int_equal(watch(&f->ones[0], fds[0], 0), 0);
-    gn__pollset_run(&f->set);
+    turn(f, UINT_MAX);
     assert_int_equal(f->ones[0].n, 1);
     unwatch(&f->ones[0]);
     close(fds[0]);
@@ -175,7 +206,7 @@ static void what_is_unwatched_in_a_callback_is_not_called(void **state)
         f->ones[i].also = unwatch_all;
         assert_int_equal(watch(&f->ones[i], fds[i], POLLIN), 0);
     }
-    gn__pollset_run(&f->set);
+    turn(f, UINT_MAX);
     assert_int_equal(f->ones[0].n + f->ones[1].n + f->ones[2].n, 1);
     for (i = 0; i < 3; i++)
         close(fds[i]);
@@ -204,11 +235,11 @@ static void a_reused_slot_hears_nothing_of_its_predecessor(void **state)
         f->ones[i].also = replace;
         assert_int_equal(watch(&f->ones[i], fds[i], POLLIN), 0);
     }
-    gn__pollset_run(&f->set);
+    turn(f, UINT_MAX);
     assert_int_equal(f->ones[0].n + f->ones[1].n, 1);
     assert_int_equal(f->ones[2].n, 0);
     f->ones[0].also = f->ones[1].also = NULL;
-    gn__pollset_run(&f->set);
+    turn(f, UINT_MAX);
     assert_int_equal(f->ones[2].revents, POLLOUT);
     for (i = 0; i < 3; i++) {
         if (f->ones[i].watch.slot)
@@ -237,7 +268,7 @@ static void what_is_no_longer_asked_for_is_not_told(void **state)
         f->ones[i].also = quiet_the_other;
         assert_int_equal(watch(&f->ones[i], fds[i], POLLIN), 0);
     }
-    gn__pollset_run(&f->set);
+    turn(f, UINT_MAX);
     assert_int_equal(f->ones[0].n + f->ones[1].n, 1);
     for (i = 0; i < 2; i++) {
         unwatch(&f->ones[i]);
@@ -254,13 +285,68 @@ static void more_than_are_fetched_at_once_all_come(void **state)
     for (i = 0; i < N; i++)
         assert_int_equal(watch(&f->ones[i], event(true), POLLIN), 0);
     for (i = 0; i < 4; i++)
-        gn__pollset_run(&f->set);
+        turn(f, UINT_MAX);
     for (n = 0, i = 0; i < N; i++) {
         n += f->ones[i].n > 0;
         close(f->ones[i].watch.fd);
         unwatch(&f->ones[i]); /* The wrong order is survived. */
     }
     assert_int_equal(n, N);
+}
+
+/* ---- those that wait for their turn ---- */
+
+static void who_waits_for_its_turn_is_told_once(void **state)
+{
+    struct fixture *f = *state;
+    int fd = event(true);
+    unsigned i;
+
+    assert_int_equal(watch(&f->ones[0], fd, POLLIN), 0);
+    for (i = 0; i < 4; i++)
+        turn(f, 0);
+    assert_true(f->ones[0].watch.muted);
+    turn(f, UINT_MAX);
+    assert_int_equal(f->ones[0].n, 1);
+    turn(f, UINT_MAX); /* It is still ready, and asks again. */
+    assert_int_equal(f->ones[0].n, 2);
+    assert_false(f->ones[0].watch.muted);
+    unwatch(&f->ones[0]);
+    close(fd);
+}
+
+static void who_waits_for_its_turn_may_ask_for_something_else(void **state)
+{
+    struct fixture *f = *state;
+    int fd = event(true);
+
+    assert_int_equal(watch(&f->ones[0], fd, POLLIN), 0);
+    turn(f, 0);
+    turn(f, 0);
+    assert_int_equal(watch(&f->ones[0], fd, POLLOUT), 0);
+    turn(f, UINT_MAX);
+    assert_int_equal(f->ones[0].n, 1);
+    assert_int_equal(f->ones[0].revents, POLLOUT);
+    unwatch(&f->ones[0]);
+    close(fd);
+}
+
+static void who_is_muted_can_be_unwatched(void **state)
+{
+    struct fixture *f = *state;
+    int fd = event(true);
+
+    assert_int_equal(watch(&f->ones[0], fd, POLLIN), 0);
+    turn(f, 0);
+    turn(f, 0);
+    unwatch(&f->ones[0]);
+    turn(f, UINT_MAX);
+    assert_int_equal(f->ones[0].n, 0);
+    assert_int_equal(watch(&f->ones[0], fd, POLLIN), 0);
+    turn(f, UINT_MAX);
+    assert_int_equal(f->ones[0].n, 1);
+    unwatch(&f->ones[0]);
+    close(fd);
 }
 
 /* ---- refusals ---- */
@@ -292,7 +378,7 @@ static int many(struct gn_test_heap *heap, void *arg)
 
     gn__mem_init(&mem, &heap->alloc);
     gn__pollset_done(&f->set);
-    assert_int_equal(gn__pollset_init(&f->set, &mem), 0);
+    assert_int_equal(gn__pollset_init(&f->set, &ops, &mem), 0);
     for (i = 0; i < 40 && !err; i++)
         err = watch(&f->ones[i], STDERR_FILENO, 0);
     for (i = 0; i < 40; i++) {
@@ -300,7 +386,7 @@ static int many(struct gn_test_heap *heap, void *arg)
             unwatch(&f->ones[i]);
     }
     gn__pollset_done(&f->set);
-    assert_int_equal(gn__pollset_init(&f->set, &f->mem), 0);
+    assert_int_equal(gn__pollset_init(&f->set, &ops, &f->mem), 0);
     return err;
 }
 
@@ -321,6 +407,9 @@ int main(void)
         CASE(a_reused_slot_hears_nothing_of_its_predecessor),
         CASE(what_is_no_longer_asked_for_is_not_told),
         CASE(more_than_are_fetched_at_once_all_come),
+        CASE(who_waits_for_its_turn_is_told_once),
+        CASE(who_waits_for_its_turn_may_ask_for_something_else),
+        CASE(who_is_muted_can_be_unwatched),
         CASE(what_cannot_be_watched_is_refused),
         CASE(no_memory_for_a_watch_is_said),
     };

@@ -56,7 +56,7 @@ static inline int fixture_setup(void **state)
 
     gn_test_pollio_init(&f->pollio);
     gn_test_dnsd_init(&f->dnsd, &f->pollio, answer_nothing, f);
-    f->home.io = &f->pollio.io;
+    f->home.io = &f->pollio.turns.io;
     f->home.mem = &f->pollio.mem;
     f->home.is_driving = always;
     f->servers[0] = f->dnsd.address;

@@ -545,7 +545,7 @@ static void a_cancelled_lookup_leaves_nothing(void **state)
     assert_int_equal(n_sockets(f), 1);
     gn__lookup_cancel(&ask.lookup);
     assert_int_equal(n_sockets(f), 0);
-    assert_int_equal(gn__io_deadline(&f->pollio.io), UINT64_MAX);
+    assert_int_equal(gn__io_deadline(&f->pollio.turns.io), UINT64_MAX);
     assert_false(ask.ended);
     good(&kept); /* Too late. */
     gn_test_pollio_turn(&f->pollio, 10);

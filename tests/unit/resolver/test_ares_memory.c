@@ -137,7 +137,7 @@ static void run(struct fixture *f)
     ask_one(f, &(struct gn__question){.kind = GN_QUERY_RECORD,
                                       .name = "text.test",
                                       .type = GN_TEST_DNS_TXT});
-    gn__io_done(&f->pollio.io);
+    gn__io_done(&f->pollio.turns.io);
     gn_resolver_close(f->resolver);
     f->resolver = NULL;
 }

@@ -38,7 +38,7 @@ static void late_send(struct gn__io_timer *timer)
 
 static void send_late(const struct gn_test_ask *ask, unsigned ms)
 {
-    struct gn__io *io = &ask->dnsd->pollio->io;
+    struct gn__io *io = &ask->dnsd->pollio->turns.io;
     struct late *it = &late[n_late++ % N_LATE];
 
     gn__io_stop(io, &it->timer);
@@ -81,7 +81,7 @@ static void warm_up(struct fixture *f)
 
 static uint64_t now_ms(struct fixture *f)
 {
-    return gn__io_now(&f->pollio.io) / NS_PER_MS;
+    return gn__io_now(&f->pollio.turns.io) / NS_PER_MS;
 }
 
 static void a_slow_name_is_waited_for(void **state)
@@ -132,7 +132,7 @@ static void one_version_is_an_answer_where_the_other_never_comes(void **state)
     assert_int_equal(ask.lookup.result.n, 1);
     assert_answer(&ask, 0, "192.0.2.1", 0);
     gn__lookup_done(&ask.lookup);
-    gn__io_stop(&f->pollio.io, &late[(n_late - 1) % N_LATE].timer);
+    gn__io_stop(&f->pollio.turns.io, &late[(n_late - 1) % N_LATE].timer);
 }
 
 /* The silent one's time-outs are looked at while the slow one waits. */
