@@ -54,6 +54,7 @@ extern const struct bench_row bench_publish_rows[];
 extern const struct bench_row bench_http_rows[];
 extern const struct bench_row bench_dial_rows[];
 extern const struct bench_row bench_resolve_rows[];
+extern const struct bench_row bench_fair_rows[];
 extern const struct bench_row bench_ipam_rows[];
 extern const struct bench_row bench_lock_rows[];
 extern const struct bench_row bench_machine_rows[];
