@@ -14,7 +14,7 @@
 #include "host/forward/forward.h"
 
 /** Datagrams that are read before others have their turn. */
-#define READ_AT_ONCE 32u
+#define READ_AT_ONCE 8u
 
 struct flow {
     struct gn__io *io;

@@ -104,7 +104,7 @@ struct gn__outside_flow {
     struct gn__outside_place places[2]; /* the guest's set, and the opener's */
     struct gn__outside_flow_config config;
     struct gn__outside_queue queue;
-    struct gn__packet *left; /* queued when it was over, charged to nobody */
+    struct gn__packet *left;  /* queued when it was over, charged to nobody */
     struct gn__notice notice; /* its account is a reference */
     struct gn__event idle;
     uint64_t began_at;

@@ -14,9 +14,11 @@
 #include "namespace/outside_guest.h"
 #include "namespace/sock_udp.h"
 
-/** Datagrams that one notice delivers. */
-#define AT_ONCE 16u
-#define TTL     64u
+/** Datagrams that one notice delivers, and when other notices wait: then they
+ *  are what a guest that causes little waits for, each time. */
+#define AT_ONCE        16u
+#define AT_ONCE_SHARED 2u
+#define TTL            64u
 
 /* ---- delivering ---- */
 
@@ -34,9 +36,10 @@ struct gn__packet *gn__flow_take(struct gn__outside_flow *flow)
 static unsigned take_some(struct gn__outside_flow *flow,
                           struct gn__packet **out)
 {
+    unsigned max = flow->engine->notices.n ? AT_ONCE_SHARED : AT_ONCE;
     unsigned n = 0;
 
-    while (n < AT_ONCE && (out[n] = gn__flow_take(flow)))
+    while (n < max && (out[n] = gn__flow_take(flow)))
         n++;
     return n;
 }
@@ -89,7 +92,7 @@ static void take_news(struct gn__outside_flow *flow, struct news *out)
     out->n = take_some(flow, out->packets);
     out->failed = flow->failed;
     flow->failed = 0;
-    out->over = out->n < AT_ONCE ? flow->over : 0;
+    out->over = flow->queue.n || flow->left ? 0 : flow->over;
     if (out->over)
         flow->over = 0;
     flow->running = true;
