@@ -68,6 +68,7 @@ int gn__engine_create(const struct gn__driver_ops *driver, void *driver_self,
     atomic_init(&engine->next, GN__NEVER);
     atomic_init(&engine->armed, GN__NEVER);
     engine->last_generation = GN__COUNT_FROM(uint64_t);
+    engine->under_way_max = GN__UNDER_WAY_MAX;
     init_lists(engine);
 
     driver->random(driver_self, seed, sizeof(seed));
@@ -155,17 +156,10 @@ void gn__engine_post(struct gn__engine *engine, struct gn__packet *packet)
     append(engine, packet);
 }
 
-/* What a packet on a link is charged with: its own memory and its share of
- * the chunks. */
-static size_t cost_of(const struct gn__packet *packet)
-{
-    return sizeof(*packet) + packet->len;
-}
-
 void gn__engine_post_at(struct gn__engine *engine, struct gn__packet *packet,
                         uint64_t when)
 {
-    engine->under_way_bytes += cost_of(packet);
+    engine->under_way_bytes += gn__packet_cost(packet);
     gn__heap_insert(&engine->under_way, &packet->event, when);
 }
 
@@ -218,7 +212,7 @@ static bool run_arrival(struct gn__engine *engine)
         return false;
     gn__heap_remove(&engine->under_way, node);
     packet = gn__container_of(node, struct gn__packet, event);
-    engine->under_way_bytes -= cost_of(packet);
+    engine->under_way_bytes -= gn__packet_cost(packet);
     gn__switch_arrived(engine, packet);
     return true;
 }

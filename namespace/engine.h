@@ -135,6 +135,7 @@ struct gn__engine {
     struct gn__heap under_way; /* packets on links, by arrival */
     struct gn__heap events;    /* struct gn__event */
     size_t under_way_bytes;    /* memory held by packets on links */
+    size_t under_way_max;      /* GN__UNDER_WAY_MAX */
     struct gn__gate *free_gates;
     struct gn__list gate_blocks;
     uint64_t last_generation; /* of gates; also numbers namespaces */

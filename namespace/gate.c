@@ -41,6 +41,7 @@ int gn__gate_take(struct gn__engine *engine, struct gn__port *port)
     gate = engine->free_gates;
     engine->free_gates = gate->next_free;
     gate->generation = ++engine->last_generation;
+    port->under_way = 0; /* What it sent before finds it no more. */
     gate->port = port;
     port->gate = gate;
     port->generation = gate->generation;

@@ -36,9 +36,15 @@ static void iface_deliver(struct gn__port *port, struct gn__packet *packet)
     gn__ns_input(iface->ns, iface, packet);
 }
 
+static void iface_dropped(struct gn__port *port, enum gn_drop why)
+{
+    gn__ns_drop(gn__container_of(port, struct gn__iface, port)->ns, why);
+}
+
 const struct gn__port_ops gn__iface_ops = {
     .name = "namespace",
     .deliver = iface_deliver,
+    .dropped = iface_dropped,
 };
 
 /* ---- addresses ---- */

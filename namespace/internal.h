@@ -50,13 +50,14 @@ struct gn__port_ops {
     const char *name;
     /** A packet for this port; consumed. */
     void (*deliver)(struct gn__port *port, struct gn__packet *packet);
+    /** One of its own was dropped for what it does. NULL: never mind. */
+    void (*dropped)(struct gn__port *port, enum gn_drop why);
 };
 
 /** One direction of a link: its queue's state. */
 struct gn__link_state {
     uint64_t busy_until;   /* the rate limiter's clock, ns */
     uint64_t last_arrival; /* keeps order unless reordering is asked for */
-    uint64_t queued_bytes;
 };
 
 /** A link: what packets meet between a port and the switch. */
@@ -85,6 +86,7 @@ struct gn__port {
     struct gn__list groups; /* struct gn__member.of_port */
     struct gn__bucket icmp; /* errors the switch sends to it */
     uint64_t slowest_ns;    /* one-way delay of the slowest way met */
+    uint64_t under_way;     /* bytes of packets it sent that are on links */
     /* The last next hop, good while the gate's generation is the same. */
     struct gn__addr last_hop;
     struct gn__gate *last_gate;

@@ -130,8 +130,7 @@ void gn__link_cross(struct gn__link *link, struct gn__link_state *dir,
         out->drop = GN_DROP_DOWN;
     else if (gn__draw_ppm(&link->rng, c->loss_ppm))
         out->drop = GN_DROP_LOSS;
-    else if (dir->queued_bytes > GN__LINK_BYTES_MAX ||
-             (c->rate_bps && !send_at_rate(c, dir, packet->len, &sent)))
+    else if (c->rate_bps && !send_at_rate(c, dir, packet->len, &sent))
         out->drop = GN_DROP_QUEUE;
     if (out->drop)
         return;

@@ -46,6 +46,7 @@ static const char *const drop_names[] = {
     [GN_DROP_FLOW] = "flow",
     [GN_DROP_DENIED] = "denied",
     [GN_DROP_KERNEL] = "kernel",
+    [GN_DROP_UNDER_WAY] = "under-way",
 };
 
 static_assert(sizeof(drop_names) / sizeof(*drop_names) == GN_N_DROPS,

@@ -283,11 +283,7 @@ static struct gn__packet *cross(struct gn_network *net, struct gn__link *link,
                                 struct gn__packet *packet,
                                 struct gn__crossing *out)
 {
-    struct gn__engine *engine = net->engine;
-
-    gn__link_cross(link, dir, packet, gn__now(engine), out);
-    if (engine->under_way_bytes > GN__ENGINE_BYTES_MAX)
-        out->drop = GN_DROP_QUEUE;
+    gn__link_cross(link, dir, packet, gn__now(net->engine), out);
     if (!out->drop && out->corrupt && gn__packet_damage(packet, &link->rng))
         out->drop = GN_DROP_MEMORY;
     if (out->drop || !out->duplicate)
@@ -295,9 +291,50 @@ static struct gn__packet *cross(struct gn_network *net, struct gn__link *link,
     return gn__packet_clone(packet);
 }
 
-static uint32_t bytes_on_link(const struct gn__packet *packet)
+/*
+ * What is on links is the memory of the process, and a sender that fills it
+ * must not cost others their packets. So each is charged for its own, whoever's
+ * link they are on. As with dynamic thresholds of a switch's shared buffer
+ * (Choudhury and Hahne, 1998), the share shrinks with what is left: any number
+ * of greedy senders leave a part for who comes later.
+ */
+static bool may_be_under_way(const struct gn__engine *engine,
+                             const struct gn__port *from, size_t cost)
 {
-    return packet->len + (uint32_t)sizeof(*packet);
+    size_t has = (from ? from->under_way : 0) + cost;
+    size_t total = engine->under_way_bytes;
+
+    return has <= GN__UNDER_WAY_LEAST ||
+           (total < engine->under_way_max &&
+            has <= (engine->under_way_max - total) / GN__UNDER_WAY_SHARE);
+}
+
+static void put_on_link(struct gn_network *net, struct gn__packet *packet,
+                        uint64_t when)
+{
+    struct gn__engine *engine = net->engine;
+    struct gn__port *from = gn__packet_from(packet);
+    size_t cost = gn__packet_cost(packet);
+
+    if (!may_be_under_way(engine, from, cost)) {
+        if (from && from->ops->dropped)
+            from->ops->dropped(from, GN_DROP_UNDER_WAY);
+        gn__switch_drop(net, packet, GN_DROP_UNDER_WAY);
+        return;
+    }
+    packet->on_link = true;
+    if (from)
+        from->under_way += cost;
+    gn__engine_post_at(engine, packet, when);
+}
+
+static void leave_link(struct gn__packet *packet)
+{
+    struct gn__port *from = gn__packet_from(packet);
+
+    if (packet->on_link && from)
+        from->under_way -= gn__packet_cost(packet);
+    packet->on_link = false;
 }
 
 static void climb(struct gn_network *net, struct gn__port *from,
@@ -321,7 +358,6 @@ static void climb(struct gn_network *net, struct gn__port *from,
         twin->to = packet->to;
         twin->to_generation = packet->to_generation;
         twin->at_switch = false;
-        twin->on_link = false;
     }
     gn__switch_forward(net, packet, crossing.arrival);
     if (twin)
@@ -374,16 +410,8 @@ void gn__switch_forward(struct gn_network *net, struct gn__packet *packet,
         gn__switch_pass(net, packet);
         return;
     }
-    if (engine->under_way_bytes > GN__ENGINE_BYTES_MAX ||
-        (from && from->wire.up.queued_bytes > GN__LINK_BYTES_MAX)) {
-        gn__switch_drop(net, packet, GN_DROP_QUEUE);
-        return;
-    }
     packet->at_switch = true;
-    packet->on_link = from != NULL;
-    if (from)
-        from->wire.up.queued_bytes += bytes_on_link(packet);
-    gn__engine_post_at(engine, packet, when);
+    put_on_link(net, packet, when);
 }
 
 /* ---- down: from the switch to the receiver ---- */
@@ -418,22 +446,17 @@ static void cut_or_reject(struct gn_network *net, struct gn__packet *packet,
         gn__net_drop(net, GN_DROP_MEMORY);
 }
 
-static void leave_switch(struct gn_network *net, struct gn__port *to,
-                         struct gn__packet *packet, uint64_t when)
+static void leave_switch(struct gn_network *net, struct gn__packet *packet,
+                         uint64_t when)
 {
-    struct gn__engine *engine = net->engine;
-
     net->stats.packets_out++;
     net->stats.bytes_out += packet->len;
     if (!gn__list_empty(&net->taps))
         gn__taps_see(net, packet);
-    if (when <= gn__now(engine)) {
-        gn__engine_post(engine, packet);
-        return;
-    }
-    packet->on_link = true;
-    to->wire.down.queued_bytes += bytes_on_link(packet);
-    gn__engine_post_at(engine, packet, when);
+    if (when <= gn__now(net->engine))
+        gn__engine_post(net->engine, packet);
+    else
+        put_on_link(net, packet, when);
 }
 
 /* The slowest way either of them has met: for how long connections rest. */
@@ -465,9 +488,9 @@ static void descend(struct gn_network *net, struct gn__port *to,
     }
     if (twin)
         gn__packet_address(twin, gn__packet_from(packet), to);
-    leave_switch(net, to, packet, crossing.arrival);
+    leave_switch(net, packet, crossing.arrival);
     if (twin)
-        leave_switch(net, to, twin, crossing.arrival);
+        leave_switch(net, twin, crossing.arrival);
 }
 
 void gn__switch_pass(struct gn_network *net, struct gn__packet *packet)
@@ -496,12 +519,12 @@ void gn__switch_pass(struct gn_network *net, struct gn__packet *packet)
         return;
     }
     if (!path && to->wire.perfect && (!from || from->wire.perfect)) {
-        leave_switch(net, to, packet, 0);
+        leave_switch(net, packet, 0);
         return;
     }
     note_slowness(from, to, path);
     if (to->wire.perfect)
-        leave_switch(net, to, packet, 0);
+        leave_switch(net, packet, 0);
     else
         descend(net, to, packet);
 }
@@ -522,10 +545,9 @@ void gn__switch_arrived(struct gn__engine *engine, struct gn__packet *packet)
     struct gn__port *from;
 
     (void)engine;
+    leave_link(packet);
     if (packet->at_switch) {
         from = gn__packet_from(packet);
-        if (from && packet->on_link)
-            from->wire.up.queued_bytes -= bytes_on_link(packet);
         if (to)
             gn__switch_pass(to->net, packet);
         else
@@ -536,7 +558,5 @@ void gn__switch_arrived(struct gn__engine *engine, struct gn__packet *packet)
         drop_stale(packet, gn__packet_from(packet));
         return;
     }
-    if (packet->on_link)
-        to->wire.down.queued_bytes -= bytes_on_link(packet);
     to->ops->deliver(to, packet);
 }

@@ -25,9 +25,11 @@
 
 /** Packets in the engine's queue beyond which the switch takes no more. */
 #define GN__RUN_QUEUE_MAX 16384u
-/** Bytes under way in one direction of a link, and in all of an engine. */
-#define GN__LINK_BYTES_MAX   (64u * 1024 * 1024)
-#define GN__ENGINE_BYTES_MAX (1024u * 1024 * 1024)
+/** Bytes on links in all of an engine. A sender that has less than the least
+ *  there is never refused; beyond, it may have a quarter of what is left. */
+#define GN__UNDER_WAY_MAX   (1024u * 1024 * 1024)
+#define GN__UNDER_WAY_LEAST (256u * 1024)
+#define GN__UNDER_WAY_SHARE 4u
 /** Packets that a held path keeps. */
 #define GN__PATH_HELD_MAX 1024u
 /** Broadcasts of one group that wait until those before them are spread. */

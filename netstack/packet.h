@@ -55,7 +55,7 @@ struct gn__packet {
     void *from; /* the port that sent it; set with `to` */
     uint64_t from_generation;
     bool at_switch; /* stops at the switch, then goes on to `to` */
-    bool on_link;   /* counted in the link it is on */
+    bool on_link;   /* charged to its sender */
 
     struct gn__ip ip;      /* what its header says */
     uint32_t len;          /* of the whole packet, bytes */
@@ -172,5 +172,12 @@ bool gn__packet_checksum_ok(const struct gn__packet *packet);
 GN_WARN_UNUSED int gn__packet_fragment(
     struct gn__packet *packet, uint32_t mtu, uint32_t id,
     void (*emit)(struct gn__packet *fragment, void *arg), void *arg);
+
+/** What it is charged with while it waits: its own memory and its share of
+ *  the chunks. */
+static inline size_t gn__packet_cost(const struct gn__packet *packet)
+{
+    return sizeof(*packet) + packet->len;
+}
 
 #endif /* GN_NETSTACK_PACKET_H */

@@ -13,6 +13,12 @@
  * those under way arrive as they would have. A perfect link, the default,
  * costs nothing. Packets keep their order unless reordering is asked for.
  *
+ * What is on links takes memory: 1 GiB in all networks that share a driver. It
+ * is charged to the sender, whoever's link it is on. A sender may always have
+ * 256 KiB there, and beyond that a quarter of what is left, so many who send
+ * all they can leave room for others. More is dropped, and counted at the
+ * network and at the sender (GN_DROP_UNDER_WAY).
+ *
  * Choices are drawn from a random stream of each link, which follows from the
  * names of network, namespace and interface: under a seed, other links and
  * namespaces change nothing.

@@ -82,6 +82,8 @@ enum gn_drop {
     GN_DROP_FLOW,          /* Too many datagrams wait for one peer outside. */
     GN_DROP_DENIED,        /* The guest's host refused it, or did not answer. */
     GN_DROP_KERNEL,        /* A datagram that the kernel did not take. */
+    GN_DROP_UNDER_WAY,     /* Its sender has its share of what may be on links
+                              at once (link.h). */
     GN_N_DROPS
 };
 
@@ -92,7 +94,7 @@ enum gn_drop {
  * A namespace's counters, or a network's: there packets and bytes are those
  * that went through the switch. Drops are counted where they happen, at the
  * namespace that dropped the packet, or at the network if it was the switch,
- * a link or a path. What the gateway drops of a guest's traffic with the world
+ * a link or a path; GN_DROP_UNDER_WAY at the sender as well. What the gateway drops of a guest's traffic with the world
  * outside is counted at the gateway and at that guest.
  */
 struct gn_stats {
