@@ -209,10 +209,11 @@ static void reload_servers(struct gn__ares_session *session)
 }
 
 /* c-ares empties the cache when the list of servers changes: for a moment there
- * is one more. Questions under way keep their servers. */
+ * is one more, which no list can have. Questions under way keep their servers.
+ */
 static void empty_cache(struct gn__ares_session *session)
 {
-    static const char nobody[] = ",192.0.2.1:9"; /* RFC 5737 */
+    static const char nobody[] = ",224.0.0.0:9"; /* a group, and reserved */
     char *servers = list_servers(&session->ares->settings);
     char *more = servers ? malloc(strlen(servers) + sizeof(nobody)) : NULL;
 
