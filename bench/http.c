@@ -6,21 +6,9 @@
  */
 #include "bench.h"
 
-#include <errno.h>
-
-#ifndef BENCH_HAS_MHD
-
-static int measure_http(const struct bench_run *run, double *out)
-{
-    (void)run;
-    (void)out;
-    return -ENOTSUP;
-}
-
-#else
-
 #include <guestnet/guestnet.h>
 
+#include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -151,8 +139,6 @@ static int measure_http(const struct bench_run *run, double *out)
     return run->side == BENCH_REFERENCE ? measure_kernel(run, out)
                                         : measure_guest(run, out);
 }
-
-#endif
 
 const struct bench_row bench_http_rows[] = {
     {"publish_http",

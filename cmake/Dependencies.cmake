@@ -38,8 +38,8 @@ function(find_lwip)
     header_version(version "${dir}/src/include/lwip/init.h" LWIP_VERSION)
     if(version VERSION_LESS 2.2.1)
         message(FATAL_ERROR "lwIP 2.2.1 or newer is missing (looked into "
-            "${dir}): run script/setup, or give its source by "
-            "-DGUESTNET_LWIP_DIR=DIR")
+            "${dir}): run script/setup sources, or give its source "
+            "by -DGUESTNET_LWIP_DIR=DIR")
     endif()
     file(GLOB patches CONFIGURE_DEPENDS
         "${PROJECT_SOURCE_DIR}/netstack/patches/*.patch")
@@ -51,7 +51,7 @@ function(find_lwip)
             RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
         if(failed)
             message(FATAL_ERROR "lwIP in ${dir} lacks a patch of ours: run "
-                "script/setup, or: patch -p1 -d ${dir} -i ${patch}")
+                "script/setup sources, or: patch -p1 -d ${dir} -i ${patch}")
         endif()
     endforeach()
     set(GN_LWIP_DIR "${dir}" PARENT_SCOPE)
@@ -75,8 +75,8 @@ function(find_cares)
     header_version(version "${dir}/include/ares_version.h" ARES_VERSION)
     if(version VERSION_LESS 1.34)
         message(FATAL_ERROR "c-ares 1.34 or newer is missing (looked into "
-            "${dir}): run script/setup, install libcares, or give its source "
-            "by -DGUESTNET_CARES_DIR=DIR")
+            "${dir}): run script/setup build, install libcares, or give its "
+            "source by -DGUESTNET_CARES_DIR=DIR")
     endif()
     if(EXISTS "${dir}/src/lib/ares_init.c")
         set(library "")
@@ -91,20 +91,21 @@ function(find_cares)
     message(STATUS "c-ares ${version}: ${dir} ${library}")
 endfunction()
 
-# find_installed(NAME MODULE LEAST PACKAGE) finds what pkg-config knows as
-# MODULE: target PkgConfig::GN_NAME. PACKAGE is Debian's name.
-function(find_installed name module least package)
+# gn_find_installed(NAME SPEC PACKAGE SET) finds what pkg-config knows as SPEC,
+# such as libuv>=1.44: target PkgConfig::NAME. PACKAGE is Debian's name, SET that
+# of script/setup which has it.
+function(gn_find_installed name spec package set)
     find_package(PkgConfig REQUIRED)
-    pkg_check_modules(GN_${name} QUIET IMPORTED_TARGET GLOBAL
-        ${module}>=${least})
-    if(NOT GN_${name}_FOUND)
-        message(FATAL_ERROR "${module} ${least} or newer is missing "
-            "(pkg-config does not know it): run script/setup, install "
-            "${package}, or name the folder of its ${module}.pc in "
-            "PKG_CONFIG_PATH")
+    pkg_check_modules(${name} QUIET IMPORTED_TARGET GLOBAL "${spec}")
+    string(REGEX REPLACE ">=.*" "" module "${spec}")
+    if(NOT ${name}_FOUND)
+        string(REGEX REPLACE ">=(.*)" " \\1 or newer" wanted "${spec}")
+        message(FATAL_ERROR "${wanted} is missing (pkg-config does not know "
+            "it): run script/setup ${set}, install ${package}, or name the "
+            "folder of its ${module}.pc in PKG_CONFIG_PATH")
     endif()
-    set(GN_${name}_VERSION "${GN_${name}_VERSION}" PARENT_SCOPE)
-    message(STATUS "${module} ${GN_${name}_VERSION}")
+    set(${name}_VERSION "${${name}_VERSION}" PARENT_SCOPE)
+    message(STATUS "${module} ${${name}_VERSION}")
 endfunction()
 
 set(GN_LIBUV_LEAST 1.44)
@@ -112,5 +113,5 @@ set(GN_LIBPCAP_LEAST 1.10)
 
 find_lwip()
 find_cares()
-find_installed(LIBUV libuv ${GN_LIBUV_LEAST} libuv1-dev)
-find_installed(LIBPCAP libpcap ${GN_LIBPCAP_LEAST} libpcap-dev)
+gn_find_installed(GN_LIBUV libuv>=${GN_LIBUV_LEAST} libuv1-dev build)
+gn_find_installed(GN_LIBPCAP libpcap>=${GN_LIBPCAP_LEAST} libpcap-dev build)
