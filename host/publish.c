@@ -7,8 +7,8 @@
  *       \                          \
  *        +---(the network closes)---+--(at once: the callback, if any)--> gone
  *
- * The descriptor is closed first, which frees the port, then its clients end;
- * none of them calls back once they were told to.
+ * The descriptor is closed, which frees the port, and its clients end; none of
+ * them calls back once they were told to.
  */
 #include "host/publish.h"
 
@@ -25,7 +25,6 @@
 
 #define MAX_CONNECTIONS 16384u
 #define MAX_FLOWS       1024u
-#define FLOW_IDLE_S     60u
 #define KEEPALIVE_S     60u
 #define SECOND_NS       1000000000u
 
@@ -35,8 +34,6 @@ static void free_publication(struct gn_publication *pub)
 {
     const struct gn__mem *mem = pub->io->mem;
 
-    gn__table_done(&pub->flows);
-    gn__free(mem, pub->datagram, GN__PUBLISH_DATAGRAM);
     gn__free(mem, pub, sizeof(*pub));
 }
 
@@ -55,12 +52,10 @@ static void destroy(struct gn_publication *pub)
 static void shut(struct gn_publication *pub)
 {
     pub->closing = true;
-    gn__io_unwatch(pub->io, &pub->watch);
-    gn__io_stop(pub->io, &pub->timer);
     gn__publish_unlink(&pub->file);
-    close(pub->fd);
     gn__publish_forget(pub);
     pub->ops->end(pub);
+    close(pub->fd);
 }
 
 static void run_gone(struct gn__notice *task)
@@ -160,8 +155,9 @@ static void configure(struct gn_publication *pub,
     pub->max_clients = max ? max : stream ? MAX_CONNECTIONS : MAX_FLOWS;
     pub->keepalive_s =
         options->keepalive_s ? options->keepalive_s : KEEPALIVE_S;
-    pub->idle_ns = (uint64_t)SECOND_NS *
-                   (options->flow_idle_s ? options->flow_idle_s : FLOW_IDLE_S);
+    pub->brief_ns = (uint64_t)SECOND_NS * options->flow_idle_s;
+    pub->assured_ns = (uint64_t)SECOND_NS * options->flow_assured_s;
+    pub->guest_room = UINT32_MAX;
     pub->fd = call->fd;
     pub->family = family_of(call->fd);
     pub->file = *call->file;
@@ -171,30 +167,18 @@ static struct gn_publication *create(struct gn__io *io,
                                      const struct publish_call *call)
 {
     struct gn_publication *pub = gn__zalloc(io->mem, sizeof(*pub));
-    uint64_t key[2];
 
     if (!pub)
         return NULL;
     pub->net = call->net;
     pub->io = io;
     configure(pub, call);
-    gn__list_init(&pub->clients);
-    gn__list_init(&pub->answered);
+    gn__list_init(&pub->visits);
     gn__list_init(&pub->waiting);
     pub->found[0] = pub->found[1] = gn__addr_any(AF_INET6);
-    gn_random(gn_network_gateway(call->net), key, sizeof(key));
-    gn__table_init(&pub->flows, io->mem, key);
-    pub->watch.ready = pub->ops->ready;
-    pub->timer.fire = pub->ops->timer;
     pub->end.run = network_closes;
     pub->gone.run = run_gone;
-    if (call->type == SOCK_STREAM)
-        return pub;
-    pub->datagram = gn__alloc(io->mem, GN__PUBLISH_DATAGRAM);
-    if (pub->datagram)
-        return pub;
-    free_publication(pub);
-    return NULL;
+    return pub;
 }
 
 static int publish(void *arg)
@@ -206,8 +190,9 @@ static int publish(void *arg)
 
     if (!pub)
         return -ENOMEM;
-    err = gn__io_watch(io, &pub->watch, pub->fd, POLLIN);
+    err = pub->ops->open(pub);
     if (err) {
+        pub->ops->end(pub);
         free_publication(pub);
         return err;
     }
@@ -322,6 +307,8 @@ static int copy_stats(void *arg)
     struct stats_call *call = arg;
 
     *call->out = call->pub->stats;
+    if (!call->pub->closing)
+        call->pub->ops->stats(call->pub, call->out);
     return 0;
 }
 

@@ -8,8 +8,8 @@
  *     publish.c         the calls, and the life of a publication
  *     publish_open.c    its descriptor: address, path, or given
  *     publish_target.c  where the guest is, and getting there
- *     publish_tcp.c     accepting; a visit is one client's connection
- *     publish_udp.c     flows
+ *     publish_tcp.c     streams; a visit is one client's connection
+ *     publish_udp.c     datagrams
  *
  * A publication is one kernel descriptor and its clients. All of it lives on
  * the driving thread.
@@ -19,7 +19,7 @@
 
 #include "base/io.h"
 #include "base/list.h"
-#include "base/table.h"
+#include "host/forward/forward.h"
 #include "host/target.h"
 
 struct gn_publication;
@@ -28,22 +28,19 @@ struct gn_sock;
 /** What the kind of descriptor decides. */
 struct gn__publish_ops {
     const char *name;
-    /** The descriptor may be read. */
-    void (*ready)(struct gn__io_watch *watch, short revents);
-    /** pub->timer. */
-    void (*timer)(struct gn__io_timer *timer);
-    /** What gn__publish_ask() was called for is known: for all in
-     *  pub->waiting. */
+    /** Begin to take clients. Errors are those of gn__io_watch(). */
+    int (*open)(struct gn_publication *pub);
+    /** What gn__publish_ask() was called for is known: for all that wait. */
     void (*found)(struct gn_publication *pub);
     /** End all clients; the publication is going. */
     void (*end)(struct gn_publication *pub);
+    /** Write what pub->stats does not have. */
+    void (*stats)(const struct gn_publication *pub,
+                  struct gn_publication_stats *out);
 };
 
 extern const struct gn__publish_ops gn__publish_tcp;
 extern const struct gn__publish_ops gn__publish_udp;
-
-/** Room for the longest datagram. */
-#define GN__PUBLISH_DATAGRAM 65536u
 
 /** A Unix socket's file, to be removed if it is still the same. */
 struct gn__publish_file {
@@ -62,25 +59,23 @@ struct gn_publication {
     struct gn__publish_asking *asking; /* where that is; NULL: nobody does */
     struct gn__addr found[2];          /* IPv4 and IPv6, in order of preference;
                                           any: not known */
-    struct gn__list waiting;           /* clients of ops, for the answer */
+    bool answering; /* ... is what ops->found() is called with */
     bool as_gateway;
     uint32_t max_clients;
+    uint32_t guest_room; /* clients that the guest last met has sockets for */
     uint32_t keepalive_s;
-    uint64_t idle_ns; /* of a flow without an answer */
+    uint64_t brief_ns;   /* a flow is idle; 0: as Linux */
+    uint64_t assured_ns; /* the same */
     int fd;
     int family; /* of the descriptor */
     struct gn__publish_file file;
-    struct gn__io_watch watch;
-    struct gn__io_timer timer; /* streams: accept again; else flows are idle */
     struct gn__io_end end;
     struct gn__notice gone;
-    bool paused;
     bool closing;
-    struct gn__list clients;  /* visits; flows without an answer, those that
-                                 were idle longest first */
-    struct gn__list answered; /* flows with one */
-    struct gn__table flows;
-    uint8_t *datagram; /* GN__PUBLISH_DATAGRAM bytes; NULL: a stream */
+    struct gn__acceptor acceptor; /* of a stream */
+    struct gn__list visits;       /* its clients: joined, */
+    struct gn__list waiting;      /* or waiting for where to go */
+    struct gn__inlet inlet;       /* of datagrams */
     struct gn_publication_stats stats;
     gn_close_cb closed; /* NULL: nobody wants to know */
     void *closed_arg;
@@ -123,9 +118,4 @@ GN_WARN_UNUSED int gn__publish_connect(struct gn_publication *pub,
                                        const struct gn__endpoint *client,
                                        const struct gn__endpoint *to,
                                        struct gn_sock **out);
-/** Can @client be shown to a guest at @to as it is? */
-bool gn__publish_shows(const struct gn_publication *pub,
-                       const struct gn__endpoint *client,
-                       const struct gn__endpoint *to);
-
 #endif /* GN_HOST_PUBLISH_H */

@@ -73,17 +73,6 @@ static int backlog_of(const struct gn__publish_request *request)
     return backlog == 0 || backlog > INT32_MAX ? INT32_MAX : (int)backlog;
 }
 
-/* The destination of each datagram, and ICMP errors about ours. */
-static void ask_for_details(int fd, int family)
-{
-    set_on(fd, IPPROTO_IP, IP_PKTINFO);
-    set_on(fd, IPPROTO_IP, IP_RECVERR);
-    if (family == AF_INET6) {
-        set_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
-        set_on(fd, IPPROTO_IPV6, IPV6_RECVERR);
-    }
-}
-
 static int open_inet(const struct gn__publish_request *request,
                      const struct gn__endpoint *at, int family, bool both,
                      int *out)
@@ -161,7 +150,7 @@ static int open_address(const struct gn__publish_request *request, int *fd)
     if (err)
         return say_bind(request, err);
     if (request->type == SOCK_DGRAM)
-        ask_for_details(*fd, family);
+        gn__dgram_want_details(*fd, family);
     return 0;
 }
 
@@ -309,7 +298,7 @@ static int take_given(const struct gn__publish_request *request, int *out)
         fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
         return -errno;
     if (type == SOCK_DGRAM)
-        ask_for_details(fd, get_int(fd, SO_DOMAIN));
+        gn__dgram_want_details(fd, get_int(fd, SO_DOMAIN));
     *out = fd;
     return 0;
 }

@@ -70,7 +70,9 @@ static void answered(struct gn_lookup *lookup, int status,
     forget_found(pub);
     for (i = 0; !status && i < n; i++)
         keep(pub, &answers[i]);
+    pub->answering = true;
     pub->ops->found(pub);
+    pub->answering = false;
     forget_found(pub);
 }
 
@@ -126,20 +128,13 @@ int gn__publish_pick(const struct gn_publication *pub,
 
 /* ---- getting there ---- */
 
-bool gn__publish_shows(const struct gn_publication *pub,
-                       const struct gn__endpoint *client,
-                       const struct gn__endpoint *to)
-{
-    return !pub->as_gateway && gn__gateway_shows(pub->net, client, to);
-}
-
 int gn__publish_connect(struct gn_publication *pub,
                         const struct gn__endpoint *client,
                         const struct gn__endpoint *to, struct gn_sock **out)
 {
     int err = -EADDRNOTAVAIL;
 
-    if (gn__publish_shows(pub, client, to))
+    if (!pub->as_gateway && gn__gateway_shows(pub->net, client, to))
         err = gn__outside_connect(pub->net, client, to, out);
     if (err != -EADDRNOTAVAIL)
         return err;

@@ -321,6 +321,22 @@ int gn__outside_find(struct gn_network *net, const struct gn__addr *addr,
     return *out ? 0 : -ENOMEM;
 }
 
+uint32_t gn__outside_sockets(struct gn_network *net,
+                             const struct gn__addr *addr)
+{
+    const struct gn_namespace *ns;
+    struct gn__port *port;
+    uint32_t n = UINT32_MAX;
+
+    gn__engine_enter(net->engine);
+    port = owner_of(net, addr);
+    ns = port ? namespace_of(port) : NULL;
+    if (ns && ns != net->gateway)
+        n = ns->limits.max_sockets > 1 ? ns->limits.max_sockets - 1 : 1;
+    gn__engine_leave(net->engine);
+    return n;
+}
+
 int gn__port_set_outside(struct gn__port *port, struct gn__outside *outside)
 {
     struct gn__outside_guest *guest;

@@ -211,6 +211,11 @@ void gn__outside_flow_unreach(struct gn__outside_flow *flow, int error);
 void gn__outside_flow_drop(struct gn__outside_flow *flow, enum gn_drop why);
 void gn__outside_flow_close(struct gn__outside_flow *flow);
 
+/** How many connections the guest at this address has sockets for, beside one
+ *  that listens; UINT32_MAX: not known (behind a wire or a router). */
+uint32_t gn__outside_sockets(struct gn_network *net,
+                             const struct gn__addr *addr);
+
 /** May the gateway play this address towards guests of @net? Not: loopback,
  *  link-local of IPv6, any, multicast, broadcast, one in the network's
  *  prefixes. */

@@ -7,14 +7,20 @@
  * that listen rules show and connections that guests begin are front ends of
  * what is here:
  *
- *     relay.h    bytes between a stream of a guest's and a stream of the kernel
- *     dgram.h    datagrams of the kernel with their addresses and errors
- *     gateway.h  who a guest sees: the client itself, or the gateway
+ *     relay.h     bytes between a stream of a guest's and a stream of the kernel
+ *     acceptor.h  a listening stream socket of the kernel's: accept, pause
+ *     inlet.h     a datagram socket of the kernel's: flows of its clients
+ *     flow.h      flows of clients, wherever their datagrams come from
+ *     dgram.h     datagrams of the kernel with their addresses and errors
+ *     gateway.h   who a guest sees: the client itself, or the gateway
  *
  * All of it is for the driving thread.
  */
+#include "host/forward/acceptor.h"
 #include "host/forward/dgram.h"
+#include "host/forward/flow.h"
 #include "host/forward/gateway.h"
+#include "host/forward/inlet.h"
 #include "host/forward/relay.h"
 
 #endif /* GN_FORWARD_FORWARD_H */

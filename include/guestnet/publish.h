@@ -22,7 +22,10 @@
  * nothing grows.
  *
  * Datagrams of one client are a flow. What the guest answers leaves from the
- * address that the client sent to.
+ * address that the client sent to. A flow ends with the guest or its socket, or
+ * when it is idle, and a name is then looked up again. A client that has a flow
+ * with the same port of a guest by another publication, or by another address of
+ * the machine, is turned away: the guest could not tell the two apart.
  *
  * What the guest's own 127.0.0.1 alone listens on cannot be published: dial
  * from the guest's namespace (conn.h).
@@ -58,9 +61,12 @@ struct gn_publish_options {
     uint32_t backlog;         /* listen(2); as long as the kernel allows. */
     uint32_t max_connections; /* At once; more wait in the backlog; 16384. */
     uint32_t max_flows;       /* Clients of a UDP port; the one that was idle
-                                 longest makes room; 1024. */
-    uint32_t flow_idle_s;     /* Until a flow ends that had no answer, 60; one
-                                 that went both ways has three times that. */
+                                 longest makes room; 1024. A guest has a limit
+                                 of its own (gn_limits.max_flows). */
+    uint32_t flow_idle_s;     /* Until a flow ends that was a single exchange;
+                                 30. */
+    uint32_t flow_assured_s;  /* The same of one that went both ways and on for
+                                 two seconds; 180. */
     uint32_t keepalive_s;     /* A client that is silent for so long is asked
                                  whether it is there, and a quarter of that
                                  later, three times more; 60. */
@@ -83,6 +89,7 @@ struct gn_publication_stats {
     uint64_t paused;     /* Times that accepting had to wait for a descriptor,
                             memory, or a connection to end. */
     uint64_t dropped;    /* Datagrams that found no way. */
+    uint64_t evicted;    /* Flows that made room for others. */
 };
 
 /**

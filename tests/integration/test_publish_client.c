@@ -415,6 +415,37 @@ static void who_cannot_be_shown_is_the_gateway_in_flows_too(void **state)
     expect_hidden_flow(*state, "198.51.100.1", "[fd77::2]:53", "[fd77::1]:");
 }
 
+/* The guest could not tell the two apart, and the client shall not become the
+ * gateway. */
+static void a_second_flow_of_a_client_is_turned_away(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publication *pubs[2];
+    struct gn_sock *sock = bind_guest(p, "10.77.0.2:53");
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    char byte;
+    int fd;
+
+    for (size_t i = 0; i < 2; i++)
+        pubs[i] = pubnet_publish(p, "udp", ":0", "10.77.0.2:53", NULL);
+    fd = dial(pubs[0], SOCK_DGRAM, "198.51.100.1");
+    assert_int_equal(send(fd, "x", 1, 0), 1);
+    assert_string_equal(answer_one(sock), name_of(fd));
+    assert_int_equal(pubnet_read(fd, &byte, 1), 1);
+    assert_int_equal(inet_pton(AF_INET, "198.51.100.1", &to.sin_addr), 1);
+    to.sin_port = htons(pubnet_port(pubs[1]));
+    assert_int_equal(sendto(fd, "y", 1, 0, (struct sockaddr *)&to, sizeof(to)),
+                     1);
+    pubnet_until(pubnet_stats(pubs[1]).unreached == 1);
+    assert_int_equal(pubnet_stats(pubs[1]).as_gateway, 0);
+    assert_int_equal(pubnet_stats(pubs[1]).dropped, 1);
+    close(fd);
+    gn_sock_close(sock);
+    gn_sock_unref(sock);
+    gn_unpublish(pubs[0], NULL, NULL);
+    gn_unpublish(pubs[1], NULL, NULL);
+}
+
 /* The client has gone; its kernel says so, and the guest hears it. */
 static void expect_told(struct pubnet *p, const char *proto,
                         const char *host_ip, const char *guest)
@@ -498,6 +529,7 @@ int main(void)
         CASE(a_flow_answers_from_the_second_address),
         CASE(a_flow_shows_its_client_over_ipv6),
         CASE(who_cannot_be_shown_is_the_gateway_in_flows_too),
+        CASE(a_second_flow_of_a_client_is_turned_away),
         CASE(a_client_that_hears_no_more_is_told),
         CASE(a_port_that_nobody_has_ends_the_flow),
         CASE(a_guest_that_is_killed_ends_its_flows),

@@ -244,21 +244,21 @@ static void an_idle_flow_ends(void **state)
     struct gn_publication *pub =
         pubnet_publish(p, "udp", "127.0.0.1:0", "10.77.0.2:53", &options);
     struct echo echo;
-    int answered, unanswered;
+    int fd;
 
     echo_begin(&echo, p->web, "10.77.0.2:53", false);
-    answered = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
-    ask(answered, "x");
-    expect(answered, "x");
-    echo_end(&echo);
-    unanswered = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
-    ask(unanswered, "x");
-    pubnet_until(pubnet_stats(pub).accepted == 2);
-    pubnet_until(pubnet_stats(pub).active == 1);
+    fd = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+    ask(fd, "x");
+    expect(fd, "x");
+    assert_int_equal(pubnet_stats(pub).active, 1);
     pubnet_until(pubnet_stats(pub).active == 0);
-    close(answered);
-    close(unanswered);
+    assert_int_equal(pubnet_stats(pub).evicted, 0);
+    ask(fd, "y");
+    expect(fd, "y");
+    assert_int_equal(pubnet_stats(pub).accepted, 2);
+    close(fd);
     gn_unpublish(pub, NULL, NULL);
+    echo_end(&echo);
 }
 
 static void the_oldest_flow_makes_room(void **state)
@@ -283,6 +283,80 @@ static void the_oldest_flow_makes_room(void **state)
         close(fds[i]);
     gn_unpublish(pub, NULL, NULL);
     echo_end(&echo);
+}
+
+/* They ask at the same moment, and all others are idle. */
+static void new_clients_do_not_push_out_each_other(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publish_options options = {.size = sizeof(options),
+                                         .max_flows = 16};
+    struct gn_publication *pub =
+        pubnet_publish(p, "udp", "127.0.0.1:0", "10.77.0.2:53", &options);
+    struct echo echo;
+    int fds[24];
+
+    echo_begin(&echo, p->web, "10.77.0.2:53", false);
+    for (size_t i = 0; i < 16; i++) {
+        fds[i] = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+        ask(fds[i], "x");
+        expect(fds[i], "x");
+    }
+    for (size_t i = 16; i < 24; i++) {
+        fds[i] = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+        ask(fds[i], "new");
+    }
+    for (size_t i = 16; i < 24; i++)
+        expect(fds[i], "new");
+    assert_int_equal(pubnet_stats(pub).active, 16);
+    assert_int_equal(pubnet_stats(pub).evicted, 8);
+    assert_int_equal(pubnet_stats(pub).dropped, 0);
+    for (size_t i = 0; i < 24; i++)
+        close(fds[i]);
+    gn_unpublish(pub, NULL, NULL);
+    echo_end(&echo);
+}
+
+static struct gn_namespace *guest_at(struct pubnet *p, const char *address)
+{
+    const char *addresses[] = {address, NULL};
+    struct gn_namespace_config config = {
+        .size = sizeof(config), .name = "db", .addresses = addresses};
+    struct gn_namespace *ns;
+
+    assert_int_equal(gn_namespace_create(p->net, &config, &ns), 0);
+    return ns;
+}
+
+/* The same client goes on, and hears of no loss. */
+static void a_flow_follows_the_name_to_the_next_guest(void **state)
+{
+    static const char *const next[] = {"10.77.0.11", "10.77.0.10"};
+    struct pubnet *p = *state;
+    struct gn_publication *pub =
+        pubnet_publish(p, "udp", "127.0.0.1:0", "db:53", NULL);
+    struct gn_namespace *guest = guest_at(p, "10.77.0.10");
+    struct echo echo;
+    int fd = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
+
+    echo_begin(&echo, guest, "0.0.0.0:53", false);
+    for (size_t i = 0; i < 2; i++) {
+        ask(fd, "first");
+        expect(fd, "first");
+        gn_namespace_close(guest, 0, NULL, NULL);
+        echo_end(&echo);
+        guest = guest_at(p, next[i]);
+        echo_begin(&echo, guest, "0.0.0.0:53", false);
+        ask(fd, "second");
+        expect(fd, "second");
+    }
+    assert_int_equal(pubnet_stats(pub).active, 1);
+    assert_int_equal(pubnet_stats(pub).dropped, 0);
+    gn_namespace_close(guest, 0, NULL, NULL);
+    pubnet_until(pubnet_stats(pub).active == 0);
+    echo_end(&echo);
+    close(fd);
+    gn_unpublish(pub, NULL, NULL);
 }
 
 static void nobody_there_is_counted(void **state)
@@ -334,6 +408,8 @@ int main(void)
         CASE(each_client_has_a_flow_of_its_own),
         CASE(an_idle_flow_ends),
         CASE(the_oldest_flow_makes_room),
+        CASE(new_clients_do_not_push_out_each_other),
+        CASE(a_flow_follows_the_name_to_the_next_guest),
         CASE(nobody_there_is_counted),
         CASE(a_guest_that_is_killed_ends_its_flows),
     };
