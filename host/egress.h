@@ -8,7 +8,7 @@
  *     egress.c         an egress's life; dials
  *     egress_flow.c    datagrams to the outside: a kernel socket each
  *     egress_listen.c  what guests listen on, and who comes
- *     egress_port.c    what guests bind for datagrams, and who writes
+ *     egress_port.c    what guests bind for datagrams, and who writes to it
  *     egress_system.c  the ready egress: a policy and the kernel
  *     egress_show.c    the same: guests' ports shown outside
  *     policy*.c        the rules
@@ -107,18 +107,10 @@ void gn__egress_port_begin(struct gn__egress *egress,
                            struct gn__outside_port *port);
 void gn__egress_port_end(struct gn_egress_port *port);
 
-/** By what a datagram came, which its answer has to take, too: up to the
- *  egress. */
-struct gn__via {
-    void *through;
-    struct gn__endpoint local;
-};
-/** gn_egress_packet(), with what gn__egress_via() tells ops->send() then. */
-int gn__egress_packet(struct gn_egress_port *port, const void *bytes,
-                      size_t len, const struct gn__endpoint *from,
-                      const struct gn__via *via);
-/** Inside ops->send(): of the last datagram of who is answered. */
-const struct gn__via *gn__egress_via(const struct gn_egress_port *port);
+/** A client for what a guest listens on: it is joined with a connection to the
+ *  guest. @peer NULL: it has no address. Consumes the descriptor. */
+void gn__bound_join(const struct gn__bound_port *bound,
+                    const struct gn__endpoint *peer, int fd);
 
 /* ---- egress_system.c, egress_show.c ---- */
 
@@ -136,14 +128,11 @@ struct gn__system {
 void gn__system_audit(const struct gn__system *system, struct gn_namespace *ns,
                       size_t rule, struct gn_audit *audit);
 
-/** Its listen, listen_packet and send operations, and how they end. */
+/** Its listen and listen_packet operations. */
 int gn__show_listen(void *self, struct gn_egress_listener *listener,
                     const struct sockaddr *local);
 int gn__show_listen_packet(void *self, struct gn_egress_port *port,
                            const struct sockaddr *local);
-void gn__show_send(void *self, struct gn_egress_port *port, const void *bytes,
-                   size_t len, const struct sockaddr *to);
-
 /** What a cancelled request's user points to. */
 struct gn__system_request {
     void (*cancel)(struct gn__system_request *request);

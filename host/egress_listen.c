@@ -152,19 +152,17 @@ static int reach_guest(const struct gn__bound_port *bound,
     return gn__gateway_connect(net, SOCK_STREAM, &to, out);
 }
 
-static void let_in(const struct gn__bound_port *bound, struct client *client)
+void gn__bound_join(const struct gn__bound_port *bound,
+                    const struct gn__endpoint *peer, int fd)
 {
     struct gn_network *net = gn__namespace_network(bound->ns);
-    struct gn__relay_config config = {.fd = client->fd};
+    struct gn__relay_config config = {.fd = fd};
     struct gn__relay *relay;
 
     config.io = net ? gn__network_io(net) : NULL;
-    if (!config.io ||
-        reach_guest(bound, net, client->has_peer ? &client->peer : NULL,
-                    &config.sock))
-        return;
-    client->fd = -1;
-    if (gn__relay_start(&config, &relay))
+    if (!config.io || reach_guest(bound, net, peer, &config.sock))
+        gn__relay_reset(fd); /* The guest has not heard of it. */
+    else if (gn__relay_start(&config, &relay))
         return; /* It was reset. */
 }
 
@@ -177,7 +175,9 @@ static void take_up(struct gn__notice *notice)
     while ((link = gn__bound_take(bound))) {
         struct client *client = gn__container_of(link, struct client, link);
 
-        let_in(bound, client);
+        gn__bound_join(bound, client->has_peer ? &client->peer : NULL,
+                       client->fd);
+        client->fd = -1;
         client_free(bound->engine, client);
     }
 }

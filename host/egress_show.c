@@ -5,21 +5,20 @@
  * matches a kernel socket at its address, with the guest's port number.
  *
  * A port that cannot be had is told to the audit hook and otherwise left alone:
- * another guest may have it, or the host. When descriptors have run out,
- * accepting pauses; who connects meanwhile waits in the kernel.
+ * another guest may have it, or the host. Clients are what those of a published
+ * port are (host/forward/), as they need nothing of the hooks' calls.
  */
 #include "host/egress.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
-#define MS 1000000ull
+#include "host/forward/forward.h"
 
-/** Clients, or datagrams, before others have their turn. */
-#define AT_ONCE 32u
-/** Before accepting is tried again. */
-#define PAUSE_NS (100 * MS)
+/** Of one window's datagrams. */
+#define FLOWS_MAX 1024u
+/** A client that is silent for so long is asked whether it is there. */
+#define KEEPALIVE_S 60u
 
 /** One port of a guest, shown at some addresses. */
 struct show {
@@ -37,18 +36,26 @@ struct show {
 struct window {
     struct gn__list of_show;
     struct show *show;
-    struct gn__io_watch watch;
-    struct gn__io_timer timer;
+    struct gn__acceptor acceptor; /* of a listener */
+    struct gn__inlet inlet;       /* of a port */
     int fd;
-    int family;
 };
+
+/* Both kinds begin with it. */
+static const struct gn__bound_port *bound_of(const struct show *show)
+{
+    return show->listener ? (const void *)show->listener
+                          : (const void *)show->port;
+}
 
 static void window_close(struct window *window)
 {
     struct gn__io *io = window->show->io;
 
-    gn__io_unwatch(io, &window->watch);
-    gn__io_stop(io, &window->timer);
+    if (window->show->listener)
+        gn__acceptor_close(&window->acceptor);
+    else
+        gn__inlet_close(&window->inlet);
     gn__list_del(&window->of_show);
     gn__io_release(io);
     (void)close(window->fd); /* Also after an error it is closed. */
@@ -80,161 +87,45 @@ static void show_end(struct gn__io_end *end)
 
 /* ---- clients ---- */
 
-static void window_again(struct gn__io_timer *timer)
+static void window_accepted(void *user, const struct gn__endpoint *peer, int fd)
 {
-    struct window *window = gn__container_of(timer, struct window, timer);
+    const struct window *window = user;
 
-    if (gn__io_watch(window->show->io, &window->watch, window->fd, POLLIN))
-        gn__io_start(window->show->io, &window->timer,
-                     gn__io_now(window->show->io) + PAUSE_NS);
+    gn__bound_join(bound_of(window->show), peer, fd);
 }
 
-static void window_pause(struct window *window)
+static int window_target(void *user, const struct gn__endpoint *client,
+                         struct gn__endpoint *out)
 {
-    struct gn__io *io = window->show->io;
+    const struct window *window = user;
 
-    gn__io_unwatch(io, &window->watch);
-    gn__io_start(io, &window->timer, gn__io_now(io) + PAUSE_NS);
+    return gn__bound_target(bound_of(window->show), client, out);
 }
 
-/* False: not now. */
-static bool accept_one(struct window *window)
+static int window_start(struct window *window, int family)
 {
-    struct sockaddr_storage peer = {0};
-    socklen_t len = sizeof(peer);
-    int fd = accept4(window->fd, (struct sockaddr *)&peer, &len,
-                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct show *show = window->show;
+    const struct gn__acceptor_config acceptor = {
+        .io = show->io,
+        .account = show->account,
+        .fd = window->fd,
+        .keepalive_s = KEEPALIVE_S,
+        .accepted = window_accepted,
+        .user = window,
+    };
+    const struct gn__inlet_config inlet = {
+        .net = show->net,
+        .io = show->io,
+        .account = show->account,
+        .fd = window->fd,
+        .family = family,
+        .max_flows = FLOWS_MAX,
+        .target = window_target,
+        .user = window,
+    };
 
-    if (fd >= 0)
-        return gn_egress_accepted(window->show->listener, fd,
-                                  (struct sockaddr *)&peer) == 0;
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-        errno == ENOMEM)
-        window_pause(window);
-    return errno == EINTR || errno == ECONNABORTED;
-}
-
-static void clients_ready(struct gn__io_watch *watch, short revents)
-{
-    struct window *window = gn__container_of(watch, struct window, watch);
-    unsigned n = 0;
-
-    (void)revents;
-    while (n < AT_ONCE && accept_one(window))
-        n++;
-}
-
-/* ---- datagrams ---- */
-
-/* Which of the machine's addresses a datagram was sent to: answers leave from
- * there. */
-union control {
-    struct cmsghdr head;
-    char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
-};
-
-static void read_local(struct msghdr *msg, struct gn__endpoint *out)
-{
-    struct cmsghdr *head = CMSG_FIRSTHDR(msg);
-    struct in_pktinfo info;
-    struct in6_pktinfo info6;
-
-    if (!head)
-        return;
-    if (head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_PKTINFO) {
-        memcpy(&info, CMSG_DATA(head), sizeof(info));
-        out->addr = gn__addr_from_v4_bytes(&info.ipi_addr);
-    } else if (head->cmsg_level == IPPROTO_IPV6 &&
-               head->cmsg_type == IPV6_PKTINFO) {
-        memcpy(&info6, CMSG_DATA(head), sizeof(info6));
-        out->addr = gn__addr_from_v6_bytes(&info6.ipi6_addr);
-        out->scope = info6.ipi6_ifindex;
-    }
-}
-
-static bool receive_one(struct window *window)
-{
-    uint8_t bytes[65536];
-    struct sockaddr_storage peer = {0};
-    union control control;
-    struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
-    struct msghdr msg = {.msg_name = &peer,
-                         .msg_namelen = sizeof(peer),
-                         .msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control.bytes,
-                         .msg_controllen = sizeof(control.bytes)};
-    struct gn__via via = {.through = window};
-    struct gn__endpoint from;
-    ssize_t n = recvmsg(window->fd, &msg, MSG_DONTWAIT);
-
-    if (n < 0)
-        return errno == EINTR || errno == ECONNREFUSED;
-    read_local(&msg, &via.local);
-    if (gn__endpoint_from_sockaddr((struct sockaddr *)&peer, msg.msg_namelen,
-                                   AF_UNSPEC, &from) ||
-        gn__egress_packet(window->show->port, bytes, (size_t)n, &from, &via))
-        gn__network_drop(window->show->net, GN_DROP_FLOW);
-    return true;
-}
-
-static void datagrams_ready(struct gn__io_watch *watch, short revents)
-{
-    struct window *window = gn__container_of(watch, struct window, watch);
-    unsigned n = 0;
-
-    (void)revents;
-    while (n < AT_ONCE && receive_one(window))
-        n++;
-}
-
-static size_t put_local(const struct gn__via *via, int family,
-                        union control *out)
-{
-    struct in_pktinfo info = {0};
-    struct in6_pktinfo info6 = {0};
-
-    memset(out, 0, sizeof(*out));
-    if (family == AF_INET) {
-        memcpy(&info.ipi_spec_dst, via->local.addr.bytes + 12, 4);
-        out->head.cmsg_level = IPPROTO_IP;
-        out->head.cmsg_type = IP_PKTINFO;
-        out->head.cmsg_len = CMSG_LEN(sizeof(info));
-        memcpy(CMSG_DATA(&out->head), &info, sizeof(info));
-        return CMSG_SPACE(sizeof(info));
-    }
-    memcpy(&info6.ipi6_addr, via->local.addr.bytes, 16);
-    if (gn__addr_needs_scope(&via->local.addr))
-        info6.ipi6_ifindex = via->local.scope;
-    out->head.cmsg_level = IPPROTO_IPV6;
-    out->head.cmsg_type = IPV6_PKTINFO;
-    out->head.cmsg_len = CMSG_LEN(sizeof(info6));
-    memcpy(CMSG_DATA(&out->head), &info6, sizeof(info6));
-    return CMSG_SPACE(sizeof(info6));
-}
-
-void gn__show_send(void *self, struct gn_egress_port *port, const void *bytes,
-                   size_t len, const struct sockaddr *to)
-{
-    const struct gn__via *via = gn__egress_via(port);
-    const struct window *window = via->through;
-    struct iovec iov = {.iov_len = len};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    struct sockaddr_storage name;
-    union control control;
-
-    (void)self;
-    if (!window || window->family != to->sa_family)
-        return;
-    msg.msg_namelen = window->family == AF_INET ? sizeof(struct sockaddr_in)
-                                                : sizeof(struct sockaddr_in6);
-    memcpy(&name, to, msg.msg_namelen);
-    memcpy(&iov.iov_base, &bytes, sizeof(bytes));
-    msg.msg_name = &name;
-    msg.msg_control = control.bytes;
-    msg.msg_controllen = put_local(via, window->family, &control);
-    if (sendmsg(window->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        gn__network_drop(window->show->net, GN_DROP_KERNEL);
+    return show->listener ? gn__acceptor_open(&window->acceptor, &acceptor)
+                          : gn__inlet_open(&window->inlet, &inlet);
 }
 
 /* ---- opening ---- */
@@ -255,8 +146,7 @@ static int prepare(int fd, int family, int type)
     if (!err && type == SOCK_STREAM)
         err = set(fd, SOL_SOCKET, SO_REUSEADDR);
     if (!err && type == SOCK_DGRAM)
-        err = family == AF_INET ? set(fd, IPPROTO_IP, IP_PKTINFO)
-                                : set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
+        gn__dgram_want_details(fd, family);
     return err;
 }
 
@@ -293,12 +183,7 @@ static int window_open(struct show *show, const struct sockaddr *at,
     if (err)
         goto undo_alloc;
     window->show = show;
-    window->family = at->sa_family;
-    window->watch.ready = show->listener ? clients_ready : datagrams_ready;
-    window->watch.account = show->account;
-    window->timer.fire = window_again;
-    window->timer.account = show->account;
-    err = gn__io_watch(show->io, &window->watch, window->fd, POLLIN);
+    err = window_start(window, at->sa_family);
     if (err)
         goto undo_fd;
     gn__list_add_tail(&show->windows, &window->of_show);
@@ -346,14 +231,16 @@ static void open_by_rule(const struct gn__system *system, struct show *show,
     gn__system_audit(system, ns, rule, &audit);
 }
 
-/* A port that nothing says may be seen. */
+/* A port that no rule shows. It is told only where listen rules were asked for
+ * at all. */
 static int stay_hidden(const struct gn__system *system, struct gn_namespace *ns,
                        int type, const struct sockaddr *local)
 {
     struct gn_audit audit = {
         .type = type, .inbound = true, .address = local, .reason = "no rule"};
 
-    gn__system_audit(system, ns, GN__NO_RULE, &audit);
+    if (gn__policy_shows(&system->policy))
+        gn__system_audit(system, ns, GN__NO_RULE, &audit);
     return -EACCES;
 }
 

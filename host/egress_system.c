@@ -306,7 +306,6 @@ static const struct gn_egress_ops system_ops = {
     .listen_packet = gn__show_listen_packet,
     .cancel = system_cancel,
     .close = system_close,
-    .send = gn__show_send,
 };
 
 static int system_create(const struct gn_policy *policy,

@@ -207,3 +207,14 @@ size_t gn__policy_listen(const struct gn__policy *policy, unsigned proto,
     }
     return GN__NO_RULE;
 }
+
+bool gn__policy_shows(const struct gn__policy *policy)
+{
+    size_t i;
+
+    for (i = 0; i < policy->n; i++) {
+        if (policy->rules[i].kind == GN__RULE_LISTEN)
+            return true;
+    }
+    return false;
+}

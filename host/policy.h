@@ -141,4 +141,7 @@ void gn__policy_decide(const struct gn__policy *policy,
 size_t gn__policy_listen(const struct gn__policy *policy, unsigned proto,
                          uint16_t port, size_t from);
 
+/** Is there any rule by which ports are shown? */
+bool gn__policy_shows(const struct gn__policy *policy);
+
 #endif /* GN_HOST_POLICY_H */

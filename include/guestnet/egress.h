@@ -106,10 +106,18 @@ struct gn_egress_ops {
     /** Free self: nothing uses the egress any more. */
     void (*close)(void *self);
 
-    /** The guest sends a datagram from @port to @to, which has sent it one by
-     *  gn_egress_packet(). Without it such datagrams are dropped. */
+    /**
+     * The guest sends a datagram from @port to a client, which has sent it one
+     * by gn_egress_packet(). Without it such datagrams are dropped.
+     *
+     * @from  Which of your addresses the client had sent to, and so expects the
+     *        answer from, with the port's number; NULL: gn_egress_packet() was
+     *        not told.
+     * @to    The client.
+     */
     void (*send)(void *self, struct gn_egress_port *port, const void *bytes,
-                 size_t len, const struct sockaddr *to);
+                 size_t len, const struct sockaddr *from,
+                 const struct sockaddr *to);
 };
 
 /**
@@ -181,17 +189,23 @@ GN_API void gn_egress_listener_set_user(struct gn_egress_listener *listener,
 GN_API void *gn_egress_listener_user(const struct gn_egress_listener *listener);
 
 /**
- * Somebody has sent a datagram to a guest's port. Any thread.
+ * A client has sent a datagram to a guest's port. Any thread.
+ *
+ * Datagrams between one @from and one @to are a flow, as above; a port has 1024
+ * at once. A client that cannot be shown to the guest (gn_egress_accepted())
+ * appears as the gateway.
  *
  * @bytes  Copied.
- * @from   Where from. What the guest answers comes by ops->send(). One that
- *         cannot be shown to the guest (gn_egress_accepted()) appears as the
- *         gateway.
+ * @from   The client. What the guest answers comes by ops->send().
+ * @to     Which of your addresses it was sent to (IP_PKTINFO's ipi_spec_dst,
+ *         which of a broadcast is the interface's), for ops->send(). The port
+ *         is not looked at. NULL: not known.
  *
  * Returns 0; or -ENOBUFS (256 wait already), -EMSGSIZE, -EINVAL, -ENOMEM.
  */
 GN_API int gn_egress_packet(struct gn_egress_port *port, const void *bytes,
-                            size_t len, const struct sockaddr *from);
+                            size_t len, const struct sockaddr *from,
+                            const struct sockaddr *to);
 GN_API struct gn_namespace *gn_egress_port_namespace(
     const struct gn_egress_port *port);
 GN_API void gn_egress_port_set_user(struct gn_egress_port *port, void *user);

@@ -50,6 +50,7 @@ struct fixture {
     _Atomic int n_sent;
     char sent[64];
     char sent_to[GN_ADDR_TEXT_MAX];
+    char sent_from[GN_ADDR_TEXT_MAX];
 };
 
 static void show(const void *address, char *out)
@@ -146,7 +147,8 @@ static int hook_listen_packet(void *self, struct gn_egress_port *port,
 }
 
 static void hook_send(void *self, struct gn_egress_port *port,
-                      const void *bytes, size_t len, const struct sockaddr *to)
+                      const void *bytes, size_t len,
+                      const struct sockaddr *from, const struct sockaddr *to)
 {
     struct fixture *f = self;
 
@@ -155,6 +157,8 @@ static void hook_send(void *self, struct gn_egress_port *port,
     memcpy(f->sent, bytes, len);
     f->sent[len] = '\0';
     show(to, f->sent_to);
+    if (from)
+        show(from, f->sent_from);
     f->n_sent++;
 }
 
@@ -433,17 +437,20 @@ static void a_port_is_announced_and_served(void **state)
 {
     struct fixture *f = *state;
     struct gn_sock *sock = eg_open(&f->eg, AF_INET, SOCK_DGRAM);
-    struct sockaddr_storage peer, from;
+    struct sockaddr_storage peer, from, local;
     socklen_t len;
     char buf[16], text[GN_ADDR_TEXT_MAX];
 
     assert_int_equal(bind_to(sock, "0.0.0.0:53"), 0);
     until(f, &f->n_bound, 1);
     assert_string_equal(f->bound, "0.0.0.0:53");
+    assert_int_equal(gn_addr_parse("192.0.2.1:0", &local, &len), 0);
     assert_int_equal(gn_addr_parse("198.51.100.7:5555", &peer, &len), 0);
     for (int i = 1; i <= 3; i++) {
-        assert_int_equal(
-            gn_egress_packet(f->port, "ask", 3, (struct sockaddr *)&peer), 0);
+        assert_int_equal(gn_egress_packet(f->port, "ask", 3,
+                                          (struct sockaddr *)&peer,
+                                          (struct sockaddr *)&local),
+                         0);
         len = sizeof(from);
         assert_int_equal(gn_sock_recvfrom(sock, buf, sizeof(buf), 0,
                                           (struct sockaddr *)&from, &len),
@@ -456,12 +463,14 @@ static void a_port_is_announced_and_served(void **state)
         until(f, &f->n_sent, i);
         assert_string_equal(f->sent, "answer");
         assert_string_equal(f->sent_to, "198.51.100.7:5555");
+        assert_string_equal(f->sent_from, "192.0.2.1:53");
     }
     assert_int_equal(
-        gn_egress_packet(f->port, NULL, 3, (struct sockaddr *)&peer), -EINVAL);
-    assert_int_equal(gn_egress_packet(f->port, "x", 1, NULL), -EINVAL);
+        gn_egress_packet(f->port, NULL, 3, (struct sockaddr *)&peer, NULL),
+        -EINVAL);
+    assert_int_equal(gn_egress_packet(f->port, "x", 1, NULL, NULL), -EINVAL);
     assert_int_equal(
-        gn_egress_packet(f->port, "x", 100000, (struct sockaddr *)&peer),
+        gn_egress_packet(f->port, "x", 100000, (struct sockaddr *)&peer, NULL),
         -EMSGSIZE);
     drop(sock);
     until(f, &f->n_cancelled, 1);
@@ -481,7 +490,8 @@ static void a_port_has_bounded_clients(void **state)
     for (uint32_t i = 0; i < 3000; i++) {
         from.sin_addr.s_addr = htonl(0xc6336401 + i);
         while ((err = gn_egress_packet(f->port, "ask", 3,
-                                       (struct sockaddr *)&from)) == -ENOBUFS)
+                                       (struct sockaddr *)&from, NULL)) ==
+               -ENOBUFS)
             assert_int_equal(gn_sleep_ns(f->eg.guest, 100000), 0);
         assert_int_equal(err, 0);
         n++;

@@ -4,6 +4,7 @@
  * Datagrams between a guest and kernel sockets on the machine's loopback, which
  * is behind the gateway's address.
  */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
@@ -360,6 +361,99 @@ static void a_question_from_a_new_socket_is_always_answered(void **state)
     assert_int_equal(evicted(f), 0);
 }
 
+/* ---- shown ports ---- */
+
+/* One that the kernel gives to no socket by itself. */
+static unsigned short find_free_port(void)
+{
+    unsigned short port = (unsigned short)(10000 + getpid() % 20000);
+    int fd = -1;
+
+    for (; fd < 0; port++) {
+        struct sockaddr_in addr = {.sin_family = AF_INET,
+                                   .sin_port = htons(port)};
+
+        fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (bind(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+            close(fd);
+            fd = -1;
+        }
+    }
+    close(fd);
+    return (unsigned short)(port - 1);
+}
+
+/* Does the guest's echo come back by what was sent there? */
+static void expect_answer(struct gn_sock *sock, const char *to,
+                          unsigned short port)
+{
+    struct sockaddr_storage from;
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
+    socklen_t len = sizeof(from);
+    char buf[8];
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1;
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)),
+                     0);
+    assert_int_equal(inet_pton(AF_INET, to, &addr.sin_addr), 1);
+    assert_int_equal(
+        sendto(fd, "hi", 2, 0, (struct sockaddr *)&addr, sizeof(addr)), 2);
+    assert_int_equal(gn_sock_recvfrom(sock, buf, sizeof(buf), 0,
+                                      (struct sockaddr *)&from, &len),
+                     2);
+    assert_int_equal(
+        gn_sock_sendto(sock, buf, 2, 0, (struct sockaddr *)&from, len), 2);
+    assert_true(eg_readable(fd, 10000));
+    assert_int_equal(recv(fd, buf, sizeof(buf), 0), 2);
+    close(fd);
+}
+
+static void a_broadcast_to_a_shown_port_is_answered(void **state)
+{
+    struct timeval patience = {.tv_sec = 10};
+    struct fixture *f = *state;
+    unsigned short port = find_free_port();
+    char rule[64], at[32];
+    struct gn_sock *sock;
+
+    snprintf(rule, sizeof(rule), "listen udp 0.0.0.0 port %u", port);
+    snprintf(at, sizeof(at), "0.0.0.0:%u", port);
+    eg_begin(&f->eg, RULES(rule), NULL);
+    sock = eg_open(&f->eg, AF_INET, SOCK_DGRAM);
+    assert_int_equal(gn_sock_setopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience,
+                                    sizeof(patience)),
+                     0);
+    assert_int_equal(bind_to(sock, at), 0);
+    for (int i = 0; !eg_audits(&f->eg); i++) {
+        assert_true(i < 10000);
+        assert_int_equal(gn_sleep_ns(f->eg.guest, 1000000), 0);
+    }
+    assert_int_equal(eg_last(&f->eg).error, 0);
+    expect_answer(sock, "127.0.0.1", port);
+    expect_answer(sock, "127.0.0.2", port);
+    expect_answer(sock, "127.255.255.255", port);
+    drop(sock);
+}
+
+/* Only what was asked for is decided, and told. */
+static void ports_are_not_audited_where_no_rule_shows_any(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock, *other;
+    int err;
+
+    eg_begin(&f->eg, RULES(f->rule4), NULL);
+    sock = eg_open(&f->eg, AF_INET, SOCK_DGRAM);
+    assert_int_equal(bind_to(sock, "0.0.0.0:53"), 0);
+    other = eg_dial(&f->eg, SOCK_DGRAM, GATEWAY4, far_port(f->v4), &err);
+    assert_int_equal(gn_sock_send(other, "x", 1, 0), 1);
+    echo(f->v4, 1);
+    assert_int_equal(eg_audits(&f->eg), 1);
+    assert_false(eg_last(&f->eg).inbound);
+    drop(sock);
+    drop(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -374,6 +468,8 @@ int main(void)
         TEST(flows_end_with_their_guest),
         TEST(flows_are_bounded_and_counted),
         TEST(a_question_from_a_new_socket_is_always_answered),
+        TEST(a_broadcast_to_a_shown_port_is_answered),
+        TEST(ports_are_not_audited_where_no_rule_shows_any),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

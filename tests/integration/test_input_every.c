@@ -216,7 +216,7 @@ static void hosts_of_nothing(void **state)
     IS_NULL(gn_egress_listener_namespace, NULL);
     DOES_NOTHING(gn_egress_listener_set_user, NULL, NULL);
     IS_NULL(gn_egress_listener_user, NULL);
-    SAYS(-EINVAL, gn_egress_packet, NULL, NULL, 0, NULL);
+    SAYS(-EINVAL, gn_egress_packet, NULL, NULL, 0, NULL, NULL);
     IS_NULL(gn_egress_port_namespace, NULL);
     DOES_NOTHING(gn_egress_port_set_user, NULL, NULL);
     IS_NULL(gn_egress_port_user, NULL);

@@ -68,11 +68,12 @@ static void hook_cancel(void *self, void *request)
 }
 
 static void hook_send(void *self, struct gn_egress_port *port,
-                      const void *bytes, size_t len, const struct sockaddr *to)
+                      const void *bytes, size_t len,
+                      const struct sockaddr *from, const struct sockaddr *to)
 {
     struct fixture *f = self;
 
-    (void)bytes, (void)len, (void)to;
+    (void)bytes, (void)len, (void)from, (void)to;
     assert_ptr_equal(port, f->port);
     f->n_sent++;
 }
@@ -268,7 +269,7 @@ static void come(struct fixture *f, const char *from)
 
     assert_int_equal(gn_addr_parse(from, &addr, &len), 0);
     assert_int_equal(
-        gn_egress_packet(f->port, "q", 1, (struct sockaddr *)&addr), 0);
+        gn_egress_packet(f->port, "q", 1, (struct sockaddr *)&addr, NULL), 0);
     turns(f);
 }
 

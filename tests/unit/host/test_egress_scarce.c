@@ -84,11 +84,12 @@ static void hook_cancel(void *self, void *request)
 }
 
 static void hook_send(void *self, struct gn_egress_port *port,
-                      const void *bytes, size_t len, const struct sockaddr *to)
+                      const void *bytes, size_t len,
+                      const struct sockaddr *from, const struct sockaddr *to)
 {
     struct world *w = self;
 
-    (void)port, (void)bytes, (void)len, (void)to;
+    (void)port, (void)bytes, (void)len, (void)from, (void)to;
     w->n_sent++;
 }
 
@@ -352,7 +353,7 @@ static int talk_port_shown(struct world *w)
 
     if (err || !w->port)
         return err ? err : lost();
-    err = gn_egress_packet(w->port, "ask", 3, somebody());
+    err = gn_egress_packet(w->port, "ask", 3, somebody(), NULL);
     if (!err)
         err = answer_one(w);
     if (err)
