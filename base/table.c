@@ -7,7 +7,8 @@
  * then the hash function is to blame. Ours is keyed and secret, so that is
  * chance, and the next doubling helps again: giving up is undone. Chains are
  * kept shorter than by default, and the first table smaller: most of the tables
- * are a guest's, and most guests are idle.
+ * are a guest's, and most guests are idle. Its macros evaluate a hash value as
+ * often as they use it, so that it has to be a variable.
  */
 #include "base/table.h"
 
@@ -78,10 +79,12 @@ struct gn__table_node *gn__table_find(const struct gn__table *table,
 {
     struct entry *head = entry_of(table->head);
     struct entry *found;
+    unsigned value;
 
     if (!head)
         return NULL;
-    HASH_FIND_BYHASHVALUE(hh, head, key, len, hash(table, key, len), found);
+    value = hash(table, key, len);
+    HASH_FIND_BYHASHVALUE(hh, head, key, len, value, found);
     return node_of(found);
 }
 
@@ -90,9 +93,9 @@ int gn__table_add(struct gn__table *table, struct gn__table_node *node,
 {
     struct entry *head = entry_of(table->head);
     struct entry *entry = entry_of(node);
+    unsigned value = hash(table, key, len);
 
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, head, key, len, hash(table, key, len),
-                                entry);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, head, key, len, value, entry);
     if (!entry->hh.tbl)
         return -ENOMEM;
     table->head = node_of(head);
