@@ -21,6 +21,13 @@
 _Noreturn void gn__lwip_assert_failed(const char *what, const char *file,
                                       int line);
 
+/* Its own are functions in a file of theirs, called ten times a segment. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define LWIP_DONT_PROVIDE_BYTEORDER_FUNCTIONS
+#define lwip_htons(x) ((u16_t)__builtin_bswap16(x))
+#define lwip_htonl(x) ((u32_t)__builtin_bswap32(x))
+#endif
+
 void *gn__lwip_malloc(size_t size);
 void *gn__lwip_calloc(size_t n, size_t size);
 void gn__lwip_free(void *p);
