@@ -41,8 +41,12 @@
  *  again. */
 #define GN__ENGINE_TURN_NS 500000u
 
+/** Bound ports that are found without a search in their table. */
+#define GN__HOT_PORTS 16u
+
 struct gn__engine;
 struct gn__gate;
+struct gn__port_use;
 
 /** Where a thread (or a coroutine) sleeps. Zero is one that is not woken. */
 struct gn__parker {
@@ -144,7 +148,9 @@ struct gn__engine {
     struct gn__list wakes;    /* struct gn__waiter, after unlocking */
     struct gn__list fds;      /* struct gn__late */
     struct gn__list networks;
-    struct gn__table ports;       /* bound ports of all namespaces (sock) */
+    struct gn__table ports; /* bound ports of all namespaces (sock) */
+    /** Some of them (sock); each NULL or in the table. */
+    struct gn__port_use *hot_ports[GN__HOT_PORTS];
     struct gn__list served_waits; /* struct gn__waiter, for a port to be
                                      served (sock) */
     struct gn__waiter *standby;   /* the sleeper that runs deadlines */

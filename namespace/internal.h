@@ -266,9 +266,10 @@ struct gn__iface *gn__ns_iface_by_index(const struct gn_namespace *ns,
                                         unsigned i);
 /** Send an IP packet of ours (parsed, consumed); fragments it if needed. */
 void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet);
-/** The same in pieces of @mtu at most. */
-void gn__ns_output_within(struct gn_namespace *ns, struct gn__packet *packet,
-                          uint32_t mtu);
+/** The same by a way that was found before in this entry, in pieces of @mtu at
+ *  most. */
+void gn__ns_output_by(struct gn_namespace *ns, const struct gn__way *way,
+                      struct gn__packet *packet, uint32_t mtu);
 /** The same over a given interface: multicast, broadcast, and where one has
  *  been asked for. */
 void gn__ns_output_on(struct gn_namespace *ns, struct gn__iface *iface,

@@ -107,33 +107,30 @@ static const struct gn__addr *source_of(const struct gn_namespace *ns,
 
 void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet)
 {
-    gn__ns_output_within(ns, packet, UINT32_MAX);
-}
-
-void gn__ns_output_within(struct gn_namespace *ns, struct gn__packet *packet,
-                          uint32_t mtu)
-{
     struct gn__way way;
-    struct sending sending;
     int err;
 
     err = gn__ns_route(ns, &packet->ip.dst, source_of(ns, packet), 0, &way);
-    if (err) {
-        if (packet->forwarded)
-            gn__ns_icmp_error(ns, packet, GN__ICMP_NET_UNREACHABLE, 0);
-        drop(ns, packet, GN_DROP_NO_ROUTE);
+    if (!err) {
+        gn__ns_output_by(ns, &way, packet, UINT32_MAX);
         return;
     }
+    if (packet->forwarded)
+        gn__ns_icmp_error(ns, packet, GN__ICMP_NET_UNREACHABLE, 0);
+    drop(ns, packet, GN_DROP_NO_ROUTE);
+}
+
+void gn__ns_output_by(struct gn_namespace *ns, const struct gn__way *way,
+                      struct gn__packet *packet, uint32_t mtu)
+{
+    struct sending sending = {.iface = way->iface, .next_hop = &way->next_hop};
+
     count_out(ns, packet);
-    if (way.local) {
-        gn__ns_loop(ns, way.iface, packet);
-        return;
-    }
-    sending.iface = way.iface;
-    sending.next_hop = &way.next_hop;
-    if (way.mtu < mtu)
-        mtu = way.mtu;
-    if (packet->len > mtu)
+    if (way->mtu < mtu)
+        mtu = way->mtu;
+    if (way->local)
+        gn__ns_loop(ns, way->iface, packet);
+    else if (packet->len > mtu)
         send_cut(ns, &sending, packet, mtu);
     else
         send_piece(packet, &sending);

@@ -15,6 +15,7 @@
 #include "namespace/sock_bind.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/siphash.h"
 #include "namespace/internal.h"
@@ -24,14 +25,28 @@ static unsigned proto_of(const struct gn_sock *sock)
     return sock->type == SOCK_STREAM ? GN__PROTO_TCP : GN__PROTO_UDP;
 }
 
+/* Where one that was found lately is looked for first. A guest that picks ports
+ * which share a place has no more of it than the search in the table. */
+static struct gn__port_use **hot_place(struct gn__engine *engine,
+                                       const struct gn__port_key *key)
+{
+    return &engine->hot_ports[(key->ns + key->port) % GN__HOT_PORTS];
+}
+
 struct gn__port_use *gn__port_find(const struct gn_namespace *ns,
                                    unsigned proto, uint16_t port)
 {
     struct gn__port_key key = {ns->id, port, proto};
-    struct gn__table_node *node =
-        gn__table_find(&ns->engine->ports, &key, sizeof(key));
+    struct gn__port_use **hot = hot_place(ns->engine, &key);
+    struct gn__table_node *node;
 
-    return node ? gn__container_of(node, struct gn__port_use, node) : NULL;
+    if (*hot && !memcmp(&(*hot)->key, &key, sizeof(key)))
+        return *hot;
+    node = gn__table_find(&ns->engine->ports, &key, sizeof(key));
+    if (!node)
+        return NULL;
+    *hot = gn__container_of(node, struct gn__port_use, node);
+    return *hot;
 }
 
 /* ---- conflicts ---- */
@@ -115,6 +130,7 @@ static struct gn__port_use *new_use(struct gn_namespace *ns, unsigned proto,
         gn__free(&engine->net.mem, use, sizeof(*use));
         return NULL;
     }
+    *hot_place(engine, &use->key) = use;
     return use;
 }
 
@@ -129,9 +145,12 @@ static struct gn__port_use *use_of(struct gn_namespace *ns, unsigned proto,
 static void drop_use_if_empty(struct gn__port_use *use)
 {
     struct gn__engine *engine = use->engine;
+    struct gn__port_use **hot = hot_place(engine, &use->key);
 
     if (!gn__list_empty(&use->bindings))
         return;
+    if (*hot == use)
+        *hot = NULL;
     gn__table_del(&engine->ports, &use->node);
     gn__free(&engine->net.mem, use, sizeof(*use));
 }

@@ -365,7 +365,7 @@ static int transmit(struct gn_sock *sock, struct gn__xfer *io,
         gn__ns_output_on(sock->ns, plan->way.iface, &plan->way.next_hop, packet,
                          plan->mtu);
     } else {
-        gn__ns_output_within(sock->ns, packet, plan->mtu);
+        gn__ns_output_by(sock->ns, &plan->way, packet, plan->mtu);
     }
     return 0;
 }
