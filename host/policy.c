@@ -133,6 +133,12 @@ static bool covers(const struct gn__rule *rule, const struct target *t,
     return false;
 }
 
+static bool is_about_one(const struct gn__rule *rule)
+{
+    return rule->target == GN__TARGET_PREFIX &&
+           rule->prefix.len == gn__prefix_width(&rule->prefix);
+}
+
 /* The rule covers the address. Does it open it? */
 static bool opens(const struct gn__rule *rule, const struct target *t)
 {
@@ -142,11 +148,11 @@ static bool opens(const struct gn__rule *rule, const struct target *t)
     case GN__REACH_OPEN:
         return true;
     case GN__REACH_PRIVATE:
-        return rule->target != GN__TARGET_NAME;
+        return rule->target != GN__TARGET_NAME || rule->opens_private;
     case GN__REACH_RANGE:
         return by_prefix && rule->prefix.len >= t->range->prefix.len;
     case GN__REACH_EXACT:
-        return by_prefix && rule->prefix.len == gn__prefix_width(&rule->prefix);
+        return is_about_one(rule);
     default:
         return false;
     }
@@ -169,6 +175,8 @@ static bool try_rule(const struct gn__rule *rule, struct target *t,
         return false;
     }
     out->allowed = allow;
+    out->opens_own =
+        allow && (is_about_one(rule) || gn__addr_is_loopback(&t->ask->addr));
     out->name = name;
     out->reason = "rule";
     return true;

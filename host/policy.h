@@ -10,7 +10,8 @@
  *     rule    = ("allow" | "deny") [PROTO] target ["port" ports]
  *             | "listen" [PROTO] address ["port" ports]
  *     PROTO   = "tcp" | "udp"                 without: both
- *     target  = "any" | address | prefix | "name" pattern
+ *     target  = "any" | address | prefix
+ *             | "name" pattern ["private"]    allow: and private addresses
  *     pattern = name | "*." name              the latter: names below it
  *     ports   = range {"," range}             without: all
  *     range   = number | number "-" number    1 to 65535
@@ -39,7 +40,7 @@
 /** What it takes to open an address, each more than the one before. */
 enum gn__reach {
     GN__REACH_OPEN = 0, /* any rule */
-    GN__REACH_PRIVATE,  /* not by name: private ranges */
+    GN__REACH_PRIVATE,  /* a name only with "private": private ranges */
     GN__REACH_RANGE,    /* a prefix within the range: loopback, link-local */
     GN__REACH_EXACT,    /* the address itself: metadata, the machine's own */
     GN__REACH_NEVER,    /* nothing opens it: any, multicast, broadcast, ... */
@@ -84,6 +85,7 @@ struct gn__rule {
     struct gn__prefix prefix; /* listen: the address, whole */
     struct gn__name name;     /* without the "*." */
     bool below;               /* names below it, and not itself */
+    bool opens_private;       /* what the name leads to may be private */
     struct gn__port_range *ports;
     size_t n_ports; /* 0: all */
     char *text;     /* as it was given */
@@ -130,6 +132,7 @@ struct gn__policy_answer {
     size_t rule;        /* that decided; GN__NO_RULE */
     const char *name;   /* that a name rule matched, in ask->names; NULL */
     const char *reason; /* constant text */
+    bool opens_own;     /* the rule may mean the machine itself */
 };
 
 void gn__policy_decide(const struct gn__policy *policy,

@@ -152,6 +152,18 @@ static int check_name(const struct reader *r, const char *name)
     return 0;
 }
 
+/* A name may lead to private addresses where the rule says so. */
+static int read_private(struct reader *r, struct gn__rule *rule)
+{
+    if (!is(r, "private"))
+        return 0;
+    if (rule->kind != GN__RULE_ALLOW)
+        return refuse_word(r, "is for allow rules: deny rules have no "
+                              "exceptions, leave it out");
+    rule->opens_private = true;
+    return next(r);
+}
+
 static int read_name(struct reader *r, struct gn__rule *rule)
 {
     const char *pattern;
@@ -179,7 +191,9 @@ static int read_name(struct reader *r, struct gn__rule *rule)
                               "253 bytes");
     rule->target = GN__TARGET_NAME;
     err = check_name(r, rule->name.text);
-    return err ? err : next(r);
+    if (!err)
+        err = next(r);
+    return err ? err : read_private(r, rule);
 }
 
 /* An address stands for the prefix that has only it. */
@@ -191,6 +205,77 @@ static int read_address(struct reader *r, struct gn__prefix *out)
     return 0;
 }
 
+/* "ADDRESS:PORT", "[ADDRESS]:PORT", "PREFIX:PORT", "NAME:PORT": the part before
+ * the port, and the port. */
+static bool split_port(const char *word, char host[WORD_MAX], uint32_t *port)
+{
+    const char *colon = strrchr(word, ':');
+    size_t len = colon ? (size_t)(colon - word) : 0;
+
+    if (!len || !gn__text_number(colon + 1, UINT16_MAX, port) || !*port)
+        return false;
+    if (word[0] == '[' && word[len - 1] == ']') {
+        word++;
+        len -= 2;
+    } else if (memchr(word, ':', len)) {
+        return false; /* an IPv6 address without brackets, or nothing */
+    }
+    return gn__text_cut(word, len, host, WORD_MAX);
+}
+
+static bool is_address_or_prefix(const char *text)
+{
+    struct gn__prefix prefix;
+
+    return !gn__addr_parse(text, &prefix.addr) ||
+           !gn__prefix_parse(text, &prefix, NULL, 0);
+}
+
+/* Is it an address that could be listened on, but for its port? */
+static bool has_port(const struct reader *r)
+{
+    char host[WORD_MAX];
+    struct gn__addr addr;
+    uint32_t port;
+
+    return split_port(r->word, host, &port) && !gn__addr_parse(host, &addr);
+}
+
+/* Could it be a name, and no address in some other form? */
+static bool looks_like_name(const char *text)
+{
+    const char *label = strrchr(text, '.');
+
+    label = label ? label + 1 : text;
+    return gn__pattern_is_valid(text) && !is_digit(*label) && strcmp(text, "*");
+}
+
+/* The word is no target: what was meant, if that can be seen. */
+static int refuse_target(const struct reader *r, const char *otherwise)
+{
+    char host[WORD_MAX];
+    uint32_t port = 0;
+    bool has_port = split_port(r->word, host, &port);
+    const char *name = has_port ? host : r->word;
+    char text[384];
+
+    if (has_port && is_address_or_prefix(host))
+        (void)snprintf(text, sizeof(text), "has a port: write %.200s port %u",
+                       host, (unsigned)port);
+    else if (has_port && looks_like_name(name))
+        (void)snprintf(text, sizeof(text),
+                       "is a name with a port: write name %.200s port %u", name,
+                       (unsigned)port);
+    else if (strchr(name, '.') && looks_like_name(name))
+        (void)snprintf(text, sizeof(text),
+                       "is no target: for a name write "
+                       "name %.200s",
+                       name);
+    else
+        (void)snprintf(text, sizeof(text), "%s", otherwise);
+    return refuse_word(r, text);
+}
+
 static int read_prefix(struct reader *r, struct gn__rule *rule)
 {
     char why[256];
@@ -199,10 +284,12 @@ static int read_prefix(struct reader *r, struct gn__rule *rule)
     rule->target = GN__TARGET_PREFIX;
     if (strchr(r->word, '/')) {
         err = gn__prefix_parse(r->word, &rule->prefix, why, sizeof(why));
+        if (err && strchr(r->word, ':') && !strchr(strrchr(r->word, ':'), '/'))
+            return refuse_target(r, why);
         if (err)
             return refuse(r, "%s", why);
     } else if (read_address(r, &rule->prefix)) {
-        return refuse_word(r, "is no target: " EXPECTED_TARGET);
+        return refuse_target(r, "is no target: " EXPECTED_TARGET);
     }
     return next(r);
 }
@@ -243,6 +330,8 @@ static int read_listen_address(struct reader *r, struct gn__rule *rule)
     if (is(r, "") || is(r, "port"))
         return refuse(r, "an address of this machine is missing, such as "
                          "127.0.0.1 or 0.0.0.0");
+    if (read_address(r, &rule->prefix) && has_port(r))
+        return refuse_target(r, "");
     if (read_address(r, &rule->prefix))
         return refuse_word(r, "is no address: expected one of this machine, "
                               "such as 127.0.0.1, or 0.0.0.0 or :: for all");
@@ -325,6 +414,9 @@ static int read_rule(struct reader *r, struct gn__rule *rule)
     if (!err)
         err = rule->kind == GN__RULE_LISTEN ? read_listen_address(r, rule)
                                             : read_target(r, rule);
+    if (!err && is(r, "private") && rule->kind != GN__RULE_LISTEN)
+        return refuse_word(r, "goes with a name: any, addresses and prefixes "
+                              "open private addresses without it");
     if (!err && is(r, "port"))
         err = read_ports(r, rule);
     if (!err && !is(r, ""))

@@ -327,6 +327,31 @@ static void names_open_nothing_special(void **state)
         assert_false(named(rules, never[i], names));
 }
 
+static void a_private_name_opens_private_addresses_and_no_more(void **state)
+{
+    static const char *const opened[] = {
+        "10.0.0.1", "172.31.255.255",     "192.168.1.1", "100.64.0.1",
+        "fd12::1",  "::ffff:192.168.1.1", "203.0.113.1"};
+    static const char *const closed[] = {
+        "127.0.0.1",       "::1",         "169.254.7.7",   "169.254.169.254",
+        "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "10.1.2.3",
+        "192.0.2.5",       "0.0.0.0",     "224.0.0.1",     "fe80::1"};
+    const char *const *rules = RULES("allow name db.corp private");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(opened) / sizeof(opened[0]); i++) {
+        if (!named(rules, opened[i], "db.corp"))
+            fail_msg("%s was denied", opened[i]);
+        assert_false(named(rules, opened[i], "other.corp"));
+    }
+    for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++) {
+        if (named(rules, closed[i], "db.corp"))
+            fail_msg("%s was allowed", closed[i]);
+    }
+    for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+        assert_false(named(rules, never[i], "db.corp"));
+}
+
 static void an_address_is_opened_by_its_own_rule(void **state)
 {
     char rule[64];
@@ -458,6 +483,7 @@ int main(void)
         cmocka_unit_test(an_address_is_opened_by_its_own_rule),
         cmocka_unit_test(a_range_is_opened_by_a_prefix_within),
         cmocka_unit_test(private_ranges_are_opened_by_address),
+        cmocka_unit_test(a_private_name_opens_private_addresses_and_no_more),
         cmocka_unit_test(what_is_denied_is_denied_inside_others),
         cmocka_unit_test(a_rule_that_opens_not_is_passed_over),
         cmocka_unit_test(listen_rules_open_no_way_out),
