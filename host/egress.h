@@ -138,10 +138,22 @@ struct gn__system_request {
     void (*cancel)(struct gn__system_request *request);
 };
 
-/* ---- machine.c ---- */
+/* ---- local_addr.c ---- */
 
-/** Is it an address of this machine, or does the machine hear it (broadcast,
+/** A connection: where to, with its port; and where from, zero where that is
+ *  not known. */
+struct gn__route_ask {
+    struct gn__endpoint to;
+    struct gn__endpoint from;
+    int protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+};
+
+/** Does it lead to this machine, or does the machine hear it (broadcast,
  *  multicast)? 1 or 0; or a negative errno: that cannot be found out now. */
-int gn__machine_has(const struct gn__addr *addr);
+int gn__machine_has(const struct gn__route_ask *ask);
+
+/** Did this connected socket come to the machine itself? As above, but not 0 if
+ *  that cannot be found out. */
+int gn__machine_reached(int fd, int protocol);
 
 #endif /* GN_HOST_EGRESS_H */

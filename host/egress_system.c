@@ -18,10 +18,19 @@
 
 #define MS 1000000ull
 
+/** What a rule has allowed. */
+struct permit {
+    int type;
+    size_t rule;
+    bool opens_own; /* it may come to the machine itself */
+};
+
 /** A connection that the kernel is at. */
 struct attempt {
     struct gn__system_request base; /* first */
     struct gn_egress_dial *request;
+    const struct gn__system *system;
+    struct permit permit;
     struct gn__io *io;
     struct gn__io_watch watch;
     struct gn__io_timer timer;
@@ -53,6 +62,16 @@ static void attempt_fail(struct attempt *attempt, int error)
     gn_egress_dial_done(request, error, -1);
 }
 
+/* The guest is told nothing. */
+static void attempt_drop(struct attempt *attempt)
+{
+    int fd = attempt->fd;
+
+    gn_egress_dial_set_user(attempt->request, NULL);
+    attempt_free(attempt);
+    (void)close(fd); /* Also after an error it is closed. */
+}
+
 /* On one machine a port may meet itself: a connection to a free port that was
  * picked for this end, too. Nobody listens there. */
 static bool is_to_itself(int fd)
@@ -65,15 +84,68 @@ static bool is_to_itself(int fd)
            local_len == peer_len && !memcmp(&local, &peer, local_len);
 }
 
-static int connected(int fd)
+/* A connection that hears nothing waits until the guest has enough. */
+static int denied(const struct gn__system *system, int type)
+{
+    switch (system->denial) {
+    case GN_DENIAL_REFUSED:
+        return -ECONNREFUSED;
+    case GN_DENIAL_SILENT:
+        return type == SOCK_STREAM ? 0 : -ETIMEDOUT;
+    default:
+        return -EACCES;
+    }
+}
+
+/* It came to the machine itself, where the rule does not say so: routes have
+ * changed meanwhile, or the port of this end chose another. @reached: 1, or why
+ * that cannot be found out. */
+static int deny_late(const struct gn__system *system,
+                     const struct gn_egress_dial *request,
+                     const struct permit *permit, int fd, int reached)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof(peer);
+    struct gn_audit audit = {.type = permit->type,
+                             .address = (const struct sockaddr *)&peer,
+                             .name = gn_egress_dial_name(request, 0),
+                             .reason = "the machine's own",
+                             .error = reached < 0 ? reached : 0};
+
+    (void)getpeername(fd, (struct sockaddr *)&peer, &len);
+    gn__system_audit(system, gn_egress_dial_namespace(request), permit->rule,
+                     &audit);
+    return reached < 0 ? reached : denied(system, permit->type);
+}
+
+/* The kernel has connected @fd. True: it may be used; else *@err is how the
+ * dial ends, 0: not yet. */
+static bool may_be_used(const struct gn__system *system,
+                        const struct gn_egress_dial *request,
+                        const struct permit *permit, int fd, int *err)
+{
+    bool stream = permit->type == SOCK_STREAM;
+    int reached;
+
+    *err = -ECONNREFUSED;
+    if (stream && is_to_itself(fd))
+        return false;
+    if (permit->opens_own)
+        return true;
+    reached = gn__machine_reached(fd, stream ? IPPROTO_TCP : IPPROTO_UDP);
+    if (!reached)
+        return true;
+    *err = deny_late(system, request, permit, fd, reached);
+    return false;
+}
+
+static int socket_error(int fd)
 {
     socklen_t len = sizeof(int);
     int error = 0;
 
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
         error = errno;
-    if (!error && is_to_itself(fd))
-        error = ECONNREFUSED;
     return -error;
 }
 
@@ -86,13 +158,16 @@ static void attempt_ready(struct gn__io_watch *watch, short revents)
 
     if (!(revents & (POLLOUT | POLLERR | POLLHUP)))
         return;
-    err = connected(fd);
-    if (err) {
+    err = socket_error(fd);
+    if (!err &&
+        may_be_used(attempt->system, request, &attempt->permit, fd, &err)) {
+        attempt_free(attempt);
+        gn_egress_dial_done(request, 0, fd);
+    } else if (err) {
         attempt_fail(attempt, err);
-        return;
+    } else {
+        attempt_drop(attempt);
     }
-    attempt_free(attempt);
-    gn_egress_dial_done(request, 0, fd);
 }
 
 static void attempt_late(struct gn__io_timer *timer)
@@ -116,7 +191,8 @@ static void attempt_cancel(struct gn__system_request *request)
 
 /* Consumes the descriptor, also when it fails. */
 static int attempt_begin(const struct gn__system *system,
-                         struct gn_egress_dial *request, int fd)
+                         struct gn_egress_dial *request,
+                         const struct permit *permit, int fd)
 {
     struct gn_network *net =
         gn__namespace_network(gn_egress_dial_namespace(request));
@@ -128,6 +204,8 @@ static int attempt_begin(const struct gn__system *system,
         goto undo_fd;
     attempt->base.cancel = attempt_cancel;
     attempt->request = request;
+    attempt->system = system;
+    attempt->permit = *permit;
     attempt->io = io;
     attempt->fd = fd;
     attempt->watch.ready = attempt_ready;
@@ -152,33 +230,44 @@ undo_fd:
     return err;
 }
 
-static int connect_out(const struct gn__system *system,
-                       struct gn_egress_dial *request, int type,
-                       const struct sockaddr *address)
+/* A socket that is connecting or connected; -errno of socket(2). */
+static int open_socket(const struct permit *permit,
+                       const struct sockaddr *address, int *err)
 {
     bool v6 = address->sa_family == AF_INET6;
-    int fd, on = 1;
-    int err = 0;
+    int on = 1, fd = socket(address->sa_family,
+                            permit->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-    fd = socket(address->sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
+    *err = 0;
     if (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)))
-        err = -errno;
-    if (!err &&
+        *err = -errno;
+    if (!*err &&
         connect(fd, address,
                 v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in)))
-        err = -errno;
+        *err = -errno;
+    return fd;
+}
+
+static int connect_out(const struct gn__system *system,
+                       struct gn_egress_dial *request,
+                       const struct permit *permit,
+                       const struct sockaddr *address)
+{
+    int err = 0;
+    int fd = open_socket(permit, address, &err);
+
+    if (fd < 0)
+        return fd;
     if (err == -EINPROGRESS)
-        return attempt_begin(system, request, fd);
-    if (!err && type == SOCK_STREAM && is_to_itself(fd))
-        err = -ECONNREFUSED;
-    if (err) {
-        (void)close(fd); /* Also after an error it is closed. */
-        return err;
+        return attempt_begin(system, request, permit, fd);
+    if (!err && may_be_used(system, request, permit, fd, &err)) {
+        gn_egress_dial_done(request, 0, fd);
+        return 0;
     }
-    gn_egress_dial_done(request, 0, fd);
-    return 0;
+    (void)close(fd); /* Also after an error it is closed. */
+    return err;
 }
 
 /* ---- judging ---- */
@@ -200,65 +289,65 @@ void gn__system_audit(const struct gn__system *system, struct gn_namespace *ns,
     system->audit(audit, system->audit_arg);
 }
 
-/* What is not known counts as its own; @arg gets why. */
+/* How the routing table is asked, and why it could not say; or 0. */
+struct own_ask {
+    struct gn__route_ask route;
+    int error;
+};
+
+/* What is not known counts as its own. */
 static bool is_own(const struct gn__addr *addr, void *arg)
 {
-    int has = gn__machine_has(addr);
+    struct own_ask *ask = arg;
+    int has;
 
+    ask->route.to.addr = *addr;
+    has = gn__machine_has(&ask->route);
     if (has < 0)
-        *(int *)arg = has;
+        ask->error = has;
     return has != 0;
-}
-
-/* A connection that hears nothing waits until the guest has enough. */
-static int denied(const struct gn__system *system, int type)
-{
-    switch (system->denial) {
-    case GN_DENIAL_REFUSED:
-        return -ECONNREFUSED;
-    case GN_DENIAL_SILENT:
-        return type == SOCK_STREAM ? 0 : -ETIMEDOUT;
-    default:
-        return -EACCES;
-    }
 }
 
 /* Is it allowed? If not, *@out is what its operation returns. */
 static bool judge(const struct gn__system *system,
-                  const struct gn_egress_dial *request, int type,
-                  const struct sockaddr *address, int *out)
+                  const struct gn_egress_dial *request,
+                  const struct sockaddr *address, struct permit *permit,
+                  int *out)
 {
+    bool stream = permit->type == SOCK_STREAM;
     struct gn__name names[GN__NAMES_PER_ADDR];
     struct gn__policy_answer answer;
-    struct gn__policy_ask ask = {.proto = type == SOCK_STREAM ? GN__RULE_TCP
-                                                              : GN__RULE_UDP,
+    struct own_ask own = {.route.protocol = stream ? IPPROTO_TCP : IPPROTO_UDP};
+    struct gn__policy_ask ask = {.proto = stream ? GN__RULE_TCP : GN__RULE_UDP,
                                  .names = names,
-                                 .is_own = is_own};
+                                 .is_own = is_own,
+                                 .arg = &own};
     struct gn__endpoint to;
     struct gn_audit audit;
     const char *name;
-    int error = 0;
 
-    *out = denied(system, type);
+    *out = denied(system, permit->type);
     if (gn__endpoint_from_sockaddr(address, sizeof(struct sockaddr_in6),
                                    AF_UNSPEC, &to))
         return false;
-    ask.arg = &error;
+    own.route.to = to;
     ask.addr = to.addr;
     ask.port = to.port;
     while ((name = gn_egress_dial_name(request, ask.n_names)))
         (void)snprintf(names[ask.n_names++].text, sizeof(names[0].text), "%s",
                        name);
     gn__policy_decide(&system->policy, &ask, &answer);
-    if (error && !answer.allowed)
-        *out = error; /* It may be allowed another time. */
+    permit->rule = answer.rule;
+    permit->opens_own = answer.opens_own;
+    if (own.error && !answer.allowed)
+        *out = own.error; /* It may be allowed another time. */
     audit = (struct gn_audit){
-        .type = type,
+        .type = permit->type,
         .address = address,
         .name = answer.name ? answer.name : gn_egress_dial_name(request, 0),
         .allowed = answer.allowed,
         .reason = answer.reason,
-        .error = answer.allowed ? 0 : error};
+        .error = answer.allowed ? 0 : own.error};
     gn__system_audit(system, gn_egress_dial_namespace(request), answer.rule,
                      &audit);
     return answer.allowed;
@@ -271,13 +360,14 @@ static int system_dial(void *self, struct gn_egress_dial *request, int family,
                        const char *looked_up_name)
 {
     const struct gn__system *system = self;
+    struct permit permit = {.type = type};
     int err;
 
     (void)family;
     (void)looked_up_name;
-    if (!judge(system, request, type, address, &err))
+    if (!judge(system, request, address, &permit, &err))
         return err;
-    return connect_out(system, request, type, address);
+    return connect_out(system, request, &permit, address);
 }
 
 static void system_close(void *self)

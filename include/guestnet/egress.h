@@ -255,22 +255,25 @@ typedef void (*gn_audit_cb)(const struct gn_audit *audit, void *arg);
  *     allow tcp 203.0.113.0/24 port 443,8000-8999
  *     deny udp any
  *     allow name *.example.org port 443
+ *     allow name db.corp private port 5432
  *     allow tcp 127.0.0.1 port 8080
  *     listen tcp 127.0.0.1 port 8000-8999
  *
- *     (allow|deny) [tcp|udp] (any | ADDRESS | PREFIX | name PATTERN)
+ *     (allow|deny) [tcp|udp] (any | ADDRESS | PREFIX | name PATTERN [private])
  *                  [port PORT[-PORT][,...]]
  *     listen [tcp|udp] ADDRESS [port PORT[-PORT][,...]]
  *
  * A name rule matches an address while a lookup of this guest for such a name
  * may still be believed to have been answered with it: for the answer's TTL, at
  * least a second and at most a day. "*.example.org" means all names below
- * example.org, not itself. It is the name that was asked for that counts, not
- * where aliases led. Connections go on when the TTL has passed.
+ * example.org, not itself. It is the name that was asked for at last that
+ * counts, with its search domain, not where aliases led. Connections go on when
+ * the TTL has passed.
  *
  * What a rule covers is not all it opens:
  *   - Private addresses (RFC 1918, fc00::/7, and their like) are opened by
- *     "any" and by prefixes, never by name.
+ *     "any" and by prefixes, and by a name only where the rule says "private":
+ *     whoever owns the name then says which of them.
  *   - Loopback, link-local addresses of IPv4 and local NAT64 are opened by a
  *     prefix within these ranges only.
  *   - The machine's own addresses, and those where clouds keep metadata, are
@@ -282,6 +285,13 @@ typedef void (*gn_audit_cb)(const struct gn_audit *audit, void *arg);
  *   - ::ffff:a.b.c.d is a.b.c.d.
  * Deny rules have no exceptions, and match an IPv4 address inside such an IPv6
  * address too.
+ *
+ * Which addresses are the machine's own is asked of its routing table before
+ * each connection, with protocol, port and user, and again when it stands, with
+ * both ends: a connection that came to the machine itself is closed before a
+ * byte is sent, and audited as denied after it was allowed. What the kernel
+ * changes without telling remains unseen: DNAT rules of netfilter's OUTPUT
+ * chain, and BPF programs at connect(), may lead any address anywhere.
  *
  * A listen rule shows the ports that guests bind at the same port of an address
  * of this machine (0.0.0.0 and ::: at all of its addresses); a guest that is

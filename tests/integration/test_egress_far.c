@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -293,6 +294,97 @@ static void the_machines_own_need_a_rule_of_their_own(void **state)
     eg_end(&f->eg);
     eg_begin(&f->eg, RULES("allow tcp " NEAR_V4 " port 8080"), NULL);
     expect_reached(f, NEAR_V4, f->near4);
+}
+
+static void run(const char *command)
+{
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c) */
+}
+
+/* An address of the machine's, which @rule alone leads to; to others it seems to
+ * be far away. */
+static void hide_own(const char *rule)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text),
+             "ip addr add " FAR_V4_B "/32 dev lo && "
+             "ip route add " FAR_V4_B "/32 via 198.51.100.2 table 200 && "
+             "ip rule add pref 10 %s lookup local && "
+             "ip rule add pref 11 ipproto tcp sport 8088 lookup local && "
+             "ip rule add pref 20 to " FAR_V4_B " lookup 200 && "
+             "ip rule add pref 100 lookup local && ip rule del pref 0",
+             rule);
+    run(text);
+}
+
+static void show_own(void)
+{
+    run("ip rule add pref 0 lookup local && ip rule del pref 100 && "
+        "ip rule del pref 20 && ip rule del pref 11 && "
+        "ip rule del pref 10 && "
+        "ip route flush table 200 && ip addr del " FAR_V4_B "/32 dev lo");
+}
+
+static void routes_by_port_hide_nothing_of_the_machines(void **state)
+{
+    struct fixture *f = *state;
+    int hidden = near_socket(SOCK_STREAM, "0.0.0.0:8088", true);
+    struct gn_sock *sock;
+    int err;
+
+    hide_own("ipproto tcp dport 8088");
+    eg_begin(&f->eg, RULES("allow any", "allow 203.0.113.0/24"), NULL);
+    assert_null(eg_dial(&f->eg, SOCK_STREAM, FAR_V4_B, 8088, &err));
+    assert_int_equal(err, -EACCES);
+    assert_string_equal(eg_last(&f->eg).reason, "the machine's own");
+    assert_false(eg_readable(hidden, 0));
+    eg_end(&f->eg);
+    eg_begin(&f->eg, RULES("allow " FAR_V4_B " port 8088"), NULL);
+    sock = eg_dial(&f->eg, SOCK_STREAM, FAR_V4_B, 8088, &err);
+    assert_non_null(sock);
+    drop(sock);
+    show_own();
+    close(hidden);
+}
+
+/* Which port this end has is known afterwards. */
+static void routes_by_the_port_of_this_end_are_seen_afterwards(void **state)
+{
+    struct fixture *f = *state;
+    int fd, err, hidden = near_socket(SOCK_STREAM, "0.0.0.0:8088", true);
+    struct eg_audit audit;
+    char byte;
+
+    hide_own("ipproto tcp sport 1024-65534 dport 8088");
+    eg_begin(&f->eg, RULES("allow any"), NULL);
+    assert_null(eg_dial(&f->eg, SOCK_STREAM, FAR_V4_B, 8088, &err));
+    assert_int_equal(err, -EACCES);
+    audit = eg_last(&f->eg);
+    assert_false(audit.allowed);
+    assert_int_equal(audit.rule, 0);
+    assert_string_equal(audit.reason, "the machine's own");
+    assert_string_equal(audit.address, FAR_V4_B ":8088");
+    fd = eg_accept(hidden);
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    close(fd);
+    show_own();
+    close(hidden);
+}
+
+static void a_private_name_reaches_private_addresses(void **state)
+{
+    struct fixture *f = *state;
+
+    eg_begin_names(&f->eg,
+                   RULES("allow name db.corp private port 8080",
+                         "allow name near.corp private"),
+                   FAR_PRIVATE " db.corp\n" NEAR_V4 " near.corp\n", 60);
+    assert_int_equal(eg_lookup(&f->eg, "db.corp"), 0);
+    assert_int_equal(eg_lookup(&f->eg, "near.corp"), 0);
+    expect_reached(f, FAR_PRIVATE, f->private4);
+    assert_int_equal(dial(f, NEAR_V4), -EACCES);
+    assert_string_equal(eg_last(&f->eg).reason, "the machine's own");
 }
 
 static void metadata_needs_a_rule_of_its_own(void **state)
@@ -724,6 +816,9 @@ int main(void)
         TEST(aliases_and_names_of_addresses_open_nothing),
         TEST(rules_judge_the_name_that_was_asked_for_at_last),
         TEST(the_machines_own_need_a_rule_of_their_own),
+        TEST(routes_by_port_hide_nothing_of_the_machines),
+        TEST(routes_by_the_port_of_this_end_are_seen_afterwards),
+        TEST(a_private_name_reaches_private_addresses),
         TEST(metadata_needs_a_rule_of_its_own),
         TEST(link_local_needs_a_rule_about_it),
         TEST(a_ttl_ends_what_it_opened_but_no_connection),
