@@ -260,7 +260,7 @@ static void shop_outlives_the_end_of_stock(void **state)
     struct fixture *f = *state;
     char body[256];
 
-    gn_namespace_kill(f->stock.ns); /* A power cut. */
+    gn_namespace_kill(f->stock.ns); /* A crash: its peers get a reset. */
     assert_int_equal(get(f, body), 502);
 }
 
