@@ -202,9 +202,32 @@ static int publish(void *arg)
     return 0;
 }
 
+/* Could a guest ever have the address? */
+static int check_address(struct gn_network *net, const char *target,
+                         const struct gn_publish_options *options,
+                         const struct gn__target *parsed)
+{
+    struct gn__quoted quoted = gn__text_quote(target, strlen(target));
+
+    if (gn__addr_is_any(&parsed->addr) ||
+        gn__addr_is_multicast(&parsed->addr) ||
+        gn__addr_is_broadcast(&parsed->addr))
+        return gn__text_refuse(options->why, options->why_len,
+                               "target \"%s\": no guest can have this address",
+                               quoted.text);
+    if (!gn__network_leads_to(net, &parsed->addr))
+        return gn__text_refuse(options->why, options->why_len,
+                               "target \"%s\": in none of the prefixes of "
+                               "network \"%s\", and no route of its gateway "
+                               "leads there",
+                               quoted.text, gn_network_name(net));
+    return 0;
+}
+
 /* "unix" is a stream; a target has the version its network asks for, but the
  * port it is published at may be of either. */
-static int parse_target(const char *proto, const char *target,
+static int parse_target(struct gn_network *net, const char *proto,
+                        const char *target,
                         const struct gn_publish_options *options,
                         struct gn__target *out)
 {
@@ -212,12 +235,13 @@ static int parse_target(const char *proto, const char *target,
     struct gn__target ignored;
     int err;
 
-    if (strcmp(proto, "unix")) {
-        err = gn__target_parse(proto, ":0", &ignored, options->why,
-                               options->why_len);
-        if (err)
-            return err;
-    }
+    if (strcmp(proto, "unix") != 0 &&
+        gn__target_parse(proto, ":0", &ignored, NULL, 0))
+        return gn__text_refuse(
+            options->why, options->why_len,
+            "proto \"%s\": not one of \"tcp\", \"tcp4\", "
+            "\"tcp6\", \"udp\", \"udp4\", \"udp6\", \"unix\"",
+            gn__text_quote(proto, strlen(proto)).text);
     err = gn__target_parse(kind, target, out, options->why, options->why_len);
     if (err)
         return err;
@@ -228,7 +252,7 @@ static int parse_target(const char *proto, const char *target,
                                "target \"%s\": a guest and a port, as "
                                "web:80, 10.77.0.2:80 or web:http",
                                gn__text_quote(target, strlen(target)).text);
-    return 0;
+    return out->has_addr ? check_address(net, target, options, out) : 0;
 }
 
 static int check(const struct gn_publish_options *options, const char *proto,
@@ -265,7 +289,7 @@ int gn_publish(struct gn_network *net, const char *proto, const char *listen,
     if (!err && gn_network_clock(net))
         err = -ENOTSUP;
     if (!err)
-        err = parse_target(proto, target, options, &parsed);
+        err = parse_target(net, proto, target, options, &parsed);
     if (err)
         return err;
     request = (struct gn__publish_request){proto, listen, options, parsed.type};

@@ -102,6 +102,20 @@ static int prefix_of(const struct gn_network *net, const struct gn__addr *addr)
     return -1;
 }
 
+/* Of an address that its pool does not give. */
+static const char *who_has(const struct gn_network *net,
+                           const struct gn__addr *addr)
+{
+    struct gn__table_node *node =
+        gn__table_find(&net->addresses, addr, sizeof(*addr));
+
+    if (!node)
+        return "the network's own, its broadcast address, or reserved";
+    return gn__container_of(node, struct gn__port_addr, node)->port->gateway
+               ? "the gateway has it"
+               : "another interface has it";
+}
+
 static int take_exact(struct gn__iface *iface, const char *text,
                       const struct gn__iface_config *config)
 {
@@ -121,6 +135,9 @@ static int take_exact(struct gn__iface *iface, const char *text,
                        "\"%s\"",
                        text, net->name);
     err = gn__pool_take_exact(&net->prefixes[prefix].pool, &addr);
+    if (err == -EADDRINUSE)
+        (void)gn__why(config->why, config->why_len, "address \"%.60s\": %s",
+                      text, who_has(net, &addr));
     return err ? err : add_taken(iface, prefix, &addr);
 }
 

@@ -30,6 +30,7 @@
 #include "base/counter.h"
 #include "namespace/lifecycle.h"
 #include "namespace/switch.h"
+#include "resolver/resolver.h"
 
 #define LABEL_MAX 63u
 
@@ -98,14 +99,19 @@ static char lower(char c)
 }
 
 static int take_name(struct gn_namespace *ns, struct gn_network *net,
-                     const char *name)
+                     const struct gn_namespace_config *config)
 {
+    const char *name = config->name;
     size_t i, len = strlen(name);
 
     for (i = 0; i < len; i++)
         ns->key_name[i] = lower(name[i]);
-    if (gn__table_find(&net->names, ns->key_name, len))
+    if (gn__table_find(&net->names, ns->key_name, len)) {
+        (void)gn__why(config->why, config->why_len,
+                      "name \"%.70s\": another guest of network \"%s\" has it",
+                      name, net->name);
         return -EADDRINUSE;
+    }
     memcpy(ns->name, name, len);
     return gn__table_add(&net->names, &ns->by_name, ns->key_name, len);
 }
@@ -281,7 +287,7 @@ int gn__ns_create(struct gn_network *net,
         return -ENOMEM;
     net->n_created++;
     if (config->name)
-        err = take_name(ns, net, config->name);
+        err = take_name(ns, net, config);
     if (err)
         goto undo_alloc;
     err = add_ifaces(ns, config);
@@ -326,6 +332,11 @@ static int check_config(const struct gn_network *net,
         return gn__why(config->why, config->why_len,
                        "name \"%.70s\": not a DNS label (letters, digits and "
                        "inner hyphens, 1 to 63 of them)",
+                       config->name);
+    if (config->name && gn__hostname_is_below(config->name, "localhost"))
+        return gn__why(config->why, config->why_len,
+                       "name \"%.70s\": stands for each guest's own loopback "
+                       "(RFC 6761), so nobody would find this one by it",
                        config->name);
     if (config->egress && !net->n_prefixes)
         return gn__why(

@@ -37,6 +37,10 @@ struct gn__engine *gn__network_engine(const struct gn_network *net);
  *  has ended. */
 struct gn_network *gn__namespace_network(struct gn_namespace *ns);
 
+/** Does any route of the gateway's lead to @addr, whoever has it? Any thread,
+ *  without the lock. */
+bool gn__network_leads_to(struct gn_network *net, const struct gn__addr *addr);
+
 /**
  * The descriptors, timers and turns that end with the network. On the driving
  * thread; NULL as long as none were set. set: @io is consumed, gn__io_done();

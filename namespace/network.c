@@ -20,6 +20,7 @@
 #include "base/config.h"
 #include "namespace/lifecycle.h"
 #include "namespace/switch.h"
+#include "resolver/resolver.h"
 
 #define NAME_MAX_LEN   63u
 #define DOMAIN_MAX_LEN 253u
@@ -89,6 +90,11 @@ static int check_domain(const struct gn_network_config *config)
                            config->domain, len < 64 ? (int)len : 64, at);
         at += len + (at[len] == '.');
     } while (*at);
+    if (gn__hostname_is_below(config->domain, "localhost"))
+        return gn__why(config->why, config->why_len,
+                       "domain \"%.60s\": names below localhost stand for each "
+                       "guest's own loopback (RFC 6761)",
+                       config->domain);
     return 0;
 }
 

@@ -614,3 +614,14 @@ int gn_route_add(struct gn_namespace *ns, const char *prefix,
     gn__engine_leave(ns->engine);
     return err;
 }
+
+bool gn__network_leads_to(struct gn_network *net, const struct gn__addr *addr)
+{
+    struct gn__way way;
+    bool leads;
+
+    gn__engine_enter(net->engine);
+    leads = gn__ns_route(net->gateway, addr, NULL, 0, &way) != -ENETUNREACH;
+    gn__engine_leave(net->engine);
+    return leads;
+}

@@ -37,8 +37,8 @@ struct gn_egress;
 struct gn_namespace_config {
     size_t size;      /* sizeof this struct. Required. */
     const char *name; /* One DNS label (letters, digits, inner hyphens; up to
-                         63), compared without case; none: it is reached by
-                         address only. */
+                         63), compared without case, and not "localhost"; none:
+                         it is reached by address only. */
     const char *const *addresses; /* NULL-ended, one or more of the network's
                                      prefixes; NULL: the lowest free address
                                      of each. */
@@ -50,8 +50,9 @@ struct gn_namespace_config {
                                      network's. */
     struct gn_limits limits;      /* Zero fields: the network's. */
     bool forwarding;              /* Pass on packets that are for others. */
-    char *why;                    /* Borrowed for the call: on -EINVAL gets one
-                                     line that says what is wrong. */
+    char *why;                    /* Borrowed for the call: on -EINVAL and
+                                     -EADDRINUSE gets one line that says what
+                                     is wrong. */
     size_t why_len;
 };
 
@@ -99,8 +100,8 @@ struct gn_interface {
  * @out     Set only on success. Owned by the caller: gn_namespace_close().
  *
  * Returns 0, or a negative errno with nothing left behind:
- *   -EINVAL      The name is no DNS label, an address is malformed or in none
- *                of the prefixes, the size is unknown, or an argument is NULL.
+ *   -EINVAL      The name is no DNS label or "localhost", an address is
+ *                malformed or in none of the prefixes, the size is unknown, or an argument is NULL.
  *   -EADDRINUSE  An address or the name is taken, or the address is reserved.
  *   -ENOSPC      A prefix has no free address.
  *   -ENOTSUP     A setting is not there yet.

@@ -139,6 +139,8 @@ static const struct bad_network bad_networks[] = {
     {.domain = "new\nline", .why = "new?line"},
     {.domain = A64 ".internal", .why = "DNS label"},
     {.domain = LONG, .why = "253"},
+    {.domain = "localhost", .why = "RFC 6761"},
+    {.domain = "a.LOCALHOST.", .why = "RFC 6761"},
     {.mtu = 575, .why = "576"},
     {.mtu = 65536, .why = "65535"},
     {.mtu = UINT32_MAX, .why = "65535"},
@@ -353,6 +355,8 @@ static const struct bad_namespace bad_namespaces[] = {
     {.name = "\xc3\xa4", .why = "\"??\""},
     {.name = A64, .why = "63"},
     {.name = LONG, .why = "63"},
+    {.name = "localhost", .why = "each guest's own loopback"},
+    {.name = "LocalHost", .why = "LocalHost"},
     {.addresses = {"10.77.0"}, .why = "\"10.77.0\""},
     {.addresses = {""}, .why = "\"\""},
     {.addresses = {"10.77.0.9/16"}, .why = "10.77.0.9/16"},
@@ -365,13 +369,23 @@ static const struct bad_namespace bad_namespaces[] = {
     {.addresses = {"127.0.0.1"}, .why = "none of the prefixes"},
     {.addresses = {"fe80::1"}, .why = "none of the prefixes"},
     {.addresses = {"::ffff:10.78.0.5"}, .why = "::ffff:10.78.0.5"},
-    {.addresses = {"10.77.0.0"}, .err = -EADDRINUSE},     /* the network's */
-    {.addresses = {"10.77.255.255"}, .err = -EADDRINUSE}, /* broadcast */
-    {.addresses = {"10.77.0.1"}, .err = -EADDRINUSE},     /* the gateway */
-    {.addresses = {"10.77.0.2"}, .err = -EADDRINUSE},     /* a bystander */
-    {.addresses = {"fd77::"}, .err = -EADDRINUSE},
-    {.addresses = {"fd77::1"}, .err = -EADDRINUSE},
-    {.addresses = {"10.77.0.9", "10.77.0.9"}, .err = -EADDRINUSE},
+    {.addresses = {"10.77.0.0"},
+     .err = -EADDRINUSE,
+     .why = "\"10.77.0.0\": the network's own"},
+    {.addresses = {"10.77.255.255"},
+     .err = -EADDRINUSE,
+     .why = "broadcast address"},
+    {.addresses = {"10.77.0.1"},
+     .err = -EADDRINUSE,
+     .why = "the gateway has it"},
+    {.addresses = {"10.77.0.2"},
+     .err = -EADDRINUSE,
+     .why = "another interface has it"},
+    {.addresses = {"fd77::"}, .err = -EADDRINUSE, .why = "the network's own"},
+    {.addresses = {"fd77::1"}, .err = -EADDRINUSE, .why = "the gateway"},
+    {.addresses = {"10.77.0.9", "10.77.0.9"},
+     .err = -EADDRINUSE,
+     .why = "another interface has it"},
 };
 
 static void namespaces_refuse_what_is_wrong(void **state)
@@ -419,9 +433,12 @@ static void names_are_taken_once_whatever_their_case(void **state)
 
     assert_int_equal(gn_namespace_create(arena->net, &config, &ns), 0);
     config.name = "wEB";
+    config.why = before.why;
+    config.why_len = sizeof(before.why);
     look(&before, arena);
     assert_int_equal(gn_namespace_create(arena->net, &config, &other),
                      -EADDRINUSE);
+    expect_why(&before, "\"wEB\": another guest");
     assert_null(other);
     expect_unchanged(&before);
     gn_namespace_close(ns, 0, NULL, NULL);
@@ -487,6 +504,7 @@ static void attach_refuses_what_is_wrong(void **state)
     expect_why(&before, "10.99.0.1");
     addresses[0] = "10.77.0.1";
     assert_int_equal(gn_namespace_attach(ns, arena->net, &config), -EADDRINUSE);
+    expect_why(&before, "the gateway has it");
     expect_unchanged(&before);
 
     for (i = 2; i < 64; i++)

@@ -254,6 +254,8 @@ static void lookups_of_nothing(void **state)
     DOES_NOTHING(gn_lookup_done_addr, NULL, 0, NULL, 0);
     DOES_NOTHING(gn_lookup_done_query, NULL, 0, NULL, 0);
     DOES_NOTHING(gn_lookup_set_user, NULL, NULL);
+    DOES_NOTHING(gn_lookup_set_searched, NULL, NULL);
+    SAYS(false, gn_lookup_is_absolute, NULL);
     IS_NULL(gn_lookup_user, NULL);
     IS_NULL(gn_lookup_namespace, NULL);
     SAYS(-EINVAL, gn_getaddrinfo, NULL, NULL, NULL, NULL, NULL);

@@ -540,6 +540,13 @@ static void refusals_say_why(void **state)
     expect_refusal(p, "tcp", "192.0.2.1:8080", "web:80", -EADDRNOTAVAIL,
                    "no such address");
     expect_refusal(p, "sctp", "127.0.0.1:0", "web:80", -EINVAL, "\"tcp6\"");
+    expect_refusal(p, "sctp", "127.0.0.1:0", "web:80", -EINVAL, "\"unix\"");
+    expect_refusal(p, "tcp", "127.0.0.1:0", "203.0.113.9:80", -EINVAL,
+                   "in none of the prefixes");
+    expect_refusal(p, "tcp", "127.0.0.1:0", "224.0.0.1:80", -EINVAL,
+                   "no guest can have this address");
+    expect_refusal(p, "tcp", "127.0.0.1:0", "[::]:80", -EINVAL,
+                   "no guest can have this address");
     expect_refusal(p, "tcp", "127.0.0.1", "web:80", -EINVAL, "no port");
     expect_refusal(p, "tcp", "127.0.0.1:65536", "web:80", -EINVAL, "65535");
     expect_refusal(p, "tcp", "example.org:80", "web:80", -EINVAL, "by number");
@@ -662,8 +669,9 @@ static void a_caller_may_drive(void **state)
 
 static int publish_once(struct gn_test_heap *heap, void *arg)
 {
-    struct gn_network_config config = {.size = sizeof(config),
-                                       .alloc = &heap->alloc};
+    static const char *const prefixes[] = {"10.77.0.0/24", NULL};
+    struct gn_network_config config = {
+        .size = sizeof(config), .prefixes = prefixes, .alloc = &heap->alloc};
     struct gn_publication *pub;
     struct gn_network *net;
     int err = gn_network_create(&config, &net);
