@@ -15,6 +15,7 @@
 static void account_init(struct gn__account *account, const struct gn__mem *mem)
 {
     *account = (struct gn__account){0};
+    atomic_init(&account->ended, false);
     gn__ref_init(&account->refs, 1);
     if (mem)
         account->mem = *mem;
@@ -79,7 +80,7 @@ static struct gn__account *account_of(struct gn__sched *sched,
 {
     struct gn__account *account = task->account;
 
-    return account && !account->ended ? account : &sched->host;
+    return account && !gn__account_has_ended(account) ? account : &sched->host;
 }
 
 /* It has something to do; consumes a reference. */
@@ -173,5 +174,5 @@ void gn__sched_end(struct gn__sched *sched, struct gn__account *account)
     if (account == &sched->host)
         return;
     gn__sched_hand_over(sched, account);
-    account->ended = true;
+    atomic_store_explicit(&account->ended, true, memory_order_relaxed);
 }

@@ -22,6 +22,7 @@
  *
  * It knows no lock and no clock. Its user has both (namespace/engine.c).
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -47,7 +48,7 @@ struct gn__account {
     struct gn__list tasks;     /* struct gn__notice */
     uint64_t spent;            /* ns, with what it was not given back */
     bool waiting;              /* in the heap, which has a reference */
-    bool ended;                /* what comes now is the host program's */
+    _Atomic bool ended;        /* what comes now is the host program's */
 };
 
 /** A call that is due on the driving thread; embedded. Zero but for run: not
@@ -71,6 +72,11 @@ struct gn__account *gn__account_create(const struct gn__mem *mem);
 struct gn__account *gn__account_ref(struct gn__account *account);
 /** NULL: nothing happens. */
 void gn__account_unref(struct gn__account *account);
+/** Has gn__sched_end() been called? Any thread. */
+static inline bool gn__account_has_ended(const struct gn__account *account)
+{
+    return atomic_load_explicit(&account->ended, memory_order_relaxed);
+}
 
 void gn__sched_init(struct gn__sched *sched);
 /** No task of anybody's is queued any more that could be run. */

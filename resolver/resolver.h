@@ -142,6 +142,12 @@ static inline struct gn__io *gn__lookup_io(const struct gn_lookup *lookup)
 {
     return lookup->home->io;
 }
+/** Who asks, as tasks know it; NULL: the host program. */
+static inline struct gn__account *gn__lookup_account(
+    const struct gn_lookup *lookup)
+{
+    return lookup->home->account;
+}
 static inline const struct gn__mem *gn__lookup_mem(
     const struct gn_lookup *lookup)
 {

@@ -445,8 +445,11 @@ struct gn_ares_config {
     uint32_t edns_bytes;  /* The longest answer by UDP, 512 to 4096; 1232,
                                    which is not fragmented anywhere. */
     uint32_t max_pending; /* Lookups of one network that are under way,
-                                   cancelled ones too until the last of them is;
-                                   more are GN_EAI_AGAIN. 1024. */
+                                   cancelled ones too until they are answered or
+                                   their guest is gone; 1024. When there are so
+                                   many, the guest that has most loses its
+                                   newest (GN_EAI_AGAIN) to one that has fewer;
+                                   others' are GN_EAI_AGAIN. */
     const char *source4;  /* Ask IPv4 servers from this address; any. */
     const char *source6;  /* The same for IPv6 servers. */
     unsigned flags;       /* GN_ARES_*. */

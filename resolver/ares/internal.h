@@ -102,7 +102,10 @@ struct gn__ares_session {
     struct gn__io_end end;
     struct gn__io_timer timer;
     struct gn__list watches;
-    uint32_t n_pending; /* lookups */
+    struct gn__table guests; /* struct gn__ares_guest: those that have some */
+    bool is_renewing;   /* what is wanted is put anew when it is cancelled */
+    uint32_t n_pending; /* lookups, without: */
+    uint32_t n_lost;    /* those that have lost their place */
     uint32_t n_live;    /* lookups that a guest waits for */
     int watch_err;      /* a socket could not be watched */
     uint32_t cached;    /* bytes, see GN__ARES_CACHE_BYTES */
@@ -152,8 +155,18 @@ struct gn__ares_query {
     size_t n;        /* addresses found */
 };
 
+/** A guest with lookups under way. */
+struct gn__ares_guest {
+    struct gn__table_node node;
+    struct gn__account *account; /* a reference; NULL: the host program's */
+    struct gn__list lookups;     /* struct gn__ares_lookup, newest last */
+    uint32_t n_pending;
+};
+
 struct gn__ares_lookup {
     struct gn__ares_session *session;
+    struct gn__ares_guest *guest; /* NULL: it has lost its place */
+    struct gn__list of_guest;
     struct gn_lookup *outer; /* NULL: nobody waits any more */
     enum gn_query_kind kind;
     struct gn__ares_search search;   /* IP */
@@ -195,6 +208,14 @@ GN_WARN_UNUSED int gn__ares_channel(const struct gn__ares_settings *settings,
                                     int timeout_ms, int tries,
                                     ares_sock_state_cb state, void *arg,
                                     ares_channel_t **out);
+
+/* ---- share.c ---- */
+
+/** One more of its guest's: GN_EAI_AGAIN, -ENOMEM. */
+GN_WARN_UNUSED int gn__ares_share_take(struct gn__ares_lookup *lookup);
+void gn__ares_share_give(struct gn__ares_lookup *lookup);
+/** Does somebody who is still there wait for it? */
+bool gn__ares_is_wanted(const struct gn__ares_lookup *lookup);
 
 /* ---- socket.c ---- */
 

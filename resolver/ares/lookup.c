@@ -58,14 +58,16 @@ static int lookup_create(struct gn__ares *ares, struct gn_lookup *outer,
 
     if (err)
         return err;
-    if (session->n_pending >= ares->settings.max_pending)
-        return GN_EAI_AGAIN;
     lookup = calloc(1, sizeof(*lookup));
     if (!lookup)
         return -ENOMEM;
     lookup->session = session;
     lookup->outer = outer;
-    session->n_pending++;
+    err = gn__ares_share_take(lookup);
+    if (err) {
+        free(lookup);
+        return err;
+    }
     session->n_live++;
     gn_lookup_set_user(outer, lookup);
     atomic_fetch_add(&ares->lookups, 1);
@@ -77,7 +79,7 @@ static void lookup_free(struct gn__ares_lookup *lookup)
 {
     struct gn__ares_session *session = lookup->session;
 
-    session->n_pending--;
+    gn__ares_share_give(lookup);
     if (lookup->outer) {
         session->n_live--;
         gn_lookup_set_user(lookup->outer, NULL);

@@ -42,6 +42,14 @@ static bool query_was_hurried(const struct gn__ares_query *query)
            (query->is_hurried || now < query->sent + session->wait_ns);
 }
 
+/* What guests had that are gone was in the way (share.c). */
+static bool query_is_renewed(const struct gn__ares_query *query)
+{
+    return query->status == ARES_ECANCELLED &&
+           query->lookup->session->is_renewing &&
+           gn__ares_is_wanted(query->lookup);
+}
+
 static void query_done(void *arg, ares_status_t status, size_t timeouts,
                        const ares_dns_record_t *record)
 {
@@ -53,7 +61,7 @@ static void query_done(void *arg, ares_status_t status, size_t timeouts,
     if (query->has_ended)
         *query->has_ended = true;
     query->has_ended = NULL;
-    if (query_was_hurried(query))
+    if (query_was_hurried(query) || query_is_renewed(query))
         query_ask(query);
     else
         gn__ares_query_ended(query, record);

@@ -398,6 +398,7 @@ static void session_free(struct gn__ares_session *session)
     gn__ares_system_done(&session->system);
     gn_resolver_close(session->hosts.resolver);
     gn__table_done(&session->by_id);
+    gn__table_done(&session->guests);
     free(session);
 }
 
@@ -435,6 +436,7 @@ static struct gn__ares_session *session_create(struct gn__ares *ares,
     gn__list_init(&session->watches);
     gn__list_init(&session->by_sent);
     gn__table_init(&session->by_id, &ares->mem, key);
+    gn__table_init(&session->guests, &ares->mem, key);
     return session;
 }
 

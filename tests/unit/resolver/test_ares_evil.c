@@ -586,6 +586,85 @@ static void there_is_a_limit_to_what_is_under_way(void **state)
     assert_int_equal(stats_of(f).lookups, 2);
 }
 
+/* Another guest asks, until it is refused; returns how many were not. */
+static unsigned ask_all(struct fixture *f, struct gn__account *guest,
+                        struct ask *asks, unsigned max)
+{
+    unsigned n;
+
+    f->home.account = guest;
+    for (n = 0; n < max; n++) {
+        begin_ip(f, &asks[n], "ip4", "slow.test");
+        if (asks[n].ended)
+            break;
+    }
+    if (n < max)
+        gn__lookup_done(&asks[n].lookup);
+    f->home.account = NULL;
+    return n;
+}
+
+static unsigned n_under_way(const struct ask *asks, unsigned n)
+{
+    unsigned i, left = 0;
+
+    for (i = 0; i < n; i++)
+        left += !asks[i].ended;
+    return left;
+}
+
+static void guests_that_take_what_they_can_leave_others_their_part(void **state)
+{
+    struct fixture *f = *state;
+    struct gn__account *guests[6];
+    struct ask asks[6][60];
+    unsigned i, k, n[6];
+
+    start(f, (struct gn_ares_config){.max_pending = 60}, keep);
+    for (i = 0; i < 6; i++) {
+        guests[i] = gn__account_create(&f->pollio.mem);
+        assert_non_null(guests[i]);
+        n[i] = ask_all(f, guests[i], asks[i], 60);
+    }
+    for (k = 0; k < 60; k++)
+        gn_test_pollio_turn(&f->pollio, 0);
+    for (i = 0; i < 6; i++)
+        assert_in_range(n_under_way(asks[i], n[i]), 9, 12);
+    for (i = 0; i < 6; i++) {
+        while (n[i])
+            gn__lookup_cancel(&asks[i][--n[i]].lookup);
+        gn__account_unref(guests[i]);
+    }
+}
+
+/* As many lookups of guests that are gone as may be under way, twice. */
+static void what_guests_left_that_are_gone_is_in_no_one_s_way(void **state)
+{
+    struct fixture *f = *state;
+    struct gn__sched sched;
+    struct ask own, asks[8];
+    unsigned round, n;
+
+    gn__sched_init(&sched);
+    start(f, (struct gn_ares_config){.max_pending = 8}, keep);
+    begin_ip(f, &own, "ip4", "own.test");
+    turn_until_asked(f, 1);
+    for (round = 0; round < 4; round++) {
+        struct gn__account *gone = gn__account_create(&f->pollio.mem);
+
+        assert_non_null(gone);
+        n = ask_all(f, gone, asks, 8);
+        assert_int_equal(n, 7);
+        gn__sched_end(&sched, gone);
+        while (n)
+            gn__lookup_cancel(&asks[--n].lookup);
+        gn__account_unref(gone);
+    }
+    assert_false(own.ended); /* It has been put anew. */
+    gn__lookup_cancel(&own.lookup);
+    gn__sched_done(&sched);
+}
+
 static void the_network_may_end_at_any_time(void **state)
 {
     struct fixture *f = *state;
@@ -651,6 +730,8 @@ int main(void)
         CASE(a_cancelled_lookup_leaves_nothing),
         CASE(one_cancelled_of_two_does_not_end_the_other),
         CASE(there_is_a_limit_to_what_is_under_way),
+        CASE(guests_that_take_what_they_can_leave_others_their_part),
+        CASE(what_guests_left_that_are_gone_is_in_no_one_s_way),
         CASE(the_network_may_end_at_any_time),
         CASE(the_resolver_may_end_before_the_network),
         CASE(a_driver_without_descriptors),
