@@ -29,7 +29,9 @@
 
 #define MAX_FLOODING 64u
 #define N_FLOWS      900u
-#define N_DIALS      256u
+/* Descriptors that are not for flows. */
+#define N_OTHERS 1000u
+#define N_DIALS  256u
 /* Between two calls of the quiet guest. */
 #define PAUSE_NS 500000
 /* Until the flood has begun. */
@@ -49,6 +51,7 @@ struct fair {
     enum kind kind;
     bool computes;
     unsigned n;
+    unsigned n_flows; /* of each */
     struct gn_egress *egress;
     struct gn_network *net;
     struct gn_namespace *quiet;
@@ -93,7 +96,8 @@ static void send_over_flows(struct flooding *self)
     if (gn_sock_open(self->ns, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0, &sock))
         return;
     for (i = 0; !self->fair->over; i++) {
-        struct sockaddr_in to = address("10.77.0.1", 30000 + i % N_FLOWS);
+        struct sockaddr_in to =
+            address("10.77.0.1", 30000 + i % self->fair->n_flows);
 
         (void)gn_sock_sendto(sock, "x", 1, 0, (struct sockaddr *)&to,
                              sizeof(to));
@@ -252,15 +256,19 @@ static int server_begin(struct fair *fair)
     return -pthread_create(&fair->server_thread, NULL, serve, fair);
 }
 
-/* 64 guests of 900 flows have a socket of the kernel's for each. */
-static void allow_descriptors(void)
+/* 64 guests of 900 flows have a socket of the kernel's for each. Where a process
+ * may not have so many they have fewer. */
+static void allow_descriptors(struct fair *fair)
 {
     struct rlimit limit;
 
+    fair->n_flows = N_FLOWS;
     if (getrlimit(RLIMIT_NOFILE, &limit))
         return;
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < N_FLOWS * fair->n + N_OTHERS)
+        fair->n_flows = ((unsigned)limit.rlim_max - N_OTHERS) / fair->n;
 }
 
 static int net_begin(struct fair *fair)
@@ -296,7 +304,7 @@ static int measure(const struct bench_run *run, double *out)
     fair.kind = (enum kind)(run->arg / 1000);
     fair.n = run->arg % 1000;
     fair.computes = run->side == BENCH_REFERENCE;
-    allow_descriptors();
+    allow_descriptors(&fair);
     err = server_begin(&fair);
     if (!err)
         err = net_begin(&fair);

@@ -25,6 +25,7 @@
 #include "namespace/engine.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include "base/counter.h"
@@ -34,6 +35,10 @@
 
 /** What the standby allows the driver to be late, ns. */
 #define STANDBY_GRACE_NS 1000000ull
+/** More callbacks wait than the driving thread ought to be behind. A thread that
+ *  leaves then yields its processor: it is without the lock there, and else
+ *  loses the processor somewhere in an entry, where everybody waits for it. */
+#define CROWD 8u
 /** Descriptors updated at a time. */
 #define N_LATES 16u
 
@@ -350,7 +355,7 @@ void gn__engine_leave(struct gn__engine *engine)
     struct gn__list wakes;
     size_t n_lates;
     uint64_t next;
-    bool kick;
+    bool kick, crowded;
 
     next = run_due(engine);
     settle(engine);
@@ -358,6 +363,7 @@ void gn__engine_leave(struct gn__engine *engine)
     atomic_store_explicit(&engine->next, next, memory_order_relaxed);
     if (engine->notices.n)
         next = 0;
+    crowded = engine->notices.n > CROWD;
     kick = arm_driver(engine, next);
     gn__list_init(&wakes);
     gn__list_splice(&wakes, &engine->wakes);
@@ -368,6 +374,8 @@ void gn__engine_leave(struct gn__engine *engine)
     run_lates(engine, lates, n_lates);
     if (kick)
         driver->kick(engine->driver_self, next);
+    if (crowded && !gn__engine_is_driving(engine))
+        (void)sched_yield();
 }
 
 /* ---- for drivers ---- */
