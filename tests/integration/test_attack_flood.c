@@ -249,14 +249,12 @@ static void storm_to_ten_thousand_leaves_others_their_turn(void **state)
             arena_others_work(&f->arena);
     }
     arena_pass(&f->arena, 0, N_GUESTS * 70 / 16);
-    assert_int_equal(count_datagrams(ears[0]), 0); /* its own */
     gn_network_stats(f->arena.net, &stats);
     assert_true(stats.drops[GN_DROP_BROADCAST] > 0);
-    for (i = 1; i < N_GUESTS; i++) {
+    for (i = 0; i < N_GUESTS; i++) { /* Who shouts hears itself, too. */
         assert_in_range(count_datagrams(ears[i]), 1, 1000);
         arena_drop(ears[i]);
     }
-    arena_drop(ears[0]);
     arena_drop(from);
     free(ears);
     free(guests);
