@@ -302,7 +302,7 @@ static int measure(const struct bench_run *run, double *out)
     int err;
 
     fair.kind = (enum kind)(run->arg / 1000);
-    fair.n = run->arg % 1000;
+    fair.n = (unsigned)(run->arg % 1000);
     fair.computes = run->side == BENCH_REFERENCE;
     allow_descriptors(&fair);
     err = server_begin(&fair);

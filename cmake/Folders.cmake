@@ -13,7 +13,8 @@ target_compile_definitions(gn_build INTERFACE _GNU_SOURCE
     $<$<BOOL:${GUESTNET_WRAP}>:GN__WRAP>)
 target_compile_options(gn_build INTERFACE
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
-    -Wpointer-arith -Wcast-qual -Wundef -Wvla -Wwrite-strings)
+    -Wpointer-arith -Wcast-qual -Wundef -Wvla -Wwrite-strings
+    -Wconversion -Wno-sign-conversion)
 
 # gn_compile(TARGET) compiles our own code the way we want it compiled.
 function(gn_compile target)

@@ -22,7 +22,12 @@
 
 #include "namespace/namespace.h"
 
-static ssize_t result_of(ssize_t n)
+static int result_of(int n)
+{
+    return n < 0 ? -errno : n;
+}
+
+static ssize_t bytes_of(ssize_t n)
 {
     return n < 0 ? -errno : n;
 }
@@ -87,7 +92,7 @@ static ssize_t sys_sendto(int fd, const void *data, size_t len, int flags,
     ssize_t n;
 
     do
-        n = result_of(
+        n = bytes_of(
             sendto(fd, data, len, flags | MSG_NOSIGNAL, addr, addr_len));
     while (n == -EINTR);
     return n;
@@ -98,7 +103,7 @@ static ssize_t sys_sendmsg(int fd, const struct msghdr *msg, int flags)
     ssize_t n;
 
     do
-        n = result_of(sendmsg(fd, msg, flags | MSG_NOSIGNAL));
+        n = bytes_of(sendmsg(fd, msg, flags | MSG_NOSIGNAL));
     while (n == -EINTR);
     return n;
 }
@@ -109,7 +114,7 @@ static ssize_t sys_recvfrom(int fd, void *data, size_t len, int flags,
     ssize_t n;
 
     do
-        n = result_of(recvfrom(fd, data, len, flags, addr, addr_len));
+        n = bytes_of(recvfrom(fd, data, len, flags, addr, addr_len));
     while (n == -EINTR);
     return n;
 }
@@ -119,7 +124,7 @@ static ssize_t sys_recvmsg(int fd, struct msghdr *msg, int flags)
     ssize_t n;
 
     do
-        n = result_of(recvmsg(fd, msg, flags));
+        n = bytes_of(recvmsg(fd, msg, flags));
     while (n == -EINTR);
     return n;
 }

@@ -56,7 +56,7 @@ static int add_taken(struct gn__iface *iface, int prefix,
     int err = gn__port_add_addr(&iface->port, addr, p->prefix.len, prefix);
 
     if (err && gn__pool_give(&p->pool, addr))
-        assert(!"an address that was taken can be given back");
+        assert(false && "an address that was taken can be given back");
     return err;
 }
 

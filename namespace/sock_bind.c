@@ -36,7 +36,8 @@ static struct gn__port_use **hot_place(struct gn__engine *engine,
 struct gn__port_use *gn__port_find(const struct gn_namespace *ns,
                                    unsigned proto, uint16_t port)
 {
-    struct gn__port_key key = {ns->id, port, proto};
+    struct gn__port_key key = {
+        .ns = ns->id, .port = port, .proto = (uint16_t)proto};
     struct gn__port_use **hot = hot_place(ns->engine, &key);
     struct gn__table_node *node;
 
@@ -122,7 +123,8 @@ static struct gn__port_use *new_use(struct gn_namespace *ns, unsigned proto,
     use = gn__zalloc(&engine->net.mem, sizeof(*use));
     if (!use)
         return NULL;
-    use->key = (struct gn__port_key){ns->id, port, proto};
+    use->key = (struct gn__port_key){
+        .ns = ns->id, .port = port, .proto = (uint16_t)proto};
     use->engine = engine;
     gn__list_init(&use->bindings);
     if (gn__table_add(&engine->ports, &use->node, &use->key,

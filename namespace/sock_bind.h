@@ -18,8 +18,9 @@
 /** No padding: hashed as bytes. */
 struct gn__port_key {
     uint64_t ns;
-    uint32_t port;
-    uint32_t proto;
+    uint16_t port;
+    uint16_t proto;
+    uint32_t zero;
 };
 
 struct gn__port_use {

@@ -134,11 +134,27 @@ int gn__system_begin(struct gn_sock *sock, struct gn__system_use *use)
     return 0;
 }
 
-ssize_t gn__system_finish(const struct gn__system_use *use, ssize_t result)
+/* 0, or what calls return since the socket has ended. */
+static int use_end(const struct gn__system_use *use)
 {
     int over = atomic_load(&use->held->over);
 
     release(use->held);
+    return over;
+}
+
+int gn__system_finish(const struct gn__system_use *use, int result)
+{
+    int over = use_end(use);
+
+    return over ? over : result;
+}
+
+ssize_t gn__system_finish_bytes(const struct gn__system_use *use,
+                                ssize_t result)
+{
+    int over = use_end(use);
+
     return over ? over : result;
 }
 
@@ -278,7 +294,7 @@ ssize_t gn__system_sendto(struct gn_sock *sock, const void *data, size_t len,
 
     if (err)
         return err;
-    return gn__system_finish(
+    return gn__system_finish_bytes(
         &use, use.kernel->sendto(use.fd, data, len, flags, addr, addr_len));
 }
 
@@ -290,7 +306,8 @@ ssize_t gn__system_sendmsg(struct gn_sock *sock, const struct msghdr *msg,
 
     if (err)
         return err;
-    return gn__system_finish(&use, use.kernel->sendmsg(use.fd, msg, flags));
+    return gn__system_finish_bytes(&use,
+                                   use.kernel->sendmsg(use.fd, msg, flags));
 }
 
 ssize_t gn__system_recvfrom(struct gn_sock *sock, void *data, size_t len,
@@ -302,7 +319,7 @@ ssize_t gn__system_recvfrom(struct gn_sock *sock, void *data, size_t len,
 
     if (err)
         return err;
-    return gn__system_finish(
+    return gn__system_finish_bytes(
         &use, use.kernel->recvfrom(use.fd, data, len, flags, addr, addr_len));
 }
 
@@ -313,7 +330,8 @@ ssize_t gn__system_recvmsg(struct gn_sock *sock, struct msghdr *msg, int flags)
 
     if (err)
         return err;
-    return gn__system_finish(&use, use.kernel->recvmsg(use.fd, msg, flags));
+    return gn__system_finish_bytes(&use,
+                                   use.kernel->recvmsg(use.fd, msg, flags));
 }
 
 int gn__system_shutdown(struct gn_sock *sock, int how)
@@ -397,7 +415,7 @@ ssize_t gn__system_available(struct gn_sock *sock)
 
     if (err)
         return err;
-    return gn__system_finish(&use, use.kernel->available(use.fd));
+    return gn__system_finish_bytes(&use, use.kernel->available(use.fd));
 }
 
 ssize_t gn__system_unsent(struct gn_sock *sock)
@@ -407,7 +425,7 @@ ssize_t gn__system_unsent(struct gn_sock *sock)
 
     if (err)
         return err;
-    return gn__system_finish(&use, use.kernel->unsent(use.fd));
+    return gn__system_finish_bytes(&use, use.kernel->unsent(use.fd));
 }
 
 /* ---- descriptors that show readiness ---- */

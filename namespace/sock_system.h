@@ -73,8 +73,10 @@ struct gn__system_use {
 /** Returns 0, or what the call returns: the socket has ended. */
 GN_WARN_UNUSED int gn__system_begin(struct gn_sock *sock,
                                     struct gn__system_use *use);
-/** Returns @result, unless the socket has ended meanwhile. */
-ssize_t gn__system_finish(const struct gn__system_use *use, ssize_t result);
+/** Return @result, unless the socket has ended meanwhile. */
+int gn__system_finish(const struct gn__system_use *use, int result);
+ssize_t gn__system_finish_bytes(const struct gn__system_use *use,
+                                ssize_t result);
 
 GN_WARN_UNUSED int gn__system_open(struct gn_namespace *ns, int family,
                                    int type, int protocol,

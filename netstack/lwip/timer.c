@@ -60,7 +60,7 @@ void gn__pcb_sync(struct gn__conn *conn)
         pcb->rttest = tcp_ticks - RTT_MAX;
     if (pcb->persist_backoff) {
         room = UINT8_MAX - pcb->persist_cnt;
-        pcb->persist_cnt += (u8_t)(delta < room ? delta : room);
+        pcb->persist_cnt = (u8_t)(pcb->persist_cnt + LWIP_MIN(delta, room));
     } else if (pcb->rtime >= 0) {
         room = pcb->rtime < (s16_t)RTO_MAX ? RTO_MAX - (uint32_t)pcb->rtime : 0;
         pcb->rtime = (s16_t)(pcb->rtime + (s16_t)LWIP_MIN(delta, room));
@@ -104,7 +104,7 @@ static uint32_t slow_ticks_left(const struct gn__conn *conn)
         sooner(&in,
                pcb->rtime < pcb->rto ? (uint32_t)(pcb->rto - pcb->rtime) : 1);
     if (pcb->persist_backoff) {
-        uint8_t i = LWIP_MIN(pcb->persist_backoff, sizeof(persist_ticks)) - 1;
+        size_t i = LWIP_MIN(pcb->persist_backoff, sizeof(persist_ticks)) - 1;
 
         sooner(&in, pcb->persist_cnt < persist_ticks[i]
                         ? (uint32_t)(persist_ticks[i] - pcb->persist_cnt)

@@ -25,7 +25,7 @@ static size_t addr_size(int family)
 /* ---- writing ---- */
 
 static void *request_begin(struct request *request, uint16_t type,
-                           uint16_t flags, size_t fixed)
+                           uint16_t flags, uint32_t fixed)
 {
     memset(request, 0, sizeof(*request));
     request->header.nlmsg_type = type;

@@ -68,12 +68,12 @@ static struct step make_open(struct maker *maker, uint8_t sock)
 }
 
 /* Of the row's version; datagrams may mix them. (Linux' streams do not get over
- * connecting to the other version, and its datagrams not over AF_UNSPEC.) */
-static enum host any_host(struct maker *maker, uint8_t sock)
+ * connecting to the other version, and its datagrams not over AF_UNSPEC.)
+ * An enum host, as a step has it. */
+static uint8_t any_host(struct maker *maker, uint8_t sock)
 {
-    static const enum host neutral[] = {LO,       LO,     LO,    LO,
-                                        LO_OTHER, SHORT4, UNSPEC};
-    static const enum host mixed[] = {ANY, LO6, MAPPED_ANY, MAPPED_LO};
+    static const uint8_t neutral[] = {LO, LO, LO, LO, LO_OTHER, SHORT4, UNSPEC};
+    static const uint8_t mixed[] = {ANY, LO6, MAPPED_ANY, MAPPED_LO};
     bool stream = sock < maker->n_streams || sock >= maker->n_socks;
     bool mixes = maker->mixes && !stream;
     unsigned n = sizeof(neutral) / sizeof(neutral[0]);
@@ -98,7 +98,8 @@ static struct step make_bind(struct maker *maker)
     if (port == CLOSED)
         port = NO_PORT; /* Binding that one needs a privilege. */
     return (struct step)BIND(
-        sock, pick(maker, 4) == 0 ? ANY : any_host(maker, sock), port);
+        sock, (uint8_t)(pick(maker, 4) == 0 ? ANY : any_host(maker, sock)),
+        port);
 }
 
 static struct step make_connect(struct maker *maker)
@@ -125,9 +126,9 @@ static struct step make_accept(struct maker *maker)
     return (struct step)ACCEPT(any_sock(maker), child);
 }
 
-static enum control any_control(struct maker *maker)
+static uint8_t any_control(struct maker *maker)
 {
-    return (enum control)pick(maker, pick(maker, 2) ? N_CONTROLS : 1);
+    return (uint8_t)pick(maker, pick(maker, 2) ? N_CONTROLS : 1);
 }
 
 static int any_length(struct maker *maker)
@@ -140,7 +141,7 @@ static int any_length(struct maker *maker)
 static struct step make_send(struct maker *maker)
 {
     uint8_t sock = any_sock(maker);
-    enum host host = any_host(maker, sock);
+    uint8_t host = any_host(maker, sock);
     int n = any_length(maker);
 
     if (host == UNSPEC && maker->variant == V4_IN_V6)
