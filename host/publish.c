@@ -278,7 +278,7 @@ int gn_publish(struct gn_network *net, const char *proto, const char *listen,
     struct gn__publish_request request;
     struct gn__publish_file file;
     struct gn__target parsed;
-    struct publish_call call;
+    struct publish_call call = {.net = net};
     int err;
 
     if (!options)
@@ -296,7 +296,6 @@ int gn_publish(struct gn_network *net, const char *proto, const char *listen,
     err = gn__publish_open(&request, &call.fd, &file);
     if (err)
         return err;
-    call.net = net;
     call.options = options;
     call.target = &parsed;
     call.file = &file;

@@ -16,11 +16,12 @@
 #include <string.h>
 
 #include "base/config.h"
-#include "resolver/resolver.h"
+#include "resolver/forward.h"
 
 #define MEMBERS_MAX 16u
 
 struct chain {
+    struct gn__forwarder base; /* first */
     struct gn__mem mem;
     size_t n;
     struct gn_resolver *members[MEMBERS_MAX];
@@ -28,19 +29,10 @@ struct chain {
 
 /** A question under way. */
 struct pass {
-    struct gn_lookup inner;
-    struct gn_lookup *outer;
+    struct gn__pass base; /* first */
     const struct chain *chain;
     size_t at; /* the member that is asked */
 };
-
-static void free_pass(struct pass *pass)
-{
-    const struct gn__mem *mem = gn__lookup_mem(pass->outer);
-
-    gn__lookup_done(&pass->inner);
-    gn__free(mem, pass, sizeof(*pass));
-}
 
 static bool is_unknown(const struct gn_lookup *lookup)
 {
@@ -62,82 +54,45 @@ static bool go_on(struct pass *pass)
 
     do
         pass->at++;
-    while (pass->at < chain->n &&
-           !can_answer(chain->members[pass->at], pass->inner.question.kind));
+    while (pass->at < chain->n && !can_answer(chain->members[pass->at],
+                                              pass->base.inner.question.kind));
     return pass->at < chain->n;
 }
 
 static void ended(struct gn_lookup *lookup)
 {
-    struct pass *pass = gn__container_of(lookup, struct pass, inner);
+    struct pass *pass = (struct pass *)gn__pass_of(lookup);
 
     if (is_unknown(lookup) && go_on(pass)) {
         gn__lookup_done(lookup);
         gn__lookup_start(lookup, pass->chain->members[pass->at]);
         return;
     }
-    gn__lookup_pass(pass->outer, lookup);
-    free_pass(pass);
+    gn__lookup_pass(pass->base.outer, lookup);
+    gn__pass_free(&pass->base);
 }
 
-static int begin(void *self, struct gn_lookup *outer)
+static int chain_begin(struct gn__forwarder *forwarder, struct gn_lookup *outer)
 {
-    const struct chain *chain = self;
-    struct pass *pass = gn__zalloc(gn__lookup_mem(outer), sizeof(*pass));
+    const struct chain *chain = (const struct chain *)forwarder;
+    struct pass *pass =
+        (struct pass *)gn__pass_create(outer, sizeof(*pass), ended);
 
     if (!pass)
         return -ENOMEM;
-    gn__lookup_init(&pass->inner, outer->home, &outer->question);
-    pass->inner.ended = ended;
-    pass->outer = outer;
     pass->chain = chain;
     if (!can_answer(chain->members[0], outer->question.kind) && !go_on(pass)) {
-        gn__free(gn__lookup_mem(outer), pass, sizeof(*pass));
+        gn__pass_free(&pass->base);
         return GN_EAI_NODATA;
     }
-    gn_lookup_set_user(outer, pass);
-    gn__lookup_start(&pass->inner, chain->members[pass->at]);
+    gn__lookup_start(&pass->base.inner, chain->members[pass->at]);
     return 0;
-}
-
-static int chain_ip(void *self, struct gn_lookup *lookup, const char *proto,
-                    const char *host)
-{
-    (void)proto;
-    (void)host;
-    return begin(self, lookup);
-}
-
-static int chain_port(void *self, struct gn_lookup *lookup, const char *proto,
-                      const char *service)
-{
-    (void)proto;
-    (void)service;
-    return begin(self, lookup);
-}
-
-static int chain_addr(void *self, struct gn_lookup *lookup,
-                      const struct sockaddr *addr)
-{
-    (void)addr;
-    return begin(self, lookup);
-}
-
-static int chain_query(void *self, struct gn_lookup *lookup, const char *name,
-                       uint16_t type)
-{
-    (void)name;
-    (void)type;
-    return begin(self, lookup);
 }
 
 static void chain_cancel(void *self, struct gn_lookup *lookup)
 {
-    struct pass *pass = gn_lookup_user(lookup);
-
     (void)self;
-    gn__lookup_cancel(&pass->inner);
-    free_pass(pass);
+    gn__pass_cancel(gn_lookup_user(lookup));
 }
 
 static void chain_close(void *self)
@@ -151,10 +106,10 @@ static void chain_close(void *self)
 static const struct gn_resolver_ops chain_ops = {
     .size = sizeof(chain_ops),
     .name = "chain",
-    .lookup_ip = chain_ip,
-    .lookup_port = chain_port,
-    .lookup_addr = chain_addr,
-    .query = chain_query,
+    .lookup_ip = gn__forward_ip,
+    .lookup_port = gn__forward_port,
+    .lookup_addr = gn__forward_addr,
+    .query = gn__forward_query,
     .cancel = chain_cancel,
     .close = chain_close,
 };
@@ -178,6 +133,7 @@ int gn_resolver_chain(const struct gn_resolver_chain_config *config,
     chain = gn__zalloc(&mem, sizeof(*chain));
     if (!chain)
         return -ENOMEM;
+    chain->base.begin = chain_begin;
     chain->mem = mem;
     chain->n = n;
     memcpy(chain->members, config->resolvers, n * sizeof(*chain->members));

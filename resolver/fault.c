@@ -18,7 +18,7 @@
 #include "base/config.h"
 #include "base/rng.h"
 #include "base/text.h"
-#include "resolver/resolver.h"
+#include "resolver/forward.h"
 
 #define MILLION   1000000u
 #define NS_PER_MS 1000000ull
@@ -34,6 +34,7 @@ struct rule {
 };
 
 struct faults {
+    struct gn__forwarder base; /* first */
     struct gn__mem mem;
     struct gn_resolver *inner;
     pthread_mutex_t lock;
@@ -44,8 +45,7 @@ struct faults {
 
 /** A question under way. */
 struct pass {
-    struct gn_lookup inner;
-    struct gn_lookup *outer;
+    struct gn__pass base;         /* first */
     struct gn_resolver *resolver; /* the inner one */
     struct gn__io_timer delay;
     enum gn_fault fault;
@@ -254,26 +254,18 @@ static void decide(struct faults *faults, const struct gn__question *question,
 
 /* ---- a question under way ---- */
 
-static void free_pass(struct pass *pass)
-{
-    const struct gn__mem *mem = gn__lookup_mem(pass->outer);
-
-    gn__lookup_done(&pass->inner);
-    gn__free(mem, pass, sizeof(*pass));
-}
-
 static void ended(struct gn_lookup *lookup)
 {
-    struct pass *pass = gn__container_of(lookup, struct pass, inner);
+    struct gn__pass *pass = gn__pass_of(lookup);
 
     gn__lookup_pass(pass->outer, lookup);
-    free_pass(pass);
+    gn__pass_free(pass);
 }
 
 static void fail(struct pass *pass, int status)
 {
-    gn__lookup_fail(pass->outer, status);
-    free_pass(pass);
+    gn__lookup_fail(pass->base.outer, status);
+    gn__pass_free(&pass->base);
 }
 
 static void act(struct pass *pass)
@@ -289,14 +281,14 @@ static void act(struct pass *pass)
         fail(pass, GN_EAI_NODATA);
         break;
     case GN_FAULT_ROTATE:
-        gn_lookup_done_ip(pass->outer, 0, &pass->answer, 1,
-                          pass->outer->question.name);
-        free_pass(pass);
+        gn_lookup_done_ip(pass->base.outer, 0, &pass->answer, 1,
+                          pass->base.outer->question.name);
+        gn__pass_free(&pass->base);
         break;
     case GN_FAULT_HANG:
         break;
     default:
-        gn__lookup_start(&pass->inner, pass->resolver);
+        gn__lookup_start(&pass->base.inner, pass->resolver);
         break;
     }
 }
@@ -306,59 +298,24 @@ static void delay_over(struct gn__io_timer *timer)
     act(gn__container_of(timer, struct pass, delay));
 }
 
-static int begin(void *self, struct gn_lookup *outer)
+static int fault_begin(struct gn__forwarder *forwarder, struct gn_lookup *outer)
 {
     struct gn__io *io = gn__lookup_io(outer);
-    struct faults *faults = self;
-    struct pass *pass = gn__zalloc(gn__lookup_mem(outer), sizeof(*pass));
+    struct faults *faults = (struct faults *)forwarder;
+    struct pass *pass =
+        (struct pass *)gn__pass_create(outer, sizeof(*pass), ended);
     uint32_t delay_ms;
 
     if (!pass)
         return -ENOMEM;
-    gn__lookup_init(&pass->inner, outer->home, &outer->question);
-    pass->inner.ended = ended;
-    pass->outer = outer;
     pass->resolver = faults->inner;
     pass->delay.fire = delay_over;
-    pass->delay.account = outer->home->account;
-    gn_lookup_set_user(outer, pass);
     decide(faults, &outer->question, pass, &delay_ms);
     if (delay_ms)
         gn__io_start(io, &pass->delay, gn__io_now(io) + delay_ms * NS_PER_MS);
     else
         act(pass);
     return 0;
-}
-
-static int fault_ip(void *self, struct gn_lookup *lookup, const char *proto,
-                    const char *host)
-{
-    (void)proto;
-    (void)host;
-    return begin(self, lookup);
-}
-
-static int fault_port(void *self, struct gn_lookup *lookup, const char *proto,
-                      const char *service)
-{
-    (void)proto;
-    (void)service;
-    return begin(self, lookup);
-}
-
-static int fault_addr(void *self, struct gn_lookup *lookup,
-                      const struct sockaddr *addr)
-{
-    (void)addr;
-    return begin(self, lookup);
-}
-
-static int fault_query(void *self, struct gn_lookup *lookup, const char *name,
-                       uint16_t type)
-{
-    (void)name;
-    (void)type;
-    return begin(self, lookup);
 }
 
 static void fault_cancel(void *self, struct gn_lookup *lookup)
@@ -368,8 +325,7 @@ static void fault_cancel(void *self, struct gn_lookup *lookup)
     (void)self;
     if (pass->delay.started)
         gn__io_stop(gn__lookup_io(lookup), &pass->delay);
-    gn__lookup_cancel(&pass->inner);
-    free_pass(pass);
+    gn__pass_cancel(&pass->base);
 }
 
 static void fault_close(void *self)
@@ -385,10 +341,10 @@ static void fault_close(void *self)
 static const struct gn_resolver_ops fault_ops = {
     .size = sizeof(fault_ops),
     .name = "fault",
-    .lookup_ip = fault_ip,
-    .lookup_port = fault_port,
-    .lookup_addr = fault_addr,
-    .query = fault_query,
+    .lookup_ip = gn__forward_ip,
+    .lookup_port = gn__forward_port,
+    .lookup_addr = gn__forward_addr,
+    .query = gn__forward_query,
     .cancel = fault_cancel,
     .close = fault_close,
 };
@@ -412,6 +368,7 @@ int gn_resolver_fault(const struct gn_resolver_fault_config *config,
     faults = gn__zalloc(&mem, sizeof(*faults));
     if (!faults)
         return -ENOMEM;
+    faults->base.begin = fault_begin;
     faults->mem = mem;
     faults->inner = config->inner;
     key[0] = config->seed ? config->seed : key[0];

@@ -110,8 +110,9 @@ struct gn_publication_stats {
  *
  * Returns 0 and is open when it returns, or a negative errno with nothing left
  * behind, and for most of them a line in options->why:
- *   -EINVAL         The network, an address or an option is malformed; or the
- *                   given descriptor is of another type, or does not listen.
+ *   -EINVAL         The network, an address or an option is malformed; or no
+ *                   guest can have the target's address; or the given
+ *                   descriptor is of another type, or does not listen.
  *   -EADDRINUSE     The port is in use; or somebody listens at the path, or it
  *                   is no socket.
  *   -EADDRNOTAVAIL  The machine has no such address.

@@ -335,6 +335,24 @@ static void the_first_that_knows_answers(void **state)
     gn_resolver_close(chain);
 }
 
+static void a_chain_passes_on_what_belongs_to_the_name(void **state)
+{
+    struct gn_answer answer = {.addr.ss_family = AF_INET};
+    struct gn__question absolute = question;
+    struct fixture *f = *state;
+    struct gn_resolver *chain = chain_of(f);
+
+    absolute.is_absolute = true;
+    asker_start(&f->asker, chain, &absolute);
+    assert_true(gn_lookup_is_absolute(f->hand[0].asked));
+    gn_lookup_set_searched(f->hand[0].asked, "a.searched.test.");
+    gn_lookup_done_ip(f->hand[0].asked, 0, &answer, 1, NULL);
+    asker_pass(&f->asker, 0);
+    assert_true(f->asker.over);
+    assert_string_equal(f->asker.lookup.searched, "a.searched.test");
+    gn_resolver_close(chain);
+}
+
 static void a_chain_is_cancelled_at_any_member(void **state)
 {
     struct fixture *f = *state;
@@ -645,6 +663,7 @@ int main(void)
         CASE(memory_for_the_answer_may_be_missing),
         CASE(a_resolver_needs_its_operations),
         CASE(the_first_that_knows_answers),
+        CASE(a_chain_passes_on_what_belongs_to_the_name),
         CASE(a_chain_is_cancelled_at_any_member),
         CASE(a_chain_has_1_to_16_members),
         CASE(faults_are_by_name),
