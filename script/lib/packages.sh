@@ -52,18 +52,21 @@ packages_apt() {
         apt-get -q -y --no-install-recommends "$@" >>"$cache/apt/log" 2>&1
 }
 
+# The version of c-ares that this release has, as far as apt knows.
+packages_cares_version() {
+    apt-cache policy libc-ares-dev | awk '/Candidate: [0-9]/ { print $2 }'
+}
+
 # packages_cares: prints the package of c-ares where this release has one that
 # serves, as Debian 13 does, and nothing else provides it.
 packages_cares() {
-    local candidate
-    if cares_is_installed || source_is_ready c-ares "$cares_wanted"; then
-        return
-    fi
-    candidate=$(apt-cache policy libc-ares-dev |
-        awk '/Candidate:/ { print $2 }')
-    if [[ $candidate == [0-9]* ]] &&
-        dpkg --compare-versions "$candidate" ge "$cares_wanted"; then
-        echo libc-ares-dev
+    local version
+    if ! cares_is_ready; then
+        version=$(packages_cares_version)
+        if [ -n "$version" ] &&
+            source_is_new_enough "$version" "$cares_wanted"; then
+            echo libc-ares-dev
+        fi
     fi
 }
 
@@ -73,8 +76,7 @@ packages_install() {
     command -v dpkg-query >/dev/null ||
         fail "this is no Debian; do what README.md says of other systems"
     mapfile -t missing < <(packages_missing "$@")
-    if [ ${#missing[@]} = 0 ] &&
-        { cares_is_installed || source_is_ready c-ares "$cares_wanted"; }; then
+    if [ ${#missing[@]} = 0 ] && cares_is_ready; then
         return
     fi
     command="apt-get update && apt-get install ${missing[*]:-libc-ares-dev}"
@@ -83,7 +85,9 @@ packages_install() {
         fail "packages are missing; as root: $command"
     fi
     : >"$cache/apt/log"
-    packages_apt update || true # Older lists may do.
+    if [ ${#missing[@]} -gt 0 ] || [ -z "$(packages_cares_version)" ]; then
+        packages_apt update || true # Older lists may do.
+    fi
     mapfile -t -O ${#missing[@]} missing < <(packages_cares)
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"

@@ -38,29 +38,38 @@ cares_is_installed() {
     pkg-config --exists "libcares >= $cares_wanted" 2>/dev/null
 }
 
+cares_is_ready() {
+    cares_is_installed || source_is_ready c-ares "$cares_wanted"
+}
+
 # patch_once DIR FILE: applies it unless DIR has it already, as a source that
 # the distribution mended may.
 patch_once() {
-    patch -p1 -R --dry-run -f -s -d "$1" -i "$2" >/dev/null 2>&1 ||
+    patch -p1 -R --dry-run -f -s --fuzz=0 -d "$1" -i "$2" >/dev/null 2>&1 ||
         patch -p1 -f -s --fuzz=0 -d "$1" -i "$2"
+}
+
+# source_series: what the distribution's series has goes into $new.
+source_series() {
+    local name
+    [ -f "$new/debian/patches/series" ] || return 0
+    while read -r name _; do
+        [[ -z $name || $name == \#* ]] ||
+            patch_once "$new" "$new/debian/patches/$name" || return 1
+    done <"$new/debian/patches/series"
 }
 
 # source_unpack FILE...: into $new, upstream's tarball first, then what the
 # distribution changed in it (format "3.0 (quilt)").
 source_unpack() {
-    local file name
+    local file
     for file in "$@"; do
         case $file in
         *.orig.tar.*)
             tar -xf "$file" -C "$new" --strip-components=1 --no-same-owner
             ;;
         *.debian.tar.*)
-            tar -xf "$file" -C "$new" --no-same-owner
-            [ -f "$new/debian/patches/series" ] || continue
-            while read -r name _; do
-                [[ -z $name || $name == \#* ]] ||
-                    patch_once "$new" "$new/debian/patches/$name"
-            done <"$new/debian/patches/series"
+            tar -xf "$file" -C "$new" --no-same-owner && source_series
             ;;
         *)
             echo "$file: packed in a way that is not known here"
@@ -81,11 +90,11 @@ source_finish() {
             return 1
         }
     done < <(patches_of "$package")
-    patches_sum "$package" >"$new/.series"
-    echo "$version" >"$new/.version"
+    patches_sum "$package" >"$new/.series" &&
+        echo "$version" >"$new/.version" || return 1
     rm -rf "${cache:?}/$package.old"
     [ ! -d "$cache/$package" ] || mv "$cache/$package" "$cache/$package.old"
-    mv "$new" "$cache/$package"
+    mv "$new" "$cache/$package" || return 1
     rm -rf "$cache/$package.old"
 }
 

@@ -310,6 +310,19 @@ distribution_has_our_patch)
     has lwip 2.2.1-1
     [ "$(cat cache/lwip/tcp.c)" = ours ]
     ;;
+series_does_not_apply)
+    tarball $lwip/lwip_2.2.1-1.debian.tar.xz debian \
+        patches/series "first"$'\n'"second" \
+        patches/first "$(diff_of $init three four)" \
+        patches/second "$(diff_of $init one two)"
+    in_index lwip 2.2.1-1 lwip_2.2.1.orig.tar.xz \
+        lwip_2.2.1-1.debian.tar.xz >index
+    publish index
+    works
+    says "lwip 2.2.1-1 does not unpack"
+    says "trying lwip 2.2.1, pinned"
+    has lwip 2.2.1
+    ;;
 folder_by_hand)
     entry "URIs: http://localhost:9/debian"
     mkdir -p hand/include other/src/include/lwip
