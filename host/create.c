@@ -8,11 +8,22 @@
 #include <guestnet/sim.h>
 
 #include <errno.h>
+#include <sys/resource.h>
 
 #include "base/config.h"
 #include "host/loop.h"
 #include "namespace/namespace.h"
 #include "sim/sim.h"
+
+/* Half of what the process may open is for guests. */
+static uint32_t guests_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur / 2 > UINT32_MAX)
+        return UINT32_MAX;
+    return (uint32_t)(limit.rlim_cur / 2);
+}
 
 static int create_on_loop(const struct gn_network_config *config,
                           struct gn_network **out)
@@ -24,6 +35,7 @@ static int create_on_loop(const struct gn_network_config *config,
     err = gn__loop_take(config, &loop);
     if (err)
         return err;
+    gn__fds_bound(gn__loop_engine(loop), guests_descriptors());
     err = gn__network_create(gn__loop_engine(loop), config, &net);
     if (err) {
         gn__loop_give(loop);

@@ -38,6 +38,7 @@ struct gn_egress_dial {
     bool over;
     int status;
     int fd;
+    struct gn__fd_share share; /* for fd, or what is to become one */
     size_t n_names;
     struct gn__name names[];
 };
@@ -69,14 +70,26 @@ static void request_free(struct gn_egress_dial *request)
 {
     struct gn__engine *engine = request->engine;
 
+    gn__fds_give(&request->share);
     gn__free(&engine->net.mem, request, size_of(request));
     gn__engine_unref(engine);
 }
 
-static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
-                        int fd)
+int gn__egress_charge(struct gn_egress_dial *request)
 {
-    struct gn__relay_config config = {.io = gn__network_io(net), .fd = fd};
+    struct gn__outside_dial *dial = request->dial;
+
+    if (dial->type == SOCK_DGRAM && !request->share.ns &&
+        !gn__fds_left(dial->ns))
+        gn__outside_make_room(dial);
+    return gn__fds_take(dial->ns, &request->share);
+}
+
+static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
+                        int fd, struct gn__fd_share share)
+{
+    struct gn__relay_config config = {
+        .io = gn__network_io(net), .fd = fd, .share = share};
     struct gn__relay *relay;
     int err = config.io ? 0 : -ENOMEM;
 
@@ -84,10 +97,12 @@ static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
         gn__outside_refuse(dial, err);
     else
         err = gn__outside_accept(dial, &config.sock);
-    if (err)
+    if (err) {
         close_fd(fd);
-    else if (gn__relay_start(&config, &relay))
+        gn__fds_give(&share);
+    } else if (gn__relay_start(&config, &relay)) {
         return; /* It was reset. */
+    }
 }
 
 static void finish(struct gn__notice *notice)
@@ -97,19 +112,24 @@ static void finish(struct gn__notice *notice)
     struct gn__outside_dial *dial = request->dial;
     struct gn_network *net = gn__namespace_network(dial->ns);
     int status = request->status, fd = request->fd;
+    struct gn__fd_share share;
 
-    request_free(request);
     if (!status)
         status = gn__fd_prepare(fd);
     if (!status && !net)
         status = -ECANCELED;
+    if (!status)
+        status = gn__egress_charge(request);
+    share = gn__fds_pass(&request->share);
+    request_free(request);
     if (status) {
         close_fd(fd);
+        gn__fds_give(&share);
         gn__outside_refuse(dial, status);
     } else if (dial->type == SOCK_STREAM) {
-        join_stream(net, dial, fd);
+        join_stream(net, dial, fd, share);
     } else {
-        gn__egress_flow_begin(net, dial, fd);
+        gn__egress_flow_begin(net, dial, fd, share);
     }
 }
 

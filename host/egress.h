@@ -46,16 +46,21 @@ GN_WARN_UNUSED int gn__egress_create(const struct gn_egress_ops *ops,
 
 /** Whose the work for a dial is; as long as it is under way. */
 struct gn__account *gn__egress_account(const struct gn_egress_dial *request);
+/** A descriptor is about to be opened for a dial: errors are those of
+ *  gn__fds_take(), and the guest gets them. Of datagrams the flow that is idle
+ *  longest makes room. */
+GN_WARN_UNUSED int gn__egress_charge(struct gn_egress_dial *request);
 
 /** Non-blocking and close-on-exec. -EBADF. */
 GN_WARN_UNUSED int gn__fd_prepare(int fd);
 
 /* ---- egress_flow.c ---- */
 
-/** Datagrams between the guest that dials and a connected socket (consumed);
- *  @dial is consumed. */
+/** Datagrams between the guest that dials and a connected socket (consumed, with
+ *  its share); @dial is consumed. */
 void gn__egress_flow_begin(struct gn_network *net,
-                           struct gn__outside_dial *dial, int fd);
+                           struct gn__outside_dial *dial, int fd,
+                           struct gn__fd_share share);
 
 /* ---- egress_listen.c, egress_port.c ---- */
 

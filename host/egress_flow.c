@@ -20,6 +20,7 @@ struct flow {
     struct gn__io *io;
     struct gn__outside_flow *flow;
     int fd;
+    struct gn__fd_share share; /* for it */
     struct gn__io_watch watch;
     struct gn__io_end end;
 };
@@ -31,6 +32,7 @@ static void flow_free(struct flow *flow)
     gn__io_unwatch(flow->io, &flow->watch);
     gn__io_forget_end(&flow->end);
     (void)close(flow->fd); /* Also after an error it is closed. */
+    gn__fds_give(&flow->share);
     gn__free(mem, flow, sizeof(*flow));
 }
 
@@ -148,7 +150,8 @@ static struct flow *flow_create(struct gn__io *io, int fd)
 }
 
 void gn__egress_flow_begin(struct gn_network *net,
-                           struct gn__outside_dial *dial, int fd)
+                           struct gn__outside_dial *dial, int fd,
+                           struct gn__fd_share share)
 {
     struct gn__outside_flow_config config = {.ops = &flow_ops};
     struct flow *flow = flow_create(gn__network_io(net), fd);
@@ -156,9 +159,11 @@ void gn__egress_flow_begin(struct gn_network *net,
 
     if (!flow) {
         (void)close(fd); /* Also after an error it is closed. */
+        gn__fds_give(&share);
         gn__outside_refuse(dial, -ENOMEM);
         return;
     }
+    flow->share = share;
     flow->watch.account = dial->account;
     config.user = flow;
     err = gn__io_watch(flow->io, &flow->watch, fd, POLLIN);

@@ -160,10 +160,13 @@ void gn__bound_join(const struct gn__bound_port *bound,
     struct gn__relay *relay;
 
     config.io = net ? gn__network_io(net) : NULL;
-    if (!config.io || reach_guest(bound, net, peer, &config.sock))
+    if (!config.io || gn__fds_take(bound->ns, &config.share) ||
+        reach_guest(bound, net, peer, &config.sock)) {
         gn__relay_reset(fd); /* The guest has not heard of it. */
-    else if (gn__relay_start(&config, &relay))
+        gn__fds_give(&config.share);
+    } else if (gn__relay_start(&config, &relay)) {
         return; /* It was reset. */
+    }
 }
 
 static void take_up(struct gn__notice *notice)

@@ -39,6 +39,7 @@ struct window {
     struct gn__acceptor acceptor; /* of a listener */
     struct gn__inlet inlet;       /* of a port */
     int fd;
+    struct gn__fd_share share; /* for it */
 };
 
 /* Both kinds begin with it. */
@@ -59,6 +60,7 @@ static void window_close(struct window *window)
     gn__list_del(&window->of_show);
     gn__io_release(io);
     (void)close(window->fd); /* Also after an error it is closed. */
+    gn__fds_give(&window->share);
     gn__free(io->mem, window, sizeof(*window));
 }
 
@@ -170,8 +172,8 @@ static int open_at(const struct sockaddr *at, socklen_t len, int type, int *out)
     return 0;
 }
 
-static int window_open(struct show *show, const struct sockaddr *at,
-                       socklen_t len)
+static int window_open(struct show *show, struct gn_namespace *ns,
+                       const struct sockaddr *at, socklen_t len)
 {
     int type = show->listener ? SOCK_STREAM : SOCK_DGRAM;
     struct window *window = gn__zalloc(show->io->mem, sizeof(*window));
@@ -179,9 +181,12 @@ static int window_open(struct show *show, const struct sockaddr *at,
 
     if (!window)
         return -ENOMEM;
-    err = open_at(at, len, type, &window->fd);
+    err = gn__fds_take(ns, &window->share);
     if (err)
         goto undo_alloc;
+    err = open_at(at, len, type, &window->fd);
+    if (err)
+        goto undo_share;
     window->show = show;
     err = window_start(window, at->sa_family);
     if (err)
@@ -192,6 +197,8 @@ static int window_open(struct show *show, const struct sockaddr *at,
 
 undo_fd:
     (void)close(window->fd); /* Also after an error it is closed. */
+undo_share:
+    gn__fds_give(&window->share);
 undo_alloc:
     gn__free(show->io->mem, window, sizeof(*window));
     return err;
@@ -227,7 +234,7 @@ static void open_by_rule(const struct gn__system *system, struct show *show,
         .reason = "rule",
     };
 
-    audit.error = window_open(show, (struct sockaddr *)&addr, len);
+    audit.error = window_open(show, ns, (struct sockaddr *)&addr, len);
     gn__system_audit(system, ns, rule, &audit);
 }
 

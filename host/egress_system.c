@@ -255,9 +255,11 @@ static int connect_out(const struct gn__system *system,
                        const struct permit *permit,
                        const struct sockaddr *address)
 {
-    int err = 0;
-    int fd = open_socket(permit, address, &err);
+    int fd, err = gn__egress_charge(request);
 
+    if (err)
+        return err;
+    fd = open_socket(permit, address, &err);
     if (fd < 0)
         return fd;
     if (err == -EINPROGRESS)

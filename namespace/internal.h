@@ -21,6 +21,7 @@
 #include <guestnet/socket.h>
 
 #include "ipam/ipam.h"
+#include "namespace/descriptors.h"
 #include "namespace/engine.h"
 #include "namespace/names.h"
 
@@ -181,6 +182,8 @@ struct gn_namespace {
     uint32_t n_memberships;          /* of its sockets in groups (sock) */
     uint32_t n_hearing[GN__N_HEARS]; /* sockets that are to be told */
     uint32_t n_lookups;              /* under way (asking.c) */
+    uint32_t n_fds;                  /* held for it (descriptors.c) */
+    struct gn__fd_pool own_fds;      /* a gateway's: of its network */
     uint32_t port_counter;           /* of RFC 6056 algorithm 3 (sock) */
     uint16_t ip_id;
     bool forwarding;
@@ -227,6 +230,7 @@ struct gn_network {
     char domain[254];
     struct gn_limits limits;
     struct gn__budget budget;
+    struct gn__fd_pool *fds; /* that its guests' descriptors are of */
     struct gn_stats stats;
     uint64_t key[2];              /* what its random streams derive from */
     struct gn_resolver *resolver; /* NULL: its own names */

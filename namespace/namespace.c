@@ -67,6 +67,8 @@ void gn__limits_fill(struct gn_limits *limits, const struct gn_limits *defaults)
         limits->max_flows = defaults->max_flows;
     if (!limits->max_lookups)
         limits->max_lookups = defaults->max_lookups;
+    if (!limits->max_descriptors)
+        limits->max_descriptors = defaults->max_descriptors;
     if (!limits->lookup_timeout_ms)
         limits->lookup_timeout_ms = defaults->lookup_timeout_ms;
 }

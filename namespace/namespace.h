@@ -11,6 +11,7 @@
 #include <guestnet/network.h>
 
 #include "namespace/asking.h"
+#include "namespace/descriptors.h"
 #include "namespace/engine.h"
 #include "namespace/names.h"
 #include "namespace/outside.h"

@@ -367,6 +367,7 @@ static int create(struct gn__engine *engine,
         err = gn__ns_create(net, &gateway, true, &net->gateway);
     if (err)
         goto undo_prefixes;
+    gn__fds_init(net, config->max_descriptors);
     gn__engine_ref(engine);
     gn__list_add_tail(&engine->networks, &net->of_engine);
     *out = net;

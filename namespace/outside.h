@@ -174,6 +174,9 @@ struct gn__outside_flow_config {
 #define GN__FLOW_BRIEF_NS   (30 * 1000000000ull)
 #define GN__FLOW_ASSURED_NS (180 * 1000000000ull)
 
+/** What a flow costs is used up: the one of the same guest that is idle longest
+ *  makes room for @dial, which begins one. It has let go when this returns. */
+void gn__outside_make_room(struct gn__outside_dial *dial);
 /** Let it be a flow, and hear what waited. Consumes the dial, also when it
  *  fails: -ENOMEM, -ECANCELED. @out: gn__outside_flow_close(). */
 GN_WARN_UNUSED int gn__outside_accept_flow(

@@ -92,21 +92,25 @@ static struct gn__outside_flow *set_first(struct gn__list *list, unsigned slot)
                                   places[1].link);
 }
 
-/* Who makes room; NULL: there is room. */
+/* Who makes room; NULL: there is none. */
+static struct gn__outside_flow *set_idle_longest(struct gn__outside_set *set,
+                                                 unsigned slot)
+{
+    struct gn__outside_flow *brief = set_first(&set->brief, slot);
+    struct gn__outside_flow *assured = set_first(&set->assured, slot);
+
+    if (!brief || !assured)
+        return brief ? brief : assured;
+    if (set->n_brief >= set->n / 4)
+        return brief;
+    return brief->used_at < assured->used_at ? brief : assured;
+}
+
+/* The same where there is no room. */
 static struct gn__outside_flow *set_victim(struct gn__outside_set *set,
                                            unsigned slot)
 {
-    struct gn__outside_flow *brief, *assured;
-
-    if (!set || set->n < set->max)
-        return NULL;
-    brief = set_first(&set->brief, slot);
-    assured = set_first(&set->assured, slot);
-    if (!brief || !assured)
-        return brief ? brief : assured;
-    if (set->n_brief >= set->max / 4)
-        return brief;
-    return brief->used_at < assured->used_at ? brief : assured;
+    return set && set->n >= set->max ? set_idle_longest(set, slot) : NULL;
 }
 
 /* ---- use and idling ---- */
@@ -242,6 +246,17 @@ struct evicted {
     struct gn__outside_flow *flows[2];
 };
 
+static void evict(struct gn__outside_guest *guest,
+                  struct gn__outside_flow *flow)
+{
+    if (!flow)
+        return;
+    flow_over(flow, -ENOBUFS);
+    guest->net->gateway->stats.flows_evicted++;
+    if (guest->ns)
+        guest->ns->stats.flows_evicted++;
+}
+
 static void make_room(struct gn__outside_guest *guest,
                       struct gn__outside_set *const sets[2],
                       struct evicted *out)
@@ -249,15 +264,8 @@ static void make_room(struct gn__outside_guest *guest,
     unsigned i;
 
     for (i = 0; i < 2; i++) {
-        struct gn__outside_flow *flow = set_victim(sets[i], i);
-
-        out->flows[i] = flow;
-        if (!flow)
-            continue;
-        flow_over(flow, -ENOBUFS);
-        guest->net->gateway->stats.flows_evicted++;
-        if (guest->ns)
-            guest->ns->stats.flows_evicted++;
+        out->flows[i] = set_victim(sets[i], i);
+        evict(guest, out->flows[i]);
     }
 }
 
@@ -277,6 +285,21 @@ static void tell_evicted(struct gn__engine *engine,
         gn__engine_leave(engine);
         gn__flow_run(&flow->notice);
     }
+}
+
+void gn__outside_make_room(struct gn__outside_dial *pub)
+{
+    const struct gn__dial *dial = (struct gn__dial *)(void *)pub;
+    struct gn__engine *engine = dial->engine;
+    struct evicted evicted = {{NULL, NULL}};
+
+    gn__engine_enter(engine);
+    if (dial->guest) {
+        evicted.flows[0] = set_idle_longest(&dial->guest->flows_out, 0);
+        evict(dial->guest, evicted.flows[0]);
+    }
+    gn__engine_leave(engine);
+    tell_evicted(engine, &evicted);
 }
 
 static void flow_configure(struct gn__outside_flow *flow,

@@ -47,6 +47,7 @@ static const char *const drop_names[] = {
     [GN_DROP_DENIED] = "denied",
     [GN_DROP_KERNEL] = "kernel",
     [GN_DROP_UNDER_WAY] = "under-way",
+    [GN_DROP_DESCRIPTORS] = "descriptors",
 };
 
 static_assert(sizeof(drop_names) / sizeof(*drop_names) == GN_N_DROPS,
@@ -78,6 +79,7 @@ static void add_present(const struct gn_namespace *ns, struct gn_stats *out)
 {
     out->sockets += ns->n_socks;
     out->connections += ns->stack.n_conns;
+    out->descriptors += ns->n_fds;
     out->buffered += ns->stack.budget.held;
 }
 

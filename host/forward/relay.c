@@ -46,6 +46,7 @@ struct gn__relay {
     struct gn__notice again;
     struct gn__io_timer retry;
     struct gn__io_end end;
+    struct gn__fd_share share;
     gn__relay_cb ended;
     void *arg;
     struct gn__slice held[GN__ROUND_SEND]; /* read, and not yet taken */
@@ -113,6 +114,7 @@ static void let_go(struct gn__relay *relay, bool reset)
     gn__stream_hook_done(&relay->hook);
     drop_chunks(relay->held, relay->n_held);
     drop_ends(relay->sock, fd, reset);
+    gn__fds_give(&relay->share);
     gn__free(io->mem, relay, sizeof(*relay));
     gn__io_release(io);
 }
@@ -409,6 +411,7 @@ static struct gn__relay *create(const struct gn__relay_config *config)
         return NULL;
     relay->io = config->io;
     relay->sock = config->sock;
+    relay->share = config->share;
     relay->ended = config->ended;
     relay->arg = config->arg;
     relay->read_size = READ_FIRST;
@@ -428,6 +431,7 @@ static struct gn__relay *create(const struct gn__relay_config *config)
 int gn__relay_start(const struct gn__relay_config *config,
                     struct gn__relay **out)
 {
+    struct gn__fd_share share = config->share;
     struct gn__relay *relay = create(config);
     int err = -ENOMEM;
 
@@ -447,5 +451,6 @@ undo_relay:
     gn__free(config->io->mem, relay, sizeof(*relay));
 undo_ends:
     drop_ends(config->sock, config->fd, true);
+    gn__fds_give(&share);
     return err;
 }

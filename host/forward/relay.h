@@ -22,6 +22,7 @@
  * Everything here is for the driving thread.
  */
 #include "base/io.h"
+#include "namespace/namespace.h"
 
 struct gn__relay;
 struct gn_sock;
@@ -43,7 +44,8 @@ struct gn__relay_config {
     struct gn_sock *sock; /* a stream, connected or connecting; consumed with
                              the reference */
     int fd;               /* a connected stream socket; consumed */
-    gn__relay_cb ended;   /* NULL: nobody wants to know */
+    struct gn__fd_share share; /* what it is held for; consumed */
+    gn__relay_cb ended;        /* NULL: nobody wants to know */
     void *arg;
 };
 

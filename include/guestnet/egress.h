@@ -27,7 +27,9 @@
  * way, and the egress is not asked again. It ends with the guest's socket; or
  * when it was idle for 30 s, or 180 s if it went both ways and on for two
  * seconds; or when it is the one that is idle longest and there are more than
- * the guest's limits.max_flows. Each flow that a guest began takes a descriptor.
+ * the guest's limits.max_flows.
+ * Each flow that a guest began takes a descriptor, as a connection does; a guest
+ * has only so many (gn_limits.max_descriptors).
  *
  * An egress may be shared: one may serve the guests of several networks.
  *

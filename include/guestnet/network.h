@@ -129,6 +129,13 @@ struct gn_network_config {
     size_t why_len;
     gn_query_log_cb query_log; /* NULL: lookups are not logged. */
     void *query_log_arg;       /* Borrowed as long as the network. */
+    uint32_t max_descriptors;  /* Of the process, that all its guests together
+                                  may cost (limits.max_descriptors). 0: it
+                                  shares with the other networks without a
+                                  number half of RLIMIT_NOFILE, as that is when
+                                  the last of them is made. The other half is
+                                  for the host: its listeners, publications,
+                                  dials and files. */
 };
 
 /**

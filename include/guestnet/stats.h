@@ -43,6 +43,13 @@ struct gn_limits {
                                  256. */
     uint32_t lookup_timeout_ms; /* A lookup ends with -ETIMEDOUT after it;
                                    10000. */
+    uint32_t max_descriptors;   /* Of the process, open for it: connections and
+                                 peers of datagrams outside, its ports shown
+                                 there and their clients. Of more, the peer of
+                                 datagrams that is idle longest makes room;
+                                 else they are -ENOBUFS, not shown, or reset.
+                                 No number; but a guest never has more than are
+                                 left for all. */
 };
 
 /** Why a packet was not delivered. */
@@ -84,6 +91,8 @@ enum gn_drop {
     GN_DROP_KERNEL,        /* A datagram that the kernel did not take. */
     GN_DROP_UNDER_WAY,     /* Its sender has its share of what may be on links
                               at once (link.h). */
+    GN_DROP_DESCRIPTORS,   /* The limit on descriptors of the process: at the
+                              guest it would have been opened for. */
     GN_N_DROPS
 };
 
@@ -112,6 +121,7 @@ struct gn_stats {
     uint64_t lookups;             /* Begun. */
     uint64_t sockets;             /* Open now. */
     uint64_t connections;         /* Alive now, without TIME_WAIT. */
+    uint64_t descriptors;         /* Of the process, held for it now. */
     uint64_t buffered;            /* Bytes of memory charged now. */
     uint64_t drops[GN_DROP_ROOM]; /* By enum gn_drop. */
 };

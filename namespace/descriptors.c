@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Descriptors that guests cost the process, each a share of a pool: the one of
+ * all networks that were not given a number, or a network's own.
+ *
+ * A guest may have as many as are left for all guests, and no more: alone half
+ * of the pool, beside n others that take what they can a share of n + 2. So
+ * there is always something left for one that comes later, however many take
+ * without end, and it needs no number that fits both two guests and a thousand
+ * (Choudhury and Hahne's dynamic threshold).
+ */
+#include "namespace/descriptors.h"
+
+#include <errno.h>
+
+#include "namespace/internal.h"
+#include "namespace/namespace.h"
+
+/* Under the lock, which is the process's. Bounded by who knows the limit. */
+static struct gn__fd_pool process_pool = {.max = UINT32_MAX};
+
+void gn__fds_bound(struct gn__engine *engine, uint32_t max)
+{
+    gn__engine_enter(engine);
+    process_pool.max = max;
+    gn__engine_leave(engine);
+}
+
+void gn__fds_init(struct gn_network *net, uint32_t max)
+{
+    net->gateway->own_fds.max = max;
+    net->fds = max ? &net->gateway->own_fds : &process_pool;
+}
+
+static bool may_take(const struct gn__fd_pool *pool,
+                     const struct gn_namespace *ns)
+{
+    uint32_t left = pool->n < pool->max ? pool->max - pool->n : 0;
+
+    return ns->n_fds < left && (!ns->limits.max_descriptors ||
+                                ns->n_fds < ns->limits.max_descriptors);
+}
+
+bool gn__fds_left(struct gn_namespace *ns)
+{
+    bool left;
+
+    gn__engine_enter(ns->engine);
+    left = !ns->home || may_take(ns->home->fds, ns);
+    gn__engine_leave(ns->engine);
+    return left;
+}
+
+static void take(struct gn_namespace *ns, struct gn__fd_share *share)
+{
+    *share = (struct gn__fd_share){
+        .ns = ns, .gateway = ns->home->gateway, .pool = ns->home->fds};
+    gn__ns_ref(share->ns);
+    gn__ns_ref(share->gateway);
+    share->pool->n++;
+    ns->n_fds++;
+}
+
+int gn__fds_take(struct gn_namespace *ns, struct gn__fd_share *share)
+{
+    int err = 0;
+
+    if (share->ns)
+        return 0;
+    gn__engine_enter(ns->engine);
+    if (!ns->home) {
+        err = -ECANCELED;
+    } else if (may_take(ns->home->fds, ns)) {
+        take(ns, share);
+    } else {
+        gn__ns_drop(ns, GN_DROP_DESCRIPTORS);
+        err = -ENOBUFS;
+    }
+    gn__engine_leave(ns->engine);
+    return err;
+}
+
+void gn__fds_give(struct gn__fd_share *share)
+{
+    struct gn__fd_share given = gn__fds_pass(share);
+
+    if (!given.ns)
+        return;
+    gn__engine_enter(given.ns->engine);
+    given.pool->n--;
+    given.ns->n_fds--;
+    gn__engine_leave(given.ns->engine);
+    gn__ns_unref(given.gateway);
+    gn__ns_unref(given.ns);
+}
+
+struct gn__fd_share gn__fds_pass(struct gn__fd_share *share)
+{
+    struct gn__fd_share passed = *share;
+
+    *share = (struct gn__fd_share){.ns = NULL};
+    return passed;
+}
