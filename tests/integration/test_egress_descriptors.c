@@ -6,7 +6,6 @@
  * process may have, so that the host program goes on.
  */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/descriptors.h"
 #include "tests/lib/egress.h"
 #include "tests/lib/farside.h"
 #include "tests/lib/socks.h"
@@ -34,18 +34,6 @@ struct fixture {
     unsigned n_open;
     int server; /* a listener of the kernel's */
 };
-
-static unsigned n_descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(dir);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
 
 static rlim_t process_may_open(rlim_t n)
 {
@@ -64,7 +52,7 @@ static int setup(void **state)
     static struct fixture f;
 
     f.before = process_may_open(PROCESS);
-    f.n_open = n_descriptors();
+    f.n_open = gn_test_descriptors();
     f.server = near_socket(SOCK_STREAM, "127.0.0.1:0", true);
     eg_begin(&f.eg, RULES("allow 127.0.0.1", "listen 127.0.0.1"), NULL);
     *state = &f;
@@ -78,7 +66,7 @@ static int teardown(void **state)
     if (f->eg.net)
         eg_end(&f->eg);
     close(f->server);
-    assert_int_equal(n_descriptors(), f->n_open);
+    assert_int_equal(gn_test_descriptors(), f->n_open);
     (void)process_may_open(f->before);
     return 0;
 }

@@ -5,7 +5,6 @@
  * is behind the gateway's address.
  */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -18,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/descriptors.h"
 #include "tests/lib/egress.h"
 #include "tests/lib/farside.h"
 #include "tests/lib/socks.h"
@@ -284,18 +284,6 @@ static bool can_have_descriptors(rlim_t n)
     return limit.rlim_cur >= n;
 }
 
-static unsigned n_descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(dir);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
-
 static uint64_t evicted(struct fixture *f)
 {
     struct gn_stats stats;
@@ -319,7 +307,7 @@ static void flows_are_bounded_and_counted(void **state)
     }
     to.sin_addr.s_addr = htonl(0x0a4d0001);
     sock = eg_open(&f->eg, AF_INET, SOCK_DGRAM);
-    before = n_descriptors();
+    before = gn_test_descriptors();
     for (port = 20000; evicted(f) < 100; port++) {
         assert_true(port < 60000);
         to.sin_port = htons((uint16_t)port);
@@ -330,7 +318,7 @@ static void flows_are_bounded_and_counted(void **state)
             assert_int_equal(gn_sleep_ns(f->eg.guest, 1000000), 0);
     }
     /* What is being dialled has one, too. */
-    assert_true(n_descriptors() <= before + FLOWS_MAX + DIALS_MAX);
+    assert_true(gn_test_descriptors() <= before + FLOWS_MAX + DIALS_MAX);
     to.sin_port = htons(far_port(f->v4));
     assert_int_equal(
         gn_sock_sendto(sock, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);

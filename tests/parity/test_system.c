@@ -5,7 +5,6 @@
  * life of its sockets and not about the calls: a close or kill under a call
  * that blocks, signals, descriptors, polling beside guests' sockets.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -22,6 +21,8 @@
 
 #include <guestnet/guestnet.h>
 
+#include "tests/lib/descriptors.h"
+
 /* Longer than any hiccup of a loaded machine. */
 #define BOUND_MS 10000
 
@@ -32,36 +33,12 @@ struct fixture {
     unsigned n_fds;
 };
 
-static unsigned count_fds(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(dir);
-    while (readdir(dir))
-        n++;
-    (void)closedir(dir);
-    return n;
-}
-
-/* libuv opens a pipe with a process's first loop, and keeps it. */
-static int group_setup(void **state)
-{
-    struct gn_network *net;
-
-    (void)state;
-    if (gn_network_create(NULL, &net))
-        return -1;
-    gn_network_close(net, NULL, NULL);
-    return 0;
-}
-
 static int setup(void **state)
 {
     static struct fixture f;
 
     memset(&f, 0, sizeof(f));
-    f.n_fds = count_fds();
+    f.n_fds = gn_test_descriptors();
     if (gn_network_create(NULL, &f.net) ||
         gn_namespace_create(f.net, NULL, &f.guest) ||
         gn_namespace_system(&f.system))
@@ -77,7 +54,7 @@ static int teardown(void **state)
     gn_namespace_close(f->system, 0, NULL, NULL);
     gn_namespace_close(f->guest, 0, NULL, NULL);
     gn_network_close(f->net, NULL, NULL);
-    assert_int_equal(count_fds(), f->n_fds);
+    assert_int_equal(gn_test_descriptors(), f->n_fds);
     return 0;
 }
 
@@ -545,5 +522,5 @@ int main(void)
         CASE(only_tcp_and_udp_are_there),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,6 @@
  */
 #include "host/egress.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -23,6 +22,7 @@
 #include <cmocka.h>
 
 #include "namespace/internal.h"
+#include "tests/lib/descriptors.h"
 #include "tests/lib/desk.h"
 #include "tests/lib/farside.h"
 #include "tests/lib/socks.h"
@@ -364,18 +364,6 @@ static int talk_port_shown(struct world *w)
 
 /* ---- sweeps ---- */
 
-static unsigned n_descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(dir);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
-
 /* What those who failed have left in the kernel's queues. */
 static void drain(void)
 {
@@ -390,7 +378,7 @@ static void drain(void)
 static int body(struct gn_test_heap *heap, void *arg)
 {
     struct world w = *(struct world *)arg;
-    unsigned before = n_descriptors();
+    unsigned before = gn_test_descriptors();
     bool own = w.talk == talk_shown || w.talk == talk_port_shown;
     int err;
 
@@ -402,7 +390,7 @@ static int body(struct gn_test_heap *heap, void *arg)
         assert_int_not_equal(take(w.fd), 0); /* A reset, if anything. */
     destroy(&w);
     drain();
-    assert_int_equal(n_descriptors(), before);
+    assert_int_equal(gn_test_descriptors(), before);
     return err;
 }
 
@@ -479,7 +467,7 @@ static void allow_again(rlim_t before)
 static int talk_with(int (*talk)(struct world *world), unsigned more)
 {
     struct world w = {.fd = -1};
-    unsigned before = n_descriptors();
+    unsigned before = gn_test_descriptors();
     struct gn_test_heap heap;
     rlim_t limit;
     int err;
@@ -491,7 +479,7 @@ static int talk_with(int (*talk)(struct world *world), unsigned more)
     allow_again(limit);
     destroy(&w);
     drain();
-    assert_int_equal(n_descriptors(), before);
+    assert_int_equal(gn_test_descriptors(), before);
     gn_test_heap_done(&heap);
     return err;
 }
