@@ -277,7 +277,7 @@ int gn_publish(struct gn_network *net, const char *proto, const char *listen,
                                                            sizeof(defaults)};
     struct gn__publish_request request;
     struct gn__publish_file file;
-    struct gn__target parsed;
+    struct gn__target parsed = {.port = 0};
     struct publish_call call = {.net = net};
     int err;
 
