@@ -141,16 +141,26 @@ static void wake(struct gn_lookup *lookup, struct gn__result *result,
     gn__engine_unref(engine);
 }
 
+/* What comes back finds nobody: see wake(). */
+static void abandon(struct gn__waiter *waiter)
+{
+    struct waiting *waiting = gn__container_of(waiter, struct waiting, waiter);
+
+    gn__result_done(&waiting->out->result, &waiting->out->engine->net.mem);
+    gn__engine_unref(waiting->out->engine);
+}
+
 int gn__ask_and_wait(struct gn_namespace *ns,
                      const struct gn__question *question,
                      struct gn__awaited *out)
 {
     struct gn__engine *engine = gn__ns_engine(ns);
-    struct waiting waiting = {.out = out};
+    struct waiting waiting = {.waiter = {.call = "look up", .abandon = abandon},
+                              .out = out};
     struct gn__asker asker = {.done = wake, .arg = &waiting};
     int err;
 
-    if (gn__engine_is_driving(engine))
+    if (!gn__engine_may_wait(engine))
         return -EDEADLK;
     memset(out, 0, sizeof(*out));
     gn__engine_ref(engine);

@@ -40,6 +40,16 @@ struct gn__account *gn__ns_account(const struct gn_namespace *ns)
     return ns->account;
 }
 
+bool gn__ns_is_over(struct gn_namespace *ns)
+{
+    bool over;
+
+    gn__engine_enter(ns->engine);
+    over = ns->killed || ns->closing;
+    gn__engine_leave(ns->engine);
+    return over;
+}
+
 bool gn__ns_is_system(const struct gn_namespace *ns)
 {
     return ns->kernel != NULL;

@@ -52,6 +52,8 @@ GN_WARN_UNUSED int gn__ns_ask(struct gn_namespace *ns, struct gn__wait *wait,
 void gn__ns_asked(struct gn_namespace *ns, struct gn__wait *wait);
 void gn__ns_unref(struct gn_namespace *ns);
 
+/** Was it killed, or is it closing? Any thread. */
+bool gn__ns_is_over(struct gn_namespace *ns);
 /** Are its sockets the kernel's? */
 bool gn__ns_is_system(const struct gn_namespace *ns);
 

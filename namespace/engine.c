@@ -139,6 +139,14 @@ bool gn__engine_is_driving(const struct gn__engine *engine)
     return engine->driver->is_driving(engine->driver_self);
 }
 
+bool gn__engine_may_wait(const struct gn__engine *engine)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+
+    return !driver->is_driving(engine->driver_self) ||
+           (driver->may_park && driver->may_park(engine->driver_self));
+}
+
 bool gn__engine_claim(const struct gn__engine *engine)
 {
     if (engine->driver->claim)
@@ -477,7 +485,7 @@ static int sleep_once(struct gn__engine *engine, struct gn__waiter *waiter,
 {
     const struct gn__driver_ops *driver = engine->driver;
     uint64_t wake_at = deadline;
-    bool standby = !engine->standby;
+    bool standby = !engine->standby && !driver->may_park; /* It drives. */
     int err;
 
     if (standby)
@@ -503,7 +511,7 @@ int gn__engine_wait(struct gn__engine *engine, struct gn__waiter *waiter,
 {
     int err = 0;
 
-    if (gn__engine_is_driving(engine))
+    if (!gn__engine_may_wait(engine))
         err = -EDEADLK;
     while (!err && !waiter->waking && engine->net.now < deadline)
         err = sleep_once(engine, waiter, deadline);

@@ -74,6 +74,9 @@ struct gn__driver_ops {
     void (*kick)(void *self, uint64_t deadline);
     /** Is the calling thread the driving thread (inside a callback too)? */
     bool (*is_driving)(void *self);
+    /** May the caller be parked although it drives, because it has a stack of
+     *  its own beside the driver's? NULL: no. */
+    bool (*may_park)(void *self);
     /** The calling thread does what only the driving thread may: it is that
      *  one from now on, unless another is driving right now. NULL: nothing to
      *  be done, any thread may or the driver is no thread. */
@@ -110,8 +113,13 @@ struct gn__waiter {
     struct gn__parker parker;
     struct gn__waiter *chief; /* NULL: itself */
     short events;             /* of a socket: what it waits for */
-    bool waking;              /* it has been woken, or is about to be */
-    bool *fired;              /* NULL or set under the lock when it is woken */
+    const char *call;         /* what it waits in, for reports: "accept" */
+    /** The wait never returns, because its coroutine does not go on: give back
+     *  what the call holds. Without the lock, off every list. NULL: nothing. */
+    void (*abandon)(struct gn__waiter *waiter);
+    struct gn_sock *sock; /* and for what; NULL: no socket */
+    bool waking;          /* it has been woken, or is about to be */
+    bool *fired;          /* NULL or set under the lock when it is woken */
 };
 
 /**
@@ -207,7 +215,10 @@ void gn__engine_defer(struct gn__engine *engine, struct gn__notice *notice);
 void gn__engine_forget(struct gn__engine *engine, struct gn__notice *notice);
 /** Is the calling thread the driving thread? */
 bool gn__engine_is_driving(const struct gn__engine *engine);
-/** The same, for calls that only the driving thread may make unless any thread
+/** May the caller wait: not on the driving thread, unless the driver can park
+ *  what runs there. */
+bool gn__engine_may_wait(const struct gn__engine *engine);
+/** The same as gn__engine_is_driving(), for calls that only the driving thread may make unless any thread
  *  may: they make it the driving one where it could be another's by now. */
 bool gn__engine_claim(const struct gn__engine *engine);
 
@@ -216,7 +227,7 @@ bool gn__engine_claim(const struct gn__engine *engine);
  * @deadline; leaves the engine and enters it again. A sleeping thread runs
  * the engine's deadlines itself. The waiter is off its list on return.
  *
- *   -EDEADLK  The calling thread is the driving thread.
+ *   -EDEADLK  The caller may not wait, gn__engine_may_wait().
  *   -ETIMEDOUT
  */
 GN_WARN_UNUSED int gn__engine_wait(struct gn__engine *engine,

@@ -48,6 +48,22 @@ struct gn__watch;
 /** In gn__wait.events: any change at all, not only readiness. */
 #define GN__WAIT_ANY 0x4000
 
+/**
+ * Under the lock: wait as gn__engine_wait() does (the waiter may be on a list),
+ * and no longer than @ns is there.
+ *
+ *   -ECANCELED  Killed or closing.   -ETIMEDOUT, -EDEADLK
+ */
+GN_WARN_UNUSED int gn__ns_wait(struct gn_namespace *ns,
+                               struct gn__waiter *waiter, uint64_t deadline);
+
+/** A waiter whose call holds a reference to @ns, and its gn__waiter.abandon. */
+struct gn__ns_waiter {
+    struct gn__waiter waiter;
+    struct gn_namespace *ns;
+};
+void gn__ns_abandon(struct gn__waiter *waiter);
+
 /** A port of a guest, as a packet of the one that waits would reach it. */
 struct gn__served {
     unsigned proto;              /* GN__PROTO_TCP: listening; _UDP: bound */
@@ -249,9 +265,11 @@ void gn__sock_put_addr(const struct gn_sock *sock,
  * Sleep until one of @events holds (or the socket dies) or @deadline; leaves
  * and enters the engine. Returns 0, -EAGAIN (the deadline), -EDEADLK, or
  * sock->dead.
+ *
+ * @call  What the caller is in, for reports: "accept".
  */
-GN_WARN_UNUSED int gn__sock_wait(struct gn_sock *sock, short events,
-                                 uint64_t deadline);
+GN_WARN_UNUSED int gn__sock_wait(struct gn_sock *sock, const char *call,
+                                 short events, uint64_t deadline);
 /** When a wait of @timeout_ns (0: for ever) that begins now ends. */
 uint64_t gn__sock_deadline(const struct gn_sock *sock, uint64_t timeout_ns);
 /** All poll(2) bits that hold; of a dead socket too. */

@@ -18,7 +18,7 @@ static int wait_connected(struct gn_sock *sock, int begun)
     int err;
 
     do {
-        err = gn__sock_wait(sock, GN__WAIT_ANY, deadline);
+        err = gn__sock_wait(sock, "connect", GN__WAIT_ANY, deadline);
         if (err)
             return err == -EAGAIN ? begun : err;
         err = sock->ops->connected(sock);
@@ -43,7 +43,7 @@ int gn_sock_connect(struct gn_sock *sock, const struct sockaddr *addr,
     if (!gn__addr_len_ok(len))
         err = -EINVAL;
     else if (blocks && sock->type == SOCK_STREAM &&
-             gn__engine_is_driving(sock->engine))
+             !gn__engine_may_wait(sock->engine))
         err = -EDEADLK; /* Before anything is sent. */
     else
         err = sock->ops->connect(sock, addr, len);
@@ -67,7 +67,7 @@ static int try_accept(struct gn_sock *sock, struct gn_sock **out)
             return err;
         if (!deadline)
             deadline = gn__sock_deadline(sock, sock->opt.recv_timeout_ns);
-        err = gn__sock_wait(sock, POLLIN, deadline);
+        err = gn__sock_wait(sock, "accept", POLLIN, deadline);
         if (err)
             return err;
     }

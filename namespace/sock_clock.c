@@ -21,7 +21,7 @@ uint64_t gn_now_ns(struct gn_namespace *ns)
 
 struct sleeper {
     struct gn__wait wait;
-    struct gn__waiter waiter;
+    struct gn__waiter *waiter;
 };
 
 static void wake_sleeper(struct gn__wait *wait)
@@ -29,36 +29,53 @@ static void wake_sleeper(struct gn__wait *wait)
     struct gn_namespace *ns = wait->arg;
     struct sleeper *self = gn__container_of(wait, struct sleeper, wait);
 
-    gn__engine_wake(ns->engine, &self->waiter);
+    gn__engine_wake(ns->engine, self->waiter);
+}
+
+int gn__ns_wait(struct gn_namespace *ns, struct gn__waiter *waiter,
+                uint64_t deadline)
+{
+    struct sleeper sleeper = {.wait = {.fire = wake_sleeper, .arg = ns},
+                              .waiter = waiter};
+    int err;
+
+    if (ns->killed || ns->closing)
+        err = -ECANCELED;
+    else {
+        gn__list_add_tail(&ns->sleepers, &sleeper.wait.link);
+        err = gn__engine_wait(ns->engine, waiter, deadline);
+        gn__list_del(&sleeper.wait.link);
+        if (!err && (ns->killed || ns->closing))
+            err = -ECANCELED;
+    }
+    if (waiter->link.next)
+        gn__list_del(&waiter->link);
+    return err;
+}
+
+void gn__ns_abandon(struct gn__waiter *waiter)
+{
+    gn__ns_unref(gn__container_of(waiter, struct gn__ns_waiter, waiter)->ns);
 }
 
 int gn_sleep_ns(struct gn_namespace *ns, uint64_t ns_to_sleep)
 {
-    struct sleeper sleeper = {.wait = {.fire = wake_sleeper, .arg = ns}};
+    struct gn__ns_waiter self = {
+        .waiter = {.call = "sleep", .abandon = gn__ns_abandon}, .ns = ns};
     uint64_t until;
     int err;
 
     if (!ns)
         return -EFAULT;
     gn__engine_enter(ns->engine);
-    if (ns->killed || ns->closing) {
-        gn__engine_leave(ns->engine);
-        return -ECANCELED;
-    }
     gn__ns_ref(ns);
     until = gn__now(ns->engine) + ns_to_sleep;
     if (until < ns_to_sleep)
         until = GN__NEVER;
-    gn__list_add_tail(&ns->sleepers, &sleeper.wait.link);
-    err = gn__engine_wait(ns->engine, &sleeper.waiter, until);
-    gn__list_del(&sleeper.wait.link);
-    if (err == -ETIMEDOUT)
-        err = 0;
-    else if (!err)
-        err = -ECANCELED; /* nobody else wakes a sleeper */
+    err = gn__ns_wait(ns, &self.waiter, until);
     gn__engine_leave(ns->engine);
     gn__ns_unref(ns);
-    return err;
+    return err == -ETIMEDOUT ? 0 : err;
 }
 
 /* A little at a time, so that asking for much does not hold the lock. */

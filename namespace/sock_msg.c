@@ -29,7 +29,7 @@ static int try_send(struct gn_sock *sock, struct gn__xfer *io,
             return err;
         if (!*deadline)
             *deadline = gn__sock_deadline(sock, sock->opt.send_timeout_ns);
-        err = gn__sock_wait(sock, POLLOUT, *deadline);
+        err = gn__sock_wait(sock, "send", POLLOUT, *deadline);
         if (err)
             return err;
     }
@@ -154,7 +154,7 @@ static int try_recv(struct gn_sock *sock, struct gn__xfer *io,
             return err;
         if (!*deadline)
             *deadline = gn__sock_deadline(sock, sock->opt.recv_timeout_ns);
-        err = gn__sock_wait(sock, recv_events(sock), *deadline);
+        err = gn__sock_wait(sock, "receive", recv_events(sock), *deadline);
         if (err == -EAGAIN && io->total == 0 && sock->type == SOCK_STREAM)
             return 0; /* Linux waits, and has got all it was asked for. */
         if (err)

@@ -137,11 +137,14 @@ uint64_t gn__sock_deadline(const struct gn_sock *sock, uint64_t timeout_ns)
     return now + timeout_ns;
 }
 
-int gn__sock_wait(struct gn_sock *sock, short events, uint64_t deadline)
+int gn__sock_wait(struct gn_sock *sock, const char *call, short events,
+                  uint64_t deadline)
 {
     struct sleeper sleeper = {
         .wait = {.events = events, .fire = wake_sleeper, .arg = sock},
-        .waiter.parker.patient = events == POLLOUT};
+        .waiter.parker.patient = events == POLLOUT,
+        .waiter.call = call,
+        .waiter.sock = sock};
     int err;
 
     gn__list_add_tail(&sock->waits, &sleeper.wait.link);
@@ -189,12 +192,23 @@ static int scan(const struct poller *poller)
     return count;
 }
 
+static void abandon_poller(struct gn__waiter *waiter)
+{
+    struct poller *poller = gn__container_of(waiter, struct poller, waiter);
+
+    if (poller->waits != poller->few)
+        gn__free(&poller->engine->net.mem, poller->waits,
+                 poller->n * sizeof(*poller->waits));
+}
+
 static int sleep_once(struct poller *poller, uint64_t deadline)
 {
     size_t i;
     int err;
 
     memset(&poller->waiter, 0, sizeof(poller->waiter));
+    poller->waiter.call = "poll";
+    poller->waiter.abandon = abandon_poller;
     for (i = 0; i < poller->n; i++) {
         struct gn__wait *wait = &poller->waits[i];
 

@@ -14,11 +14,6 @@
 
 #define ADDRS_MAX 16u
 
-struct served_wait {
-    struct gn__wait end; /* of the namespace */
-    struct gn__waiter waiter;
-};
-
 void gn__served_changed(struct gn__engine *engine)
 {
     struct gn__list *it;
@@ -111,25 +106,15 @@ static bool is_served(struct gn_namespace *ns, const struct gn__served *what)
 
 /* ---- waiting ---- */
 
-static void wake_ended(struct gn__wait *wait)
-{
-    struct gn_namespace *ns = wait->arg;
-
-    gn__engine_wake(ns->engine,
-                    &gn__container_of(wait, struct served_wait, end)->waiter);
-}
-
 /* One sleep; the list of waiters is left by being woken. */
 static int wait_once(struct gn_namespace *ns, uint64_t deadline)
 {
-    struct served_wait self = {.end = {.fire = wake_ended, .arg = ns}};
-    int err;
+    struct gn__ns_waiter self = {
+        .waiter = {.call = "wait for a listener", .abandon = gn__ns_abandon},
+        .ns = ns};
 
-    gn__list_add_tail(&ns->sleepers, &self.end.link);
     gn__list_add_tail(&ns->engine->served_waits, &self.waiter.link);
-    err = gn__engine_wait(ns->engine, &self.waiter, deadline);
-    gn__list_del(&self.end.link);
-    return err;
+    return gn__ns_wait(ns, &self.waiter, deadline);
 }
 
 int gn__ns_wait_served(struct gn_namespace *ns, const struct gn__served *what,
@@ -143,14 +128,10 @@ int gn__ns_wait_served(struct gn_namespace *ns, const struct gn__served *what,
     deadline = gn__now(ns->engine) + timeout_ns;
     if (!timeout_ns || deadline < timeout_ns)
         deadline = GN__NEVER;
-    while (!err) {
-        if (ns->killed || ns->closing)
-            err = -ECANCELED;
-        else if (is_served(ns, what))
-            break;
-        else
-            err = wait_once(ns, deadline);
-    }
+    if (ns->killed || ns->closing)
+        err = -ECANCELED;
+    while (!err && !is_served(ns, what))
+        err = wait_once(ns, deadline);
     gn__engine_leave(ns->engine);
     gn__ns_unref(ns);
     return err;

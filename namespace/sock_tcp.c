@@ -456,7 +456,7 @@ static void linger(struct gn_sock *sock)
         gn__sock_deadline(sock, (uint64_t)sock->opt.linger_s * 1000000000u);
 
     gn__tcp_look(tcp);
-    if (gn__engine_is_driving(sock->engine) || !tcp->conn || tcp->over ||
+    if (!gn__engine_may_wait(sock->engine) || !tcp->conn || tcp->over ||
         gn__tcp_readable(tcp->conn) > 0 ||
         (!(sock->shut & GN__SHUT_SEND) && gn__tcp_shutdown(tcp->conn)))
         return;
@@ -464,7 +464,7 @@ static void linger(struct gn_sock *sock)
     sock->dead = -EBADF;
     gn__sock_poll_end(sock);
     while (lingers(tcp) && gn__now(sock->engine) < deadline &&
-           gn__sock_wait(sock, GN__WAIT_ANY, deadline) == -EBADF)
+           gn__sock_wait(sock, "close", GN__WAIT_ANY, deadline) == -EBADF)
         continue;
 }
 
