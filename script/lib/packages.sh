@@ -18,7 +18,8 @@ packages_of() {
         ;;
     test)
         packages_of demo
-        printf '%s\n' check libcjson-dev libglib2.0-dev lld openssl socat \
+        printf '%s\n' check libcjson-dev libglib2.0-dev libboost-context-dev \
+            lld openssl socat \
             tshark dnsmasq-base unbound iproute2 debootstrap
         ;;
     lint)
