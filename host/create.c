@@ -52,12 +52,15 @@ static int create_on_loop(const struct gn_network_config *config,
 static int create_on_clock(const struct gn_network_config *config,
                            struct gn_clock *clock, struct gn_network **out)
 {
-    int err;
+    int err = gn__clock_take(clock);
 
-    gn__clock_take(clock);
+    if (err)
+        return err;
     err = gn__network_create(gn__clock_engine(clock), config, out);
     if (err)
         gn__clock_give(clock);
+    else
+        gn__clock_watch(clock, *out);
     return err;
 }
 

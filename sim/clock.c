@@ -8,6 +8,8 @@
  * It still takes the process's lock, because clocks may run in several threads
  * and lwIP exists once.
  *
+ * Tasks (task.c) are coroutines that it runs behind the callbacks of each time.
+ *
  * Callbacks run inside the calls here and may close what they like, the last
  * network and the clock included, so each call keeps the engine while it runs.
  */
@@ -21,19 +23,12 @@
 #include "base/lock.h"
 #include "base/rng.h"
 #include "namespace/namespace.h"
+#include "sim/clock.h"
 #include "sim/sim.h"
 
-#define START_DEFAULT_NS 1000000000ull
-#define SEED_DEFAULT     1u
-
-struct gn_clock {
-    struct gn__mem mem;
-    struct gn__engine *engine;
-    struct gn__rng rng;
-    uint64_t now;
-    uint32_t n_networks;
-    bool closed;
-};
+#define START_DEFAULT_NS  1000000000ull
+#define SEED_DEFAULT      1u
+#define MAX_STILL_DEFAULT 100000u
 
 /* ---- the driver's operations ---- */
 
@@ -53,7 +48,7 @@ static void clock_random(void *self, void *out, size_t len)
 
 static void clock_lock(void *self, bool driver)
 {
-    (void)self;
+    gn__run_entered(self);
     gn__lock_take(gn__lock_process(), driver);
 }
 
@@ -65,16 +60,23 @@ static void clock_unlock(void *self)
 
 static int clock_park(void *self, struct gn__parker *parker, uint64_t deadline)
 {
-    (void)self;
-    (void)parker;
-    (void)deadline;
-    return -EDEADLK; /* Nobody else would let time pass. */
+    struct gn_clock *clock = self;
+
+    return gn__cosched_park(&clock->sched, parker, deadline);
 }
 
 static void clock_unpark(void *self, struct gn__parker *parker)
 {
-    (void)self;
-    atomic_store_explicit(&parker->woken, 1, memory_order_release);
+    struct gn_clock *clock = self;
+
+    gn__cosched_unpark(&clock->sched, parker);
+}
+
+static bool clock_may_park(void *self)
+{
+    const struct gn_clock *clock = self;
+
+    return clock->sched.running != NULL;
 }
 
 static void clock_kick(void *self, uint64_t deadline)
@@ -89,11 +91,14 @@ static bool clock_is_driving(void *self)
     return true;
 }
 
-/* Callbacks that are still due run now: time will not pass any more. */
+/* Callbacks that are still due run now: time will not pass any more. Tasks do
+ * not go on. */
 static void end(struct gn_clock *clock)
 {
     while (gn__engine_dispatch(clock->engine, 1))
         continue;
+    gn__cosched_done(&clock->sched);
+    gn__run_done(clock);
     gn__engine_unref(clock->engine);
 }
 
@@ -125,18 +130,29 @@ static const struct gn__driver_ops clock_ops = {
     .unpark = clock_unpark,
     .kick = clock_kick,
     .is_driving = clock_is_driving,
+    .may_park = clock_may_park,
     .gone = clock_gone,
     .released = clock_released,
 };
 
-void gn__clock_take(struct gn_clock *clock)
+int gn__clock_take(struct gn_clock *clock)
 {
-    clock->n_networks++;
+    int err = gn__run_tap_add(clock);
+
+    if (!err)
+        clock->n_networks++;
+    return err;
 }
 
 void gn__clock_give(struct gn_clock *clock)
 {
+    gn__run_tap_drop(clock);
     clock->n_networks--;
+}
+
+void gn__clock_watch(struct gn_clock *clock, struct gn_network *net)
+{
+    gn__run_tap_start(clock, net);
 }
 
 struct gn__engine *gn__clock_engine(struct gn_clock *clock)
@@ -173,6 +189,11 @@ int gn_clock_create(const struct gn_clock_config *config, struct gn_clock **out)
     if (!clock)
         return -ENOMEM;
     clock->mem = mem;
+    gn__cosched_init(&clock->sched);
+    gn__run_init(&clock->run,
+                 config->max_still ? config->max_still : MAX_STILL_DEFAULT);
+    clock->log = config->log;
+    clock->log_arg = config->log_arg;
     clock->now = config->start_ns ? config->start_ns : START_DEFAULT_NS;
     seed[0] = config->seed ? config->seed : SEED_DEFAULT;
     seed[1] = 0;
@@ -207,16 +228,23 @@ uint64_t gn_clock_next_ns(struct gn_clock *clock)
     if (!clock)
         return UINT64_MAX;
     next = gn__engine_deadline(clock->engine);
+    if (gn__cosched_next(&clock->sched) < next)
+        next = gn__cosched_next(&clock->sched);
     return next > clock->now ? next : clock->now;
 }
 
-/* One entry at the time of what is due next, and the callbacks from it. */
-static void run_next(struct gn_clock *clock)
+/* One entry at the time of what is due next, the callbacks from it, and the
+ * tasks that can go on. */
+void gn__clock_run_next(struct gn_clock *clock)
 {
-    clock->now = gn_clock_next_ns(clock);
+    uint64_t next = gn_clock_next_ns(clock);
+
+    gn__run_turn(clock, next);
+    clock->now = next;
     gn__engine_run(clock->engine);
     while (gn__engine_dispatch(clock->engine, 1))
         continue;
+    gn__cosched_run(&clock->sched, clock->now);
 }
 
 void gn_clock_advance(struct gn_clock *clock, uint64_t ns)
@@ -230,7 +258,7 @@ void gn_clock_advance(struct gn_clock *clock, uint64_t ns)
     gn__engine_ref(engine);
     end_ns = clock->now + ns >= ns ? clock->now + ns : UINT64_MAX - 1;
     while (gn_clock_next_ns(clock) <= end_ns)
-        run_next(clock);
+        gn__clock_run_next(clock);
     clock->now = end_ns;
     gn__engine_unref(engine);
 }
@@ -243,7 +271,7 @@ bool gn_clock_step(struct gn_clock *clock)
         return false;
     engine = clock->engine;
     gn__engine_ref(engine);
-    run_next(clock);
+    gn__clock_run_next(clock);
     gn__engine_unref(engine);
     return true;
 }
@@ -268,7 +296,7 @@ bool gn_clock_run_until(struct gn_clock *clock, uint64_t deadline_ns,
                 clock->now = deadline_ns;
             break;
         }
-        run_next(clock);
+        gn__clock_run_next(clock);
     }
     gn__engine_unref(engine);
     return is_done;

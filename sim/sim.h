@@ -10,9 +10,11 @@
 #include "namespace/namespace.h"
 
 /** Count a network on the clock's engine; it is counted off when it is gone,
- *  or by gn__clock_give() if none was made. */
-void gn__clock_take(struct gn_clock *clock);
+ *  or by gn__clock_give() if none was made. -ENOMEM. */
+GN_WARN_UNUSED int gn__clock_take(struct gn_clock *clock);
 void gn__clock_give(struct gn_clock *clock);
+/** It was made: its packets count in the clock's digest. */
+void gn__clock_watch(struct gn_clock *clock, struct gn_network *net);
 
 struct gn__engine *gn__clock_engine(struct gn_clock *clock);
 

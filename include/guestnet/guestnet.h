@@ -45,6 +45,7 @@
 #include <guestnet/sim.h>
 #include <guestnet/socket.h>
 #include <guestnet/stats.h>
+#include <guestnet/task.h>
 #include <guestnet/version.h>
 
 #endif /* GUESTNET_GUESTNET_H */

@@ -21,8 +21,8 @@
  * All networks of a clock share its time, and namespaces can be attached to
  * several of them. A clock and its networks are for one thread at a time;
  * different clocks may be used by different threads at once. Callbacks run
- * inside the calls below, and may call anything but these. Nothing can block
- * under a clock: a call that would is -EDEADLK.
+ * inside the calls below, and may call anything but these. Only tasks (task.h)
+ * can block under a clock: elsewhere a call that would is -EDEADLK.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,12 +35,19 @@ GN_BEGIN_DECLS
 
 struct gn_clock;
 
+/** A line of gn_sim_log(), with its time and task. */
+typedef void (*gn_sim_log_cb)(const char *line, void *arg);
+
 /** Settings for gn_clock_create(); zero selects the default given here. */
 struct gn_clock_config {
     size_t size;       /* sizeof this struct. Required. */
     uint64_t seed;     /* All random numbers follow from it; 1. */
     uint64_t start_ns; /* The time it starts at; one second. */
     const struct gn_allocator *alloc; /* Copied; NULL: malloc(). */
+    uint64_t max_still; /* gn_clock_run(): calls and turns at one time until
+                           that is a livelock; 100,000. */
+    gn_sim_log_cb log;  /* NULL: lines go into the digest only. */
+    void *log_arg;      /* Borrowed as long as the clock. */
 };
 
 /**
@@ -88,6 +95,65 @@ GN_API bool gn_clock_step(struct gn_clock *clock);
  */
 GN_API bool gn_clock_run_until(struct gn_clock *clock, uint64_t deadline_ns,
                                bool (*done)(void *arg), void *arg);
+
+/** How a run ended. */
+enum gn_sim_end {
+    GN_SIM_RUNNING = 0, /* Never reported. */
+    GN_SIM_DONE,        /* All tasks but daemons have ended. */
+    GN_SIM_DEADLINE,    /* The time came first. */
+    GN_SIM_DEADLOCK,    /* Tasks wait, and nothing will ever happen. */
+    GN_SIM_LIVELOCK,    /* Time stands still: too many calls at one time. */
+    GN_SIM_FAILED,      /* gn_sim_fail(), or a task's stack was too small. */
+    GN_SIM_N_ENDS
+};
+
+/** Bytes of a report's text, with the NUL. */
+#define GN_SIM_TEXT_MAX 1024
+
+/** What gn_clock_run() says. */
+struct gn_sim_report {
+    size_t size; /* sizeof this struct. Required, set by the caller. */
+    enum gn_sim_end end;
+    uint64_t now_ns;
+    uint64_t events;    /* Turns of the clock, since it was made. */
+    uint64_t switches;  /* Tasks that went on, since then. */
+    uint8_t digest[16]; /* Of the times, packets and log lines since then: the
+                           same on every machine and by every compiler. */
+    char text[GN_SIM_TEXT_MAX]; /* GN_SIM_DEADLOCK: a line for each task: in
+                                   which call it waits for what. LIVELOCK,
+                                   FAILED: the task and why. Else "". */
+};
+
+/**
+ * Run the clock until no task but daemons is left.
+ *
+ * @until_ns  The time at which it ends otherwise.
+ * @report    Gets how it ended. NULL: that is not wanted.
+ *
+ * After GN_SIM_LIVELOCK and GN_SIM_FAILED the task that is named does not go
+ * on; the others would, in another run.
+ *
+ * Returns 0, -EINVAL (@clock is NULL or the size unknown), or -EDEADLK inside a
+ * task or callback.
+ */
+GN_API int gn_clock_run(struct gn_clock *clock, uint64_t until_ns,
+                        struct gn_sim_report *report);
+
+/**
+ * Say something, in a task under a clock: "12.003400000 n3/task1 ..." goes to
+ * the clock's log, and into the digest. Elsewhere it does nothing. At most 511
+ * bytes.
+ */
+GN_API void gn_sim_log(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+/**
+ * The run is wrong: it ends with GN_SIM_FAILED and this text. The task that
+ * calls does not go on, and nothing on its stack is undone. Elsewhere than in a
+ * task under a clock it writes the text to standard error and aborts.
+ */
+GN_API void gn_sim_fail(const char *format, ...)
+    __attribute__((noreturn, format(printf, 1, 2)));
 
 GN_END_DECLS
 

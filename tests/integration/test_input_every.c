@@ -76,6 +76,18 @@ static void networks_of_nothing(void **state)
     DOES_NOTHING(gn_clock_advance, NULL, 0);
     SAYS(false, gn_clock_step, NULL);
     SAYS(false, gn_clock_run_until, NULL, 0, NULL, NULL);
+    SAYS(-EINVAL, gn_clock_run, NULL, 0, NULL);
+    DOES_NOTHING(gn_sim_log, NULL);
+    note("gn_sim_fail"); /* It ends the process: sim/task. */
+    SAYS(-EINVAL, gn_task_start, NULL, NULL, NULL, NULL, NULL);
+    SAYS(-EINVAL, gn_task_join, NULL, NULL);
+    IS_NULL(gn_task_namespace, );
+    SAYS(0, *gn_task_name, );
+    SAYS(-EINVAL, gn_mutex_lock, NULL);
+    DOES_NOTHING(gn_mutex_unlock, NULL);
+    SAYS(-EINVAL, gn_cond_wait, NULL, NULL, 0);
+    DOES_NOTHING(gn_cond_signal, NULL);
+    DOES_NOTHING(gn_cond_broadcast, NULL);
 }
 
 static void namespaces_of_nothing(void **state)

@@ -17,7 +17,7 @@ int gn_simnet_create(struct gn_simnet *sim,
 {
     int err;
 
-    gn__clock_take(sim->clock);
+    assert_int_equal(gn__clock_take(sim->clock), 0);
     err = gn__network_create(gn__clock_engine(sim->clock), config, out);
     if (err)
         gn__clock_give(sim->clock);

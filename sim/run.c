@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Running a clock until its tasks have ended, and saying why it stopped when
+ * they have not.
+ *
+ * The digest is two lanes of SipHash, each keyed by itself: of the time of each
+ * turn, of each packet that a switch hands out (time, length and the bytes of
+ * its headers), and of each line of gn_sim_log(). None of these depends on
+ * addresses in memory, on the compiler or on the machine.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/siphash.h"
+#include "sim/clock.h"
+#include "sim/sim.h"
+#include "sim/task.h"
+
+/** Header bytes of a packet that the digest looks at. */
+#define DIGEST_HEAD 60u
+
+/* ---- the digest ---- */
+
+static void digest_add(struct gn__run *run, const void *data, size_t len)
+{
+    unsigned i;
+
+    for (i = 0; i < 2; i++) {
+        const uint64_t key[2] = {run->lane[i], i};
+
+        run->lane[i] = gn__siphash13(key, data, len);
+    }
+}
+
+static void digest_packet(struct gn__tap *tap, const struct gn__packet *packet)
+{
+    struct gn_clock *clock =
+        gn__container_of(tap, struct gn__run_tap, tap)->clock;
+    struct {
+        uint64_t now;
+        uint32_t len;
+        uint32_t corrupt;
+        uint8_t head[DIGEST_HEAD + 4];
+    } record = {
+        .now = clock->now, .len = packet->len, .corrupt = packet->corrupt};
+    size_t n = packet->head_len < DIGEST_HEAD ? packet->head_len : DIGEST_HEAD;
+
+    memcpy(record.head, packet->head, n);
+    digest_add(&clock->run, &record, sizeof(record));
+}
+
+static struct gn__run_tap *last_tap(struct gn_clock *clock)
+{
+    return gn__container_of(gn__list_last(&clock->run.taps), struct gn__run_tap,
+                            link);
+}
+
+int gn__run_tap_add(struct gn_clock *clock)
+{
+    struct gn__run_tap *tap = gn__zalloc(&clock->mem, sizeof(*tap));
+
+    if (!tap)
+        return -ENOMEM;
+    tap->clock = clock;
+    tap->tap.seen = digest_packet;
+    gn__list_add_tail(&clock->run.taps, &tap->link);
+    return 0;
+}
+
+void gn__run_tap_drop(struct gn_clock *clock)
+{
+    struct gn__run_tap *tap = last_tap(clock);
+
+    gn__list_del(&tap->link);
+    gn__free(&clock->mem, tap, sizeof(*tap));
+}
+
+void gn__run_tap_start(struct gn_clock *clock, struct gn_network *net)
+{
+    gn__engine_enter(clock->engine);
+    gn__tap_start(net, NULL, &last_tap(clock)->tap);
+    gn__engine_leave(clock->engine);
+}
+
+/* ---- life ---- */
+
+void gn__run_init(struct gn__run *run, uint64_t still_max)
+{
+    memset(run, 0, sizeof(*run));
+    run->still_max = still_max;
+    gn__list_init(&run->taps);
+}
+
+void gn__run_done(struct gn_clock *clock)
+{
+    struct gn__list *it;
+
+    while ((it = gn__list_pop(&clock->run.taps)))
+        gn__free(&clock->mem, gn__container_of(it, struct gn__run_tap, link),
+                 sizeof(struct gn__run_tap));
+}
+
+/* ---- how it ends ---- */
+
+static void run_end(struct gn__run *run, enum gn_sim_end end,
+                    const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The first reason counts. */
+static void run_end(struct gn__run *run, enum gn_sim_end end,
+                    const char *format, ...)
+{
+    va_list args;
+
+    if (run->end)
+        return;
+    run->end = end;
+    va_start(args, format);
+    (void)vsnprintf(run->text, sizeof(run->text), format, args);
+    va_end(args);
+}
+
+static void task_title(const struct gn_task *task, char *out, size_t cap)
+{
+    const char *guest = gn_namespace_name(task->ns);
+
+    (void)snprintf(out, cap, "%s%s%s", guest, *guest ? "/" : "", task->name);
+}
+
+static bool sock_addr(int (*get)(struct gn_sock *, struct sockaddr *,
+                                 socklen_t *),
+                      struct gn_sock *sock, char out[GN_ADDR_TEXT_MAX])
+{
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof(ss);
+
+    return !get(sock, (struct sockaddr *)&ss, &len) &&
+           !gn_addr_format((struct sockaddr *)&ss, out, GN_ADDR_TEXT_MAX);
+}
+
+/* "n1/task1 waits in receive, 10.77.0.2:80 to 10.77.0.3:40000" */
+static size_t describe_wait(const struct gn_task *task, char *out, size_t cap)
+{
+    struct gn__parker *parker = task->as.coroutine.parker;
+    const struct gn__waiter *waiter;
+    char title[128], local[GN_ADDR_TEXT_MAX], peer[GN_ADDR_TEXT_MAX];
+    int n;
+
+    if (!parker)
+        return 0;
+    waiter = gn__container_of(parker, struct gn__waiter, parker);
+    task_title(task, title, sizeof(title));
+    if (!waiter->sock || !sock_addr(gn_sock_name, waiter->sock, local))
+        n = snprintf(out, cap, "%s waits in %s", title, waiter->call);
+    else if (!sock_addr(gn_sock_peer, waiter->sock, peer))
+        n = snprintf(out, cap, "%s waits in %s at %s", title, waiter->call,
+                     local);
+    else
+        n = snprintf(out, cap, "%s waits in %s, %s to %s", title, waiter->call,
+                     local, peer);
+    return n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1;
+}
+
+static void end_deadlocked(struct gn_clock *clock)
+{
+    struct gn__run *run = &clock->run;
+    struct gn__list *it;
+    size_t at = 0;
+
+    run->end = GN_SIM_DEADLOCK;
+    run->text[0] = '\0';
+    gn__list_foreach (it, &clock->sched.all) {
+        const struct gn_task *task =
+            gn__task_of(gn__container_of(it, struct gn__coroutine, of_sched));
+
+        if (at && at + 2 < sizeof(run->text))
+            run->text[at++] = '\n';
+        run->text[at] = '\0';
+        at += describe_wait(task, run->text + at, sizeof(run->text) - at);
+    }
+}
+
+static void end_overrun(struct gn_clock *clock)
+{
+    const struct gn_task *task = gn__task_of(clock->sched.overrun);
+    char title[128];
+
+    task_title(task, title, sizeof(title));
+    run_end(&clock->run, GN_SIM_FAILED,
+            "%s has used more than the %zu bytes of its stack; see stack_bytes",
+            title, clock->sched.overrun->fiber.stack.size);
+}
+
+/* ---- time that stands still ---- */
+
+void gn__run_entered(struct gn_clock *clock)
+{
+    struct gn__run *run = &clock->run;
+    char title[128] = "no task";
+
+    if (!run->active || ++run->still <= run->still_max)
+        return;
+    if (clock->sched.running)
+        task_title(gn__task_of(clock->sched.running), title, sizeof(title));
+    run_end(run, GN_SIM_LIVELOCK, "%s: time stands still after %llu calls",
+            title, (unsigned long long)run->still_max);
+    if (clock->sched.running)
+        gn__cosched_give_up(&clock->sched);
+}
+
+void gn__run_turn(struct gn_clock *clock, uint64_t now)
+{
+    struct gn__run *run = &clock->run;
+
+    if (now > clock->now)
+        run->still = 0;
+    run->events++;
+    digest_add(run, &now, sizeof(now));
+}
+
+/* ---- the run ---- */
+
+static enum gn_sim_end run_look(struct gn_clock *clock, uint64_t until_ns)
+{
+    struct gn__run *run = &clock->run;
+    uint64_t next = gn_clock_next_ns(clock);
+
+    if (clock->sched.overrun)
+        end_overrun(clock);
+    if (run->end)
+        return run->end;
+    if (!clock->n_tasks)
+        return run->end = GN_SIM_DONE;
+    if (next == UINT64_MAX)
+        end_deadlocked(clock);
+    else if (next > until_ns) {
+        run->end = GN_SIM_DEADLINE;
+        if (clock->now < until_ns)
+            clock->now = until_ns;
+    }
+    return run->end;
+}
+
+static void run_report(const struct gn_clock *clock,
+                       struct gn_sim_report *report)
+{
+    const struct gn__run *run = &clock->run;
+    size_t i;
+
+    report->end = run->end;
+    report->now_ns = clock->now;
+    report->events = run->events;
+    report->switches = clock->sched.n_switches;
+    for (i = 0; i < sizeof(report->digest); i++)
+        report->digest[i] = (uint8_t)(run->lane[i / 8] >> (56 - i % 8 * 8));
+    memcpy(report->text, run->text, sizeof(report->text));
+}
+
+int gn_clock_run(struct gn_clock *clock, uint64_t until_ns,
+                 struct gn_sim_report *report)
+{
+    struct gn__engine *engine;
+
+    if (!clock || (report && report->size != sizeof(*report)))
+        return -EINVAL;
+    if (gn__cosched_current() || clock->run.active)
+        return -EDEADLK;
+    engine = clock->engine;
+    gn__engine_ref(engine);
+    clock->run.active = true;
+    clock->run.end = GN_SIM_RUNNING;
+    clock->run.text[0] = '\0';
+    clock->run.still = 0;
+    while (run_look(clock, until_ns) == GN_SIM_RUNNING)
+        gn__clock_run_next(clock);
+    clock->run.active = false;
+    if (report)
+        run_report(clock, report);
+    gn__engine_unref(engine);
+    return 0;
+}
+
+/* ---- what tasks say ---- */
+
+static struct gn_clock *clock_of_caller(void)
+{
+    const struct gn_task *task = gn__task_current();
+
+    return task ? task->clock : NULL;
+}
+
+void gn_sim_log(const char *format, ...)
+{
+    struct gn_clock *clock = clock_of_caller();
+    char line[512], title[128];
+    va_list args;
+    int n;
+
+    if (!clock || !format)
+        return;
+    task_title(gn__task_current(), title, sizeof(title));
+    n = snprintf(line, sizeof(line), "%llu.%09llu %s ",
+                 (unsigned long long)(clock->now / 1000000000u),
+                 (unsigned long long)(clock->now % 1000000000u), title);
+    va_start(args, format);
+    (void)vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
+    va_end(args);
+    digest_add(&clock->run, line, strlen(line));
+    if (clock->log)
+        clock->log(line, clock->log_arg);
+}
+
+void gn_sim_fail(const char *format, ...)
+{
+    struct gn_clock *clock = clock_of_caller();
+    char text[512], title[128];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format ? format : "", args);
+    va_end(args);
+    if (!clock) {
+        (void)fprintf(stderr, "gn_sim_fail: %s\n", text);
+        abort();
+    }
+    task_title(gn__task_current(), title, sizeof(title));
+    run_end(&clock->run, GN_SIM_FAILED, "%s: %s", title, text);
+    gn__cosched_give_up(&clock->sched);
+}

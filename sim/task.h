@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_SIM_TASK_H
+#define GN_SIM_TASK_H
+
+/* What is inside a task, for the files of this folder. */
+#include <guestnet/task.h>
+
+#include <pthread.h>
+
+#include "base/ref.h"
+#include "namespace/namespace.h"
+#include "sim/cosched.h"
+
+#define GN__TASK_NAME_ROOM 32u
+
+struct gn_task {
+    struct gn__ref refs;     /* its own while it runs, the caller's */
+    struct gn_namespace *ns; /* a reference */
+    struct gn_clock *clock;  /* NULL: a thread */
+    char name[GN__TASK_NAME_ROOM];
+    gn_task_fn fn;
+    void *arg;
+    bool daemon;
+    /* Under the engine's lock. */
+    struct gn__list joiners; /* struct gn__waiter */
+    bool ended;
+    bool stopped; /* in the middle */
+    int result;
+    union {
+        struct gn__coroutine coroutine;
+        pthread_t thread;
+    } as;
+};
+
+/** The task that calls; NULL: none. */
+struct gn_task *gn__task_current(void);
+
+/** The task of a coroutine of a clock's. */
+struct gn_task *gn__task_of(struct gn__coroutine *coroutine);
+
+#endif /* GN_SIM_TASK_H */
