@@ -23,6 +23,7 @@
 #include "ipam/ipam.h"
 #include "namespace/descriptors.h"
 #include "namespace/engine.h"
+#include "namespace/log.h"
 #include "namespace/names.h"
 
 struct gn__binding;
@@ -238,11 +239,12 @@ struct gn_network {
     void *query_log_arg;
     gn_log_cb log;
     void *log_arg;
-    struct gn__list taps;   /* struct gn__tap: who looks on */
-    struct gn__io *io;      /* NULL: nobody asked for it yet */
-    bool io_ended;          /* and nobody gets it any more */
-    struct gn__list calls;  /* struct gn__call, on their way */
-    struct gn__notice ends; /* the first step of closing */
+    struct gn__logger *logger; /* NULL: no log */
+    struct gn__list taps;      /* struct gn__tap: who looks on */
+    struct gn__io *io;         /* NULL: nobody asked for it yet */
+    bool io_ended;             /* and nobody gets it any more */
+    struct gn__list calls;     /* struct gn__call, on their way */
+    struct gn__notice ends;    /* the first step of closing */
     struct gn__notice closed;
     gn_close_cb close_cb;
     void *close_arg;

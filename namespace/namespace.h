@@ -13,6 +13,7 @@
 #include "namespace/asking.h"
 #include "namespace/descriptors.h"
 #include "namespace/engine.h"
+#include "namespace/log.h"
 #include "namespace/names.h"
 #include "namespace/outside.h"
 #include "namespace/sock.h"

@@ -358,9 +358,12 @@ static int create(struct gn__engine *engine,
         return -ENOMEM;
     net->engine = engine;
     init_simple(net, config);
-    err = add_prefixes(net, config);
+    err = gn__logger_create(net);
     if (err)
         goto undo_alloc;
+    err = add_prefixes(net, config);
+    if (err)
+        goto undo_logger;
     err = check_mtu(config, net);
     gateway.limits = gateway_limits(net);
     if (!err)
@@ -373,8 +376,11 @@ static int create(struct gn__engine *engine,
     *out = net;
     return 0;
 
+
 undo_prefixes:
     free_prefixes(net);
+undo_logger:
+    gn__logger_discard(net);
 undo_alloc:
     done_tables(net);
     gn__free(mem, net, sizeof(*net));
@@ -584,6 +590,7 @@ static void report_closed(struct gn_network *net)
 
     if (net->io)
         gn__io_done(net->io);
+    gn__logger_end(net);
     log_line(net, "closed");
     while ((node = gn__list_pop(&net->ended)))
         gn__ns_unref(gn__container_of(node, struct gn_namespace, of_net));

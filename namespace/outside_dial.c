@@ -222,6 +222,10 @@ void gn__dial_begin(struct gn__outside_guest *guest,
 
     if (gn__table_count(&guest->dials) >= guest->max_dials ||
         guest->net->outside.n_dials >= GN__OUTSIDE_DIALS_MAX) {
+        gn__log(guest->net, GN_LOG_WARN, GN__LOG_LIMITED,
+                "guest %s: too much waits for the outside: max_outgoing is %u",
+                guest->ns ? gn__log_name(guest->ns) : "behind a wire",
+                guest->max_dials);
         gn__outside_drop(guest, packet, GN_DROP_OUTGOING);
         return;
     }

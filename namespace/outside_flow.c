@@ -252,6 +252,9 @@ static void evict(struct gn__outside_guest *guest,
     if (!flow)
         return;
     flow_over(flow, -ENOBUFS);
+    gn__log(guest->net, GN_LOG_INFO, GN__LOG_EVICTED,
+            "guest %s: a flow of datagrams made room for another",
+            guest->ns ? gn__log_name(guest->ns) : "behind a wire");
     guest->net->gateway->stats.flows_evicted++;
     if (guest->ns)
         guest->ns->stats.flows_evicted++;

@@ -63,6 +63,9 @@ static int may_open(struct gn_namespace *ns)
         return -ECANCELED;
     if (ns->n_socks >= ns->limits.max_sockets) {
         ns->stats.sockets_refused++;
+        gn__log(ns->home, GN_LOG_WARN, GN__LOG_LIMITED,
+                "guest %s: no more sockets: max_sockets is %u",
+                gn__log_name(ns), ns->limits.max_sockets);
         return -EMFILE;
     }
     return 0;

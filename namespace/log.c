@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "namespace/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "namespace/internal.h"
+
+#define LINES    16u
+#define PER_SPAN 10u
+#define SPAN_NS  1000000000ull
+
+struct line {
+    enum gn_log_level level;
+    char text[224];
+};
+
+/** How much of a kind has been said in this span. */
+struct rate {
+    uint64_t since;
+    uint32_t n;
+    uint64_t n_more; /* not said */
+};
+
+struct gn__logger {
+    struct gn_network *net;
+    struct rate rates[GN__LOG_N_KINDS];
+    struct line lines[LINES];
+    unsigned first;
+    unsigned n;
+    struct gn__notice notice;
+};
+
+const char *gn__log_name(const struct gn_namespace *ns)
+{
+    return ns->name[0] ? ns->name : ns->identity;
+}
+
+/* False: too much of it has been said. */
+static bool rate_allows(struct gn__logger *logger, enum gn__log_kind kind)
+{
+    struct rate *rate = &logger->rates[kind];
+    uint64_t now = gn__now(logger->net->engine);
+
+    if (now - rate->since >= SPAN_NS) {
+        rate->since = now;
+        rate->n = 0;
+    }
+    if (rate->n >= PER_SPAN || logger->n == LINES) {
+        rate->n_more++;
+        return false;
+    }
+    rate->n++;
+    return true;
+}
+
+static void add_more(struct line *line, size_t at, struct rate *rate)
+{
+    if (!rate->n_more || at >= sizeof(line->text))
+        return;
+    (void)snprintf(line->text + at, sizeof(line->text) - at,
+                   " (and %llu more like it before)",
+                   (unsigned long long)rate->n_more);
+    rate->n_more = 0;
+}
+
+__attribute__((format(printf, 4, 0))) static void log_va(
+    struct gn_network *net, enum gn_log_level level, enum gn__log_kind kind,
+    const char *format, va_list args)
+{
+    struct gn__logger *logger = net ? net->logger : NULL;
+    struct line *line;
+    int n, at;
+
+    if (!logger || !rate_allows(logger, kind))
+        return;
+    line = &logger->lines[(logger->first + logger->n++) % LINES];
+    line->level = level;
+    at = snprintf(line->text, sizeof(line->text), "network %s: ", net->name);
+    n = vsnprintf(line->text + at, sizeof(line->text) - (size_t)at, format,
+                  args);
+    add_more(line, (size_t)at + (size_t)(n > 0 ? n : 0), &logger->rates[kind]);
+    gn__notice_queue(net->engine, &logger->notice);
+}
+
+void gn__log(struct gn_network *net, enum gn_log_level level,
+             enum gn__log_kind kind, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_va(net, level, kind, format, args);
+    va_end(args);
+}
+
+void gn__network_log(struct gn_network *net, enum gn_log_level level,
+                     enum gn__log_kind kind, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    gn__engine_enter(net->engine);
+    log_va(net, level, kind, format, args);
+    gn__engine_leave(net->engine);
+    va_end(args);
+}
+
+static bool take_line(struct gn__logger *logger, struct line *out)
+{
+    struct gn__engine *engine = logger->net->engine;
+    bool taken;
+
+    gn__engine_enter(engine);
+    taken = logger->n > 0;
+    if (taken) {
+        *out = logger->lines[logger->first];
+        logger->first = (logger->first + 1) % LINES;
+        logger->n--;
+    }
+    gn__engine_leave(engine);
+    return taken;
+}
+
+static void say_lines(struct gn__logger *logger)
+{
+    struct gn_network *net = logger->net;
+    struct line line;
+
+    while (take_line(logger, &line))
+        net->log(line.level, line.text, net->log_arg);
+}
+
+static void notice_run(struct gn__notice *notice)
+{
+    say_lines(gn__container_of(notice, struct gn__logger, notice));
+}
+
+int gn__logger_create(struct gn_network *net)
+{
+    struct gn__logger *logger;
+
+    if (!net->log)
+        return 0;
+    logger = gn__zalloc(&net->engine->net.mem, sizeof(*logger));
+    if (!logger)
+        return -ENOMEM;
+    logger->net = net;
+    logger->notice.run = notice_run;
+    gn__list_init(&logger->notice.link);
+    net->logger = logger;
+    return 0;
+}
+
+void gn__logger_discard(struct gn_network *net)
+{
+    struct gn__logger *logger = net->logger;
+
+    if (!logger)
+        return;
+    net->logger = NULL;
+    gn__notice_cancel(net->engine, &logger->notice);
+    gn__free(&net->engine->net.mem, logger, sizeof(*logger));
+}
+
+void gn__logger_end(struct gn_network *net)
+{
+    struct gn__logger *logger = net->logger;
+
+    if (!logger)
+        return;
+    say_lines(logger);
+    gn__engine_enter(net->engine);
+    gn__logger_discard(net);
+    gn__engine_leave(net->engine);
+}
