@@ -13,6 +13,9 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <guestnet/addr.h>
+#include <guestnet/error.h>
+
 #include "host/forward/forward.h"
 
 /** Of one window's datagrams. */
@@ -218,6 +221,20 @@ static bool is_again(const struct gn__policy *policy, unsigned proto,
     return false;
 }
 
+static void log_hidden(const struct show *show, struct gn_namespace *ns,
+                       const struct gn_audit *audit)
+{
+    char name[128] = "", at[GN_ADDR_TEXT_MAX] = "";
+
+    if (gn_namespace_hostname(ns, name, sizeof(name)) ||
+        gn_addr_format(audit->address, at, sizeof(at)))
+        return; /* Cannot be: they fit. */
+    gn__network_log(show->net, GN_LOG_WARN, GN__LOG_FAILED,
+                    "guest %s: its port is not shown at %s %s: %s", name,
+                    show->listener ? "tcp" : "udp", at,
+                    gn_strerror(audit->error));
+}
+
 static void open_by_rule(const struct gn__system *system, struct show *show,
                          struct gn_namespace *ns, size_t rule, uint16_t port)
 {
@@ -235,6 +252,8 @@ static void open_by_rule(const struct gn__system *system, struct show *show,
     };
 
     audit.error = window_open(show, ns, (struct sockaddr *)&addr, len);
+    if (audit.error)
+        log_hidden(show, ns, &audit);
     gn__system_audit(system, ns, rule, &audit);
 }
 

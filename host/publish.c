@@ -13,9 +13,12 @@
 #include "host/publish.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <guestnet/error.h>
 
 #include "base/config.h"
 #include "base/lock.h"
@@ -27,6 +30,14 @@
 #define MAX_FLOWS       1024u
 #define KEEPALIVE_S     60u
 #define SECOND_NS       1000000000u
+
+void gn__publish_log(const struct gn_publication *pub, enum gn__log_kind kind,
+                     const char *what, int why)
+{
+    gn__network_log(pub->net, GN_LOG_WARN, kind, "publication %s: %s%s%s",
+                    pub->label, what, why ? ": " : "",
+                    why ? gn_strerror(why) : "");
+}
 
 /* ---- the end ---- */
 
@@ -125,6 +136,8 @@ void gn_unpublish(struct gn_publication *pub, gn_close_cb callback, void *arg)
 /** One call of gn_publish(), on the driving thread. */
 struct publish_call {
     struct gn_network *net;
+    const char *listen; /* NULL: a descriptor */
+    const char *to;
     const struct gn_publish_options *options;
     const struct gn__target *target;
     const struct gn__publish_file *file;
@@ -151,6 +164,8 @@ static void configure(struct gn_publication *pub,
 
     pub->ops = stream ? &gn__publish_tcp : &gn__publish_udp;
     pub->target = *call->target;
+    (void)snprintf(pub->label, sizeof(pub->label), "%s -> %s",
+                   call->listen ? call->listen : "a descriptor", call->to);
     pub->as_gateway = options->as_gateway;
     pub->max_clients = max ? max : stream ? MAX_CONNECTIONS : MAX_FLOWS;
     pub->keepalive_s =
@@ -175,6 +190,7 @@ static struct gn_publication *create(struct gn__io *io,
     configure(pub, call);
     gn__list_init(&pub->visits);
     gn__list_init(&pub->waiting);
+    gn__list_init(&pub->back);
     pub->found[0] = pub->found[1] = gn__addr_any(AF_INET6);
     pub->end.run = network_closes;
     pub->gone.run = run_gone;
@@ -296,6 +312,8 @@ int gn_publish(struct gn_network *net, const char *proto, const char *listen,
     err = gn__publish_open(&request, &call.fd, &file);
     if (err)
         return err;
+    call.listen = listen;
+    call.to = target;
     call.options = options;
     call.target = &parsed;
     call.file = &file;

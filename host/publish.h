@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "host/forward/forward.h"
 #include "host/target.h"
+#include "namespace/namespace.h"
 
 struct gn_publication;
 struct gn_sock;
@@ -53,6 +54,7 @@ struct gn__publish_asking;
 
 struct gn_publication {
     const struct gn__publish_ops *ops;
+    char label[160]; /* in lines of the log: "127.0.0.1:8080 -> web:80" */
     struct gn_network *net;
     struct gn__io *io;
     struct gn__target target;
@@ -74,12 +76,18 @@ struct gn_publication {
     bool closing;
     struct gn__acceptor acceptor; /* of a stream */
     struct gn__list visits;       /* its clients: joined, */
-    struct gn__list waiting;      /* or waiting for where to go */
-    struct gn__inlet inlet;       /* of datagrams */
+    struct gn__list waiting;      /* or waiting for where to go, */
+    struct gn__list back;         /* or for their last connection to end */
+    struct gn__io_timer back_timer;
+    struct gn__inlet inlet; /* of datagrams */
     struct gn_publication_stats stats;
     gn_close_cb closed; /* NULL: nobody wants to know */
     void *closed_arg;
 };
+
+/** A line of the log. @why  A negative errno; 0: @what says it all. */
+void gn__publish_log(const struct gn_publication *pub, enum gn__log_kind kind,
+                     const char *what, int why);
 
 /* ---- publish_open.c ---- */
 
@@ -114,6 +122,7 @@ void gn__publish_forget(struct gn_publication *pub);
 /** Connect to the guest's @to as @client, or, if that cannot be or is not
  *  wanted, as the gateway, which is counted. @client NULL: it has no address.
  *  @out: a connecting socket. */
+/* -EBUSY: it was here a moment ago, try again. */
 GN_WARN_UNUSED int gn__publish_connect(struct gn_publication *pub,
                                        const struct gn__endpoint *client,
                                        const struct gn__endpoint *to,

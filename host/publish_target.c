@@ -7,10 +7,11 @@
  * way share its answer, and nothing is kept after it. The lookup may outlive
  * the publication, so what it calls back with is a thing of its own.
  *
- * The guest is reached as the client itself if the gateway can play its
- * address, and that 4-tuple is free: a client that comes back from the same
- * port may find the one before still closing. Then, as whenever it cannot be
- * shown, it is the gateway who connects.
+ * The guest is reached as the client itself, or by the gateway where the client
+ * cannot be shown. One that can be is never the gateway, which a guest may trust:
+ * coming back from the same port while its last connection is still closing, it
+ * waits; connected to the same port of the guest by another publication, it is
+ * turned away after a second.
  */
 #include <guestnet/resolver.h>
 

@@ -7,6 +7,9 @@
  *         |  \                                      ^
  *         |   +--(it is looked up)--> waiting ------+
  *         |                             |
+ *         |   BACK --(again)--> relay   |
+ *         |    ^                        |
+ *         |    +--(its last connection from the same port is still closing)
  *         +--(it cannot be reached)-----+--> reset
  *
  * A guest that has no socket left for one more accepts no more, and who is
@@ -18,13 +21,22 @@
 #include "host/publish.h"
 #include "namespace/namespace.h"
 
+/** Until a client that is back is tried again, ns; and how often: where its last
+ *  connection is closing, and where this side may just not have heard yet that
+ *  it is over. */
+#define BACK_NS      20000000u
+#define BACK_CLOSING 500u
+#define BACK_UNHEARD 50u
+
 struct visit {
-    struct gn__list link; /* in pub->visits, or pub->waiting */
+    struct gn__list link; /* in pub->visits, pub->waiting or pub->back */
     struct gn_publication *pub;
     struct gn__relay *relay; /* NULL: it waits */
     struct gn__endpoint client;
-    bool known; /* client is an address */
-    int fd;     /* while it waits */
+    bool known;      /* client is an address */
+    unsigned n_back; /* tries */
+    struct gn__endpoint to;
+    int fd; /* while it waits */
 };
 
 /* ---- visits ---- */
@@ -49,15 +61,21 @@ static void relay_ended(int status, void *arg)
     struct visit *visit = arg;
     struct gn_publication *pub = visit->pub;
 
-    if (is_unreached(status))
+    if (is_unreached(status)) {
         pub->stats.unreached++;
+        gn__publish_log(pub, GN__LOG_TURNED_AWAY,
+                        "a client did not reach the guest", status);
+    }
     visit_free(visit);
     gn__acceptor_resume(&pub->acceptor);
 }
 
-static void turn_away(struct visit *visit)
+static void turn_away(struct visit *visit, int why)
 {
     visit->pub->stats.unreached++;
+    if (why != -ECANCELED)
+        gn__publish_log(visit->pub, GN__LOG_TURNED_AWAY,
+                        "a client was turned away", why);
     if (visit->fd >= 0)
         gn__relay_reset(visit->fd);
     visit_free(visit);
@@ -79,19 +97,54 @@ static int join(struct visit *visit, const struct gn__endpoint *to)
     return gn__relay_start(&config, &visit->relay);
 }
 
+static void come_back(struct visit *visit)
+{
+    struct gn_publication *pub = visit->pub;
+
+    visit->n_back++;
+    gn__list_del(&visit->link);
+    gn__list_add_tail(&pub->back, &visit->link);
+    if (!pub->back_timer.started)
+        gn__io_start(pub->io, &pub->back_timer, gn__io_now(pub->io) + BACK_NS);
+}
+
+static void visit_join(struct visit *visit)
+{
+    int err = join(visit, &visit->to);
+
+    if ((err == -EBUSY && visit->n_back < BACK_CLOSING) ||
+        (err == -EADDRINUSE && visit->n_back < BACK_UNHEARD))
+        come_back(visit);
+    else if (err)
+        turn_away(visit, err);
+}
+
+static void back_fired(struct gn__io_timer *timer)
+{
+    struct gn_publication *pub =
+        gn__container_of(timer, struct gn_publication, back_timer);
+    struct gn__list back, *node;
+
+    gn__list_init(&back);
+    gn__list_splice(&back, &pub->back);
+    while ((node = gn__list_pop(&back))) {
+        gn__list_add_tail(&pub->visits, node);
+        visit_join(gn__container_of(node, struct visit, link));
+    }
+}
+
 /* Where its target is, is known, or never will be. */
 static void go_there(struct visit *visit)
 {
-    struct gn__endpoint to;
-    int err =
-        gn__publish_pick(visit->pub, visit->known ? &visit->client : NULL, &to);
+    int err = gn__publish_pick(visit->pub, visit->known ? &visit->client : NULL,
+                               &visit->to);
 
     gn__list_del(&visit->link);
     gn__list_add_tail(&visit->pub->visits, &visit->link);
-    if (!err)
-        err = join(visit, &to);
     if (err)
-        turn_away(visit);
+        turn_away(visit, err);
+    else
+        visit_join(visit);
 }
 
 static void tcp_found(struct gn_publication *pub)
@@ -116,14 +169,23 @@ static void tcp_paused(void *user, int why)
 {
     struct gn_publication *pub = user;
 
-    (void)why;
     pub->stats.paused++;
+    if (why)
+        gn__publish_log(pub, GN__LOG_PAUSED, "accepting pauses", why);
+    else
+        gn__publish_log(pub, GN__LOG_PAUSED,
+                        pub->stats.active < pub->max_clients
+                            ? "accepting pauses: as many clients as the guest "
+                              "may have sockets"
+                            : "accepting pauses: max_connections",
+                        0);
 }
 
 static void tcp_accepted(void *user, const struct gn__endpoint *client, int fd)
 {
     struct gn_publication *pub = user;
     struct visit *visit = gn__zalloc(pub->io->mem, sizeof(*visit));
+    int err;
 
     pub->stats.accepted++;
     if (!visit) {
@@ -140,8 +202,8 @@ static void tcp_accepted(void *user, const struct gn__endpoint *client, int fd)
     pub->stats.active++;
     if (pub->target.has_addr)
         go_there(visit);
-    else if (gn__publish_ask(pub))
-        turn_away(visit);
+    else if ((err = gn__publish_ask(pub)))
+        turn_away(visit, err);
 }
 
 static int tcp_open(struct gn_publication *pub)
@@ -154,6 +216,7 @@ static int tcp_open(struct gn_publication *pub)
                                                .paused = tcp_paused,
                                                .user = pub};
 
+    pub->back_timer.fire = back_fired;
     return gn__acceptor_open(&pub->acceptor, &config);
 }
 
@@ -162,8 +225,10 @@ static void tcp_end(struct gn_publication *pub)
     struct gn__list *node;
 
     gn__acceptor_close(&pub->acceptor);
+    gn__io_stop(pub->io, &pub->back_timer);
+    gn__list_splice(&pub->waiting, &pub->back);
     while ((node = gn__list_first(&pub->waiting)))
-        turn_away(gn__container_of(node, struct visit, link));
+        turn_away(gn__container_of(node, struct visit, link), -ECANCELED);
     while ((node = gn__list_first(&pub->visits))) {
         struct visit *visit = gn__container_of(node, struct visit, link);
 

@@ -27,6 +27,7 @@ static int udp_open(struct gn_publication *pub)
         .io = pub->io,
         .fd = pub->fd,
         .family = pub->family,
+        .label = pub->label,
         .max_flows = pub->max_clients,
         .as_gateway = pub->as_gateway,
         .brief_ns = pub->brief_ns,

@@ -230,7 +230,10 @@ bool gn__outside_may_come(struct gn_network *net, const struct gn__addr *addr);
  * Connect to a guest as @outside. @out: a non-blocking, connecting socket in
  * the host's namespace, owned by the caller.
  *
- *   -EADDRNOTAVAIL  @outside cannot be played, or the 4-tuple is in use.
+ *   -EADDRNOTAVAIL  @outside cannot be played.
+ *   -EADDRINUSE     There is a connection with this 4-tuple.
+ *   -EBUSY          There is one that has ended and waits for the guest's last
+ *                   acknowledgements: soon there is none.
  *   -EHOSTUNREACH   No guest has the address.
  *   -ENOBUFS        The guest has limits.max_connections by the gateway.
  *   -ENOMEM, -ECANCELED (the network is closing)

@@ -392,8 +392,12 @@ static int connect_to(struct gn__outside_guest *guest,
     struct gn__conn *conn;
     int err;
 
-    if (gn__dial_find(guest, key))
-        return -EADDRNOTAVAIL;
+    if (gn__tcp_is_orphan(&guest->stack, &key->outside, &key->guest))
+        return -EBUSY;
+    if (gn__dial_find(guest, key) ||
+        gn__tcp_tuple_use(&guest->stack, &key->outside, &key->guest) ==
+            GN__TUPLE_USED)
+        return -EADDRINUSE;
     err = open_sock(guest, &key->outside, &sock);
     if (err)
         return err;

@@ -240,6 +240,19 @@ enum gn__tuple_use gn__tcp_tuple_use(struct gn__stack *stack,
     return tuple->resting ? GN__TUPLE_RESTING : GN__TUPLE_USED;
 }
 
+bool gn__tcp_is_orphan(struct gn__stack *stack,
+                       const struct gn__endpoint *local,
+                       const struct gn__endpoint *remote)
+{
+    struct gn__tuple *tuple = gn__tuple_find(stack, local, remote);
+    const struct gn__conn *conn;
+
+    if (!tuple || tuple->resting)
+        return false;
+    conn = gn__container_of(tuple, struct gn__conn, tuple);
+    return !conn->owner && !conn->listener;
+}
+
 static uint16_t get16(const uint8_t *p)
 {
     return (uint16_t)(p[0] << 8 | p[1]);

@@ -183,6 +183,12 @@ void gn__tcp_icmp_error(struct gn__stack *stack, const struct gn__icmp *icmp);
 GN_WARN_UNUSED bool gn__tcp_has_sent(struct gn__stack *stack,
                                      const struct gn__icmp *icmp);
 
+/** Is there a connection with this 4-tuple that its socket has left, and that
+ *  only waits for its last segments to be acknowledged? */
+GN_WARN_UNUSED bool gn__tcp_is_orphan(struct gn__stack *stack,
+                                      const struct gn__endpoint *local,
+                                      const struct gn__endpoint *remote);
+
 /** Is there a connection or TIME_WAIT with this 4-tuple? */
 enum gn__tuple_use { GN__TUPLE_FREE, GN__TUPLE_RESTING, GN__TUPLE_USED };
 enum gn__tuple_use gn__tcp_tuple_use(struct gn__stack *stack,

@@ -31,6 +31,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <guestnet/error.h>
+
 #include "host/forward/gateway.h"
 
 /** Datagrams of a flow that wait while its target is looked up. */
@@ -164,6 +166,15 @@ static const struct gn__outside_flow_ops outside_ops = {
 
 /* ---- the beginning ---- */
 
+static void log_unreached(struct gn__flow_table *table, int why)
+{
+    table->counts.unreached++;
+    if (table->label)
+        gn__network_log(table->net, GN_LOG_WARN, GN__LOG_TURNED_AWAY,
+                        "publication %s: a client was turned away: %s",
+                        table->label, gn_strerror(why));
+}
+
 static struct gn__flow *flow_find(const struct gn__flow_table *table,
                                   const struct flow_key *key)
 {
@@ -244,11 +255,12 @@ static struct gn__flow *flow_begin(struct gn__flow_table *table,
                                    const struct flow_key *key, unsigned iface)
 {
     struct gn__flow *flow = flow_create(table, key, iface);
+    int err = flow ? flow_set_out(flow) : -ENOMEM;
 
     table->counts.begun++;
-    if (flow && !flow_set_out(flow))
+    if (!err)
         return flow;
-    table->counts.unreached++;
+    log_unreached(table, err);
     if (flow)
         flow_end(flow);
     return NULL;
@@ -330,7 +342,7 @@ void gn__flow_found(struct gn__flow_table *table)
             pass_early(flow);
             continue;
         }
-        table->counts.unreached++;
+        log_unreached(table, err);
         flow_end(flow);
     }
 }

@@ -41,6 +41,7 @@ struct gn__flow_counts {
 
 struct gn__flow_table {
     const struct gn__flow_ops *ops;
+    const char *label; /* in lines of the log; NULL: none; borrowed */
     struct gn_network *net;
     struct gn__io *io;
     struct gn__table flows; /* struct gn__flow */

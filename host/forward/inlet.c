@@ -83,6 +83,7 @@ int gn__inlet_open(struct gn__inlet *inlet,
     inlet->config = *config;
     gn__flow_table_init(&inlet->table, &inlet_ops, config->net, config->io,
                         config->max_flows);
+    inlet->table.label = config->label;
     inlet->table.as_gateway = config->as_gateway;
     inlet->table.brief_ns = config->brief_ns;
     inlet->table.assured_ns = config->assured_ns;

@@ -17,6 +17,7 @@ struct gn__inlet_config {
     int fd; /* bound, non-blocking, with gn__dgram_want_details(); borrowed until
                gn__inlet_close() */
     int family;
+    const char *label; /* in lines of the log; NULL: none; borrowed */
     uint32_t max_flows;
     bool as_gateway;
     uint64_t brief_ns; /* idle times; 0: as Linux */

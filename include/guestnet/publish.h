@@ -14,7 +14,10 @@
  * mean what they say. Some clients cannot be shown and appear as the gateway,
  * and are counted: those from loopback, link-local addresses, the network's own
  * prefixes, Unix sockets, and those whose address is of the other version than
- * the guest's.
+ * the guest's. No other client does: one that comes back from the same port
+ * while its last connection is still closing waits until it has closed, and one
+ * that is connected to the same port of the guest by another publication is
+ * turned away, since the guest could not tell the two apart.
  *
  * Connections end as if there were nothing between: each direction by itself
  * (FIN), or both by a reset. Payload waits in the buffers of the two
@@ -84,10 +87,13 @@ struct gn_publication_stats {
     uint64_t accepted;   /* Clients: connections, or flows. */
     uint64_t active;     /* Now. */
     uint64_t unreached;  /* Clients that were turned away, because the target
-                            has no address, refused, or did not answer. */
+                            has no address, refused, or did not answer, or
+                            because they are connected to it already. */
     uint64_t as_gateway; /* Clients that could not be shown as themselves. */
     uint64_t paused;     /* Times that accepting had to wait for a descriptor,
-                            memory, or a connection to end. */
+                            memory, or a connection to end: there are
+                            max_connections, or as many as the guest may have
+                            sockets (gn_limits.max_sockets). */
     uint64_t dropped;    /* Datagrams that found no way. */
     uint64_t evicted;    /* Flows that made room for others. */
 };

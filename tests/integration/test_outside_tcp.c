@@ -485,8 +485,10 @@ static void a_client_from_outside_has_its_own_address(void **state)
     assert_int_equal(take_error(other), -ECONNREFUSED);
     drop(other);
     assert_int_equal(gn__outside_connect(f->s->net, &from, &to, &other),
-                     -EADDRNOTAVAIL);
+                     -EADDRINUSE);
     drop(far);
+    assert_int_equal(gn__outside_connect(f->s->net, &from, &to, &other),
+                     -EBUSY);
     pass(f, 10);
     drop(sock);
     pass(f, 5000);

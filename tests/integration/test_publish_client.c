@@ -247,30 +247,91 @@ static void many_clients_come_at_once(void **state)
     gn_unpublish(pub, NULL, NULL);
 }
 
+/* A client away, always from the same port. */
+static int dial_from(struct gn_publication *pub, uint16_t port)
+{
+    struct timeval patience = {.tv_sec = PUBNET_PATIENCE_MS / 1000};
+    struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in remote = {.sin_family = AF_INET,
+                                 .sin_port = htons(pubnet_port(pub))};
+    int fd, on = 1;
+
+    assert_int_equal(inet_pton(AF_INET, "198.51.100.1", &remote.sin_addr), 1);
+    assert_int_equal(setns(away, CLONE_NEWNET), 0);
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setns(here, CLONE_NEWNET), 0);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    assert_int_equal(bind(fd, (struct sockaddr *)&local, sizeof(local)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&remote, sizeof(remote)),
+                     0);
+    return fd;
+}
+
+/* Its guest closes first, over a slow line: what both ends had is not over yet
+ * when the client is back. */
+static void a_client_that_is_back_is_still_itself(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_link_config slow = {.size = sizeof(slow), .latency_us = 40000};
+    struct gn_publication *pub =
+        pubnet_publish(p, "tcp", ":0", "10.77.0.2:80", NULL);
+    struct pubnet_server server;
+
+    assert_int_equal(gn_link_set(p->web, NULL, &slow), 0);
+    pubnet_serve(&server, p->web, "10.77.0.2:80", pubnet_name_peer, NULL);
+    for (unsigned i = 0; i < 5; i++) {
+        int fd = dial_from(pub, 23457);
+
+        assert_string_equal(pubnet_read_all(fd), name_of(fd));
+        close(fd);
+    }
+    assert_int_equal(pubnet_stats(pub).as_gateway, 0);
+    assert_int_equal(pubnet_stats(pub).unreached, 0);
+    pubnet_serve_end(&server);
+    gn_unpublish(pub, NULL, NULL);
+}
+
+/* By two publications of one port the guest would see one client twice. */
+static void a_second_connection_of_a_client_is_turned_away(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publication *pubs[2];
+    struct pubnet_server server;
+    int fds[2];
+    char byte;
+
+    pubnet_serve(&server, p->web, "10.77.0.2:80", pubnet_echo, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        pubs[i] = pubnet_publish(p, "tcp", ":0", "10.77.0.2:80", NULL);
+        fds[i] = dial_from(pubs[i], 23458);
+        if (i == 0)
+            pubnet_expect_echo(fds[i], "first");
+    }
+    assert_int_equal(pubnet_read(fds[1], &byte, 1), -ECONNRESET);
+    assert_int_equal(pubnet_stats(pubs[1]).unreached, 1);
+    assert_int_equal(pubnet_stats(pubs[1]).as_gateway, 0);
+    pubnet_until(pubnet_said(p, "a client was turned away: "));
+    pubnet_expect_echo(fds[0], "still");
+    close(fds[0]);
+    close(fds[1]);
+    pubnet_serve_end(&server);
+    gn_unpublish(pubs[0], NULL, NULL);
+    gn_unpublish(pubs[1], NULL, NULL);
+}
+
 /* Again from the same port, as soon as it is closed. */
 static void a_client_may_come_back(void **state)
 {
     struct pubnet *p = *state;
     struct gn_publication *pub =
         pubnet_publish(p, "tcp", ":0", "10.77.0.2:80", NULL);
-    struct sockaddr_in local = {.sin_family = AF_INET,
-                                .sin_port = htons(23456)};
-    struct sockaddr_in remote = {.sin_family = AF_INET,
-                                 .sin_port = htons(pubnet_port(pub))};
     struct pubnet_server server;
 
-    assert_int_equal(inet_pton(AF_INET, "198.51.100.1", &remote.sin_addr), 1);
     pubnet_serve(&server, p->web, "10.77.0.2:80", pubnet_echo, NULL);
     for (unsigned i = 0; i < 50; i++) {
-        int fd, on = 1;
+        int fd = dial_from(pub, 23456);
 
-        assert_int_equal(setns(away, CLONE_NEWNET), 0);
-        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(setns(here, CLONE_NEWNET), 0);
-        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        assert_int_equal(bind(fd, (struct sockaddr *)&local, sizeof(local)), 0);
-        assert_int_equal(
-            connect(fd, (struct sockaddr *)&remote, sizeof(remote)), 0);
         pubnet_expect_echo(fd, "again");
         pubnet_reset(fd);
     }
@@ -525,6 +586,8 @@ int main(void)
         CASE(a_client_of_the_other_version_appears_as_the_gateway),
         CASE(many_clients_come_at_once),
         CASE(a_client_may_come_back),
+        CASE(a_client_that_is_back_is_still_itself),
+        CASE(a_second_connection_of_a_client_is_turned_away),
         CASE(a_flow_shows_its_client),
         CASE(a_flow_answers_from_the_second_address),
         CASE(a_flow_shows_its_client_over_ipv6),

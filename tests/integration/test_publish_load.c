@@ -585,6 +585,35 @@ static void a_client_survives_any_failed_allocation(void **state)
     pubnet_serve_end(&server);
 }
 
+/* A guest of few sockets: those it has none for wait, and are served later. */
+static void clients_wait_for_a_socket_of_the_guests(void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_namespace_config config = {
+        .size = sizeof(config), .name = "small", .limits.max_sockets = 5};
+    struct gn_publication *pub =
+        pubnet_publish(p, "tcp", "127.0.0.1:0", "small:80", NULL);
+    struct pubnet_server server;
+    struct gn_namespace *small;
+    int fds[12];
+
+    assert_int_equal(gn_namespace_create(p->net, &config, &small), 0);
+    pubnet_serve(&server, small, "0.0.0.0:80", pubnet_echo, NULL);
+    fds[0] = pubnet_dial(pub); /* So that it is known. */
+    pubnet_expect_echo(fds[0], "first");
+    for (size_t i = 1; i < 12; i++)
+        fds[i] = pubnet_dial(pub);
+    pubnet_until(pubnet_stats(pub).paused > 0);
+    pubnet_until(pubnet_said(p, "as many clients as the guest may have"));
+    for (size_t i = 0; i < 12; i++) {
+        pubnet_expect_echo(fds[i], "served");
+        close(fds[i]);
+    }
+    assert_int_equal(pubnet_stats(pub).unreached, 0);
+    pubnet_serve_end(&server);
+    gn_unpublish(pub, NULL, NULL);
+}
+
 #define CASE(name)                                               \
     cmocka_unit_test_setup_teardown(name, pubnet_setup_for_load, \
                                     pubnet_teardown)
@@ -592,6 +621,7 @@ static void a_client_survives_any_failed_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(clients_wait_for_a_socket_of_the_guests),
         cmocka_unit_test(exhausted_descriptors_lose_nobody),
         CASE(a_limit_on_connections_lets_clients_wait),
         CASE(thousands_of_clients_at_once),

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,6 +15,28 @@
 
 #include "base/lock.h"
 #include "tests/lib/kept.h"
+
+static void keep_line(enum gn_log_level level, const char *line, void *arg)
+{
+    struct pubnet *p = arg;
+    size_t len;
+
+    (void)level;
+    pthread_mutex_lock(&p->lock);
+    len = strlen(p->log);
+    (void)snprintf(p->log + len, sizeof(p->log) - len, "%s\n", line);
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool pubnet_said(struct pubnet *p, const char *what)
+{
+    bool said;
+
+    pthread_mutex_lock(&p->lock);
+    said = strstr(p->log, what) != NULL;
+    pthread_mutex_unlock(&p->lock);
+    return said;
+}
 
 int pubnet_setup_for_load(void **state)
 {
@@ -25,6 +48,9 @@ int pubnet_setup_for_load(void **state)
 
     assert_non_null(p);
     gn_test_heap_init(&p->heap);
+    pthread_mutex_init(&p->lock, NULL);
+    config.log = keep_line;
+    config.log_arg = p;
     config.alloc = &p->heap.alloc;
     config.limits.max_sockets = 20000;
     assert_int_equal(gn_network_create(&config, &p->net), 0);

@@ -34,6 +34,8 @@ struct pubnet_server {
 
 struct pubnet {
     struct gn_test_heap heap;
+    pthread_mutex_t lock;
+    char log[16384];        /* all lines so far, as much as there is room for */
     struct gn_network *net; /* NULL once closed by the test */
     struct gn_namespace *web;
 };
@@ -68,6 +70,9 @@ void pubnet_serve_end(struct pubnet_server *server);
 void pubnet_echo(struct gn_sock *sock, void *arg);
 /** Writes who the peer is, "10.77.0.1:1234", and ends. */
 void pubnet_name_peer(struct gn_sock *sock, void *arg);
+
+/** Has the log said this? */
+bool pubnet_said(struct pubnet *p, const char *what);
 
 /** gn_publish(), which must succeed. */
 struct gn_publication *pubnet_publish(struct pubnet *p, const char *proto,
