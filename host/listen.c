@@ -377,6 +377,15 @@ int gn_listener_addr(struct gn_listener *listener, struct sockaddr *addr,
     return gn__handle_addr(&listener->handle, gn_sock_name, addr, len);
 }
 
+int gn_listener_addr_text(struct gn_listener *listener, char *out, size_t cap)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+    int err = gn_listener_addr(listener, (struct sockaddr *)&addr, &len);
+
+    return err ? err : gn_addr_format((struct sockaddr *)&addr, out, cap);
+}
+
 int gn_listener_close(struct gn_listener *listener, gn_close_cb callback,
                       void *arg)
 {

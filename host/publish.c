@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <guestnet/error.h>
+#include <guestnet/addr.h>
 
 #include "base/config.h"
 #include "base/lock.h"
@@ -31,20 +31,13 @@
 #define KEEPALIVE_S     60u
 #define SECOND_NS       1000000000u
 
-void gn__publish_log(const struct gn_publication *pub, enum gn__log_kind kind,
-                     const char *what, int why)
-{
-    gn__network_log(pub->net, GN_LOG_WARN, kind, "publication %s: %s%s%s",
-                    pub->label, what, why ? ": " : "",
-                    why ? gn_strerror(why) : "");
-}
-
 /* ---- the end ---- */
 
 static void free_publication(struct gn_publication *pub)
 {
     const struct gn__mem *mem = pub->io->mem;
 
+    gn__publish_events_free(pub);
     gn__free(mem, pub, sizeof(*pub));
 }
 
@@ -194,7 +187,10 @@ static struct gn_publication *create(struct gn__io *io,
     pub->found[0] = pub->found[1] = gn__addr_any(AF_INET6);
     pub->end.run = network_closes;
     pub->gone.run = run_gone;
-    return pub;
+    if (!gn__publish_events_create(pub, call->options))
+        return pub;
+    free_publication(pub);
+    return NULL;
 }
 
 static int publish(void *arg)
@@ -335,6 +331,23 @@ void gn_publication_addr(struct gn_publication *pub, struct sockaddr *addr,
 {
     if (pub && addr && len)
         (void)getsockname(pub->fd, addr, len);
+}
+
+int gn_publication_addr_text(struct gn_publication *pub, char *out, size_t cap)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+    size_t n;
+
+    if (!pub || !out)
+        return -EINVAL;
+    n = strlen(pub->file.path);
+    if (n >= cap && n)
+        return -ENOSPC;
+    if (n)
+        memcpy(out, pub->file.path, n + 1);
+    gn_publication_addr(pub, (struct sockaddr *)&addr, &len);
+    return n ? 0 : gn_addr_format((struct sockaddr *)&addr, out, cap);
 }
 
 /** One call of gn_publication_stats(), on the driving thread. */

@@ -6,6 +6,7 @@
  * What the files about published ports share.
  *
  *     publish.c         the calls, and the life of a publication
+ *     publish_event.c   what its owner is told
  *     publish_open.c    its descriptor: address, path, or given
  *     publish_target.c  where the guest is, and getting there
  *     publish_tcp.c     streams; a visit is one client's connection
@@ -51,6 +52,7 @@ struct gn__publish_file {
 };
 
 struct gn__publish_asking;
+struct gn__publish_events;
 
 struct gn_publication {
     const struct gn__publish_ops *ops;
@@ -81,13 +83,26 @@ struct gn_publication {
     struct gn__io_timer back_timer;
     struct gn__inlet inlet; /* of datagrams */
     struct gn_publication_stats stats;
-    gn_close_cb closed; /* NULL: nobody wants to know */
+    struct gn__publish_events *events; /* NULL: its owner is not told */
+    gn_close_cb closed;                /* NULL: nobody wants to know */
     void *closed_arg;
 };
 
-/** A line of the log. @why  A negative errno; 0: @what says it all. */
-void gn__publish_log(const struct gn_publication *pub, enum gn__log_kind kind,
-                     const char *what, int why);
+/* ---- publish_event.c ---- */
+
+/** Events that wait to be told. */
+#define GN__PUBLISH_EVENTS 32u
+
+/** Tell the log and the owner. @client NULL: none, or it has no address. */
+void gn__publish_tell(struct gn_publication *pub,
+                      enum gn_publication_event event, int error,
+                      const struct gn__endpoint *client);
+/** The same of a client that was turned away: because there is no guest? */
+void gn__publish_turned_away(struct gn_publication *pub, int error,
+                             const struct gn__endpoint *client);
+GN_WARN_UNUSED int gn__publish_events_create(
+    struct gn_publication *pub, const struct gn_publish_options *options);
+void gn__publish_events_free(struct gn_publication *pub);
 
 /* ---- publish_open.c ---- */
 

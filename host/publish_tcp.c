@@ -41,6 +41,12 @@ struct visit {
 
 /* ---- visits ---- */
 
+/* NULL: it has no address. */
+static const struct gn__endpoint *client_of(const struct visit *visit)
+{
+    return visit->known ? &visit->client : NULL;
+}
+
 static void visit_free(struct visit *visit)
 {
     struct gn_publication *pub = visit->pub;
@@ -48,6 +54,7 @@ static void visit_free(struct visit *visit)
     gn__list_del(&visit->link);
     pub->stats.active--;
     gn__free(pub->io->mem, visit, sizeof(*visit));
+    gn__acceptor_resume(&pub->acceptor);
 }
 
 static bool is_unreached(int status)
@@ -63,19 +70,16 @@ static void relay_ended(int status, void *arg)
 
     if (is_unreached(status)) {
         pub->stats.unreached++;
-        gn__publish_log(pub, GN__LOG_TURNED_AWAY,
-                        "a client did not reach the guest", status);
+        gn__publish_turned_away(pub, status, client_of(visit));
     }
     visit_free(visit);
-    gn__acceptor_resume(&pub->acceptor);
 }
 
 static void turn_away(struct visit *visit, int why)
 {
     visit->pub->stats.unreached++;
     if (why != -ECANCELED)
-        gn__publish_log(visit->pub, GN__LOG_TURNED_AWAY,
-                        "a client was turned away", why);
+        gn__publish_turned_away(visit->pub, why, client_of(visit));
     if (visit->fd >= 0)
         gn__relay_reset(visit->fd);
     visit_free(visit);
@@ -87,8 +91,7 @@ static int join(struct visit *visit, const struct gn__endpoint *to)
     struct gn_publication *pub = visit->pub;
     struct gn__relay_config config = {
         .io = pub->io, .fd = visit->fd, .ended = relay_ended, .arg = visit};
-    int err = gn__publish_connect(pub, visit->known ? &visit->client : NULL, to,
-                                  &config.sock);
+    int err = gn__publish_connect(pub, client_of(visit), to, &config.sock);
 
     if (err)
         return err;
@@ -136,13 +139,12 @@ static void back_fired(struct gn__io_timer *timer)
 /* Where its target is, is known, or never will be. */
 static void go_there(struct visit *visit)
 {
-    int err = gn__publish_pick(visit->pub, visit->known ? &visit->client : NULL,
-                               &visit->to);
+    int err = gn__publish_pick(visit->pub, client_of(visit), &visit->to);
 
     gn__list_del(&visit->link);
     gn__list_add_tail(&visit->pub->visits, &visit->link);
-    if (err)
-        turn_away(visit, err);
+    if (err) /* The name has no address. */
+        turn_away(visit, err == -EAGAIN ? -EHOSTUNREACH : err);
     else
         visit_join(visit);
 }
@@ -170,15 +172,7 @@ static void tcp_paused(void *user, int why)
     struct gn_publication *pub = user;
 
     pub->stats.paused++;
-    if (why)
-        gn__publish_log(pub, GN__LOG_PAUSED, "accepting pauses", why);
-    else
-        gn__publish_log(pub, GN__LOG_PAUSED,
-                        pub->stats.active < pub->max_clients
-                            ? "accepting pauses: as many clients as the guest "
-                              "may have sockets"
-                            : "accepting pauses: max_connections",
-                        0);
+    gn__publish_tell(pub, GN_PUBLICATION_PAUSED, why, NULL);
 }
 
 static void tcp_accepted(void *user, const struct gn__endpoint *client, int fd)

@@ -20,6 +20,12 @@ static int udp_target(void *user, const struct gn__endpoint *client,
     return err ? err : -EAGAIN;
 }
 
+static void udp_turned_away(void *user, const struct gn__endpoint *client,
+                            int why)
+{
+    gn__publish_turned_away(user, why, client);
+}
+
 static int udp_open(struct gn_publication *pub)
 {
     const struct gn__inlet_config config = {
@@ -27,12 +33,12 @@ static int udp_open(struct gn_publication *pub)
         .io = pub->io,
         .fd = pub->fd,
         .family = pub->family,
-        .label = pub->label,
         .max_flows = pub->max_clients,
         .as_gateway = pub->as_gateway,
         .brief_ns = pub->brief_ns,
         .assured_ns = pub->assured_ns,
         .target = udp_target,
+        .turned_away = udp_turned_away,
         .user = pub,
     };
 

@@ -376,7 +376,6 @@ static int create(struct gn__engine *engine,
     *out = net;
     return 0;
 
-
 undo_prefixes:
     free_prefixes(net);
 undo_logger:

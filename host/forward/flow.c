@@ -31,8 +31,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <guestnet/error.h>
-
 #include "host/forward/gateway.h"
 
 /** Datagrams of a flow that wait while its target is looked up. */
@@ -138,14 +136,21 @@ static void flow_received(struct gn__outside_flow *outside, const void *data,
     flow->table->ops->answer(flow->table, &dgram);
 }
 
+static void flow_turn_away(struct gn__flow_table *table,
+                           const struct gn__endpoint *client, int why)
+{
+    table->counts.unreached++;
+    if (table->ops->turned_away)
+        table->ops->turned_away(table, client, why);
+}
+
 /* No socket of the guest's hears there, or there is no way to it. */
 static void flow_failed(struct gn__outside_flow *outside, int error, void *user)
 {
     struct gn__flow *flow = user;
 
     (void)outside;
-    (void)error;
-    flow->table->counts.unreached++;
+    flow_turn_away(flow->table, &flow->key.client, error);
     flow_end(flow);
 }
 
@@ -165,15 +170,6 @@ static const struct gn__outside_flow_ops outside_ops = {
 };
 
 /* ---- the beginning ---- */
-
-static void log_unreached(struct gn__flow_table *table, int why)
-{
-    table->counts.unreached++;
-    if (table->label)
-        gn__network_log(table->net, GN_LOG_WARN, GN__LOG_TURNED_AWAY,
-                        "publication %s: a client was turned away: %s",
-                        table->label, gn_strerror(why));
-}
 
 static struct gn__flow *flow_find(const struct gn__flow_table *table,
                                   const struct flow_key *key)
@@ -260,7 +256,7 @@ static struct gn__flow *flow_begin(struct gn__flow_table *table,
     table->counts.begun++;
     if (!err)
         return flow;
-    log_unreached(table, err);
+    flow_turn_away(table, &key->client, err);
     if (flow)
         flow_end(flow);
     return NULL;
@@ -342,7 +338,7 @@ void gn__flow_found(struct gn__flow_table *table)
             pass_early(flow);
             continue;
         }
-        log_unreached(table, err);
+        flow_turn_away(table, &flow->key.client, err);
         flow_end(flow);
     }
 }

@@ -26,6 +26,10 @@ struct gn__flow_ops {
      *  gn__flow_found() will be called; or why it goes nowhere. */
     int (*target)(struct gn__flow_table *table,
                   const struct gn__endpoint *client, struct gn__endpoint *out);
+    /** A client got no flow, or the guest said that no socket hears there.
+     *  NULL: nothing happens. */
+    void (*turned_away)(struct gn__flow_table *table,
+                        const struct gn__endpoint *client, int why);
     /** An answer to dgram->peer, to be sent from dgram->local. */
     void (*answer)(struct gn__flow_table *table, const struct gn__dgram *dgram);
 };
@@ -41,7 +45,6 @@ struct gn__flow_counts {
 
 struct gn__flow_table {
     const struct gn__flow_ops *ops;
-    const char *label; /* in lines of the log; NULL: none; borrowed */
     struct gn_network *net;
     struct gn__io *io;
     struct gn__table flows; /* struct gn__flow */

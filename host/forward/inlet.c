@@ -20,6 +20,15 @@ static int inlet_target(struct gn__flow_table *table,
     return config->target(config->user, client, out);
 }
 
+static void inlet_turned_away(struct gn__flow_table *table,
+                              const struct gn__endpoint *client, int why)
+{
+    const struct gn__inlet_config *config = &inlet_of(table)->config;
+
+    if (config->turned_away)
+        config->turned_away(config->user, client, why);
+}
+
 static void take_errors(struct gn__inlet *inlet)
 {
     struct gn__dgram_error error;
@@ -49,6 +58,7 @@ static void inlet_answer(struct gn__flow_table *table,
 static const struct gn__flow_ops inlet_ops = {
     .name = "inlet",
     .target = inlet_target,
+    .turned_away = inlet_turned_away,
     .answer = inlet_answer,
 };
 
@@ -83,7 +93,6 @@ int gn__inlet_open(struct gn__inlet *inlet,
     inlet->config = *config;
     gn__flow_table_init(&inlet->table, &inlet_ops, config->net, config->io,
                         config->max_flows);
-    inlet->table.label = config->label;
     inlet->table.as_gateway = config->as_gateway;
     inlet->table.brief_ns = config->brief_ns;
     inlet->table.assured_ns = config->assured_ns;

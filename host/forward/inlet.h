@@ -17,7 +17,6 @@ struct gn__inlet_config {
     int fd; /* bound, non-blocking, with gn__dgram_want_details(); borrowed until
                gn__inlet_close() */
     int family;
-    const char *label; /* in lines of the log; NULL: none; borrowed */
     uint32_t max_flows;
     bool as_gateway;
     uint64_t brief_ns; /* idle times; 0: as Linux */
@@ -25,6 +24,8 @@ struct gn__inlet_config {
     /** Where @client is to go; see gn__flow_ops.target. */
     int (*target)(void *user, const struct gn__endpoint *client,
                   struct gn__endpoint *out);
+    /** See gn__flow_ops.turned_away. NULL: nothing happens. */
+    void (*turned_away)(void *user, const struct gn__endpoint *client, int why);
     void *user;
 };
 

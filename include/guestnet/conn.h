@@ -231,6 +231,9 @@ GN_API GN_WARN_UNUSED int gn_listen(struct gn_namespace *ns, const char *proto,
 GN_API GN_WARN_UNUSED int gn_listener_addr(struct gn_listener *listener,
                                            struct sockaddr *addr,
                                            socklen_t *len);
+/** The same as text, as gn_addr_format(), whose errors it has, too. */
+GN_API GN_WARN_UNUSED int gn_listener_addr_text(struct gn_listener *listener,
+                                                char *out, size_t cap);
 
 /**
  * Stop listening. Connections that were not accepted are reset.

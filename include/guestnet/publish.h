@@ -52,6 +52,34 @@ GN_BEGIN_DECLS
 
 struct gn_publication;
 
+/** What may happen to a publication behind its owner's back. */
+enum gn_publication_event {
+    GN_PUBLICATION_TURNED_AWAY = 0, /* A client. -ECONNREFUSED: the target does
+                                       not listen; -ETIMEDOUT: it does not
+                                       answer; -EADDRINUSE: the client is
+                                       connected to it by another publication;
+                                       -ENOMEM, ... */
+    GN_PUBLICATION_TARGET_GONE,     /* The same, because no guest has the
+                                       target's name or address: -EHOSTUNREACH,
+                                       or what the lookup said. */
+    GN_PUBLICATION_PAUSED,          /* Clients wait in the backlog: -EMFILE,
+                                       -ENFILE, -ENOMEM; 0: for a connection to
+                                       end, see gn_publication_stats.paused. */
+    GN_N_PUBLICATION_EVENTS
+};
+
+/**
+ * Told of it, on the driving thread, on a later turn. Events that come faster
+ * than they are told are counted by the statistics only: 32 wait. May call
+ * gn_unpublish(); none is told after it.
+ *
+ * @error   0 or a negative errno, as said there.
+ * @client  Borrowed for the call; NULL: none, or it has no address.
+ */
+typedef void (*gn_publication_cb)(struct gn_publication *pub,
+                                  enum gn_publication_event event, int error,
+                                  const struct sockaddr *client, void *arg);
+
 /** Settings for gn_publish(); zero selects the default given here. */
 struct gn_publish_options {
     size_t size;              /* sizeof this struct. Required. */
@@ -75,6 +103,8 @@ struct gn_publish_options {
                                  later, three times more; 60. */
     uint32_t mode;            /* Permissions of a Unix socket, as 0660; as
                                  umask(2) says. */
+    gn_publication_cb event;  /* NULL: none is told. */
+    void *event_arg;          /* Borrowed as long as the publication. */
     char *why;                /* Borrowed for the call: on an error that has to
                                  do with an argument gets one line that says
                                  what is wrong, where, and what would be
@@ -142,6 +172,17 @@ GN_API GN_WARN_UNUSED int gn_publish(struct gn_network *net, const char *proto,
  */
 GN_API void gn_publication_addr(struct gn_publication *pub,
                                 struct sockaddr *addr, socklen_t *len);
+
+/**
+ * The same as text: "127.0.0.1:8080", "[::1]:8080", or a Unix socket's path.
+ *
+ * @out  Gets the text with its NUL; GN_ADDR_TEXT_MAX bytes suffice, and 109 for
+ *       a path.
+ *
+ * Returns 0, -EINVAL (an argument is NULL) or -ENOSPC (it does not fit).
+ */
+GN_API GN_WARN_UNUSED int gn_publication_addr_text(struct gn_publication *pub,
+                                                   char *out, size_t cap);
 
 /** Its counters now, copied to @out. */
 GN_API void gn_publication_stats(struct gn_publication *pub,

@@ -162,6 +162,7 @@ static void conns_of_nothing(void **state)
     SAYS(-EINVAL, gn_dial_fd, NULL, NULL, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_listen, NULL, NULL, NULL, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_listener_addr, NULL, NULL, NULL);
+    SAYS(-EINVAL, gn_listener_addr_text, NULL, NULL, 0);
     SAYS(-EINVAL, gn_listener_close, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_conn_read_start, NULL, NULL, NULL);
     DOES_NOTHING(gn_conn_read_stop, NULL);
@@ -201,6 +202,7 @@ static void captures_and_publications_of_nothing(void **state)
     SAYS(0, gn_capture_stop, NULL);
     SAYS(-EINVAL, gn_publish, NULL, NULL, NULL, NULL, NULL, NULL);
     DOES_NOTHING(gn_publication_addr, NULL, NULL, NULL);
+    SAYS(-EINVAL, gn_publication_addr_text, NULL, NULL, 0);
     DOES_NOTHING(gn_publication_stats, NULL, NULL);
     DOES_NOTHING(gn_unpublish, NULL, NULL, NULL);
 }
