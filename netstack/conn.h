@@ -123,6 +123,8 @@ struct gn__conn {
     uint32_t window;      /* the receive window it may offer now */
     uint32_t mtu;         /* towards the peer, as lwIP was told */
     uint32_t slow_tick;   /* lwIP's counters are right up to here */
+    uint32_t keep_from;   /* pcb->tmr when keepalive was last looked at, */
+    int32_t keep_late;    /* ... so many slow ticks after what was received */
     uint64_t opened_at;   /* ns: SYN or SYN-ACK sent */
     uint64_t rtt_ns;      /* of the handshake, or since */
     uint64_t progress_at; /* ns: last time the peer acknowledged something */

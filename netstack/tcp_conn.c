@@ -18,6 +18,8 @@
 #include "netstack/tcp_internal.h"
 
 #define SEND_LIMIT_START (256u * 1024)
+/* When a SYN is repeated first, RFC 6298. */
+#define SYN_AGAIN_NS 1000000000ull
 /* What is copied rather than referred to: slices under this share of their
  * chunk, once so many slices are waiting already. */
 #define SMALL_SHARE 2u
@@ -239,12 +241,30 @@ static void settle_gone(struct gn__conn *conn)
         gn__conn_unqueue(conn);
 }
 
+/* Is an acknowledgement waited for? */
+static bool awaits_ack(const struct gn__conn *conn)
+{
+    switch (conn->state) {
+    case GN__TCP_SYN_SENT:
+    case GN__TCP_FIN_WAIT1:
+    case GN__TCP_CLOSING:
+    case GN__TCP_LAST_ACK:
+        return true;
+    default:
+        return conn->tx_end != conn->tx_una;
+    }
+}
+
+/* When TCP_USER_TIMEOUT ends it. A SYN is repeated once in any case, as on
+ * Linux, which looks at it then for the first time. */
 static uint64_t user_deadline(const struct gn__conn *conn)
 {
     uint64_t ns = conn->params.user_timeout_ms * 1000000ull;
 
-    if (!ns || conn->tx_end == conn->tx_una)
+    if (!ns || !awaits_ack(conn))
         return GN__NEVER;
+    if (conn->state == GN__TCP_SYN_SENT && ns < SYN_AGAIN_NS)
+        ns = SYN_AGAIN_NS;
     return (conn->progress_at + ns + GN__TICK_NS - 1) / GN__TICK_NS;
 }
 
@@ -557,6 +577,13 @@ static void note_answer(struct gn__conn *conn)
         conn->quick_acks = 0;
 }
 
+/* An acknowledgement is waited for from now on, if none was. */
+static void note_pending(struct gn__conn *conn)
+{
+    if (!conn->fin_sent && conn->tx_end == conn->tx_una)
+        conn->progress_at = conn->stack->net->now;
+}
+
 int gn__tcp_send(struct gn__conn *conn, const struct gn__slice *slice,
                  bool more)
 {
@@ -570,8 +597,7 @@ int gn__tcp_send(struct gn__conn *conn, const struct gn__slice *slice,
         return err;
     note_answer(conn);
     gn__conn_enter(conn);
-    if (conn->tx_end == conn->tx_una)
-        conn->progress_at = conn->stack->net->now;
+    note_pending(conn);
     push_charged(conn, tx, slice);
     err = write_pieces(conn, slice->data, slice->len, more);
     if (err) {
@@ -605,8 +631,7 @@ ssize_t gn__tcp_send_copy(struct gn__conn *conn, const void *data, size_t len,
         return -ENOMEM;
     note_answer(conn);
     gn__conn_enter(conn);
-    if (conn->tx_end == conn->tx_una)
-        conn->progress_at = conn->stack->net->now;
+    note_pending(conn);
     last = gn__ring_at(tx, tx->n - 1);
     err = write_pieces(conn, last->data + last->len - n, n, more);
     if (err) {
@@ -750,6 +775,7 @@ int gn__tcp_shutdown(struct gn__conn *conn)
     gn__conn_enter(conn);
     whole = write_held_back(conn);
     if (whole) {
+        note_pending(conn);
         conn->fin_sent = true;
         gn__netstack_ops.shutdown(conn);
     }
@@ -797,6 +823,7 @@ void gn__tcp_close(struct gn__conn *conn)
         return;
     }
     let_go(conn);
+    note_pending(conn);
     conn->fin_sent = true;
     conn->deaf = true;
     if (conn->pcb) {

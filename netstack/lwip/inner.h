@@ -66,6 +66,8 @@ bool gn__pcb_simultaneous(struct gn__conn *conn, struct gn__packet *packet);
 /** Bring a connection's counters up to now. */
 void gn__pcb_sync(struct gn__conn *conn);
 uint64_t gn__pcb_deadline(struct gn__conn *conn);
+/** Its options for keepalive have changed. */
+void gn__pcb_keep_alive(struct gn__conn *conn);
 /** Has lwIP anything to do at this time? */
 bool gn__pcb_due(const struct gn__conn *conn);
 void gn__pcb_tick(struct gn__conn *conn);

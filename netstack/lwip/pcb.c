@@ -187,13 +187,7 @@ static void apply(struct gn__conn *conn)
     else
         tcp_nagle_enable(pcb);
     set_hold(pcb, params->cork);
-    if (params->keepalive)
-        ip_set_option(pcb, SOF_KEEPALIVE);
-    else
-        ip_reset_option(pcb, SOF_KEEPALIVE);
-    pcb->keep_idle = params->keep_idle_s * 1000;
-    pcb->keep_intvl = params->keep_interval_s * 1000;
-    pcb->keep_cnt = params->keep_count;
+    gn__pcb_keep_alive(conn);
     if (params->max_segment && params->max_segment < mss)
         mss = params->max_segment;
     /* lwIP cuts segments when they are queued, and cannot do it again: those

@@ -87,10 +87,96 @@ static uint32_t keepalive_span(const struct tcp_pcb *pcb)
            GN__SLOW_MS;
 }
 
+/* What is under way finds out by itself whether the peer is alive. */
 static bool keeps_alive(const struct tcp_pcb *pcb)
 {
-    return ip_get_option(pcb, SOF_KEEPALIVE) &&
+    return ip_get_option(pcb, SOF_KEEPALIVE) && !pcb->unacked && !pcb->unsent &&
            (pcb->state == ESTABLISHED || pcb->state == CLOSE_WAIT);
+}
+
+/*
+ * lwIP counts from what was received last, pcb->tmr: the n-th probe is due when
+ * the idle time and n intervals are over. Linux has a timer: switched on, it
+ * takes an idle time; TCP_KEEPIDLE sets it to one after what was received; and
+ * a new TCP_KEEPINTVL waits for the next probe. So tmr is put to where lwIP
+ * finds the probe that is next due at Linux' time, keep_late ticks behind what
+ * was received.
+ */
+static void keepalive_set(struct gn__conn *conn)
+{
+    const struct gn__tcp_params *params = &conn->params;
+    struct tcp_pcb *pcb = gn__pcb(conn);
+    bool was = ip_get_option(pcb, SOF_KEEPALIVE);
+    bool open = pcb->state == ESTABLISHED || pcb->state == CLOSE_WAIT;
+    uint32_t sent = pcb->keep_cnt_sent * pcb->keep_intvl / GN__SLOW_MS;
+    uint32_t heard;
+
+    if (pcb->tmr != conn->keep_from)
+        conn->keep_late = 0; /* Something has been received since. */
+    heard = pcb->tmr - (uint32_t)conn->keep_late;
+    if (params->keepalive && !was && open)
+        pcb->tmr = tcp_ticks - sent;
+    else if (was && open && pcb->keep_idle != params->keep_idle_s * 1000)
+        pcb->tmr = heard - sent;
+    conn->keep_late = (int32_t)(pcb->tmr - heard);
+    conn->keep_from = pcb->tmr;
+    if (params->keepalive)
+        ip_set_option(pcb, SOF_KEEPALIVE);
+    else
+        ip_reset_option(pcb, SOF_KEEPALIVE);
+    pcb->keep_idle = params->keep_idle_s * 1000;
+}
+
+/* Probes before the connection is given up: TCP_KEEPCNT, or with
+ * TCP_USER_TIMEOUT as many as fit into that; then the next one finds it dead,
+ * tcp_keepalive_timer() of Linux. */
+static uint32_t keepalive_count(const struct gn__conn *conn)
+{
+    const struct gn__tcp_params *params = &conn->params;
+    const struct tcp_pcb *pcb = gn__pcb(conn);
+    int64_t left = params->user_timeout_ms;
+    uint32_t count = 1;
+
+    left -= pcb->keep_idle + (int64_t)conn->keep_late * GN__SLOW_MS;
+    if (!params->user_timeout_ms)
+        count = params->keep_count;
+    else if (left > pcb->keep_intvl)
+        count = (uint32_t)((left + pcb->keep_intvl - 1) / pcb->keep_intvl);
+    return LWIP_MAX(count, pcb->keep_cnt_sent);
+}
+
+void gn__pcb_keep_alive(struct gn__conn *conn)
+{
+    struct tcp_pcb *pcb = gn__pcb(conn);
+
+    keepalive_set(conn);
+    if (!pcb->keep_cnt_sent)
+        pcb->keep_intvl = conn->params.keep_interval_s * 1000;
+    pcb->keep_cnt = keepalive_count(conn);
+}
+
+/* Probes that lwIP may count, in 8 bits: more than TCP_KEEPCNT can be. */
+#define PROBES_MAX 128u
+
+/* A probe has been sent: from now on by the interval that has been set, and
+ * counted anew before lwIP's counter is full. */
+static void keepalive_probed(struct gn__conn *conn)
+{
+    struct tcp_pcb *pcb = gn__pcb(conn);
+    uint32_t interval = conn->params.keep_interval_s * 1000;
+    uint32_t heard = pcb->tmr - (uint32_t)conn->keep_late;
+
+    if (pcb->keep_intvl == interval && pcb->keep_cnt_sent < PROBES_MAX)
+        return;
+    if (pcb->keep_cnt_sent >= PROBES_MAX)
+        pcb->keep_cnt_sent = 1;
+    pcb->keep_intvl = interval;
+    pcb->tmr =
+        tcp_ticks -
+        (pcb->keep_idle + (pcb->keep_cnt_sent - 1u) * interval) / GN__SLOW_MS;
+    conn->keep_late = (int32_t)(pcb->tmr - heard);
+    conn->keep_from = pcb->tmr;
+    pcb->keep_cnt = keepalive_count(conn);
 }
 
 /* Slow ticks from conn->slow_tick until lwIP's slow timer has work. */
@@ -223,6 +309,7 @@ static void slow_timer(struct gn__conn *conn)
     struct gn__stack *stack = conn->stack;
     struct tcp_pcb *pcb = gn__pcb(conn);
     uint8_t nrtx = pcb->nrtx;
+    uint8_t probes = pcb->keep_cnt_sent;
 
     /* The last tick is lwIP's to count. */
     if (retransmits(pcb) && pcb->rtime > 0)
@@ -237,9 +324,15 @@ static void slow_timer(struct gn__conn *conn)
         return;
     }
     forgive_long_sleep(pcb);
+    if (!keeps_alive(pcb))
+        ip_reset_option(pcb, SOF_KEEPALIVE);
     pcb->last_timer = (u8_t)stack->timer_count++;
     tcp_ticks--;
     tcp_slowtmr();
+    if (conn->pcb && conn->params.keepalive)
+        ip_set_option(gn__pcb(conn), SOF_KEEPALIVE);
+    if (conn->pcb && gn__pcb(conn)->keep_cnt_sent > probes)
+        keepalive_probed(conn);
     if (conn->pcb && !conn->connected && gn__pcb(conn)->nrtx != nrtx)
         conn->opened_at = stack->net->now; /* the handshake's round trip */
     syn_back_off(conn, nrtx);

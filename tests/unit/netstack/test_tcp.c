@@ -234,6 +234,90 @@ static void keepalive_probes_at_its_deadline(void **state)
     gn__tcp_vanish(pair.server);
 }
 
+/* Seconds until the connection of @params is over, with nobody there. */
+static uint64_t seconds_of_silence(struct wire *wire,
+                                   const struct wire_pair *pair,
+                                   const struct gn__tcp_params *params)
+{
+    uint64_t began = wire->net.now;
+
+    wire->filter = lose_all;
+    gn__tcp_set(pair->client, params);
+    assert_true(wire_until(wire, failed, pair->client, 2 * HOUR));
+    assert_int_equal(gn__tcp_error(pair->client), -ETIMEDOUT);
+    gn__tcp_close(pair->client);
+    gn__tcp_vanish(pair->server);
+    return (wire->net.now - began + SECOND / 2) / SECOND;
+}
+
+/* tcp(7). */
+static void user_timeout_overrides_keepalive(void **state)
+{
+    struct wire *wire = *state;
+    struct wire_pair pair = wire_connect(wire, 0, 1, 40000, false);
+    struct gn__tcp_params params;
+
+    gn__tcp_params_default(&params);
+    params.keepalive = true;
+    params.keep_idle_s = 20;
+    params.keep_interval_s = 10;
+    params.user_timeout_ms = 50000;
+    assert_int_equal(seconds_of_silence(wire, &pair, &params), 50);
+}
+
+/* More probes than lwIP can count. */
+static void keepalive_goes_on_for_a_long_user_timeout(void **state)
+{
+    struct wire *wire = *state;
+    struct wire_pair pair = wire_connect(wire, 0, 1, 40000, false);
+    struct gn__tcp_params params;
+    uint64_t packets = wire->n_packets;
+
+    gn__tcp_params_default(&params);
+    params.keepalive = true;
+    params.keep_idle_s = 1;
+    params.keep_interval_s = 1;
+    params.user_timeout_ms = 400000;
+    assert_int_equal(seconds_of_silence(wire, &pair, &params), 400);
+    assert_in_range(wire->n_packets - packets, 395, 405);
+}
+
+static void keepalive_counts_from_when_it_is_switched_on(void **state)
+{
+    struct wire *wire = *state;
+    struct wire_pair pair = wire_connect(wire, 0, 1, 40000, false);
+    struct gn__tcp_params params;
+
+    gn__tcp_params_default(&params);
+    wire_pass(wire, 15 * SECOND);
+    params.keepalive = true;
+    params.keep_idle_s = 20;
+    params.keep_interval_s = 10;
+    params.keep_count = 1;
+    assert_int_equal(seconds_of_silence(wire, &pair, &params), 30);
+}
+
+static void user_timeout_bounds_the_handshake(void **state)
+{
+    struct wire *wire = *state;
+    struct gn__endpoint local = {.addr = wire->end[0].addr, .port = 4000};
+    struct gn__endpoint remote = {.addr = wire->end[1].addr, .port = 80};
+    struct gn__tcp_params params;
+    struct gn__conn *client;
+    uint64_t began = wire->net.now;
+
+    gn__tcp_params_default(&params);
+    params.user_timeout_ms = 3000;
+    wire->filter = lose_all;
+    assert_int_equal(gn__tcp_connect(&wire->end[0].stack, &local, &remote,
+                                     &params, wire, &client),
+                     0);
+    assert_true(wire_until(wire, failed, client, HOUR));
+    assert_int_equal(gn__tcp_error(client), -ETIMEDOUT);
+    assert_in_range(wire->net.now - began, 3 * SECOND, 3 * SECOND + SECOND / 5);
+    gn__tcp_close(client);
+}
+
 static void reset_reaches_the_peer(void **state)
 {
     struct wire *wire = *state;
@@ -459,6 +543,14 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(keepalive_probes_at_its_deadline, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(user_timeout_overrides_keepalive, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            keepalive_goes_on_for_a_long_user_timeout, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            keepalive_counts_from_when_it_is_switched_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(user_timeout_bounds_the_handshake,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(reset_reaches_the_peer, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(unread_bytes_make_close_reset, setup,
