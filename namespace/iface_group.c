@@ -49,10 +49,10 @@ bool gn__iface_is_broadcast(const struct gn__iface *iface,
 
     if (!gn__addr_is_v4(addr))
         return false;
-    if (iface->loopback)
-        return gn__addr_is_lo_broadcast(addr);
     if (gn__addr_is_broadcast(addr))
         return true;
+    if (iface->loopback)
+        return gn__addr_is_lo_broadcast(addr);
     v4 = gn__addr_v4(addr);
     gn__list_foreach (it, &iface->port.addrs) {
         if (is_last_of(gn__container_of(it, struct gn__port_addr, of_port), v4))

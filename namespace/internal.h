@@ -258,7 +258,7 @@ struct gn_network {
  * address of the interface, same scope); else it must be ours.
  *
  *   -ENETUNREACH  No route.
- *   -EADDRNOTAVAIL  @src is not ours.   -EHOSTUNREACH
+ *   -EADDRNOTAVAIL  @src is not ours; -EINVAL or -ENETUNREACH of IPv4.
  */
 GN_WARN_UNUSED int gn__ns_route(struct gn_namespace *ns,
                                 const struct gn__addr *dst,

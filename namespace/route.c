@@ -220,8 +220,8 @@ static struct gn__iface *scoped_iface(struct gn_namespace *ns,
     if (scope)
         return gn__ns_iface_by_index(ns, scope);
     iface = src ? gn__ns_iface_of(ns, src) : NULL;
-    if (iface)
-        return iface;
+    if (iface && (!iface->loopback || gn__addr_is_v4(src)))
+        return iface; /* ::1 is a source anywhere, see find_way(). */
     gn__list_foreach (it, &ns->ifaces) {
         iface = gn__container_of(it, struct gn__iface, of_ns);
         if (!iface->loopback)
@@ -303,12 +303,6 @@ static int way_home(struct gn_namespace *ns, const struct gn__addr *dst,
     return 0;
 }
 
-/* Groups of IPv4 can be sent to over lo, by who says so. */
-static bool may_loop(const struct gn__addr *dst)
-{
-    return gn__addr_is_v4(dst) && gn__addr_is_multicast(dst);
-}
-
 /* The interface whose network lets this namespace talk to somebody outside. */
 static struct gn__iface *iface_outside(struct gn_namespace *ns,
                                        const struct gn__addr *dst,
@@ -348,7 +342,8 @@ static int pick_iface(struct gn_namespace *ns, const struct gn__addr *dst,
     if (is_linklocal6(dst) || gn__addr_is_multicast(dst) ||
         gn__addr_is_broadcast(dst)) {
         out->iface = scoped_iface(ns, src, scope);
-        return out->iface && (!out->iface->loopback || may_loop(dst))
+        /* What is for many of IPv4 can be sent over lo, by who says so. */
+        return out->iface && (!out->iface->loopback || gn__addr_is_v4(dst))
                    ? 0
                    : -ENETUNREACH;
     }
@@ -389,6 +384,15 @@ static int stay_on(struct gn_namespace *ns, const struct gn__addr *dst,
     return 0;
 }
 
+static int bad_source(const struct gn__addr *src)
+{
+    if (!gn__addr_is_v4(src))
+        return -EADDRNOTAVAIL;
+    return gn__addr_is_multicast(src) || gn__addr_is_broadcast(src)
+               ? -EINVAL
+               : -ENETUNREACH;
+}
+
 static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,
                     const struct gn__addr *src, uint32_t scope,
                     struct gn__way *out)
@@ -398,7 +402,7 @@ static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,
 
     memset(out, 0, sizeof(*out));
     if (src && !gn__ns_is_local(ns, src))
-        return -EADDRNOTAVAIL;
+        return bad_source(src);
     if (src && gn__addr_is_v4(src) != gn__addr_is_v4(dst))
         return -ENETUNREACH;
     if (gn__addr_is_any(dst))
@@ -416,7 +420,8 @@ static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,
         !out->iface->loopback)
         return -EINVAL;
     if (!source && out->iface->loopback)
-        source = source_at_home(ns);
+        source =
+            gn__addr_is_lo_broadcast(dst) ? &loopback4 : source_at_home(ns);
     if (!source)
         source = choose_source(out->iface, dst, &out->next_hop);
     if (!source)
@@ -436,8 +441,10 @@ int gn__ns_route(struct gn_namespace *ns, const struct gn__addr *dst,
     struct gn__last_way *last;
     int err;
 
-    if (src && gn__addr_is_v4(src) && !gn__addr_is_v4(dst))
-        return -EAFNOSUPPORT; /* Also from any address of IPv4. */
+    if (src && gn__addr_is_v4(src) && !gn__addr_is_v4(dst)) {
+        err = find_way(ns, dst, NULL, scope, out);
+        return err ? err : -EAFNOSUPPORT; /* Also from any address of IPv4. */
+    }
     if (src && gn__addr_is_any(src))
         src = NULL;
     last = &ns->last_ways[src != NULL];

@@ -206,7 +206,8 @@ struct gn_sock {
     uint8_t hears;     /* see gn__sock_hear() */
     bool addr_locked;  /* bind() said which address */
     bool routed;       /* it keeps a way to its peer: IP_MTU */
-    bool addr_of_many; /* ... a group's or a broadcast address: no source */
+    bool addr_of_many; /* ... a group's or a broadcast address: no source, but
+                          of an IPv6 socket, on Linux, one that is no good */
     bool port_locked;  /* bind() said which port */
     struct gn__sock_opt opt;
     const struct gn__sock_ops *ops;

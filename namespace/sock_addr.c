@@ -34,23 +34,27 @@ static int may_bind_v4(struct gn_namespace *ns, const struct gn__addr *addr)
     return -EADDRNOTAVAIL;
 }
 
-/* Whose a link-local address is must be said; by which bound_if is set. */
+/* Whose a link-local address is must be said; by which bound_if is set, also if
+ * it cannot be bound to, as on Linux. What is good beyond a link may be another
+ * interface's. */
 static int bind_scope(struct gn_sock *sock, const struct gn__endpoint *want)
 {
+    bool needs = gn__addr_needs_scope(&want->addr);
     struct gn__iface *iface;
 
-    if (!gn__addr_needs_scope(&want->addr))
-        return 0;
-    if (want->scope == 0)
-        return -EINVAL;
-    iface = gn__ns_iface_by_index(sock->ns, want->scope);
+    if (needs && want->scope)
+        sock->bound_if = want->scope;
+    if (!sock->bound_if)
+        return needs ? -EINVAL : 0;
+    iface = gn__ns_iface_by_index(sock->ns, sock->bound_if);
     if (!iface)
         return -ENODEV;
-    if (!gn__addr_is_multicast(&want->addr) &&
-        gn__ns_iface_of(sock->ns, &want->addr) != iface)
-        return -EADDRNOTAVAIL;
-    sock->bound_if = want->scope;
-    return 0;
+    if (!needs && !gn__addr_is_loopback(&want->addr))
+        return 0;
+    return gn__addr_is_multicast(&want->addr) ||
+                   gn__ns_iface_of(sock->ns, &want->addr) == iface
+               ? 0
+               : -EADDRNOTAVAIL;
 }
 
 static int may_bind_v6(struct gn_sock *sock, const struct gn__endpoint *want)
@@ -59,9 +63,10 @@ static int may_bind_v6(struct gn_sock *sock, const struct gn__endpoint *want)
 
     if (gn__addr_is_v4(&want->addr))
         return sock->opt.v6only ? -EINVAL : may_bind_v4(sock->ns, &want->addr);
+    if (gn__addr_is_any(&want->addr))
+        return 0;
     err = bind_scope(sock, want);
-    if (err || gn__addr_is_any(&want->addr) ||
-        gn__addr_is_multicast(&want->addr))
+    if (err || gn__addr_is_multicast(&want->addr))
         return err;
     return gn__ns_is_local(sock->ns, &want->addr) ? 0 : -EADDRNOTAVAIL;
 }
@@ -90,7 +95,6 @@ static int check_bind(struct gn_sock *sock, const struct sockaddr *addr,
 int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
                   socklen_t len, bool busy)
 {
-    unsigned bound_if = sock->bound_if;
     struct gn__endpoint want;
     bool v4_of_v6;
     int err = check_bind(sock, addr, len, busy, &want);
@@ -98,14 +102,15 @@ int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
     if (!err)
         err = gn__bind_sock(sock, &want.addr, want.port);
     if (err) {
-        sock->bound_if = bound_if;
         if (err == -EADDRINUSE) /* Linux has overwritten it by then. */
             sock->local.addr = gn__addr_any(sock->family);
         return err;
     }
+    if (sock->family == AF_INET)
+        sock->routed = false;
     v4_of_v6 = sock->family == AF_INET6 && gn__addr_is_v4(&want.addr);
     sock->addr_locked = v4_of_v6 || !gn__addr_is_any(&want.addr);
-    sock->addr_of_many = gn__ns_is_for_many(sock->ns, &want.addr);
+    sock->addr_of_many = !v4_of_v6 && gn__ns_is_for_many(sock->ns, &want.addr);
     if (sock->addr_locked && !gn__addr_is_v4(&want.addr))
         sock->opt.v6only = true; /* It can have no IPv4 peer any more. */
     sock->port_locked = want.port != 0;

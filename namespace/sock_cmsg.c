@@ -47,7 +47,7 @@ static int read_ip(const struct cmsghdr *cmsg, struct gn__ancillary *out)
         memcpy(&info, CMSG_DATA(cmsg), sizeof(info));
         out->iface = (unsigned)info.ipi_ifindex;
         out->local = gn__addr_from_v4_bytes(&info.ipi_spec_dst);
-        out->has_local = !gn__addr_is_any(&out->local);
+        out->has_local = true; /* "Any" says: whatever it is bound to. */
         return 0;
     case IP_TTL:
         return read_byte(cmsg, 1, &out->has_ttl, &out->ttl);
@@ -126,6 +126,7 @@ static int read_to_v4(const struct cmsghdr *cmsg, bool v6,
     if (v6 && cmsg->cmsg_level == IPPROTO_IPV6 &&
         cmsg->cmsg_type == IPV6_PKTINFO) {
         err = read_ip6(cmsg, out);
+        out->has_local = true;
         return err || gn__addr_is_v4(&out->local) ? err : -EINVAL;
     }
     return 0;

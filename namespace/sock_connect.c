@@ -39,12 +39,14 @@ static int choose_way(struct gn__tcp_sock *tcp, struct gn__endpoint *local,
     struct gn__way way;
     int err;
 
-    if (gn__ns_is_for_many(sock->ns, &remote->addr))
+    if (!gn__addr_is_v4(&remote->addr) && gn__addr_is_multicast(&remote->addr))
         return -ENETUNREACH;
     err = gn__ns_route(sock->ns, &remote->addr, &source,
                        remote->scope ? remote->scope : sock->bound_if, &way);
     if (err)
         return err;
+    if (gn__ns_is_for_many(sock->ns, &remote->addr))
+        return -ENETUNREACH;
     local->addr = way.source;
     local->scope = gn__addr_needs_scope(&way.source) ? way.iface->index : 0;
     local->port = sock->binding ? sock->local.port : 0;

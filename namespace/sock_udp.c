@@ -54,7 +54,7 @@ void gn__udp_hear(struct gn__udp_sock *udp)
 {
     struct gn_sock *sock = &udp->sock;
     const struct gn__addr *addr = &sock->local.addr;
-    bool many = sock->addr_of_many || gn__addr_is_any(addr);
+    bool many = gn__addr_is_any(addr) || gn__ns_is_for_many(sock->ns, addr);
     unsigned hears = 0;
 
     if (many &&
@@ -137,24 +137,48 @@ static int choose_dest(struct gn_sock *sock, const struct gn__xfer *io,
     return 0;
 }
 
+/* The interface and source that IPV6_PKTINFO names: a source of no more than
+ * link scope must be that interface's. ip6_datagram_send_ctl(). */
+static int check_info6(const struct gn_sock *sock, const struct gn__xfer *io,
+                       const struct gn__endpoint *to)
+{
+    const struct gn__ancillary *said = &io->ancillary;
+    unsigned other = to->scope ? to->scope : sock->bound_if;
+    unsigned iface = said->iface ? said->iface : other;
+    const struct gn__iface *own;
+
+    if (said->iface && other && said->iface != other)
+        return -EINVAL;
+    if (iface && !gn__ns_iface_by_index(sock->ns, iface))
+        return -ENODEV;
+    if (!said->has_local || !(gn__addr_is_loopback(&said->local) ||
+                              gn__addr_is_linklocal(&said->local)))
+        return 0;
+    own = gn__ns_iface_of(sock->ns, &said->local);
+    if (!iface)
+        return gn__addr_is_linklocal(&said->local) ? -EINVAL : 0;
+    return own && own->index == iface ? 0 : -EINVAL;
+}
+
 static int read_control(const struct gn_sock *sock, struct gn__xfer *io,
                         const struct gn__endpoint *to)
 {
-    unsigned iface, other = to->scope ? to->scope : sock->bound_if;
+    bool v4 = gn__addr_is_v4(&to->addr);
+    unsigned iface;
     int err;
 
     if (!io->control)
         return 0;
     err = gn__cmsg_check(io->control);
     if (!err)
-        err = gn__cmsg_read(io->control, gn__addr_is_v4(&to->addr),
-                            sock->family == AF_INET6, &io->ancillary);
-    iface = io->ancillary.iface;
-    if (err || !iface)
+        err = gn__cmsg_read(io->control, v4, sock->family == AF_INET6,
+                            &io->ancillary);
+    if (err)
         return err;
-    if (other && iface != other && !gn__addr_is_v4(&to->addr))
-        return -EINVAL;
-    return gn__ns_iface_by_index(sock->ns, iface) ? 0 : -ENODEV;
+    iface = io->ancillary.iface;
+    if (v4)
+        return !iface || gn__ns_iface_by_index(sock->ns, iface) ? 0 : -ENODEV;
+    return iface || io->ancillary.has_local ? check_info6(sock, io, to) : 0;
 }
 
 /* ---- by which way ---- */
@@ -199,7 +223,7 @@ static int find_way(struct gn_sock *sock, const struct gn__xfer *io,
 
     err = gn__ns_route(sock->ns, &plan->to.addr, &source, index, &plan->way);
     if (err == -EADDRNOTAVAIL && io->ancillary.has_local)
-        return gn__addr_is_v4(&source) ? -ENETUNREACH : -EINVAL;
+        return -EINVAL;
     if (err)
         return err;
     plan->over_iface =

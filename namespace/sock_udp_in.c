@@ -190,6 +190,19 @@ static bool is_for_many(struct gn_namespace *ns, const struct gn__addr *dst)
     return gn__addr_is_v4(dst) && !gn__ns_is_local(ns, dst);
 }
 
+/* What is sent to an own address of IPv6 comes by lo, but has arrived where the
+ * address is: ip6_rcv_core(). */
+static struct gn__iface *heard_on(struct gn_namespace *ns,
+                                  struct gn__iface *iface,
+                                  const struct gn__addr *dst)
+{
+    struct gn__iface *own = NULL;
+
+    if (iface->loopback && !gn__addr_is_v4(dst))
+        own = gn__ns_iface_of(ns, dst);
+    return own ? own : iface;
+}
+
 bool gn__sock_udp_input(struct gn_namespace *ns, struct gn__iface *iface,
                         struct gn__packet *packet)
 {
@@ -202,6 +215,7 @@ bool gn__sock_udp_input(struct gn_namespace *ns, struct gn__iface *iface,
         gn__packet_free(packet);
         return true;
     }
+    iface = heard_on(ns, iface, &local.addr);
     if (gn__addr_needs_scope(&remote.addr))
         remote.scope = iface->index;
     use = gn__port_find(ns, GN__PROTO_UDP, local.port);

@@ -75,7 +75,7 @@ static int route_to(struct gn_sock *sock, const struct gn__endpoint *remote,
                     struct gn__way *way)
 {
     struct gn__addr source = gn__source_to(sock, &remote->addr);
-    unsigned iface = remote->scope;
+    unsigned iface = remote->scope ? remote->scope : sock->bound_if;
     int err;
 
     if (!iface && gn__addr_is_multicast(&remote->addr))
@@ -111,10 +111,11 @@ static int connect_to(struct gn_sock *sock, const struct sockaddr *addr,
         return -EINVAL;
     if (addr->sa_family == AF_UNSPEC)
         return disconnect(udp);
-    sock->routed = false;
     err = gn__udp_autobind(udp);
     if (!err)
         err = parse_peer(sock, addr, len, &remote);
+    if (!err && gn__addr_is_v4(&remote.addr))
+        sock->routed = false; /* Of IPv4 also if there is no way. */
     if (!err)
         err = route_to(sock, &remote, &way);
     if (err)
