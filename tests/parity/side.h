@@ -17,6 +17,9 @@
  *                       got anything. Before, both sides are waited for until
  *                       the same number of bytes can be read (compare.h).
  *   SIOCOUTQ            Of datagrams, where it is memory: whether there are any.
+ *   IP_MTU, IPV6_MTU    Of lo: that it is lo's.
+ *   SO_LINGER           Less than nothing is for ever: the number depends on
+ *                       the kernel.
  *   SO_RCVBUF, _SNDBUF  Of a connected stream, which the kernel changes as it
  *                       likes. Both sides double what is set.
  *   times               What the sides do later than the call that caused it

@@ -56,6 +56,15 @@ static void add_info(const struct side *side, struct gn_sock *sock,
                                                                       : "odd");
 }
 
+/* The MTU of lo is 65536 for IPv6, and 65535 here: docs/differences.md. */
+#define LO_MTU 65535
+
+static bool is_mtu(const struct step *step)
+{
+    return (step->level == IPPROTO_IP && step->name == IP_MTU) ||
+           (step->level == IPPROTO_IPV6 && step->name == IPV6_MTU);
+}
+
 static void get(const struct side *side, const struct slot *slot,
                 const struct step *step, struct outcome *out)
 {
@@ -85,11 +94,16 @@ static void get(const struct side *side, const struct slot *slot,
                     linger.l_onoff, linger.l_linger);
         return;
     }
+    if (is_mtu(step) && len < sizeof(int))
+        return;
     if (len == sizeof(int)) {
         int number;
 
         memcpy(&number, value, sizeof(number));
-        outcome_add(out, " %d", number);
+        if (is_mtu(step) && number >= LO_MTU)
+            outcome_add(out, " lo's");
+        else
+            outcome_add(out, " %d", number);
         return;
     }
     for (i = 0; i < len && i < 64; i++)
