@@ -195,8 +195,18 @@ static void outside_input(struct gn_namespace *ns, struct gn__packet *packet)
 static bool is_for_all(const struct gn__iface *iface,
                        const struct gn__addr *dst)
 {
+    if (iface->loopback && !gn__addr_is_multicast(dst))
+        return gn__ns_is_for_many(iface->ns, dst);
     return gn__iface_hears(iface, dst) ||
            (iface->port.net && gn__net_is_broadcast(iface->port.net, dst));
+}
+
+/* What was sent over lo is for this host, whatever its address: of IPv4, by who
+ * asked for that interface. */
+static bool is_by_lo(const struct gn__iface *iface, const struct gn__addr *dst)
+{
+    return iface->loopback && gn__addr_is_v4(dst) && !is_for_all(iface, dst) &&
+           !gn__addr_is_multicast(dst);
 }
 
 static enum gn_drop flaw_of(const struct gn__iface *iface,
@@ -215,7 +225,8 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
                   struct gn__packet *packet)
 {
     enum gn_drop flaw = flaw_of(iface, packet);
-    bool is_local = gn__ns_is_local(ns, &packet->ip.dst);
+    bool is_local = gn__ns_is_local(ns, &packet->ip.dst) ||
+                    is_by_lo(iface, &packet->ip.dst);
     bool is_ours = is_local || is_for_all(iface, &packet->ip.dst);
 
     ns->stats.packets_in++;

@@ -170,6 +170,7 @@ struct gn__sock_opt {
     bool mcast_loop;
     bool mcast_loop6;
     bool mcast_all;
+    bool mcast_all6;
     bool quick_ack;
     uint8_t mcast_ttl;
     uint8_t mcast_hops6;

@@ -176,6 +176,16 @@ int gn__dest_connect(struct gn_sock *sock, const struct sockaddr *addr,
     return 0;
 }
 
+uint32_t gn__sock_scope_of(const struct gn_sock *sock,
+                           const struct gn__addr *own)
+{
+    const struct gn__iface *iface = NULL;
+
+    if (gn__addr_needs_scope(own))
+        iface = gn__ns_iface_of(sock->ns, own);
+    return iface ? iface->index : 0;
+}
+
 struct gn__addr gn__source_to(const struct gn_sock *sock,
                               const struct gn__addr *dst)
 {

@@ -82,6 +82,9 @@ GN_WARN_UNUSED int gn__dest_parse(const struct gn_sock *sock,
 GN_WARN_UNUSED int gn__dest_connect(struct gn_sock *sock,
                                     const struct sockaddr *addr, socklen_t len,
                                     struct gn__endpoint *out);
+/** The scope that one of the own addresses is shown with. */
+uint32_t gn__sock_scope_of(const struct gn_sock *sock,
+                           const struct gn__addr *own);
 /** The address to send from as far as bind(2) has said; any: not at all. */
 struct gn__addr gn__source_of(const struct gn_sock *sock);
 /** The same of datagrams to @dst: an IPv6 address that connect(2) has chosen

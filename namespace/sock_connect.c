@@ -48,7 +48,7 @@ static int choose_way(struct gn__tcp_sock *tcp, struct gn__endpoint *local,
     if (gn__ns_is_for_many(sock->ns, &remote->addr))
         return -ENETUNREACH;
     local->addr = way.source;
-    local->scope = gn__addr_needs_scope(&way.source) ? way.iface->index : 0;
+    local->scope = gn__sock_scope_of(sock, &way.source);
     local->port = sock->binding ? sock->local.port : 0;
     local->reserved = 0;
     return 0;

@@ -87,6 +87,8 @@ static void adopt(struct gn_sock *sock, struct gn_sock *child,
     child->opt.tcp.defer_s = 0;
     child->local = *gn__tcp_local(conn);
     child->remote = *gn__tcp_remote(conn);
+    if (!child->remote.scope && gn__addr_needs_scope(&child->remote.addr))
+        child->remote.scope = gn__sock_scope_of(child, &child->local.addr);
     child->bound_if = child->remote.scope;
     child->addr_locked = sock->addr_locked;
     child->routed = true;

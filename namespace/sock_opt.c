@@ -65,7 +65,7 @@ void gn__option_put(const void *from, size_t size, void *value, socklen_t *len)
 
 int gn__option_mtu(struct gn_sock *sock, int *value)
 {
-    struct gn__addr source = gn__source_of(sock);
+    struct gn__addr source = gn__source_to(sock, &sock->remote.addr);
     struct gn__way way;
 
     if (!sock->routed || gn__ns_route(sock->ns, &sock->remote.addr, &source,
@@ -107,12 +107,23 @@ static int set_flag(struct gn_sock *sock, const struct gn__option *option,
     return 0;
 }
 
+/* Of these levels every value is an int at least, whatever the option. */
+static bool is_too_short(const struct gn_sock *sock, int level,
+                         const struct gn__option *option, socklen_t len)
+{
+    if (len >= sizeof(int) || (option && option->set))
+        return false;
+    return level == SOL_SOCKET ||
+           (level == IPPROTO_TCP && sock->type == SOCK_STREAM);
+}
+
 static int set(struct gn_sock *sock, const struct gn__option *option,
                const void *value, socklen_t len)
 {
     int number, err;
 
-    if (!option)
+    if (!option ||
+        (option->on & GN__OPT_SET_DGRAM && sock->type == SOCK_STREAM))
         return -ENOPROTOOPT;
     if (option->set)
         return option->set(sock, value, len);
@@ -128,6 +139,7 @@ static int set(struct gn_sock *sock, const struct gn__option *option,
 int gn_sock_setopt(struct gn_sock *sock, int level, int name, const void *value,
                    socklen_t len)
 {
+    const struct gn__option *option;
     int err;
 
     if (!value && len > 0)
@@ -139,7 +151,10 @@ int gn_sock_setopt(struct gn_sock *sock, int level, int name, const void *value,
     err = gn__sock_enter(sock);
     if (err)
         return err;
-    err = set(sock, find(sock, level, name), value, len);
+    option = find(sock, level, name);
+    err = is_too_short(sock, level, option, len)
+              ? -EINVAL
+              : set(sock, option, value, len);
     if (!err)
         sock->ops->options(sock);
     gn__sock_touch(sock);

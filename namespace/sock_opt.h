@@ -14,6 +14,8 @@
 #define GN__OPT_STREAM (1u << 0)
 #define GN__OPT_DGRAM  (1u << 1)
 #define GN__OPT_V6     (1u << 2)
+/* ... that may set it, if not all of those. */
+#define GN__OPT_SET_DGRAM (1u << 5)
 /* ... and how its value comes. */
 #define GN__OPT_SHORT (1u << 3) /* one byte serves as well, ip(7) */
 #define GN__OPT_FULL  (1u << 4) /* ... but none does not */

@@ -37,8 +37,10 @@ static int set_tos(struct gn_sock *sock, int value)
 {
     if (sock->type == SOCK_STREAM)
         value = (value & ~ECN_MASK) | (sock->opt.tcp.tos & ECN_MASK);
-    if (sock->opt.tcp.tos != (uint8_t)value)
+    if (sock->opt.tcp.tos != (uint8_t)value) {
         sock->opt.priority = priority_of((uint8_t)value);
+        sock->routed = false; /* Until it sends: routes depend on it. */
+    }
     sock->opt.tcp.tos = (uint8_t)value;
     return 0;
 }
@@ -191,6 +193,8 @@ static int set_mcast_if(struct gn_sock *sock, const void *value, socklen_t len)
     err = iface_named(sock, &request, &iface);
     if (err)
         return -EADDRNOTAVAIL;
+    if (iface && sock->bound_if && sock->bound_if != iface)
+        return -EINVAL;
     sock->opt.mcast_iface = iface;
     sock->opt.mcast_source = gn__addr_from_v4_bytes(&request.imr_address);
     return 0;

@@ -123,6 +123,8 @@ static int set_mcast_if(struct gn_sock *sock, int value)
         return -ENODEV;
     if (value && !gn__ns_iface_by_index(sock->ns, (unsigned)value))
         return -ENODEV;
+    if (value && sock->bound_if && sock->bound_if != (unsigned)value)
+        return -EINVAL;
     sock->opt.mcast_iface6 = (unsigned)value;
     return 0;
 }
@@ -174,10 +176,11 @@ static int leave(struct gn_sock *sock, const void *value, socklen_t len)
     {                                                                  \
         IPPROTO_IPV6, name, GN__OPT_V6, .set_int = set, .get_int = get \
     }
-#define DGRAM(name, set, get)                                           \
-    {                                                                   \
-        IPPROTO_IPV6, name, GN__OPT_V6 | GN__OPT_DGRAM, .set_int = set, \
-                                                        .get_int = get  \
+/* One that is of no use to streams, which can read it. */
+#define DGRAM(name, set, get)                                               \
+    {                                                                       \
+        IPPROTO_IPV6, name, GN__OPT_V6 | GN__OPT_SET_DGRAM, .set_int = set, \
+                                                            .get_int = get  \
     }
 #define RAW(name, setter)                             \
     {                                                 \
@@ -196,6 +199,7 @@ static const struct gn__option table[] = {
     FLAG(IPV6_RECVERR, recv_err6),
     DGRAM(IPV6_MULTICAST_HOPS, set_mcast_hops, get_mcast_hops),
     INT(IPV6_MULTICAST_LOOP, set_mcast_loop, get_mcast_loop),
+    FLAG(IPV6_MULTICAST_ALL, mcast_all6),
     DGRAM(IPV6_MULTICAST_IF, set_mcast_if, get_mcast_if),
     RAW(IPV6_JOIN_GROUP, join),
     RAW(IPV6_LEAVE_GROUP, leave),

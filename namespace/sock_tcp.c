@@ -213,6 +213,7 @@ static int send_some(struct gn_sock *sock, struct gn__xfer *io)
         err = send_slice(tcp, io, more);
     if (!err || err == -EAGAIN)
         note_room(tcp);
+    sock->routed |= !err;
     if (err == -ENOBUFS)
         sock->ns->stats.buffers_refused++;
     gn__sock_touch(sock);

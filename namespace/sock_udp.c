@@ -364,6 +364,7 @@ static void loop_back(struct gn_sock *sock, const struct plan *plan,
     struct gn__packet *copy;
 
     if (!plan->loop || plan->way.iface->loopback ||
+        gn__addr_is_loopback(&plan->way.source) || /* RFC 4291, 2.5.3 */
         !gn__iface_hears(plan->way.iface, &plan->to.addr))
         return;
     copy = gn__packet_clone(packet);

@@ -132,7 +132,9 @@ static bool wants_group(const struct gn_sock *sock,
 {
     if (!gn__addr_is_multicast(group))
         return true;
-    return sock->opt.mcast_all || gn__sock_in_group(sock, group, iface);
+    if (gn__addr_is_v4(group) ? sock->opt.mcast_all : sock->opt.mcast_all6)
+        return true;
+    return gn__sock_in_group(sock, group, iface);
 }
 
 /* To everybody who listens; each copy shares the payload. */

@@ -122,8 +122,7 @@ static int connect_to(struct gn_sock *sock, const struct sockaddr *addr,
         return err;
     if (gn__addr_is_any(&sock->local.addr)) {
         sock->local.addr = way.source;
-        sock->local.scope =
-            gn__addr_needs_scope(&way.source) ? way.iface->index : 0;
+        sock->local.scope = gn__sock_scope_of(sock, &way.source);
         gn__bind_narrow(sock, &way.source);
     }
     sock->remote = remote;

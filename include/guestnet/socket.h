@@ -26,12 +26,30 @@
  *                                |
  *                                +--(gn_namespace_kill, _close)--> -ECANCELED
  *
+ * Addresses are those of <netinet/in.h>: sin_port and sin6_port are in network
+ * byte order (htons()), and so are the addresses; sin6_scope_id is the number of
+ * an interface, in host order. A length that is short of the whole address is
+ * an error where one is given, and cuts it where one is returned.
+ *
  * Errors that every call can return, not repeated below:
  *   -EBADF      The socket is closed.
  *   -ECANCELED  Its namespace was killed or closed.
- *   -EFAULT     A pointer that is needed is NULL.
+ *   -EFAULT     A pointer that is needed is NULL. Where a length of 0 goes with
+ *               a pointer, it may be NULL.
  *   -ENOMEM, -ENOBUFS  Out of memory, or over a limit of the namespace; nothing
  *               has changed.
+ *
+ * "Routing's errors" are those of a destination that cannot be reached:
+ *   -ENETUNREACH    There is no route to it, also when the namespace has been
+ *                   detached, or the socket's address is none any more.
+ *   -EHOSTUNREACH   Somebody on the way said that nobody has it.
+ *   -ENETDOWN       The interface that the socket was bound to or connected
+ *                   over is gone; said once, then -ENETUNREACH.
+ *   -EAFNOSUPPORT   An IPv6 destination from an IPv4 address.
+ *   -EINVAL         A link-local destination without an interface, or the
+ *                   destination is beyond the own host and the source 127.0.0.0/8.
+ *
+ * Sockets of gn_namespace_system() return what the kernel returns.
  */
 #include <poll.h>
 #include <stdbool.h>
@@ -55,6 +73,7 @@ struct gn_sock;
 /**
  * Open a socket, socket(2).
  *
+ * @ns        Borrowed.
  * @family    AF_INET or AF_INET6 (dual stack unless IPV6_V6ONLY is set).
  * @type      SOCK_STREAM or SOCK_DGRAM; SOCK_NONBLOCK and SOCK_CLOEXEC may be
  *            or-ed to it, the latter means nothing here.
@@ -73,12 +92,22 @@ GN_API GN_WARN_UNUSED int gn_sock_open(struct gn_namespace *ns, int family,
                                        struct gn_sock **out);
 
 /**
- * Bind, bind(2). Ports below 1024 need no privilege.
+ * Bind, bind(2). Ports below 1024 need no privilege; port 0 picks one.
  *
- *   -EINVAL         Bound already, or the address is too short or too long.
+ * @addr  Copied. An address of the namespace, any, a group, or a broadcast
+ *        address of one of its interfaces; a link-local one with its scope.
+ * @len   Bytes in @addr.
+ *
+ *   -EINVAL         Bound already, the address is too short or too long, a
+ *                   link-local one has no scope, a stream is to be bound to a
+ *                   group of IPv6, or an IPv6 socket with IPV6_V6ONLY to IPv4.
  *   -EAFNOSUPPORT   Not of the socket's family.
- *   -EADDRNOTAVAIL  Not an address of the namespace.
+ *   -EADDRNOTAVAIL  Not an address of the namespace, or of the interface that
+ *                   its scope names.
+ *   -ENODEV         There is no such interface.
  *   -EADDRINUSE     Taken, or with port 0: no port is free.
+ *   or what the hook of a gateway said of a port that others are to reach
+ *   (gn_egress_listen rules), such as -EADDRINUSE or -EMFILE.
  */
 GN_API GN_WARN_UNUSED int gn_sock_bind(struct gn_sock *sock,
                                        const struct sockaddr *addr,
@@ -88,23 +117,38 @@ GN_API GN_WARN_UNUSED int gn_sock_bind(struct gn_sock *sock,
  * Accept connections from now on, listen(2). A backlog above 4096 counts as
  * that; a socket that is not bound gets a port.
  *
- *   -EINVAL      Connected.
+ * @backlog  Connections that may wait; below 0 is as many as may be.
+ *
+ *   -EINVAL      Connected, or connecting.
  *   -EOPNOTSUPP  Not a stream socket.
- *   -EADDRINUSE  Another socket listens on the port.
+ *   -EADDRINUSE  Another socket listens on the port, or none is free.
  */
 GN_API GN_WARN_UNUSED int gn_sock_listen(struct gn_sock *sock, int backlog);
 
 /**
- * Connect, connect(2). AF_UNSPEC dissolves an association.
+ * Connect, connect(2). AF_UNSPEC dissolves an association. Any address is the
+ * own host; a stream connects to no group and to no broadcast address.
+ *
+ * @addr  Copied.
+ * @len   Bytes in @addr.
  *
  *   -EINPROGRESS   Non-blocking: POLLOUT says when it is over, SO_ERROR how.
  *                  Also when SO_SNDTIMEO ran out.
  *   -EALREADY      One is under way.
  *   -EISCONN       Connected, or listening.
- *   -ECONNREFUSED, -ETIMEDOUT, -ENETUNREACH, -EHOSTUNREACH, -ECONNRESET
- *   -EADDRNOTAVAIL No port is free for this destination.
- *   -EACCES        A broadcast address without SO_BROADCAST.
- *   -EINVAL, -EAFNOSUPPORT  As gn_sock_bind().
+ *   -ECONNREFUSED  Nobody listens there.
+ *   -ETIMEDOUT     Nobody answered in TCP_SYNCNT tries, or TCP_USER_TIMEOUT.
+ *   -ECONNRESET    Reset while it was under way.
+ *   -ECONNABORTED  It ended, and the error was taken by SO_ERROR.
+ *   -EADDRNOTAVAIL No port is free for this destination, or the connection
+ *                  exists already.
+ *   -EAGAIN        Datagrams: no port is free.
+ *   -EACCES        A broadcast address without SO_BROADCAST, or the rules for
+ *                  what is outside deny it.
+ *   -EDEADLK       It would have to wait on the driving thread.
+ *   -EINVAL, -EAFNOSUPPORT  As gn_sock_bind(), or shut down while connecting.
+ *   and routing's errors. Outside, the hooks of the gateway answer (egress.h):
+ *   what they say, the kernel's errno by the ready ones, is returned.
  */
 GN_API GN_WARN_UNUSED int gn_sock_connect(struct gn_sock *sock,
                                           const struct sockaddr *addr,
@@ -115,7 +159,8 @@ GN_API GN_WARN_UNUSED int gn_sock_connect(struct gn_sock *sock,
  * been reset meanwhile is returned too; its first use says -ECONNRESET.
  *
  * @addr   Gets the peer's address, cut at *@len. May be NULL, with @len.
- * @len    In: room in @addr. Out: what the whole address takes.
+ *         A length of 0 wants none.
+ * @len    In: room in @addr, bytes. Out: what the whole address takes.
  * @flags  0, SOCK_NONBLOCK, SOCK_CLOEXEC.
  * @out    As gn_sock_open().
  *
@@ -123,6 +168,8 @@ GN_API GN_WARN_UNUSED int gn_sock_connect(struct gn_sock *sock,
  *   -EINVAL      Not listening, unknown flags, or a negative length.
  *   -EOPNOTSUPP  Not a stream socket.
  *   -EMFILE      As gn_sock_open(); the connection stays.
+ *   -ENETDOWN    The interface it was bound to is gone; said once.
+ *   -EDEADLK     It would have to wait on the driving thread.
  */
 GN_API GN_WARN_UNUSED int gn_sock_accept(struct gn_sock *sock,
                                          struct sockaddr *addr, socklen_t *len,
@@ -132,6 +179,10 @@ GN_API GN_WARN_UNUSED int gn_sock_accept(struct gn_sock *sock,
  * Send, send(2). @flags: MSG_DONTWAIT, MSG_MORE, MSG_NOSIGNAL (always so),
  * MSG_EOR, MSG_CONFIRM and MSG_DONTROUTE (no effect).
  *
+ * @data  Copied. NULL only with @len 0.
+ * @len   Bytes. 0 sends an empty datagram; of a stream it only asks whether it
+ *        could be sent.
+ *
  * Returns the bytes taken: of a stream perhaps fewer than given, when the
  * call does not block or the connection ends. A blocking call goes on until
  * all are.
@@ -140,13 +191,15 @@ GN_API GN_WARN_UNUSED int gn_sock_accept(struct gn_sock *sock,
  *   -EPIPE         Not connected, or shut down for sending.
  *   -ECONNRESET, -ETIMEDOUT, ...  Why the connection ended; said once.
  *   -EDESTADDRREQ  A datagram without destination.
- *   -EMSGSIZE      A datagram too long (65,507 bytes; 65,487 for IPv6), or
- *                  more than GN_IOV_MAX elements.
- *   -EINVAL        A length above SSIZE_MAX.
+ *   -EMSGSIZE      A datagram too long (65,507 bytes; 65,487 for IPv6; with
+ *                  IP_PMTUDISC_DO and its like the MTU of its way, or
+ *                  IPV6_MTU), or more than GN_IOV_MAX elements.
+ *   -EINVAL        A length above SSIZE_MAX, or port 0.
+ *   -EDEADLK       It would have to wait on the driving thread.
  *   -EACCES        A broadcast without SO_BROADCAST.
  *   -EOPNOTSUPP    MSG_OOB, MSG_FASTOPEN and other flags not there.
  *   -ECONNREFUSED  Datagrams: an earlier one met a closed port.
- *   and routing's errors, as gn_sock_connect().
+ *   and routing's errors; of a stream, what gn_sock_connect() would say.
  */
 GN_API ssize_t gn_sock_send(struct gn_sock *sock, const void *data, size_t len,
                             int flags);
@@ -154,15 +207,28 @@ GN_API ssize_t gn_sock_send(struct gn_sock *sock, const void *data, size_t len,
 GN_API ssize_t gn_sock_sendto(struct gn_sock *sock, const void *data,
                               size_t len, int flags,
                               const struct sockaddr *addr, socklen_t addr_len);
-/** The same from several buffers, with control messages IP_PKTINFO,
- *  IPV6_PKTINFO, IP_TTL, IP_TOS, IPV6_HOPLIMIT, IPV6_TCLASS for datagrams.
- *  -EINVAL: a malformed or unknown one. */
+/**
+ * The same from several buffers, with control messages IP_PKTINFO,
+ * IPV6_PKTINFO, IP_TTL, IP_TOS, IPV6_HOPLIMIT, IPV6_TCLASS for datagrams. A
+ * stream checks that they are well-formed, and ignores them.
+ *
+ * @msg  Borrowed. msg_name NULL, or msg_namelen 0: the peer. msg_iov may be NULL
+ *       with msg_iovlen 0, and iov_base with iov_len 0.
+ *
+ *   -EINVAL  A control message is malformed, unknown or out of range, or its
+ *            source is none of the namespace or of the interface it names.
+ *   -ENODEV  There is no such interface.
+ */
 GN_API ssize_t gn_sock_sendmsg(struct gn_sock *sock, const struct msghdr *msg,
                                int flags);
 
 /**
  * Receive, recv(2). @flags: MSG_DONTWAIT, MSG_PEEK, MSG_WAITALL, MSG_TRUNC (of
  * a stream: throw the bytes away; of a datagram: return its whole length).
+ *
+ * @data  Written to. NULL with @len 0, or when MSG_TRUNC discards; else -EFAULT,
+ *        if there is something: a stream keeps it, a datagram is lost.
+ * @len   Room, bytes. 0 takes nothing from a stream, and a whole datagram.
  *
  * Returns the bytes received; 0 at the end of a stream, and for an empty
  * datagram.
@@ -171,7 +237,9 @@ GN_API ssize_t gn_sock_sendmsg(struct gn_sock *sock, const struct msghdr *msg,
  *   -ENOTCONN      A stream that is not connected.
  *   -ECONNRESET, -ETIMEDOUT, ...  Why the connection ended; said once.
  *   -ECONNREFUSED  Datagrams: an earlier one met a closed port.
- *   -EMSGSIZE, -EINVAL  As gn_sock_send().
+ *   -ENETDOWN      The interface is gone that it was bound to or connected
+ *                  over; said once.
+ *   -EMSGSIZE, -EINVAL, -EDEADLK  As gn_sock_send().
  *   -EOPNOTSUPP    MSG_OOB.
  */
 GN_API ssize_t gn_sock_recv(struct gn_sock *sock, void *data, size_t len,
@@ -196,22 +264,46 @@ GN_API ssize_t gn_sock_recvmsg(struct gn_sock *sock, struct msghdr *msg,
  */
 GN_API int gn_sock_shutdown(struct gn_sock *sock, int how);
 
-/** The own address, getsockname(2). @len as gn_sock_accept(). */
+/** The own address, getsockname(2); port 0: it has none. @addr and @len as
+ *  gn_sock_accept(), but @len may not be NULL. -EINVAL: a negative length. */
 GN_API GN_WARN_UNUSED int gn_sock_name(struct gn_sock *sock,
                                        struct sockaddr *addr, socklen_t *len);
-/** The peer's, getpeername(2); -ENOTCONN. */
+/** The peer's, getpeername(2). -ENOTCONN: there is none; -EINVAL as
+ *  gn_sock_name(). */
 GN_API GN_WARN_UNUSED int gn_sock_peer(struct gn_sock *sock,
                                        struct sockaddr *addr, socklen_t *len);
 
 /**
  * Set an option, setsockopt(2): those of the table in docs/differences.md.
  *
- *   -ENOPROTOOPT  Unknown here.
- *   -EINVAL, -EDOM, ...  As Linux says for the option.
+ * @value  Copied. NULL only with @len 0.
+ * @len    Bytes in @value. An int may be longer; of IPPROTO_IP a byte will do.
+ *
+ *   -ENOPROTOOPT  Unknown here, or it can only be read.
+ *   -EINVAL       The value or its length is not one of the option's, or it
+ *                 comes too late (IPV6_V6ONLY).
+ *   -EDOM         SO_RCVTIMEO, SO_SNDTIMEO: tv_usec is out of range.
+ *   -EPERM        SO_PRIORITY above 6.
+ *   -ENOENT       TCP_CONGESTION: not "reno".
+ *   -ENODEV       There is no such interface.
+ *   -EADDRNOTAVAIL  IP_MULTICAST_IF: no interface; IP_DROP_MEMBERSHIP and its
+ *                 like: it is not in the group there.
+ *   -EADDRINUSE   It is in the group already.
+ *   -EPROTO       A stream joins no group.
  */
 GN_API int gn_sock_setopt(struct gn_sock *sock, int level, int name,
                           const void *value, socklen_t len);
-/** Read an option, getsockopt(2). @len: in the room, out what was written. */
+/**
+ * Read an option, getsockopt(2).
+ *
+ * @value  Gets it, cut at *@len. NULL only with *@len 0.
+ * @len    In: room, bytes. Out: what was written.
+ *
+ *   -ENOPROTOOPT  Unknown here, or it can only be set.
+ *   -EOPNOTSUPP   An IPv4 socket has no options of this level.
+ *   -EINVAL       A negative length.
+ *   -ENOTCONN     IP_MTU, IPV6_MTU: it keeps no way to a peer.
+ */
 GN_API int gn_sock_getopt(struct gn_sock *sock, int level, int name,
                           void *value, socklen_t *len);
 
@@ -266,6 +358,8 @@ struct gn_pollfd {
  * Returns how many have revents, 0 when the time ran out, or:
  *   -EINVAL   More than 65,536 elements.
  *   -EDEADLK  It would have to wait on the driving thread of a socket.
+ *   -EMFILE, -ENFILE  Sockets of several networks, or kernel descriptors beside
+ *             sockets, take descriptors of the call's own, and none is free.
  */
 GN_API int gn_sock_poll(struct gn_pollfd *fds, size_t n, int timeout_ms);
 

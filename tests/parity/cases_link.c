@@ -258,6 +258,18 @@ static const struct parity_case cases[] = {
          SENDTO(0, 5, THERE6, PORT_OF(3)), RECVMSG(3, 9, 0),
          SENDTO(0, 5, ALL_NODES6, PORT_OF(3)), RECVMSG(3, 9, 0)),
 
+    CASE("IPv6 hears the groups of IPv4 that it has joined alone",
+         OPEN_THERE(1, UDP6), OPEN_THERE(2, UDP6), BIND(1, ANY6, NO_PORT),
+         GET(1, IPPROTO_IP, IP_MULTICAST_ALL),
+         GET(1, IPPROTO_IPV6, IPV6_MULTICAST_ALL), JOIN4(2, 2),
+         SENDTO(2, 2, MAPPED_GROUP, PORT_OF(1)), RECVFROM(1, 9, 0),
+         SET(1, IPPROTO_IP, IP_MULTICAST_ALL, 1),
+         SENDTO(2, 3, MAPPED_GROUP, PORT_OF(1)), RECVFROM(1, 9, 0),
+         SET(1, IPPROTO_IP, IP_MULTICAST_ALL, 0), JOIN4(1, 2),
+         SENDTO(2, 4, MAPPED_GROUP, PORT_OF(1)), RECVFROM(1, 9, 0),
+         SET(1, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0),
+         SENDTO(2, 5, ALL_NODES6, PORT_OF(1)), RECVFROM(1, 9, 0)),
+
     /* how much at once */
     CASE("IP_MTU_DISCOVER and long datagrams", OPEN(0, UDP4),
          OPEN_THERE(3, UDP4), BIND(3, ANY4, NO_PORT),

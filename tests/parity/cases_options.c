@@ -312,7 +312,8 @@ static const struct parity_case cases[] = {
          TRY(0, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 255),
          TRY(0, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 256),
          TRY(0, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, -1), OPEN(1, TCP6),
-         SET(1, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 3)),
+         SET(1, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 3),
+         GET(1, IPPROTO_IPV6, IPV6_MULTICAST_HOPS)),
     CASE("IPV6_MULTICAST_LOOP", OPEN(0, UDP6),
          FLAG(0, IPPROTO_IPV6, IPV6_MULTICAST_LOOP)),
     CASE("IPV6_MULTICAST_IF", OPEN(0, UDP6),
@@ -321,7 +322,8 @@ static const struct parity_case cases[] = {
          TRY(0, IPPROTO_IPV6, IPV6_MULTICAST_IF, 77),
          TRY(0, IPPROTO_IPV6, IPV6_MULTICAST_IF, -1),
          TRY(0, IPPROTO_IPV6, IPV6_MULTICAST_IF, 0), OPEN(1, TCP6),
-         SET(1, IPPROTO_IPV6, IPV6_MULTICAST_IF, 1)),
+         SET(1, IPPROTO_IPV6, IPV6_MULTICAST_IF, 1),
+         GET(1, IPPROTO_IPV6, IPV6_MULTICAST_IF)),
 };
 
 const struct case_table cases_options = {cases,

@@ -104,7 +104,8 @@ static struct step make_bind(struct maker *maker)
 
     if (port == CLOSED)
         port = NO_PORT; /* Binding that one needs a privilege. */
-    if (maker->world->joined && host == LO && is_stream(maker, sock))
+    if (maker->world->joined && (host == LO || host == LO_OTHER) &&
+        is_stream(maker, sock))
         host = HERE; /* From ::1 to it would be a wanted difference. */
     return (struct step)BIND(sock, host, port);
 }
@@ -271,6 +272,8 @@ static const struct choice choices[] = {
     {IPPROTO_IPV6, IPV6_MULTICAST_HOPS, -2, 3, DATAGRAMS},
     {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, -1, 2, DATAGRAMS},
     {IPPROTO_IPV6, IPV6_MULTICAST_IF, -1, 3, DATAGRAMS},
+    {IPPROTO_IPV6, IPV6_MULTICAST_ALL, -1, 2, DATAGRAMS},
+    {IPPROTO_IP, IP_MULTICAST_ALL, -1, 2, DATAGRAMS},
 };
 
 static struct step make_option(struct maker *maker)
@@ -399,17 +402,29 @@ static void add(struct row *row, struct step step)
     row->steps[row->n++] = step;
 }
 
-/* Half of the rows begin with a connection, which chance seldom makes. */
+/* Half of the rows begin with a connection, which chance seldom makes; and half
+ * of those with an option of the listener's that is inherited, or is not. */
 static void make_connection(struct maker *maker, struct row *row)
 {
     enum host host = row->steps[0].place    ? THERE
                      : maker->world->joined ? HERE
                                             : LO;
 
+    const struct choice *choice = &choices[pick(maker, SIZE(choices))];
+    bool inherits = pick(maker, 2) > 0 && choice->kinds & STREAMS;
+
+    if (inherits)
+        add(row,
+            (struct step)SET(0, choice->level, choice->name, choice->most));
     add(row, (struct step)BIND(0, host, NO_PORT));
     add(row, (struct step)LISTEN(0, 3));
     add(row, (struct step)CONNECT(1, host, PORT_OF(0)));
+    /* What TCP_DEFER_ACCEPT waits for. */
+    if (inherits)
+        add(row, (struct step)SEND(1, 5));
     add(row, (struct step)ACCEPT(0, 2));
+    if (inherits)
+        add(row, (struct step)GET(2, choice->level, choice->name));
     maker->dialled |= 1u << 1 | 1u << 2;
 }
 
@@ -417,11 +432,17 @@ static void make_connection(struct maker *maker, struct row *row)
  * what is sent to many needs a listener to show. */
 static void make_listeners(struct maker *maker, struct row *row)
 {
-    unsigned i;
+    uint8_t i;
 
-    for (i = maker->n_streams; i < maker->n_socks; i++) {
-        add(row, (struct step)BIND((uint8_t)i, ANY, NO_PORT));
-        add(row, (struct step)SET((uint8_t)i, SOL_SOCKET, SO_BROADCAST, 1));
+    for (i = (uint8_t)maker->n_streams; i < maker->n_socks; i++) {
+        add(row, (struct step)BIND(i, ANY, NO_PORT));
+        add(row, (struct step)SET(i, SOL_SOCKET, SO_BROADCAST, 1));
+        if (pick(maker, 3) > 0)
+            continue;
+        add(row, (struct step)SET(i, IPPROTO_IP, IP_PKTINFO, 1));
+        add(row, (struct step)SET(i, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1));
+        add(row, (struct step)SENDTO(i, 5, LO, PORT_OF(i)));
+        add(row, (struct step)RECVMSG(i, 9, 0));
     }
 }
 
@@ -451,7 +472,7 @@ void row_make(struct gn_test_seed *seed, const struct world *world,
     maker.variant = row->variant;
     maker.n_socks = 2 + pick(&maker, 3);
     maker.n_streams = pick(&maker, maker.n_socks + 1);
-    maker.mixes = pick(&maker, 3) == 0;
+    maker.mixes = pick(&maker, 3) == 0 && !world->joined;
     for (i = 0; i < maker.n_socks; i++)
         add(row, make_open(&maker, (uint8_t)i));
     if (maker.n_streams >= 2 && maker.n_socks == 2 && pick(&maker, 4) > 0)

@@ -56,6 +56,14 @@ static void add_info(const struct side *side, struct gn_sock *sock,
                                                                       : "odd");
 }
 
+/* SET_LEN and GET_LEN with a length of -1 say 0. */
+static socklen_t length_of(const struct step *step)
+{
+    if (step->len < 0)
+        return 0;
+    return step->len ? (socklen_t)step->len : sizeof(int);
+}
+
 /* The MTU of lo is 65536 for IPv6, and 65535 here: docs/differences.md. */
 #define LO_MTU 65535
 
@@ -69,7 +77,7 @@ static void get(const struct side *side, const struct slot *slot,
                 const struct step *step, struct outcome *out)
 {
     uint8_t value[512];
-    socklen_t len = step->len ? (socklen_t)step->len : sizeof(int), i;
+    socklen_t len = length_of(step), i;
 
     memset(value, 0xee, sizeof(value));
     outcome_set(
@@ -108,14 +116,6 @@ static void get(const struct side *side, const struct slot *slot,
     }
     for (i = 0; i < len && i < 64; i++)
         outcome_add(out, " %02x", value[i]);
-}
-
-/* SET_LEN with a length of -1 says 0. */
-static socklen_t length_of(const struct step *step)
-{
-    if (step->len < 0)
-        return 0;
-    return step->len ? (socklen_t)step->len : sizeof(int);
 }
 
 /* Does it listen, and is there somebody to be accepted? */

@@ -204,9 +204,19 @@ static const struct {
     OPTION(IPPROTO_IPV6, IPV6_MULTICAST_IF),
     OPTION(IPPROTO_IPV6, IPV6_MULTICAST_HOPS),
     OPTION(IPPROTO_IPV6, IPV6_MULTICAST_LOOP),
+    OPTION(IPPROTO_IPV6, IPV6_MULTICAST_ALL),
     OPTION(IPPROTO_IPV6, IPV6_JOIN_GROUP),
     OPTION(IPPROTO_IPV6, IPV6_LEAVE_GROUP),
 };
+
+bool step_option(size_t i, int *level, int *name)
+{
+    if (i >= sizeof(options) / sizeof(options[0]))
+        return false;
+    *level = options[i].level;
+    *name = options[i].name;
+    return true;
+}
 
 static void format_option(const struct step *step, char *out, size_t cap)
 {
@@ -356,12 +366,28 @@ static void format_name(const struct step *step, const struct parts *parts,
                    step->len);
 }
 
+/* The value as bytes, which stand for a struct. */
+static void format_value(const struct step *step, const struct parts *parts,
+                         char *out, size_t cap)
+{
+    const uint8_t *value = step->value;
+    size_t at;
+    int i;
+
+    at = (size_t)snprintf(out, cap, "SET_VALUE(%d, %s, (uint8_t[]){",
+                          step->sock, parts->option);
+    for (i = 0; i < step->len && at < cap; i++)
+        at += (size_t)snprintf(out + at, cap - at, "%s%u", i ? "," : "",
+                               value[i]);
+    if (at < cap)
+        (void)snprintf(out + at, cap - at, "})");
+}
+
 static void format_set(const struct step *step, const struct parts *parts,
                        char *out, size_t cap)
 {
     if (step->value)
-        (void)snprintf(out, cap, "SET_VALUE(%d, %s, %d bytes)", step->sock,
-                       parts->option, step->len);
+        format_value(step, parts, out, cap);
     else if (step->len)
         (void)snprintf(out, cap, "SET_LEN(%d, %s, %d, %d)", step->sock,
                        parts->option, step->n, step->len);

@@ -313,6 +313,9 @@ bool step_is_neutral(const struct step *step);
 /** Does it take two hosts on a link? */
 bool step_needs_link(const struct step *step);
 
+/** The i-th of the options that have a name; false: there are no more. */
+bool step_option(size_t i, int *level, int *name);
+
 /** As the macro that makes it. */
 void step_format(const struct step *step, char *out, size_t cap);
 
