@@ -106,8 +106,9 @@ GN_API GN_WARN_UNUSED int gn_sock_open(struct gn_namespace *ns, int family,
  *                   its scope names.
  *   -ENODEV         There is no such interface.
  *   -EADDRINUSE     Taken, or with port 0: no port is free.
- *   or what the hook of a gateway said of a port that others are to reach
- *   (gn_egress_listen rules), such as -EADDRINUSE or -EMFILE.
+ *
+ * Hooks that show the port outside (egress.h) hear of it later, and change
+ * nothing of the result.
  */
 GN_API GN_WARN_UNUSED int gn_sock_bind(struct gn_sock *sock,
                                        const struct sockaddr *addr,

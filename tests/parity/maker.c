@@ -432,9 +432,11 @@ static void make_connection(struct maker *maker, struct row *row)
  * what is sent to many needs a listener to show. */
 static void make_listeners(struct maker *maker, struct row *row)
 {
-    uint8_t i;
+    unsigned which;
 
-    for (i = (uint8_t)maker->n_streams; i < maker->n_socks; i++) {
+    for (which = maker->n_streams; which < maker->n_socks; which++) {
+        uint8_t i = (uint8_t)which;
+
         add(row, (struct step)BIND(i, ANY, NO_PORT));
         add(row, (struct step)SET(i, SOL_SOCKET, SO_BROADCAST, 1));
         if (pick(maker, 3) > 0)
