@@ -180,6 +180,10 @@ void gn__ns_icmp_error(struct gn_namespace *ns, const struct gn__packet *cause,
     struct gn__packet *error;
     struct gn__addr from;
 
+    /* From an address of the link an error stays there: ::1 is not. */
+    if (cause->ip.version == 6 && gn__addr_is_linklocal(&cause->ip.dst) &&
+        gn__addr_is_loopback(&cause->ip.src))
+        return;
     if (!error_source(ns, cause, &from))
         return;
     error = gn__icmp_error(cause->pool, cause, &from, kind, mtu);

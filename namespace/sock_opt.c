@@ -65,10 +65,9 @@ void gn__option_put(const void *from, size_t size, void *value, socklen_t *len)
 
 int gn__option_mtu(struct gn_sock *sock, int *value)
 {
-    struct gn__addr source = gn__source_to(sock, &sock->remote.addr);
     struct gn__way way;
 
-    if (!sock->routed || gn__ns_route(sock->ns, &sock->remote.addr, &source,
+    if (!sock->routed || gn__ns_route(sock->ns, &sock->remote.addr, NULL,
                                       sock->remote.scope, &way))
         return -ENOTCONN;
     *value = (int)way.mtu;

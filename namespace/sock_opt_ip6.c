@@ -55,6 +55,8 @@ static int set_tclass(struct gn_sock *sock, int value)
         value = 0;
     if (sock->type == SOCK_STREAM) /* TCP keeps two bits, RFC 3168. */
         value = (value & ~3) | (sock->opt.tclass6 & 3);
+    if (sock->opt.tclass6 != (uint8_t)value)
+        sock->routed = false; /* Until it sends: routes depend on it. */
     sock->opt.tclass6 = (uint8_t)value;
     return 0;
 }

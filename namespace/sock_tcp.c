@@ -311,6 +311,7 @@ static int shut(struct gn_sock *sock, unsigned how)
     case GN__TCP_CLOSE_WAIT:
         if (send && gn__tcp_shutdown(tcp->conn))
             return -ENOBUFS;
+        sock->routed |= send;
         break;
     default:
         break;

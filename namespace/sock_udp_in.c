@@ -192,15 +192,15 @@ static bool is_for_many(struct gn_namespace *ns, const struct gn__addr *dst)
     return gn__addr_is_v4(dst) && !gn__ns_is_local(ns, dst);
 }
 
-/* What is sent to an own address of IPv6 comes by lo, but has arrived where the
- * address is: ip6_rcv_core(). */
+/* What is sent to an own address comes by lo, but has arrived where the address
+ * is: inet_iif(), ip6_rcv_core(). */
 static struct gn__iface *heard_on(struct gn_namespace *ns,
                                   struct gn__iface *iface,
                                   const struct gn__addr *dst)
 {
     struct gn__iface *own = NULL;
 
-    if (iface->loopback && !gn__addr_is_v4(dst))
+    if (iface->loopback)
         own = gn__ns_iface_of(ns, dst);
     return own ? own : iface;
 }

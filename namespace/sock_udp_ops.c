@@ -57,6 +57,7 @@ static int disconnect(struct gn__udp_sock *udp)
 
     udp->connected = false;
     sock->routed = false;
+    sock->bound_if = 0;
     sock->remote = (struct gn__endpoint){.addr = gn__addr_any(sock->family)};
     if (!sock->addr_locked) {
         sock->local.addr = gn__addr_any(sock->family);
