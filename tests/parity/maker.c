@@ -84,7 +84,11 @@ static enum host any_host(struct maker *maker, uint8_t sock)
         return host_of(maker, mixed, SIZE(mixed));
     if (maker->world->joined && pick(maker, 3) > 0)
         return link_host(maker);
-    return neutral[pick(maker, mixes ? n - 1 : n)];
+    /* The last is AF_UNSPEC. */
+    if (mixes || (maker->world->joined && maker->variant != V4 &&
+                  !is_stream(maker, sock)))
+        n--;
+    return neutral[pick(maker, n)];
 }
 
 static int any_port(struct maker *maker)
