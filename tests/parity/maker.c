@@ -43,20 +43,21 @@ static struct step make_open(struct maker *maker, uint8_t sock)
 
 /* ---- addresses ---- */
 
-static enum host host_of(struct maker *maker, const enum host *of, size_t n)
+/* An enum host, as a step has it. */
+static uint8_t host_of(struct maker *maker, const uint8_t *of, size_t n)
 {
     return of[pick(maker, (unsigned)n)];
 }
 
 /* Those of a link. */
-static enum host link_host(struct maker *maker)
+static uint8_t link_host(struct maker *maker)
 {
-    static const enum host any[] = {HERE, HERE, THERE, THERE, EVERYBODY, GROUP};
-    static const enum host of4[] = {SUBNET4, BROADCAST4, LO_SUBNET4, ALL_HOSTS4,
-                                    FOREIGN4};
-    static const enum host of6[] = {LINK_HERE6,  LINK_THERE6, LINK_THERE6_BARE,
-                                    LINK_GROUP6, ALL_NODES6,  ALL_NODES6_BARE,
-                                    FOREIGN6};
+    static const uint8_t any[] = {HERE, HERE, THERE, THERE, EVERYBODY, GROUP};
+    static const uint8_t of4[] = {SUBNET4, BROADCAST4, LO_SUBNET4, ALL_HOSTS4,
+                                  FOREIGN4};
+    static const uint8_t of6[] = {LINK_HERE6,  LINK_THERE6, LINK_THERE6_BARE,
+                                  LINK_GROUP6, ALL_NODES6,  ALL_NODES6_BARE,
+                                  FOREIGN6};
 
     if (pick(maker, 3) > 0)
         return host_of(maker, any, SIZE(any));
@@ -72,11 +73,10 @@ static enum host link_host(struct maker *maker)
 
 /* Of the row's version; datagrams may mix them. (Linux' streams do not get over
  * connecting to the other version, and its datagrams not over AF_UNSPEC.) */
-static enum host any_host(struct maker *maker, uint8_t sock)
+static uint8_t any_host(struct maker *maker, uint8_t sock)
 {
-    static const enum host neutral[] = {LO,       LO,     LO,    LO,
-                                        LO_OTHER, SHORT4, UNSPEC};
-    static const enum host mixed[] = {ANY, LO6, MAPPED_ANY, MAPPED_LO};
+    static const uint8_t neutral[] = {LO, LO, LO, LO, LO_OTHER, SHORT4, UNSPEC};
+    static const uint8_t mixed[] = {ANY, LO6, MAPPED_ANY, MAPPED_LO};
     bool mixes = maker->mixes && !is_stream(maker, sock);
     unsigned n = SIZE(neutral);
 
@@ -104,7 +104,7 @@ static struct step make_bind(struct maker *maker)
 {
     int port = pick(maker, 3) == 0 ? any_port(maker) : NO_PORT;
     uint8_t sock = any_sock(maker);
-    enum host host = pick(maker, 4) == 0 ? ANY : any_host(maker, sock);
+    uint8_t host = pick(maker, 4) == 0 ? ANY : any_host(maker, sock);
 
     if (port == CLOSED)
         port = NO_PORT; /* Binding that one needs a privilege. */
@@ -169,12 +169,12 @@ static struct step make_reopen(struct maker *maker)
 /* ---- payload ---- */
 
 /* Those that say something wrong, or of the link, are rarer. */
-static enum control any_control(struct maker *maker)
+static uint8_t any_control(struct maker *maker)
 {
     unsigned control = pick(maker, pick(maker, 3) ? N_CONTROLS : 1);
 
     /* Over lo from an address elsewhere: Linux looks on, IPv6 has no way. */
-    return control == WITH_PKTINFO6_LO ? WITH_PKTINFO6 : (enum control)control;
+    return (uint8_t)(control == WITH_PKTINFO6_LO ? WITH_PKTINFO6 : control);
 }
 
 static int any_length(struct maker *maker)
@@ -188,7 +188,7 @@ static int any_length(struct maker *maker)
 static struct step make_send(struct maker *maker)
 {
     uint8_t sock = any_sock(maker);
-    enum host host = any_host(maker, sock);
+    uint8_t host = any_host(maker, sock);
     int n = any_length(maker);
 
     if (host == UNSPEC && maker->variant == V4_IN_V6)
@@ -417,9 +417,9 @@ static void add(struct row *row, struct step step)
  * of those with an option of the listener's that is inherited, or is not. */
 static void make_connection(struct maker *maker, struct row *row)
 {
-    enum host host = row->steps[0].place    ? THERE
-                     : maker->world->joined ? HERE
-                                            : LO;
+    uint8_t host = row->steps[0].place    ? THERE
+                   : maker->world->joined ? HERE
+                                          : LO;
 
     const struct choice *choice = &choices[pick(maker, SIZE(choices))];
     bool inherits = pick(maker, 2) > 0 && choice->kinds & STREAMS;
