@@ -354,7 +354,7 @@ static void addresses_that_are_not_ours_are_refused(void **state)
         {"10.77.0.3:9", -EADDRNOTAVAIL, 0, 0},
         {"10.78.0.1:9", -EADDRNOTAVAIL, -ENETUNREACH, -ENETUNREACH},
         {"8.8.8.8:9", -EADDRNOTAVAIL, -ENETUNREACH, -ENETUNREACH},
-        {"10.77.255.255:9", -EADDRNOTAVAIL, -EACCES, -EACCES},
+        {"10.77.255.255:9", 0, -EACCES, -EACCES},
         {"255.255.255.255:9", 0, -EACCES, -EACCES},
         {"10.77.1.1:0", 0, 0, -EINVAL},
     };
@@ -428,6 +428,21 @@ static void expect_both(struct gn_sock *sock, const struct iovec *iov, size_t n,
     assert_int_equal(gn_sock_recvmsg(sock, &msg, 0), err);
 }
 
+/* Without a buffer nothing is sent; to receive, as on Linux, there has to be
+ * something that would be written there. */
+static void expect_no_buffer(struct gn_sock *sock, const struct iovec *none)
+{
+    struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)none,
+                         .msg_iovlen = 1};
+    char byte;
+
+    assert_int_equal(gn_sock_sendmsg(sock, &msg, 0), -EFAULT);
+    assert_int_equal(gn_sock_recvmsg(sock, &msg, 0),
+                     gn_sock_recv(sock, &byte, 1, 0));
+    assert_int_equal(gn_sock_recv(sock, NULL, 1, 0),
+                     gn_sock_recv(sock, &byte, 1, 0));
+}
+
 static void absurd_buffers_are_refused(void **state)
 {
     static struct iovec many[GN_IOV_MAX + 1];
@@ -445,14 +460,13 @@ static void absurd_buffers_are_refused(void **state)
         expect_both(sock, NULL, 1, -EFAULT);
         expect_both(sock, many, GN_IOV_MAX + 1, -EMSGSIZE);
         expect_both(sock, many, SIZE_MAX, -EMSGSIZE);
-        expect_both(sock, &one, 1, -EFAULT);
+        expect_no_buffer(sock, &one);
         one = (struct iovec){&byte, (size_t)SSIZE_MAX + 1};
         expect_both(sock, &one, 1, -EINVAL);
         one = (struct iovec){&byte, SIZE_MAX};
         expect_both(sock, &one, 1, -EINVAL);
         one = (struct iovec){.iov_len = 1};
         assert_int_equal(gn_sock_send(sock, NULL, 1, 0), -EFAULT);
-        assert_int_equal(gn_sock_recv(sock, NULL, 1, 0), -EFAULT);
         assert_int_equal(gn_sock_send(sock, &byte, SIZE_MAX, 0), -EINVAL);
         assert_int_equal(gn_sock_recv(sock, &byte, SIZE_MAX, 0), -EINVAL);
     }
