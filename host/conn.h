@@ -74,6 +74,7 @@ struct gn_conn {
     bool eof;         /* the end was told */
     bool due;         /* more than callbacks are to do in the turn */
     bool handed_over; /* the socket, to a relay */
+    bool told;        /* to the server of a listening descriptor */
     bool above;       /* the mark, and the caller was told */
     short watched;    /* dgram: what the socket is watched for */
     int error;        /* what ended it */

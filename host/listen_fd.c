@@ -62,6 +62,20 @@ struct fd_client {
 
 /* ---- one client ---- */
 
+/* Our end of a TCP connection has a port before it is connected, for the
+ * callback. */
+static int client_take_port(int fd, struct fd_client *client)
+{
+    struct sockaddr_in *in = &client->seen.in;
+    socklen_t len = sizeof(*in);
+
+    in->sin_family = AF_INET;
+    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(fd, &client->seen.any, len))
+        return errno == EADDRINUSE ? -EAGAIN : -errno; /* None is free. */
+    return getsockname(fd, &client->seen.any, &len) ? -errno : 0;
+}
+
 /* Name our end of a Unix connection after the client. */
 static int client_name_end(const struct fd_server *server, int fd,
                            struct fd_client *client)
@@ -69,44 +83,13 @@ static int client_name_end(const struct fd_server *server, int fd,
     char text[GN__ADDR_TEXT];
     struct sockaddr_un *un = &client->seen.un;
 
+    if (!server->dir[0])
+        return server->accepted ? client_take_port(fd, client) : 0;
     un->sun_family = AF_UNIX;
     (void)snprintf(un->sun_path, sizeof(un->sun_path), "%s/%s", server->dir,
                    gn__endpoint_format(&client->peer, text, sizeof(text)));
     (void)unlink(un->sun_path); /* Of an attempt that had to wait. */
     return bind(fd, &client->seen.any, sizeof(*un)) ? -errno : 0;
-}
-
-static int client_connect(const struct fd_server *server, int fd,
-                          struct fd_client *client)
-{
-    socklen_t len = sizeof(client->seen.in);
-
-    if (connect(fd, &server->at.any, server->at_len) && errno != EINPROGRESS)
-        return -errno;
-    if (server->dir[0])
-        return 0;
-    return getsockname(fd, &client->seen.any, &len) ? -errno : 0;
-}
-
-/* A connection to the server; -EAGAIN: it may be there later. */
-static int client_open_end(const struct fd_server *server,
-                           struct fd_client *client)
-{
-    int err = 0, fd = socket(server->at.any.sa_family,
-                             SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return errno == EMFILE || errno == ENFILE ? -EAGAIN : -errno;
-    if (server->dir[0])
-        err = client_name_end(server, fd, client);
-    if (!err)
-        err = client_connect(server, fd, client);
-    if (server->dir[0])
-        (void)unlink(client->seen.un.sun_path); /* The name goes on. */
-    if (!err)
-        return fd;
-    close(fd);
-    return err;
 }
 
 /* PROXY protocol version 1: a line in front of all else, which the buffer of a
@@ -141,39 +124,73 @@ static int client_read(struct gn_conn *conn, struct fd_client *out)
     return err;
 }
 
-static void client_tell(const struct fd_server *server,
+/* Once, although a full backlog lets it be tried again: over a Unix socket it
+ * is seen as the same each time. */
+static void client_tell(const struct fd_server *server, struct gn_conn *conn,
                         const struct fd_client *client)
 {
     struct sockaddr_storage ss;
 
-    if (!server->accepted)
+    if (!server->accepted || (conn->told && server->dir[0]))
         return;
+    conn->told = true;
     (void)gn__endpoint_to_sockaddr(&client->peer, AF_UNSPEC,
                                    (struct sockaddr *)&ss, sizeof(ss));
     server->accepted((struct sockaddr *)&ss, &client->seen.any, server->arg);
 }
 
-/* A server that is gone, or a client that is, gives a reset. */
+static int client_connect(const struct fd_server *server, int fd,
+                          struct gn_conn *conn, struct fd_client *client)
+{
+    int err = client_name_end(server, fd, client);
+
+    if (!err) {
+        client_tell(server, conn, client);
+        if (connect(fd, &server->at.any, server->at_len) &&
+            errno != EINPROGRESS)
+            err = -errno;
+    }
+    if (server->dir[0])
+        (void)unlink(client->seen.un.sun_path); /* The name goes on. */
+    return err;
+}
+
+/* A connection to the server; -EAGAIN: it may be there later. */
+static int client_open_end(const struct fd_server *server, struct gn_conn *conn,
+                           struct fd_client *client)
+{
+    int err, fd = socket(server->at.any.sa_family,
+                         SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return errno == EMFILE || errno == ENFILE ? -EAGAIN : -errno;
+    err = client_connect(server, fd, conn, client);
+    if (!err)
+        return fd;
+    close(fd);
+    return err;
+}
+
+/* A server that is gone, or a client that is, gives a reset. The callback may
+ * close the listener, and @arg with it. */
 static int server_take(void *arg, struct gn_conn *conn)
 {
-    const struct fd_server *server = arg;
+    const struct fd_server server = *(const struct fd_server *)arg;
     struct fd_client client = {.seen = {.un = {.sun_path = ""}}};
     int err = client_read(conn, &client), fd = -1;
 
     if (!err)
-        fd = client_open_end(server, &client);
+        fd = client_open_end(&server, conn, &client);
     if (fd == -EAGAIN)
         return fd;
     if (!err && fd < 0)
         err = fd;
-    if (!err && server->proxy)
+    if (!err && server.proxy)
         err = client_announce(fd, &client);
-    if (!err) {
-        client_tell(server, &client);
+    if (!err)
         err = gn__conn_give(conn, fd);
-    } else if (fd >= 0) {
+    else if (fd >= 0)
         close(fd);
-    }
     if (err)
         (void)gn_conn_reset(conn, NULL, NULL);
     return 0;

@@ -249,7 +249,8 @@ GN_API int gn_listener_close(struct gn_listener *listener, gn_close_cb callback,
 
 /**
  * A guest has connected to a listener of gn_listen_fd(), just before the server
- * can accept it. On the driving thread; must not block.
+ * can accept it. Once for each client, also for one that is then reset because
+ * the server has closed its descriptor. On the driving thread; must not block.
  *
  * @client  The guest's address. Borrowed for the call.
  * @seen    What getpeername(2) of the server's accepted socket gives: AF_UNIX

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,6 +33,8 @@ struct fixture {
     int fd;
     char path[128], why[160];
     struct sockaddr_storage told, seen;
+    _Atomic unsigned n_told;
+    _Atomic bool late; /* told of who could be accepted already */
 };
 
 static int setup(void **state)
@@ -65,9 +68,22 @@ static void note(const struct sockaddr *client, const struct sockaddr *seen,
                  void *arg)
 {
     struct fixture *f = arg;
+    struct pollfd server = {.fd = f->fd, .events = POLLIN};
 
+    if (!f->n_told && poll(&server, 1, 0))
+        f->late = true;
     memcpy(&f->told, client, sizeof(struct sockaddr_in));
     memcpy(&f->seen, seen, sizeof(struct sockaddr_in));
+    f->n_told++;
+}
+
+static void note_and_close(const struct sockaddr *client,
+                           const struct sockaddr *seen, void *arg)
+{
+    struct fixture *f = arg;
+
+    note(client, seen, arg);
+    assert_int_equal(gn_listener_close(f->listener, NULL, NULL), 0);
 }
 
 static int try_listen(struct fixture *f, struct gn_listen_fd_options *options)
@@ -124,6 +140,8 @@ static void a_server_accepts_guests(void **state)
     listen_web(f, (struct gn_listen_fd_options){.accepted = note, .arg = f});
     sock = dial_web(f);
     fd = accept_fd(f);
+    assert_int_equal(f->n_told, 1);
+    assert_false(f->late);
     assert_int_equal(getpeername(fd, (struct sockaddr *)&peer, &len), 0);
     assert_string_equal(strrchr(peer.sun_path, '/') + 1, name_of(sock));
     assert_int_equal(
@@ -200,6 +218,8 @@ static void a_tcp_socket_tells_its_clients_by_callback(void **state)
     assert_int_equal(strncmp(f->path, "127.0.0.1:", 10), 0);
     sock = dial_web(f);
     fd = accept_fd(f);
+    assert_int_equal(f->n_told, 1);
+    assert_false(f->late);
     assert_int_equal(getpeername(fd, (struct sockaddr *)&peer, &len), 0);
     assert_memory_equal(&peer, &f->seen, 8); /* Family, port, address. */
     assert_int_equal(send_text(sock, "hello"), 5);
@@ -215,7 +235,8 @@ static void clients_of_a_full_backlog_wait(void **state)
     size_t i;
     int fd;
 
-    listen_web(f, (struct gn_listen_fd_options){.backlog = 1});
+    listen_web(f, (struct gn_listen_fd_options){
+                      .backlog = 1, .accepted = note, .arg = f});
     for (i = 0; i < 8; i++)
         socks[i] = dial_web(f);
     for (i = 0; i < 8; i++) {
@@ -227,6 +248,25 @@ static void clients_of_a_full_backlog_wait(void **state)
         expect_text(socks[i], "x");
         drop(socks[i]);
     }
+    assert_int_equal(f->n_told, 8); /* Not at each attempt. */
+}
+
+static void a_callback_may_close_the_listener(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+    char byte;
+    int err;
+
+    listen_web(
+        f, (struct gn_listen_fd_options){.accepted = note_and_close, .arg = f});
+    err = gn_sock_dial(f->client, "tcp", "web:80", 30000, NULL, 0, &sock);
+    if (!err) {
+        err = (int)gn_sock_recv(sock, &byte, 1, 0);
+        drop(sock);
+    }
+    assert_int_equal(err, -ECONNRESET);
+    assert_int_equal(f->n_told, 1);
 }
 
 static void without_a_server_clients_are_reset(void **state)
@@ -385,6 +425,7 @@ int main(void)
         CASE(a_proxy_line_says_who_it_is),
         CASE(a_tcp_socket_tells_its_clients_by_callback),
         CASE(clients_of_a_full_backlog_wait),
+        CASE(a_callback_may_close_the_listener),
         CASE(without_a_server_clients_are_reset),
         CASE(refusals_say_why),
         CASE(a_clock_has_no_descriptors),
