@@ -321,7 +321,7 @@ void gn_sim_fail(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format ? format : "", args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     if (!clock) {
         (void)fprintf(stderr, "gn_sim_fail: %s\n", text);

@@ -150,7 +150,8 @@ GN_API void gn_sim_log(const char *format, ...)
 /**
  * The run is wrong: it ends with GN_SIM_FAILED and this text. The task that
  * calls does not go on, and nothing on its stack is undone. Elsewhere than in a
- * task under a clock it writes the text to standard error and aborts.
+ * task under a clock it writes the text to standard error and aborts. @format is
+ * not NULL.
  */
 GN_API void gn_sim_fail(const char *format, ...)
     __attribute__((noreturn, format(printf, 1, 2)));

@@ -26,7 +26,7 @@ static struct world world;
 static unsigned option_compare(int level, int name, enum kind kind,
                                enum variant variant)
 {
-    struct step steps[2 * N_LENGTHS + 2] = {OPEN(0, kind)};
+    struct step steps[2 * N_LENGTHS + 2] = {OPEN(0, (uint8_t)kind)};
     struct difference difference;
     size_t i;
 
