@@ -17,11 +17,12 @@
 #ifdef GN__WRAP
 #define GN__COUNT_FROM(type) \
     ((type)(sizeof(type) < 8 ? UINT64_MAX - 1 : UINT32_MAX - 1))
-/** What is drawn at random, in 32 bits: within a few segments of the wrap. */
-#define GN__DRAWN(number) ((number) | ~UINT32_C(0x3fff))
+/** Bits that what is drawn at random in 32 bits has set: it is within a few
+ *  segments of the wrap. */
+#define GN__DRAWN_BITS (~UINT32_C(0x3fff))
 #else
 #define GN__COUNT_FROM(type) ((type)0)
-#define GN__DRAWN(number)    (number)
+#define GN__DRAWN_BITS       UINT32_C(0)
 #endif
 
 #endif /* BASE_COUNTER_H */

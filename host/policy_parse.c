@@ -225,7 +225,7 @@ static bool split_port(const char *word, char host[WORD_MAX], uint32_t *port)
 
 static bool is_address_or_prefix(const char *text)
 {
-    struct gn__prefix prefix;
+    struct gn__prefix prefix = {.len = 0};
 
     return !gn__addr_parse(text, &prefix.addr) ||
            !gn__prefix_parse(text, &prefix, NULL, 0);

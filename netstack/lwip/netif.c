@@ -77,7 +77,7 @@ u32_t gn__lwip_isn(const ip_addr_t *local, u16_t local_port,
         (uint32_t)gn__siphash24(stack->isn_key, &tuple, sizeof(tuple));
 
     isn += (uint32_t)(stack->net->now / ISN_TICK_NS);
-    isn = GN__DRAWN(isn);
+    isn |= GN__DRAWN_BITS;
     if (floor_now[1] && TCP_SEQ_LT(isn, (uint32_t)floor_now[0]))
         isn = (uint32_t)floor_now[0];
     return isn;

@@ -13,6 +13,7 @@
  * callbacks.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -215,10 +216,12 @@ static void empty_cache(struct gn__ares_session *session)
 {
     static const char nobody[] = ",224.0.0.0:9"; /* a group, and reserved */
     char *servers = list_servers(&session->ares->settings);
-    char *more = servers ? malloc(strlen(servers) + sizeof(nobody)) : NULL;
+    size_t cap = servers ? strlen(servers) + sizeof(nobody) : 0;
+    char *more = servers ? malloc(cap) : NULL;
 
     if (more) {
-        strcpy(stpcpy(more, servers), *servers ? nobody : nobody + 1);
+        (void)snprintf(more, cap, "%s%s", servers,
+                       *servers ? nobody : nobody + 1);
         (void)ares_set_servers_ports_csv(session->channel, more);
         (void)ares_set_servers_ports_csv(session->channel, servers);
         session->cached = 0;

@@ -17,6 +17,7 @@
  * waits for is put anew (query.c). A guest can bring that about only by being
  * the one that has most, and that no faster than others ask.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -62,6 +63,7 @@ static void leave_guest(struct gn__ares_lookup *lookup)
 {
     struct gn__ares_guest *guest = lookup->guest;
 
+    assert(guest);
     gn__list_del(&lookup->of_guest);
     lookup->session->n_pending--;
     lookup->guest = NULL;

@@ -31,7 +31,8 @@ static void run(struct gn__notice *task)
 {
     struct job *job = gn__container_of(task, struct job, task);
 
-    strcat(job->f->order, job->name);
+    strncat(job->f->order, job->name,
+            sizeof(job->f->order) - strlen(job->f->order) - 1);
 }
 
 static void job_init(struct fixture *f, struct job *job, char a, unsigned n)

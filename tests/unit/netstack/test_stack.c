@@ -204,7 +204,7 @@ static uint32_t isn_of(struct wire *wire, uint16_t port)
 }
 
 /* What of a number is drawn: all of it, but where numbers start at a wrap. */
-#define ISN_BITS (~GN__DRAWN(UINT32_C(0)))
+#define ISN_BITS (~GN__DRAWN_BITS)
 
 /* RFC 6528: per tuple a clock of 4 us, between tuples no relation. */
 static void initial_sequence_numbers_follow_rfc_6528(void **state)
