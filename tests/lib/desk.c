@@ -5,7 +5,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -76,6 +79,29 @@ static void finish(struct gn__io *io)
     (void)io;
 }
 
+static void stay_on_this_processor(void)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET((size_t)sched_getcpu(), &set);
+    assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+static int open_marker(void)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(addr);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&addr, len), 0);
+    return fd;
+}
+
 void gn_test_desk_init(struct gn_test_desk *desk, struct gn_clock *clock,
                        const struct gn_allocator *alloc)
 {
@@ -95,6 +121,8 @@ void gn_test_desk_init(struct gn_test_desk *desk, struct gn_clock *clock,
     desk->refuse = 0;
     desk->epoll = epoll_create1(EPOLL_CLOEXEC);
     assert_true(desk->epoll >= 0);
+    stay_on_this_processor();
+    desk->marker = open_marker();
     gn__mem_init(&desk->mem, alloc);
     gn__io_init(&desk->io, &ops, &desk->mem);
 }
@@ -103,6 +131,17 @@ void gn_test_desk_done(struct gn_test_desk *desk)
 {
     assert_int_equal(desk->n_held, 0);
     close(desk->epoll);
+    close(desk->marker);
+}
+
+/* The loopback of a processor is a queue, and threads of a test that is on one
+ * processor have one: what stands in it before the marker has come with it. */
+void gn_test_desk_await_loopback(struct gn_test_desk *desk)
+{
+    char byte = 0;
+
+    assert_int_equal(send(desk->marker, &byte, 1, 0), 1);
+    assert_int_equal(recv(desk->marker, &byte, 1, 0), 1);
 }
 
 /* One event at a time: what it does may end what the next one is about. */
@@ -110,6 +149,7 @@ void gn_test_desk_turn(struct gn_test_desk *desk)
 {
     struct epoll_event event;
 
+    gn_test_desk_await_loopback(desk);
     if (epoll_wait(desk->epoll, &event, 1, 0) == 1) {
         struct gn__io_watch *watch = event.data.ptr;
 

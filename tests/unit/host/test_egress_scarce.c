@@ -150,8 +150,10 @@ static void destroy(struct world *w)
         drop(w->server);
     gn_network_close(w->net, NULL, NULL);
     gn_egress_close(w->egress);
-    if (w->net)
+    if (w->net) {
+        gn_test_desk_await_loopback(&w->desk);
         gn_test_desk_done(&w->desk);
+    }
     gn_clock_close(w->clock);
     if (w->fd >= 0)
         close(w->fd);
