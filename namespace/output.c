@@ -72,7 +72,7 @@ static void send_cut(struct gn_namespace *ns, struct sending *sending,
 {
     bool whole_only =
         packet->ip.version == 4 ? packet->ip.dont_fragment : packet->forwarded;
-    uint32_t id = packet->ip.version == 4 ? ++ns->ip_id : gn__rng_u32(&ns->rng);
+    uint32_t id = packet->ip.version == 4 ? ns->ip_id++ : gn__rng_u32(&ns->rng);
     int err = -EMSGSIZE;
 
     if (!whole_only)

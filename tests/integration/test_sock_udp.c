@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/rawport.h"
 #include "tests/lib/socks.h"
 
 static struct gn_sock *bound(struct gn_namespace *ns, const char *address)
@@ -476,6 +477,42 @@ static void own_loopback_carries_them(void **state)
     drop(b);
 }
 
+/* RFC 791 2.3: the identification of the datagram that has come, maybe in
+ * pieces. */
+static unsigned take_id(struct gn_rawport *raw)
+{
+    static uint8_t packet[65536];
+    unsigned id = 0;
+
+    assert_true(gn_rawport_waiting(raw) > 0);
+    while (gn_rawport_recv(raw, packet, sizeof(packet)) > 0)
+        id = (unsigned)packet[4] << 8 | packet[5];
+    return id;
+}
+
+static void each_datagram_has_an_id_of_its_own(void **state)
+{
+    static const char *const at[] = {"10.77.0.9", NULL};
+    static const char bytes[3 * GN_MTU_DEFAULT];
+    struct socks *f = *state;
+    struct gn_rawport *raw = gn_rawport_open(f->net, at, 0);
+    struct gn_sock *a = open4(f->a, SOCK_DGRAM);
+    unsigned ids[4], i, k;
+
+    assert_int_equal(connect_to(a, "10.77.0.9:7"), 0);
+    for (i = 0; i < 4; i++) {
+        size_t len = i % 2 ? 1000 : sizeof(bytes); /* In pieces, and whole. */
+
+        assert_int_equal(gn_sock_send(a, bytes, len, 0), len);
+        pass_ms(f, 1);
+        ids[i] = take_id(raw);
+        for (k = 0; k < i; k++)
+            assert_int_not_equal(ids[k], ids[i]);
+    }
+    drop(a);
+    gn_rawport_close(raw);
+}
+
 #define CASE(name) \
     cmocka_unit_test_setup_teardown(name, socks_setup, socks_teardown)
 
@@ -501,6 +538,7 @@ int main(void)
         CASE(control_messages_tell_and_choose_addresses),
         CASE(malformed_control_is_einval),
         CASE(own_loopback_carries_them),
+        CASE(each_datagram_has_an_id_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
