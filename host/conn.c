@@ -132,10 +132,11 @@ int gn__conn_begin(struct gn_conn *conn, struct gn_sock *sock)
     int err;
 
     conn->ops = sock->type == SOCK_STREAM ? &gn__conn_stream : &gn__conn_dgram;
-    conn->handle.sock = sock;
+    gn__handle_set_sock(&conn->handle, sock);
+    conn->retry.account = conn->handle.task.account;
     err = conn->ops->start(conn);
     if (err)
-        conn->handle.sock = NULL;
+        gn__handle_set_sock(&conn->handle, NULL);
     return err;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/addr.h"
 #include "base/lock.h"
+#include "namespace/namespace.h"
 
 void gn__handle_ref(struct gn__handle *handle)
 {
@@ -23,6 +24,12 @@ void gn__handle_unref(struct gn__handle *handle)
     gn_sock_unref(handle->sock);
     gn__free(&engine->net.mem, handle, handle->ops->size);
     gn__engine_unref(engine);
+}
+
+void gn__handle_set_sock(struct gn__handle *handle, struct gn_sock *sock)
+{
+    handle->sock = sock;
+    handle->task.account = sock ? sock->account : NULL;
 }
 
 /* The last thing said about it. */

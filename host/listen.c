@@ -316,7 +316,8 @@ static int run_listen(void *arg)
         gn__handle_discard(handle);
         return err;
     }
-    handle->sock = call->sock;
+    gn__handle_set_sock(handle, call->sock);
+    listener->pause.account = handle->task.account;
     *call->out = listener;
     return 0;
 }

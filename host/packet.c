@@ -106,7 +106,7 @@ static int run_listen(void *arg)
         gn__handle_discard(handle);
         return err;
     }
-    handle->sock = call->sock;
+    gn__handle_set_sock(handle, call->sock);
     *call->out = conn;
     return 0;
 }

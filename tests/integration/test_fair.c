@@ -219,6 +219,54 @@ static void a_quiet_guest_s_watch_runs_within_one_turn_of_each(void **state)
         gn_sock_unref(socks[--n_socks]);
 }
 
+struct talking {
+    struct watched of;
+    struct gn_conn *conn;
+};
+
+static void dialled(struct gn_dial *request, int status, struct gn_conn *conn,
+                    void *arg)
+{
+    struct talking *talking = arg;
+
+    (void)request;
+    assert_int_equal(status, 0);
+    talking->conn = conn;
+}
+
+static void written(struct gn_conn *conn, int status, void *arg)
+{
+    struct talking *talking = arg;
+
+    (void)conn;
+    assert_int_equal(status, 0);
+    count_turn(talking->of.f, talking->of.ns);
+}
+
+static void a_quiet_guest_s_conn_runs_within_one_turn_of_each(void **state)
+{
+    static struct talking all[N_FLOODING * N_WATCHED + 1];
+    const unsigned n = N_FLOODING * N_WATCHED + 1;
+    struct fixture *f = *state;
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        all[i].of = (struct watched){f, i < n - 1 ? f->flooding[i / N_WATCHED]
+                                                  : f->quiet};
+        assert_int_equal(gn_dial(all[i].of.ns, "udp", "127.0.0.1:7", NULL,
+                                 dialled, &all[i], NULL),
+                         0);
+    }
+    gn_clock_advance(f->sim.clock, GN_MS);
+    for (i = 0; i < n; i++)
+        assert_in_range(gn_conn_write(all[i].conn, "x", 1, written, &all[i]), 0,
+                        1);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    assert_in_range(f->quiet_turn, 1, N_FLOODING + 1);
+    for (i = 0; i < n; i++)
+        assert_int_equal(gn_conn_close(all[i].conn, NULL, NULL), 0);
+}
+
 static void closed(void *arg)
 {
     *(bool *)arg = true;
@@ -247,6 +295,7 @@ int main(void)
         CASE(guests_that_flood_have_as_many_turns_as_one_another),
         CASE(a_quiet_guest_is_looked_up_for_within_one_turn_of_each),
         CASE(a_quiet_guest_s_watch_runs_within_one_turn_of_each),
+        CASE(a_quiet_guest_s_conn_runs_within_one_turn_of_each),
         CASE(a_guest_s_end_comes_after_its_last_callback),
     };
 
