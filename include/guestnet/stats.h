@@ -103,8 +103,9 @@ enum gn_drop {
  * A namespace's counters, or a network's: there packets and bytes are those
  * that went through the switch. Drops are counted where they happen, at the
  * namespace that dropped the packet, or at the network if it was the switch,
- * a link or a path; GN_DROP_UNDER_WAY at the sender as well. What the gateway drops of a guest's traffic with the world
- * outside is counted at the gateway and at that guest.
+ * a link or a path; GN_DROP_UNDER_WAY at the sender as well. What the gateway
+ * drops of a guest's traffic with the world outside is counted at the gateway
+ * and at that guest.
  */
 struct gn_stats {
     uint64_t packets_in; /* Received, loopback included. */

@@ -3,7 +3,7 @@
 /*
  * An address whose last block alone is zero. It ends where readable memory
  * ends, so that reading on is a fault in every build; without
- * netstack/patches/0005 it is one.
+ * netstack/patches/0006 it is one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
