@@ -173,12 +173,13 @@ static int may_hand_over(const struct gn_conn *conn)
 }
 
 /* The relay has the socket from now on; or it has reset it. */
-static int start_relay(struct gn_conn *conn, int fd)
+static int start_relay(struct gn_conn *conn, int fd, struct gn__fd_share *share)
 {
     struct gn__relay_config config = {
         .io = conn->handle.io,
         .sock = gn_sock_ref(conn->handle.sock),
         .fd = fd,
+        .share = gn__fds_pass(share),
     };
     struct gn__relay *relay;
 
@@ -188,15 +189,16 @@ static int start_relay(struct gn_conn *conn, int fd)
     return gn__relay_start(&config, &relay);
 }
 
-int gn__conn_give(struct gn_conn *conn, int fd)
+int gn__conn_give(struct gn_conn *conn, int fd, struct gn__fd_share *share)
 {
     int err = may_hand_over(conn);
 
     if (err) {
         close(fd);
+        gn__fds_give(share);
         return err;
     }
-    err = start_relay(conn, fd);
+    err = start_relay(conn, fd, share);
     if (err) {
         gn__conn_fail(conn, err);
         return err;
@@ -214,6 +216,7 @@ static int run_conn_fd(void *arg)
 {
     struct fd_call *call = arg;
     struct gn_conn *conn = call->conn;
+    struct gn__fd_share share = {.ns = NULL}; /* The host asked for it. */
     int pair[2], err = may_hand_over(conn);
 
     if (!err)
@@ -221,7 +224,7 @@ static int run_conn_fd(void *arg)
                                       : make_unix_pair(pair);
     if (err)
         return err;
-    err = gn__conn_give(conn, pair[0]);
+    err = gn__conn_give(conn, pair[0], &share);
     if (err)
         close(pair[1]);
     else

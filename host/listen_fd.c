@@ -10,7 +10,9 @@
  * "10.77.0.5:40000", and which getpeername(2) gives. The callback and the PROXY
  * line say the same.
  *
- * A server whose backlog is full makes its clients wait in ours.
+ * A server whose backlog is full makes its clients wait in ours, and so does a
+ * guest that may have no more descriptors: other guests could else take all of
+ * the process by connecting to it.
  */
 #include <guestnet/conn.h>
 
@@ -58,6 +60,7 @@ struct fd_server {
 struct fd_client {
     struct gn__endpoint peer, local;
     union fd_addr seen; /* what the server's getpeername(2) says */
+    struct gn__fd_share share;
 };
 
 /* ---- one client ---- */
@@ -171,6 +174,36 @@ static int client_open_end(const struct fd_server *server, struct gn_conn *conn,
     return err;
 }
 
+/* The descriptor is a share of the guest that listens. */
+static int client_charge(const struct gn_conn *conn, struct fd_client *client)
+{
+    struct gn_namespace *ns = conn->handle.sock->ns;
+
+    return gn__fds_left(ns) ? gn__fds_take(ns, &client->share) : -EAGAIN;
+}
+
+/* -EAGAIN: it may be there later. */
+static int client_open(const struct fd_server *server, struct gn_conn *conn,
+                       struct fd_client *client, int *out)
+{
+    int fd, err = client_charge(conn, client);
+
+    if (err)
+        return err;
+    fd = client_open_end(server, conn, client);
+    err = fd < 0 ? fd : 0;
+    if (!err && server->proxy)
+        err = client_announce(fd, client);
+    if (!err) {
+        *out = fd;
+        return 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    gn__fds_give(&client->share);
+    return err;
+}
+
 /* A server that is gone, or a client that is, gives a reset. The callback may
  * close the listener, and @arg with it. */
 static int server_take(void *arg, struct gn_conn *conn)
@@ -180,17 +213,11 @@ static int server_take(void *arg, struct gn_conn *conn)
     int err = client_read(conn, &client), fd = -1;
 
     if (!err)
-        fd = client_open_end(&server, conn, &client);
-    if (fd == -EAGAIN)
-        return fd;
-    if (!err && fd < 0)
-        err = fd;
-    if (!err && server.proxy)
-        err = client_announce(fd, &client);
+        err = client_open(&server, conn, &client, &fd);
+    if (err == -EAGAIN)
+        return err;
     if (!err)
-        err = gn__conn_give(conn, fd);
-    else if (fd >= 0)
-        close(fd);
+        err = gn__conn_give(conn, fd, &client.share);
     if (err)
         (void)gn_conn_reset(conn, NULL, NULL);
     return 0;

@@ -287,8 +287,9 @@ struct gn_listen_fd_options {
  * A listening descriptor of the kernel's whose connections come from the
  * network: for servers that take one (nginx, systemd's LISTEN_FDS, gunicorn
  * --fd, libmicrohttpd's MHD_OPTION_LISTEN_SOCKET). A client that the server
- * does not accept yet waits; when the server has closed the descriptor, clients
- * are reset.
+ * does not accept yet waits, and so does one that the guest has no descriptor
+ * left for (gn_limits.max_descriptors); when the server has closed the
+ * descriptor, clients are reset.
  *
  * It is a Unix stream socket in a folder of its own with mode 0700, which goes
  * with the listener. getpeername(2) of an accepted socket gives a path whose

@@ -45,9 +45,11 @@ struct gn_limits {
                                    10000. */
     uint32_t max_descriptors;   /* Of the process, open for it: connections and
                                  peers of datagrams outside, its ports shown
-                                 there and their clients. Of more, the peer of
-                                 datagrams that is idle longest makes room;
-                                 else they are -ENOBUFS, not shown, or reset.
+                                 there and their clients, and clients of its
+                                 gn_listen_fd(). Of more, the peer of datagrams
+                                 that is idle longest makes room, and clients
+                                 of gn_listen_fd() wait; else they are
+                                 -ENOBUFS, not shown, or reset.
                                  No number; but a guest never has more than are
                                  left for all. */
 };

@@ -7,6 +7,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -259,6 +260,56 @@ static void ports_that_are_shown_count(void **state)
     drop_sock(second);
 }
 
+static bool is_waiting(int server)
+{
+    struct pollfd pfd = {.fd = server, .events = POLLIN};
+
+    return poll(&pfd, 1, 0) == 1;
+}
+
+static struct gn_sock *dial_web(struct fixture *f)
+{
+    struct gn_sock *sock;
+
+    assert_int_equal(gn_sock_dial(f->eg.guest, "tcp4", "10.77.0.99:80", 30000,
+                                  NULL, 0, &sock),
+                     0);
+    return sock;
+}
+
+static void clients_of_a_listening_descriptor_count_and_wait(void **state)
+{
+    static const char *const addresses[] = {"10.77.0.99", NULL};
+    struct gn_namespace_config config = {.size = sizeof(config),
+                                         .addresses = addresses,
+                                         .limits.max_descriptors = 1};
+    struct fixture *f = *state;
+    struct gn_sock *first, *second;
+    struct gn_listener *listener;
+    struct gn_namespace *web;
+    int server, fd;
+
+    assert_int_equal(gn_namespace_create(f->eg.net, &config, &web), 0);
+    assert_int_equal(gn_listen_fd(web, "tcp4", ":80", NULL, &server, &listener),
+                     0);
+    first = dial_web(f);
+    fd = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+    assert_int_equal(stats_of(web).descriptors, 1);
+    second = dial_web(f);
+    eg_talk(first, fd); /* So the driving thread has had its turn. */
+    assert_int_equal(stats_of(web).descriptors, 1);
+    assert_false(is_waiting(server));
+    close(fd);
+    drop_sock(first);
+    fd = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+    assert_int_equal(gn_sock_send(second, "x", 1, 0), 1);
+    assert_true(eg_readable(fd, 10000));
+    close(fd);
+    drop_sock(second);
+    gn_listener_close(listener, NULL, NULL);
+    close(server);
+}
+
 static void a_network_has_a_number_of_its_own(void **state)
 {
     static const char *const prefixes[] = {"10.78.0.0/24", NULL};
@@ -302,6 +353,7 @@ int main(void)
         CASE(many_that_take_all_they_can_leave_some),
         CASE(a_number_of_its_own_holds),
         CASE(ports_that_are_shown_count),
+        CASE(clients_of_a_listening_descriptor_count_and_wait),
         CASE(a_network_has_a_number_of_its_own),
     };
 
