@@ -166,7 +166,6 @@ static int watch_new(struct gn__pollset *set, struct gn__io_watch *watch)
     watch->revents = 0;
     watch->muted = false;
     watch->task.run = watch_run;
-    watch->task.account = watch->account;
     return 0;
 }
 
@@ -220,6 +219,7 @@ static bool found(struct gn__pollset *set, const struct epoll_event *event)
     watch->revents |= (short)event->events;
     if (!queued) {
         watch->found_in = set->n_runs;
+        watch->task.account = watch->account; /* As it is now. */
         set->ops->queue(set, &watch->task);
     } else if (watch->found_in == set->n_runs) {
         return false;

@@ -38,6 +38,7 @@ static void free_publication(struct gn_publication *pub)
     const struct gn__mem *mem = pub->io->mem;
 
     gn__publish_events_free(pub);
+    gn__account_unref(pub->account);
     gn__free(mem, pub, sizeof(*pub));
 }
 
@@ -203,6 +204,8 @@ static int publish(void *arg)
     if (!pub)
         return -ENOMEM;
     err = pub->ops->open(pub);
+    if (!err && pub->target.has_addr)
+        gn__publish_charge(pub, &pub->target.addr);
     if (err) {
         pub->ops->end(pub);
         free_publication(pub);

@@ -63,7 +63,9 @@ struct gn_publication {
     struct gn__publish_asking *asking; /* where that is; NULL: nobody does */
     struct gn__addr found[2];          /* IPv4 and IPv6, in order of preference;
                                           any: not known */
-    bool answering; /* ... is what ops->found() is called with */
+    struct gn__account *account; /* of the guest met last, a reference; NULL:
+                                    not known, the host program's */
+    bool answering;              /* ... is what ops->found() is called with */
     bool as_gateway;
     uint32_t max_clients;
     uint32_t guest_room; /* clients that the guest last met has sockets for */
@@ -124,11 +126,15 @@ void gn__publish_unlink(const struct gn__publish_file *file);
 /* ---- publish_target.c ---- */
 
 /** Where @client (NULL: it has no address) is to go, of what is known: an
- *  address of its own version rather. -EAGAIN: ask first; or what the last
- *  answer was. */
-GN_WARN_UNUSED int gn__publish_pick(const struct gn_publication *pub,
+ *  address of its own version rather; its turns are that guest's. -EAGAIN: ask
+ *  first; or what the last answer was. */
+GN_WARN_UNUSED int gn__publish_pick(struct gn_publication *pub,
                                     const struct gn__endpoint *client,
                                     struct gn__endpoint *out);
+/** Its turns are from here on those of the guest at @addr; the host program's,
+ *  if there is none. */
+void gn__publish_charge(struct gn_publication *pub,
+                        const struct gn__addr *addr);
 /** Look the target up; ops->found() is called later, once. */
 GN_WARN_UNUSED int gn__publish_ask(struct gn_publication *pub);
 /** Nobody is called any more. */

@@ -107,7 +107,18 @@ void gn__publish_forget(struct gn_publication *pub)
     pub->asking = NULL;
 }
 
-int gn__publish_pick(const struct gn_publication *pub,
+void gn__publish_charge(struct gn_publication *pub, const struct gn__addr *addr)
+{
+    struct gn__account *before = pub->account;
+
+    pub->account = gn__outside_account(pub->net, addr);
+    pub->acceptor.watch.account = pub->account;
+    pub->acceptor.again.account = pub->account;
+    pub->inlet.watch.account = pub->account;
+    gn__account_unref(before); /* A queue that has tasks has its own. */
+}
+
+int gn__publish_pick(struct gn_publication *pub,
                      const struct gn__endpoint *client,
                      struct gn__endpoint *out)
 {
@@ -124,6 +135,7 @@ int gn__publish_pick(const struct gn_publication *pub,
     out->addr = *addr;
     out->scope = pub->target.scope;
     out->port = pub->target.port;
+    gn__publish_charge(pub, &out->addr);
     return 0;
 }
 

@@ -337,6 +337,22 @@ uint32_t gn__outside_sockets(struct gn_network *net,
     return n;
 }
 
+struct gn__account *gn__outside_account(struct gn_network *net,
+                                        const struct gn__addr *addr)
+{
+    struct gn__account *account = NULL;
+    const struct gn_namespace *ns;
+    struct gn__port *port;
+
+    gn__engine_enter(net->engine);
+    port = owner_of(net, addr);
+    ns = port ? namespace_of(port) : NULL;
+    if (ns && ns != net->gateway)
+        account = gn__account_ref(ns->account);
+    gn__engine_leave(net->engine);
+    return account;
+}
+
 int gn__port_set_outside(struct gn__port *port, struct gn__outside *outside)
 {
     struct gn__outside_guest *guest;

@@ -218,6 +218,10 @@ void gn__outside_flow_close(struct gn__outside_flow *flow);
  *  that listens; UINT32_MAX: not known (behind a wire or a router). */
 uint32_t gn__outside_sockets(struct gn_network *net,
                              const struct gn__addr *addr);
+/** The account of the guest at this address, a reference; NULL: no guest has it
+ *  (or one behind a wire or a router). */
+struct gn__account *gn__outside_account(struct gn_network *net,
+                                        const struct gn__addr *addr);
 
 /** May the gateway play this address towards guests of @net? Not: loopback,
  *  link-local of IPv6, any, multicast, broadcast, one in the network's

@@ -19,6 +19,8 @@
 
 #include <cmocka.h>
 
+#include "host/publish.h"
+#include "namespace/asking.h"
 #include "tests/lib/pubnet.h"
 
 #define MIB (1024u * 1024)
@@ -156,6 +158,47 @@ static void a_name_is_looked_up_for_each_client(void **state)
     pubnet_expect_echo(fd, "found");
     close(fd);
     pubnet_serve_end(&server);
+    gn_unpublish(pub, NULL, NULL);
+}
+
+/* ---- whose work it is ---- */
+
+static void a_publication_is_the_work_of_the_guest_it_leads_to(void **state)
+{
+    struct pubnet *p = *state;
+    const struct gn__account *web = gn__ns_account(p->web);
+    struct gn_publication *tcp =
+        pubnet_publish(p, "tcp", "127.0.0.1:0", "10.77.0.2:80", NULL);
+    struct gn_publication *udp =
+        pubnet_publish(p, "udp", "127.0.0.1:0", "10.77.0.2:53", NULL);
+    struct gn_publication *nobody =
+        pubnet_publish(p, "tcp", "127.0.0.1:0", "10.77.0.99:80", NULL);
+    struct gn_publication *gateway =
+        pubnet_publish(p, "tcp", "127.0.0.1:0", "10.77.0.1:80", NULL);
+
+    assert_ptr_equal(tcp->acceptor.watch.account, web);
+    assert_ptr_equal(udp->inlet.watch.account, web);
+    assert_null(nobody->acceptor.watch.account);
+    assert_null(gateway->acceptor.watch.account);
+    gn_unpublish(tcp, NULL, NULL);
+    gn_unpublish(udp, NULL, NULL);
+    gn_unpublish(nobody, NULL, NULL);
+    gn_unpublish(gateway, NULL, NULL);
+}
+
+static void a_name_s_publication_is_the_work_of_the_guest_last_found(
+    void **state)
+{
+    struct pubnet *p = *state;
+    struct gn_publication *pub =
+        pubnet_publish(p, "tcp", "127.0.0.1:0", "web:80", NULL);
+    int fd;
+
+    assert_null(pub->acceptor.watch.account);
+    fd = pubnet_dial(pub);
+    pubnet_until(pubnet_stats(pub).unreached == 1);
+    assert_ptr_equal(pub->acceptor.watch.account, gn__ns_account(p->web));
+    close(fd);
     gn_unpublish(pub, NULL, NULL);
 }
 
@@ -705,6 +748,8 @@ int main(void)
         CASE(port_0_is_told_back),
         CASE(a_target_that_is_not_there_resets),
         CASE(a_name_is_looked_up_for_each_client),
+        CASE(a_publication_is_the_work_of_the_guest_it_leads_to),
+        CASE(a_name_s_publication_is_the_work_of_the_guest_last_found),
         CASE(a_name_is_reached_by_the_clients_version),
         CASE(the_client_may_end_first),
         CASE(the_guest_may_end_first),
