@@ -25,6 +25,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <guestnet/addr.h>
+#include <guestnet/error.h>
+
 #include "host/forward/forward.h"
 
 struct gn_egress_dial {
@@ -105,6 +108,36 @@ static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
     }
 }
 
+/* What happens to connections, and what rules say, is no failure. */
+static bool is_failure(int status)
+{
+    switch (status) {
+    case 0:
+    case -EACCES:
+    case -EPERM:
+    case -ECANCELED:
+    case -ECONNREFUSED:
+    case -ECONNRESET:
+    case -EHOSTUNREACH:
+    case -ENETUNREACH:
+    case -ETIMEDOUT:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void log_failure(const struct gn_egress_dial *request, int status)
+{
+    char to[GN_ADDR_TEXT_MAX] = "";
+
+    if (gn_addr_format((const struct sockaddr *)&request->address, to,
+                       sizeof(to)))
+        return; /* Cannot be: it fits. */
+    gn__ns_log(request->dial->ns, GN_LOG_WARN, GN__LOG_FAILED,
+               "its host failed to dial %s: %s", to, gn_strerror(status));
+}
+
 static void finish(struct gn__notice *notice)
 {
     struct gn_egress_dial *request =
@@ -116,6 +149,8 @@ static void finish(struct gn__notice *notice)
 
     if (!status)
         status = gn__fd_prepare(fd);
+    if (is_failure(status))
+        log_failure(request, status);
     if (!status && !net)
         status = -ECANCELED;
     if (!status)

@@ -116,6 +116,8 @@ void gn__egress_port_end(struct gn_egress_port *port);
  *  guest. @peer NULL: it has no address. Consumes the descriptor. */
 void gn__bound_join(const struct gn__bound_port *bound,
                     const struct gn__endpoint *peer, int fd);
+/** Log that a client was. */
+void gn__bound_turned_away(const struct gn__bound_port *bound, int why);
 
 /* ---- egress_system.c, egress_show.c ---- */
 

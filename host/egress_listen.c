@@ -12,6 +12,8 @@
 
 #include <errno.h>
 
+#include <guestnet/error.h>
+
 #include "host/forward/forward.h"
 
 /** Clients that wait for the driving thread. */
@@ -152,16 +154,28 @@ static int reach_guest(const struct gn__bound_port *bound,
     return gn__gateway_connect(net, SOCK_STREAM, &to, out);
 }
 
+void gn__bound_turned_away(const struct gn__bound_port *bound, int why)
+{
+    if (why != -ECANCELED)
+        gn__ns_log(bound->ns, GN_LOG_WARN, GN__LOG_TURNED_AWAY,
+                   "a client of its port %u as it is shown was turned away: %s",
+                   bound->local.port, gn_strerror(why));
+}
+
 void gn__bound_join(const struct gn__bound_port *bound,
                     const struct gn__endpoint *peer, int fd)
 {
     struct gn_network *net = gn__namespace_network(bound->ns);
     struct gn__relay_config config = {.fd = fd};
     struct gn__relay *relay;
+    int err;
 
     config.io = net ? gn__network_io(net) : NULL;
-    if (!config.io || gn__fds_take(bound->ns, &config.share) ||
-        reach_guest(bound, net, peer, &config.sock)) {
+    err = config.io ? gn__fds_take(bound->ns, &config.share) : -ECANCELED;
+    if (!err)
+        err = reach_guest(bound, net, peer, &config.sock);
+    if (err) {
+        gn__bound_turned_away(bound, err);
         gn__relay_reset(fd); /* The guest has not heard of it. */
         gn__fds_give(&config.share);
     } else if (gn__relay_start(&config, &relay)) {

@@ -99,6 +99,25 @@ static void window_accepted(void *user, const struct gn__endpoint *peer, int fd)
     gn__bound_join(bound_of(window->show), peer, fd);
 }
 
+static void window_paused(void *user, int why)
+{
+    const struct window *window = user;
+    const struct gn__bound_port *bound = bound_of(window->show);
+
+    gn__ns_log(bound->ns, GN_LOG_WARN, GN__LOG_PAUSED,
+               "its port %u as it is shown: accepting pauses: %s",
+               bound->local.port, gn_strerror(why));
+}
+
+static void window_turned_away(void *user, const struct gn__endpoint *client,
+                               int why)
+{
+    const struct window *window = user;
+
+    (void)client;
+    gn__bound_turned_away(bound_of(window->show), why);
+}
+
 static int window_target(void *user, const struct gn__endpoint *client,
                          struct gn__endpoint *out)
 {
@@ -116,6 +135,7 @@ static int window_start(struct window *window, int family)
         .fd = window->fd,
         .keepalive_s = KEEPALIVE_S,
         .accepted = window_accepted,
+        .paused = window_paused,
         .user = window,
     };
     const struct gn__inlet_config inlet = {
@@ -126,6 +146,7 @@ static int window_start(struct window *window, int family)
         .family = family,
         .max_flows = FLOWS_MAX,
         .target = window_target,
+        .turned_away = window_turned_away,
         .user = window,
     };
 
@@ -224,15 +245,13 @@ static bool is_again(const struct gn__policy *policy, unsigned proto,
 static void log_hidden(const struct show *show, struct gn_namespace *ns,
                        const struct gn_audit *audit)
 {
-    char name[128] = "", at[GN_ADDR_TEXT_MAX] = "";
+    char at[GN_ADDR_TEXT_MAX] = "";
 
-    if (gn_namespace_hostname(ns, name, sizeof(name)) ||
-        gn_addr_format(audit->address, at, sizeof(at)))
-        return; /* Cannot be: they fit. */
-    gn__network_log(show->net, GN_LOG_WARN, GN__LOG_FAILED,
-                    "guest %s: its port is not shown at %s %s: %s", name,
-                    show->listener ? "tcp" : "udp", at,
-                    gn_strerror(audit->error));
+    if (gn_addr_format(audit->address, at, sizeof(at)))
+        return; /* Cannot be: it fits. */
+    gn__ns_log(ns, GN_LOG_WARN, GN__LOG_FAILED,
+               "its port is not shown at %s %s: %s",
+               show->listener ? "tcp" : "udp", at, gn_strerror(audit->error));
 }
 
 static void open_by_rule(const struct gn__system *system, struct show *show,

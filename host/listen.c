@@ -12,6 +12,9 @@
 #include <netinet/in.h>
 #include <strings.h>
 
+#include <guestnet/addr.h>
+#include <guestnet/error.h>
+
 #include "base/text.h"
 #include "host/conn.h"
 #include "host/target.h"
@@ -52,10 +55,27 @@ static void watch(struct gn_listener *listener, bool on)
 
 /* ---- accepting ---- */
 
-static void pause_accepting(struct gn_listener *listener)
+/* Once for pauses in a row. */
+static void log_pause(const struct gn_listener *listener, int why)
+{
+    struct gn_sock *sock = listener->handle.sock;
+    struct sockaddr_storage addr;
+    char at[GN_ADDR_TEXT_MAX] = "";
+    socklen_t len = sizeof(addr);
+
+    if (listener->pause_ns > PAUSE_MIN ||
+        gn_sock_name(sock, (struct sockaddr *)&addr, &len) ||
+        gn_addr_format((struct sockaddr *)&addr, at, sizeof(at)))
+        return;
+    gn__ns_log(sock->ns, GN_LOG_WARN, GN__LOG_PAUSED,
+               "listener %s: accepting pauses: %s", at, gn_strerror(why));
+}
+
+static void pause_accepting(struct gn_listener *listener, int why)
 {
     struct gn__io *io = listener->handle.io;
 
+    log_pause(listener, why);
     watch(listener, false);
     gn__io_start(io, &listener->pause, gn__io_now(io) + listener->pause_ns);
     if (listener->pause_ns < PAUSE_MAX)
@@ -109,7 +129,7 @@ static bool hand_out(struct gn_listener *listener, struct gn_conn *conn)
         listener->callback(listener, 0, conn, listener->arg);
     } else if (listener->taker->take(listener->arg, conn) == -EAGAIN) {
         listener->kept = conn;
-        pause_accepting(listener);
+        pause_accepting(listener, -EAGAIN);
         return false;
     }
     listener->pause_ns = PAUSE_MIN;
@@ -131,7 +151,7 @@ static bool accept_one(struct gn_listener *listener)
     case -EMFILE:
     case -ENOBUFS:
     case -ENOMEM:
-        pause_accepting(listener);
+        pause_accepting(listener, err);
         return false;
     default:
         end(listener, err);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "namespace/lifecycle.h"
+#include "namespace/log.h"
 #include "namespace/switch.h"
 
 #define GATEWAY "gateway"
@@ -64,6 +65,9 @@ static int may_ask(struct gn_namespace *ns)
     if (ns->n_lookups < ns->limits.max_lookups)
         return 0;
     ns->stats.lookups_refused++;
+    gn__log(ns->home, GN_LOG_WARN, GN__LOG_LIMITED,
+            "guest %s: no more lookups: max_lookups is %u", gn__log_name(ns),
+            ns->limits.max_lookups);
     return -EAGAIN;
 }
 

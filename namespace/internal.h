@@ -288,6 +288,8 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
 void gn__ns_icmp_error(struct gn_namespace *ns, const struct gn__packet *cause,
                        enum gn__icmp_kind kind, uint32_t mtu);
 void gn__ns_drop(struct gn_namespace *ns, enum gn_drop why);
+/** Count, and log, that it had no memory for what it sends. */
+void gn__ns_refuse_buffer(struct gn_namespace *ns);
 
 /* ---- what interfaces hear: iface_group.c ---- */
 

@@ -105,6 +105,56 @@ void gn__network_log(struct gn_network *net, enum gn_log_level level,
     va_end(args);
 }
 
+void gn__ns_log(struct gn_namespace *ns, enum gn_log_level level,
+                enum gn__log_kind kind, const char *format, ...)
+{
+    char text[sizeof(((struct line *)0)->text)];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    gn__engine_enter(ns->engine);
+    gn__log(ns->home, level, kind, "guest %s: %s", gn__log_name(ns), text);
+    gn__engine_leave(ns->engine);
+}
+
+/** What a drop says of a limit; its text is NULL where it is no limit's. */
+struct drop_line {
+    enum gn_log_level level;
+    enum gn__log_kind kind;
+    const char *text;
+};
+
+static const struct drop_line drop_lines[GN_N_DROPS] = {
+    [GN_DROP_HALF_OPEN] = {GN_LOG_INFO, GN__LOG_EVICTED,
+                           "a half-open connection made room for another"},
+    [GN_DROP_TIME_WAIT] = {GN_LOG_INFO, GN__LOG_EVICTED,
+                           "a connection in TIME_WAIT made room for another: "
+                           "max_time_wait"},
+    [GN_DROP_CONNECTIONS] = {GN_LOG_WARN, GN__LOG_LIMITED,
+                             "no more connections: max_connections"},
+    [GN_DROP_MEMORY] = {GN_LOG_WARN, GN__LOG_LIMITED,
+                        "no memory for a packet: max_buffered, or the "
+                        "process's"},
+    [GN_DROP_UNDER_WAY] = {GN_LOG_WARN, GN__LOG_LIMITED,
+                           "no more packets on links: it has its share of the "
+                           "memory for them"},
+    [GN_DROP_DESCRIPTORS] = {GN_LOG_WARN, GN__LOG_LIMITED,
+                             "no more descriptors: max_descriptors, or its "
+                             "share of what is left"},
+};
+
+void gn__log_drop(struct gn_network *net, const struct gn_namespace *ns,
+                  enum gn_drop why)
+{
+    const struct drop_line *line = &drop_lines[why];
+
+    if (line->text)
+        gn__log(net, line->level, line->kind, "guest %s: %s",
+                ns ? gn__log_name(ns) : "behind a wire", line->text);
+}
+
 static bool take_line(struct gn__logger *logger, struct line *out)
 {
     struct gn__engine *engine = logger->net->engine;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "namespace/lifecycle.h"
+#include "namespace/log.h"
 #include "namespace/outside_guest.h"
 #include "namespace/switch.h"
 
@@ -462,6 +463,7 @@ void gn__outside_count(struct gn__outside_guest *guest, enum gn_drop why,
     gateway->stats.drops[why] += n;
     if (guest->ns && guest->ns != gateway)
         guest->ns->stats.drops[why] += n;
+    gn__log_drop(guest->net, guest->ns, why);
 }
 
 void gn__outside_drop(struct gn__outside_guest *guest,

@@ -80,7 +80,7 @@ static void count_refusal(struct gn_namespace *ns)
     if (ns->stack.n_conns >= ns->stack.max_conns)
         ns->stats.connections_refused++;
     else
-        ns->stats.buffers_refused++;
+        gn__ns_refuse_buffer(ns);
 }
 
 static int open_conn(struct gn__tcp_sock *tcp, const struct gn__endpoint *local,

@@ -69,7 +69,7 @@ static void send_slices(struct gn__tcp_sock *tcp,
             round->n_send * sizeof(round->send[0]));
     round->stalled = err == -ENOBUFS || err == -ENOMEM;
     if (err == -ENOBUFS)
-        tcp->sock.ns->stats.buffers_refused++;
+        gn__ns_refuse_buffer(tcp->sock.ns);
 }
 
 static void send_fin(struct gn__tcp_sock *tcp, struct gn__stream_round *round)

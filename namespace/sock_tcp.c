@@ -215,7 +215,7 @@ static int send_some(struct gn_sock *sock, struct gn__xfer *io)
         note_room(tcp);
     sock->routed |= !err;
     if (err == -ENOBUFS)
-        sock->ns->stats.buffers_refused++;
+        gn__ns_refuse_buffer(sock->ns);
     gn__sock_touch(sock);
     if (err == -EAGAIN && io->done > before && io->n_slices == 0)
         err = 0;

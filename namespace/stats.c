@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "namespace/lifecycle.h"
+#include "namespace/log.h"
 #include "namespace/namespace.h"
 
 static const char *const drop_names[] = {
@@ -64,6 +65,15 @@ const char *gn_drop_name(enum gn_drop why)
 void gn__ns_drop(struct gn_namespace *ns, enum gn_drop why)
 {
     ns->stats.drops[why]++;
+    gn__log_drop(ns->home, ns, why);
+}
+
+void gn__ns_refuse_buffer(struct gn_namespace *ns)
+{
+    ns->stats.buffers_refused++;
+    gn__log(ns->home, GN_LOG_WARN, GN__LOG_LIMITED,
+            "guest %s: no memory for what it sends: max_buffered is %llu",
+            gn__log_name(ns), (unsigned long long)ns->limits.max_buffered);
 }
 
 void gn__network_drop(struct gn_network *net, enum gn_drop why)

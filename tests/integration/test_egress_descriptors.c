@@ -260,6 +260,63 @@ static void ports_that_are_shown_count(void **state)
     drop_sock(second);
 }
 
+struct said {
+    _Atomic bool it;
+};
+
+static void on_line(enum gn_log_level level, const char *line, void *arg)
+{
+    struct said *said = arg;
+
+    (void)level;
+    if (strstr(line, "guest web: a client of its port ") &&
+        strstr(line, " as it is shown was turned away: "))
+        said->it = true;
+}
+
+static void reach_shown(uint16_t port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons(port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    close(fd);
+}
+
+static void a_client_of_a_shown_port_that_is_turned_away_is_said(void **state)
+{
+    static const char *const prefixes[] = {"10.78.0.0/24", NULL};
+    static struct said said;
+    struct fixture *f = *state;
+    struct gn_network_config config = {.size = sizeof(config),
+                                       .prefixes = prefixes,
+                                       .log = on_line,
+                                       .log_arg = &said};
+    struct gn_namespace_config guest = {.size = sizeof(guest),
+                                        .name = "web",
+                                        .egress = f->eg.egress,
+                                        .limits.max_descriptors = 1};
+    uint16_t port = (uint16_t)(10000 + getpid() % 20000);
+    struct gn_namespace *ns;
+    struct gn_network *net;
+    struct gn_sock *sock;
+    unsigned i;
+
+    assert_int_equal(gn_network_create(&config, &net), 0);
+    assert_int_equal(gn_namespace_create(net, &guest, &ns), 0);
+    sock = listen_on(ns, port);
+    for (i = 0; i < 10000 && !stats_of(ns).descriptors; i++)
+        (void)gn_sleep_ns(ns, 1000000);
+    reach_shown(port); /* The window has the guest's only descriptor. */
+    for (i = 0; i < 10000 && !said.it; i++)
+        (void)gn_sleep_ns(ns, 1000000);
+    assert_true(said.it);
+    drop_sock(sock);
+    gn_network_close(net, NULL, NULL);
+}
+
 static bool is_waiting(int server)
 {
     struct pollfd pfd = {.fd = server, .events = POLLIN};
@@ -353,6 +410,7 @@ int main(void)
         CASE(many_that_take_all_they_can_leave_some),
         CASE(a_number_of_its_own_holds),
         CASE(ports_that_are_shown_count),
+        CASE(a_client_of_a_shown_port_that_is_turned_away_is_said),
         CASE(clients_of_a_listening_descriptor_count_and_wait),
         CASE(a_network_has_a_number_of_its_own),
     };

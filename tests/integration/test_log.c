@@ -3,6 +3,8 @@
 /*
  * What the log of a network says, and how often.
  */
+#include <guestnet/guestnet.h>
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +23,21 @@ struct fixture {
     struct gn_namespace *guest;
     unsigned n_lines;
     char last[512];
+    char all[8192]; /* as many lines as there is room for */
 };
+
+static void ignore_lookup(struct gn_lookup *lookup, int status,
+                          const struct gn_answer *answers, size_t n, void *arg)
+{
+    (void)lookup, (void)status, (void)answers, (void)n, (void)arg;
+}
+
+static void ignore_accept(struct gn_listener *listener, int status,
+                          struct gn_conn *conn, void *arg)
+{
+    (void)listener, (void)status, (void)arg;
+    assert_null(conn); /* There is no socket for one. */
+}
 
 static void on_line(enum gn_log_level level, const char *line, void *arg)
 {
@@ -30,6 +46,8 @@ static void on_line(enum gn_log_level level, const char *line, void *arg)
     (void)level;
     f->n_lines++;
     (void)snprintf(f->last, sizeof(f->last), "%s", line);
+    (void)snprintf(f->all + strlen(f->all), sizeof(f->all) - strlen(f->all),
+                   "%s\n", line);
 }
 
 static int setup(void **state)
@@ -121,6 +139,166 @@ static void what_waits_is_said_at_the_end(void **state)
     f->net = NULL;
 }
 
+/* ---- every limit has its line ---- */
+
+static struct gn_namespace *guest_with(struct fixture *f,
+                                       const struct gn_limits *limits,
+                                       struct gn_egress *egress)
+{
+    struct gn_namespace_config config = {.size = sizeof(config),
+                                         .name = "tight",
+                                         .limits = *limits,
+                                         .egress = egress};
+    struct gn_namespace *ns;
+
+    assert_int_equal(gn_namespace_create(f->net, &config, &ns), 0);
+    return ns;
+}
+
+static void assert_said(struct fixture *f, const char *what)
+{
+    pass(f, 1);
+    if (!strstr(f->all, what))
+        fail_msg("not said: %s; but:\n%s", what, f->all);
+}
+
+static void begin_connect(struct gn_namespace *ns, const char *to, int expected,
+                          struct gn_sock **out)
+{
+    *out = open4(ns, SOCK_STREAM | SOCK_NONBLOCK);
+    assert_int_equal(connect_to(*out, to), expected);
+}
+
+static void lookups_beyond_the_limit_are_said(void **state)
+{
+    struct fixture *f = *state;
+    const struct gn_limits limits = {.max_sockets = 8, .max_lookups = 1};
+    struct gn_namespace *ns = guest_with(f, &limits, NULL);
+
+    assert_int_equal(gn_lookup(ns, "ip", "web", ignore_lookup, NULL, NULL), 0);
+    assert_int_equal(gn_lookup(ns, "ip", "web", ignore_lookup, NULL, NULL),
+                     -EAGAIN);
+    assert_said(f, "guest tight: no more lookups: max_lookups is 1");
+}
+
+static void connections_beyond_the_limit_are_said(void **state)
+{
+    struct fixture *f = *state;
+    const struct gn_limits limits = {.max_sockets = 8, .max_connections = 1};
+    struct gn_namespace *ns = guest_with(f, &limits, NULL);
+    struct gn_sock *first, *second;
+
+    begin_connect(ns, "10.77.0.2:80", -EINPROGRESS, &first);
+    begin_connect(ns, "10.77.0.2:81", -ENOBUFS, &second);
+    assert_said(f, "guest tight: no more connections: max_connections");
+    drop(first);
+    drop(second);
+}
+
+static void descriptors_beyond_the_limit_are_said(void **state)
+{
+    struct fixture *f = *state;
+    const struct gn_limits limits = {.max_sockets = 8, .max_descriptors = 1};
+    struct gn_namespace *ns = guest_with(f, &limits, NULL);
+    struct gn__fd_share first = {.ns = NULL}, second = {.ns = NULL};
+
+    assert_int_equal(gn__fds_take(ns, &first), 0);
+    assert_int_equal(gn__fds_take(ns, &second), -ENOBUFS);
+    assert_said(f, "guest tight: no more descriptors: max_descriptors");
+    gn__fds_give(&first);
+}
+
+/* However a guest is made to lose something by a limit. */
+static void what_a_limit_drops_is_said_and_nothing_else(void **state)
+{
+    static const struct {
+        enum gn_drop why;
+        const char *said;
+    } drops[] = {
+        {GN_DROP_HALF_OPEN, "a half-open connection made room"},
+        {GN_DROP_TIME_WAIT, "a connection in TIME_WAIT made room"},
+        {GN_DROP_MEMORY, "no memory for a packet"},
+        {GN_DROP_UNDER_WAY, "no more packets on links"},
+    };
+    struct fixture *f = *state;
+    size_t i;
+
+    for (i = 0; i < sizeof(drops) / sizeof(drops[0]); i++) {
+        gn__engine_enter(f->net->engine);
+        gn__ns_drop(f->guest, drops[i].why);
+        gn__ns_drop(f->guest, GN_DROP_PORT);
+        gn__engine_leave(f->net->engine);
+        assert_said(f, drops[i].said);
+        assert_int_equal(f->n_lines, i + 1);
+    }
+}
+
+/* The guest has one socket, which is the listener's. */
+static void a_listener_that_pauses_is_said_once_in_a_row(void **state)
+{
+    struct fixture *f = *state;
+    const struct gn_limits limits = {.max_sockets = 8};
+    struct gn_namespace *ns = guest_with(f, &limits, NULL);
+    struct gn_listener *listener;
+    const char *said = "accepting pauses: ";
+    struct gn_sock *client;
+
+    assert_int_equal(
+        gn_listen(f->guest, "tcp", ":80", ignore_accept, NULL, &listener), 0);
+    begin_connect(ns, "10.77.0.2:80", -EINPROGRESS, &client);
+    assert_said(f, "guest web: listener ");
+    assert_said(f, said);
+    pass(f, 1000);
+    assert_null(strstr(strstr(f->all, said) + 1, said));
+    drop(client);
+    assert_int_equal(gn_listener_close(listener, NULL, NULL), 0);
+    pass(f, 1);
+}
+
+static int dial_fails(void *self, struct gn_egress_dial *request, int family,
+                      int type, const struct sockaddr *address,
+                      const char *looked_up_name)
+{
+    (void)request, (void)family, (void)type, (void)address;
+    (void)looked_up_name;
+    return *(const int *)self;
+}
+
+static void dial_by_hook(struct fixture *f, int status)
+{
+    static const struct gn_egress_ops ops = {.name = "test",
+                                             .dial = dial_fails};
+    const struct gn_limits limits = {.max_sockets = 8};
+    struct gn_egress *egress;
+    struct gn_namespace *ns;
+    struct gn_sock *sock;
+
+    assert_int_equal(gn_egress_create(&ops, &status, &egress), 0);
+    ns = guest_with(f, &limits, egress);
+    begin_connect(ns, "203.0.113.5:80", -EINPROGRESS, &sock);
+    pass(f, 1);
+    drop(sock);
+    gn_namespace_close(ns, 0, NULL, NULL);
+    gn_egress_close(egress);
+}
+
+static void a_hook_that_fails_to_dial_is_said(void **state)
+{
+    struct fixture *f = *state;
+
+    dial_by_hook(f, -EMFILE);
+    assert_said(f, "guest tight: its host failed to dial 203.0.113.5:80: ");
+}
+
+static void a_dial_that_is_refused_is_no_failure(void **state)
+{
+    struct fixture *f = *state;
+
+    dial_by_hook(f, -ECONNREFUSED);
+    dial_by_hook(f, -EACCES);
+    assert_null(strstr(f->all, "failed to dial"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -129,6 +307,13 @@ int main(void)
         T(a_limit_is_said_with_its_guest),
         T(a_kind_is_said_ten_times_in_a_second),
         T(what_waits_is_said_at_the_end),
+        T(lookups_beyond_the_limit_are_said),
+        T(connections_beyond_the_limit_are_said),
+        T(descriptors_beyond_the_limit_are_said),
+        T(what_a_limit_drops_is_said_and_nothing_else),
+        T(a_listener_that_pauses_is_said_once_in_a_row),
+        T(a_hook_that_fails_to_dial_is_said),
+        T(a_dial_that_is_refused_is_no_failure),
     };
 
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
