@@ -258,13 +258,15 @@ static struct gn__endpoint local_addr(const struct gn__target *target)
 
 static int bind_sock(struct gn_sock *sock, const struct gn__target *target)
 {
-    int v6only = target->family == AF_INET6;
+    int on = 1, v6only = target->family == AF_INET6;
     struct gn__endpoint local = local_addr(target);
     struct sockaddr_storage ss;
     socklen_t len;
     int err = 0;
 
-    if (v6only)
+    if (target->type == SOCK_STREAM) /* Connections that rest are in no way. */
+        err = gn_sock_setopt(sock, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (!err && v6only)
         err = gn_sock_setopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, &v6only,
                              sizeof(v6only));
     if (err)

@@ -430,7 +430,8 @@ GN_API GN_WARN_UNUSED int gn_sock_dial(struct gn_namespace *ns,
 
 /**
  * Open a socket at an address of the guest's own: socket(2), bind(2) and, for
- * "tcp", listen(2).
+ * "tcp", listen(2) with SO_REUSEADDR, so that a server that was just ended can
+ * start again.
  *
  * @proto    As gn_sock_dial(). With "tcp" and "udp" and no host the socket
  *           serves both versions (IPV6_V6ONLY off).

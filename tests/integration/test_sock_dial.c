@@ -196,6 +196,22 @@ static void a_listener_has_its_own_addresses(void **state)
     drop(first);
 }
 
+/* The server closes first, so its end rests in TIME_WAIT. */
+static void a_server_may_start_again(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *listener = listen_web(f, "tcp", ":80"), *sock, *server;
+    char byte;
+
+    assert_int_equal(dial(f, "tcp", "web:80", PLENTY_MS, &sock), 0);
+    assert_int_equal(gn_sock_accept(listener, NULL, NULL, 0, &server), 0);
+    drop(server);
+    drop(listener);
+    assert_int_equal(gn_sock_recv(sock, &byte, 1, 0), 0);
+    drop(sock);
+    drop(listen_web(f, "tcp", ":80"));
+}
+
 static void the_kernel_s_sockets_are_dialled_too(void **state)
 {
     struct gn_namespace *kernel;
@@ -227,6 +243,7 @@ int main(void)
         CASE(a_dial_ends_in_its_time),
         CASE(a_lookup_ends_in_the_dial_s_time),
         CASE(a_listener_has_its_own_addresses),
+        CASE(a_server_may_start_again),
         CASE(the_kernel_s_sockets_are_dialled_too),
     };
 
