@@ -73,7 +73,8 @@ static void check_answer(const struct gn__policy *policy,
     CHECK(!hard || rule->prefix.len >= 8);
     CHECK(!is_own(&ask->addr, ask->arg) || whole ||
           gn__addr_is_loopback(&ask->addr));
-    CHECK(rule->target != GN__TARGET_NAME || !range);
+    CHECK(rule->target != GN__TARGET_NAME || !range ||
+          (range->reach == GN__REACH_PRIVATE && rule->opens_private));
 }
 
 /* Without the deny rules, what was allowed still is. */
