@@ -128,6 +128,10 @@ static bool hand_out(struct gn_listener *listener, struct gn_conn *conn)
     if (listener->callback) {
         listener->callback(listener, 0, conn, listener->arg);
     } else if (listener->taker->take(listener->arg, conn) == -EAGAIN) {
+        if (!gn__handle_is_open(&listener->handle)) { /* Closed by its user. */
+            (void)gn_conn_reset(conn, NULL, NULL);
+            return false;
+        }
         listener->kept = conn;
         pause_accepting(listener, -EAGAIN);
         return false;
