@@ -65,7 +65,7 @@ struct gn__io_end {
     void (*run)(struct gn__io_end *end);
 };
 
-/** What stands behind it (host/io.c). */
+/** What stands behind it (host/driver/io.c). */
 struct gn__io_ops {
     uint64_t (*now)(struct gn__io *io);
     /** The first timer changed. */
@@ -128,9 +128,9 @@ void gn__io_at_last(struct gn__io *io, struct gn__io_end *end);
 void gn__io_hold(struct gn__io *io);
 void gn__io_release(struct gn__io *io);
 
-/** For host/io.c: queue the timers that are due, at most @max. */
+/** For host/driver/io.c: queue the timers that are due, at most @max. */
 void gn__io_run(struct gn__io *io, unsigned max);
-/** For host/io.c: when the next timer is due, ns; UINT64_MAX. */
+/** For host/driver/io.c: when the next timer is due, ns; UINT64_MAX. */
 uint64_t gn__io_deadline(const struct gn__io *io);
 /** For who closes the network: run the ends; and when nothing of it is left,
  *  the ends if there are any, those that asked to be last, and ops->done. */

@@ -20,7 +20,7 @@
  *
  * A task must be short by itself: whatever has more to do queues itself again.
  *
- * It knows no lock and no clock. Its user has both (namespace/engine.c).
+ * It knows no lock and no clock. Its user has both (engine/engine.c).
  */
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -29,11 +29,12 @@ function(gn_compile target)
     endif()
 endfunction()
 
-# gn_add_folder(NAME [DEPENDS FOLDER...]) makes the folder's *.c part of the
-# library. DEPENDS are the folders whose module header it may include. A folder
-# without sources is allowed and adds nothing.
+# gn_add_folder(NAME [DEPENDS FOLDER...] [ROOMS FOLDER...]) makes the folder's
+# *.c part of the library, and those of its rooms: folders that are no layer of
+# their own. DEPENDS are the folders whose module header it may include. A
+# folder without sources is allowed and adds nothing.
 function(gn_add_folder name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;ROOMS")
     set(closure ${name})
     foreach(other IN LISTS arg_DEPENDS)
         get_property(below GLOBAL PROPERTY GN_CLOSURE_${other})
@@ -43,7 +44,12 @@ function(gn_add_folder name)
     set_property(GLOBAL PROPERTY GN_CLOSURE_${name} ${closure})
     set_property(GLOBAL APPEND PROPERTY GN_FOLDERS ${name})
 
-    file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.c")
+    set(sources)
+    foreach(room IN LISTS arg_ROOMS ITEMS .)
+        file(GLOB found CONFIGURE_DEPENDS
+            "${CMAKE_CURRENT_SOURCE_DIR}/${room}/*.c")
+        list(APPEND sources ${found})
+    endforeach()
     if(sources)
         add_library(gn_${name} OBJECT ${sources})
         gn_compile(gn_${name})

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "base/lock.h"
-#include "host/drive.h"
+#include "host/driver/drive.h"
 #include "netstack/netstack.h"
 
 /** Bytes of packets that wait to be written. */

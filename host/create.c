@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 
 #include "base/config.h"
-#include "host/loop.h"
+#include "host/driver/loop.h"
 #include "namespace/namespace.h"
 #include "sim/sim.h"
 

@@ -24,7 +24,7 @@
 #include <guestnet/network.h>
 
 #include "base/ref.h"
-#include "host/drive.h"
+#include "host/driver/drive.h"
 
 struct gn__handle;
 

@@ -18,7 +18,7 @@
 
 #include "namespace/lifecycle.h"
 #include "namespace/log.h"
-#include "namespace/switch.h"
+#include "switch/switch.h"
 
 #define GATEWAY "gateway"
 

@@ -5,15 +5,15 @@
 /*
  * Names as far as namespaces and networks are concerned: whom a lookup goes to
  * and when it must end, the names a network has, and where from an address
- * would be reached. The lookups themselves are host/lookup.c's.
+ * would be reached. The lookups themselves are host/names/lookup.c's.
  *
  * Any thread, without the lock, unless said otherwise.
  */
 #include <guestnet/network.h>
 #include <guestnet/resolver.h>
 
-#include "namespace/engine.h"
-#include "namespace/sock.h"
+#include "engine/engine.h"
+#include "namespace/sock/sock.h"
 #include "resolver/resolver.h"
 
 /** Room for a guest's name and the longest domain behind it. */

@@ -7,7 +7,7 @@
  * takes a share first, keeps it beside the descriptor, and gives it back when
  * that is closed. Any thread, without the lock.
  */
-#include "namespace/engine.h"
+#include "engine/engine.h"
 
 struct gn_namespace;
 struct gn_network;

@@ -15,7 +15,7 @@
 
 #include "namespace/lifecycle.h"
 #include "namespace/namespace.h"
-#include "namespace/switch.h"
+#include "switch/switch.h"
 #include "resolver/resolver.h"
 
 struct guests {

@@ -22,7 +22,7 @@
 
 #include "base/siphash.h"
 #include "namespace/lifecycle.h"
-#include "namespace/switch.h"
+#include "switch/switch.h"
 
 #define LO_MTU     GN__PACKET_MAX
 #define MAX_IFACES 64u

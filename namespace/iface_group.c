@@ -13,7 +13,7 @@
 #include <errno.h>
 
 #include "namespace/lifecycle.h"
-#include "namespace/switch.h"
+#include "switch/switch.h"
 
 /** A group that sockets have joined; in iface->groups. */
 struct joined {

@@ -12,7 +12,7 @@
 #include <errno.h>
 
 #include "namespace/lifecycle.h"
-#include "namespace/switch.h"
+#include "switch/switch.h"
 
 static void drop(struct gn_namespace *ns, struct gn__packet *packet,
                  enum gn_drop why)

@@ -22,7 +22,7 @@
 
 #include "ipam/ipam.h"
 #include "namespace/descriptors.h"
-#include "namespace/engine.h"
+#include "engine/engine.h"
 #include "namespace/log.h"
 #include "namespace/names.h"
 
@@ -199,7 +199,7 @@ struct gn_namespace {
     void *close_arg;
 };
 
-/** The gateway's side of the world outside (outside.c). */
+/** The gateway's side of the world outside (gateway/). */
 struct gn__outside_net {
     struct gn__list guests;  /* struct gn__outside_guest.of_net */
     struct gn__table ghosts; /* those without a port, by its generation */
@@ -337,7 +337,7 @@ GN_WARN_UNUSED bool gn__net_gateway(const struct gn_network *net,
                                     const struct gn__addr *like,
                                     struct gn__addr *out);
 
-/* ---- the world outside: outside*.c ---- */
+/* ---- the world outside: gateway/ ---- */
 
 /** Does what @port sends to @addr go to the gateway, which answers as it? */
 bool gn__outside_reaches(const struct gn__port *port,

@@ -29,7 +29,7 @@
 #include "base/config.h"
 #include "base/counter.h"
 #include "namespace/lifecycle.h"
-#include "namespace/switch.h"
+#include "switch/switch.h"
 #include "resolver/resolver.h"
 
 #define LABEL_MAX 63u

@@ -12,15 +12,15 @@
 
 #include "namespace/asking.h"
 #include "namespace/descriptors.h"
-#include "namespace/engine.h"
+#include "engine/engine.h"
 #include "namespace/log.h"
 #include "namespace/names.h"
-#include "namespace/outside.h"
-#include "namespace/sock.h"
-#include "namespace/sock_stream.h"
-#include "namespace/sock_stream.h"
-#include "namespace/sock_system.h"
-#include "namespace/tap.h"
+#include "namespace/gateway/gateway.h"
+#include "namespace/sock/sock.h"
+#include "namespace/sock/stream.h"
+#include "namespace/sock/stream.h"
+#include "namespace/sock/system.h"
+#include "switch/capture_hook.h"
 
 /**
  * Create a network on @engine, of which it takes a reference; the driver's

@@ -19,7 +19,7 @@
 
 #include "base/config.h"
 #include "namespace/lifecycle.h"
-#include "namespace/switch.h"
+#include "switch/switch.h"
 #include "resolver/resolver.h"
 
 #define NAME_MAX_LEN   63u

@@ -11,7 +11,7 @@
 #include <errno.h>
 
 #include "namespace/lifecycle.h"
-#include "namespace/switch.h"
+#include "switch/switch.h"
 
 static void drop(struct gn_namespace *ns, struct gn__packet *packet,
                  enum gn_drop why)
@@ -95,7 +95,7 @@ static void count_out(struct gn_namespace *ns, const struct gn__packet *packet)
 
 /* The address it must leave from; NULL: any. The gateway's sockets are bound to
  * their own addresses like everybody's; what leaves it as somebody outside is
- * made by outside*.c only. */
+ * made by gateway/ only. */
 static const struct gn__addr *source_of(const struct gn_namespace *ns,
                                         const struct gn__packet *packet)
 {

@@ -22,7 +22,7 @@
 #include <string.h>
 
 #include "namespace/lifecycle.h"
-#include "namespace/switch.h"
+#include "switch/switch.h"
 
 #define MAX_ROUTES   1024u
 #define PMTU_KEPT_NS (600ull * 1000000000ull)

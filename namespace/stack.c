@@ -6,7 +6,7 @@
  * with all others.
  */
 #include "namespace/lifecycle.h"
-#include "namespace/switch.h"
+#include "switch/switch.h"
 
 /** A connection rests at least this long, ns. */
 #define REST_MIN_NS 1000000000ull

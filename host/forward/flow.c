@@ -14,7 +14,7 @@
  *            datagrams are kept. There are as many of these at once as there may
  *            be flows; of more the oldest goes.
  *   JOINED   `outside` is set. It is in the sets of the guest and of this table
- *            and ends by what namespace/outside_flow.c says: with the guest or
+ *            and ends by what namespace/gateway/flow.c says: with the guest or
  *            its socket, idle, or to make room. Where that has happened and is
  *            still to be told, the next datagram of the client begins another,
  *            so nothing is lost to a guest that took the place of one that is

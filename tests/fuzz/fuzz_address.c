@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/addr.h"
-#include "host/target.h"
+#include "host/conn/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/policy.h"
+#include "host/egress/policy.h"
 #include "tests/fuzz/check.h"
 
 enum { HEAD = 32, LINES = 32, FLAG_OWN = 1, FLAG_V4 = 2 };

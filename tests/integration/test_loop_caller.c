@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 #include "base/lock.h"
-#include "host/drive.h"
+#include "host/driver/drive.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/simnet.h"
 

@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "host/publish.h"
+#include "host/publish/publish.h"
 #include "namespace/asking.h"
 #include "tests/lib/pubnet.h"
 

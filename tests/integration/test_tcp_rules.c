@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "namespace/internal.h"
-#include "namespace/tap.h"
+#include "switch/capture_hook.h"
 #include "tests/lib/simnet.h"
 
 #define SECOND 1000000000ull

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "namespace/engine.h"
+#include "engine/engine.h"
 #include "sim/sim.h"
 
 static struct gn_test_desk *desk_of(struct gn__io *io)

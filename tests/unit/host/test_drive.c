@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "host/drive.h"
+#include "host/driver/drive.h"
 
 #include <errno.h>
 #include <pthread.h>

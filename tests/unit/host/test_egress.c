@@ -4,7 +4,7 @@
  * How long datagrams between a guest and the outside are remembered, under a
  * clock, by a host of the test's own and a desk in the driver's place.
  */
-#include "host/egress.h"
+#include "host/egress/egress.h"
 
 #include <errno.h>
 #include <setjmp.h>

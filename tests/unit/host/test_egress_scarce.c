@@ -6,7 +6,7 @@
  * and one of the test's own, whose clients are shown. What fails, fails in
  * order; the rest goes on; and nothing is left, no descriptor either.
  */
-#include "host/egress.h"
+#include "host/egress/egress.h"
 
 #include <errno.h>
 #include <fcntl.h>

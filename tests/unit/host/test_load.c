@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "host/load.h"
+#include "host/driver/load.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

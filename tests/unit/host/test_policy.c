@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "host/policy.h"
+#include "host/egress/policy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "host/pollset.h"
+#include "host/driver/pollset.h"
 
 #include <errno.h>
 #include <limits.h>

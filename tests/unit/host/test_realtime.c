@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "host/realtime.h"
+#include "host/driver/realtime.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -11,7 +11,7 @@
 
 #include <guestnet/conn.h>
 
-#include "host/target.h"
+#include "host/conn/target.h"
 
 static void networks_say_type_and_version(void **state)
 {

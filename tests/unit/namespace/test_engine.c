@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "namespace/engine.h"
+#include "engine/engine.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "namespace/switch.h"
+#include "switch/switch.h"
 #include "tests/lib/heap.h"
 
 /* A driver that a test plays itself. */

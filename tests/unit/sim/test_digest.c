@@ -22,7 +22,7 @@
 
 #include "base/siphash.h"
 #include "namespace/internal.h"
-#include "namespace/tap.h"
+#include "switch/capture_hook.h"
 #include "tests/lib/simnet.h"
 
 #define MESSAGE 60000u

@@ -9,7 +9,7 @@
 #include <guestnet/link.h>
 
 #include "namespace/internal.h"
-#include "namespace/switch.h"
+#include "switch/switch.h"
 #include "tests/lib/simnet.h"
 
 #define HOSTILE   16u

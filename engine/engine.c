@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What happens in one entry, all of it at the one time read at its beginning:
+ *
+ *   1. the caller's operation, which may queue packets;
+ *   2. packets due now, in the order they were queued; then those that arrive
+ *      by now from links, then events, then the stacks' timers, each of which
+ *      may queue more packets;
+ *   3. the sockets that changed are settled: their waiters are put on `wakes`;
+ *   4. the next deadline is compared with the one the driver has.
+ *
+ * Step 2 moves GN__ENGINE_BUDGET packets and timers in all. No stack is trusted
+ * to fall silent: what is left makes the deadline "now", and the driver goes
+ * on, so that two guests that answer each other for ever cost others a share
+ * of the time and nothing else.
+ *
+ * The driver is kicked only when the deadline moved earlier than the one it
+ * sleeps for. Each TCP connection moves its own deadlines about with each
+ * segment, but they are rounded to ticks and a later one is not told, so a
+ * busy connection kicks at most once a tick. Threads blocked in a call are a
+ * second pair of eyes: one of them at a time, the standby, sleeps not much
+ * longer than the next deadline and runs what the driver has not.
+ */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "base/counter.h"
+#include "namespace/internal.h"
+#include "namespace/sock/sock.h"
+#include "switch/switch.h"
+
+/** What the standby allows the driver to be late, ns. */
+#define STANDBY_GRACE_NS 1000000ull
+/** More callbacks wait than the driving thread ought to be behind. A thread that
+ *  leaves then yields its processor: it is without the lock there, and else
+ *  loses the processor somewhere in an entry, where everybody waits for it. */
+#define CROWD 8u
+/** Descriptors updated at a time. */
+#define N_LATES 16u
+
+static void init_lists(struct gn__engine *engine)
+{
+    engine->run_tail = &engine->run_head;
+    gn__heap_init(&engine->under_way);
+    gn__heap_init(&engine->events);
+    gn__list_init(&engine->gate_blocks);
+    gn__list_init(&engine->changed);
+    gn__sched_init(&engine->notices);
+    gn__list_init(&engine->wakes);
+    gn__list_init(&engine->fds);
+    gn__list_init(&engine->networks);
+}
+
+int gn__engine_create(const struct gn__driver_ops *driver, void *driver_self,
+                      const struct gn_allocator *alloc, struct gn__engine **out)
+{
+    struct gn__engine *engine;
+    struct gn__mem mem;
+    uint64_t seed[2], secret[2], key[2];
+    int err;
+
+    gn__mem_init(&mem, alloc);
+    engine = gn__zalloc(&mem, sizeof(*engine));
+    if (!engine)
+        return -ENOMEM;
+    engine->driver = driver;
+    engine->driver_self = driver_self;
+    gn__ref_init(&engine->refs, 1);
+    atomic_init(&engine->next, GN__NEVER);
+    atomic_init(&engine->armed, GN__NEVER);
+    engine->last_generation = GN__COUNT_FROM(uint64_t);
+    engine->under_way_max = GN__UNDER_WAY_MAX;
+    init_lists(engine);
+
+    driver->random(driver_self, seed, sizeof(seed));
+    gn__rng_init(&engine->rng, seed, "engine", 6);
+    gn__rng_fill(&engine->rng, engine->key, sizeof(engine->key));
+    gn__rng_fill(&engine->rng, secret, sizeof(secret));
+    gn__rng_fill(&engine->rng, key, sizeof(key));
+    err = gn__netstack_init(&engine->net, alloc, secret,
+                            driver->now(driver_self));
+    if (err) {
+        gn__free(&mem, engine, sizeof(*engine));
+        return err;
+    }
+    gn__table_init(&engine->ports, &engine->net.mem, key);
+    gn__list_init(&engine->served_waits);
+    *out = engine;
+    return 0;
+}
+
+/* Packets that no network is left for. */
+static void drop_packets(struct gn__engine *engine)
+{
+    struct gn__heap_node *node;
+    struct gn__packet *packet;
+
+    while ((packet = engine->run_head)) {
+        engine->run_head = packet->next;
+        gn__packet_free(packet);
+    }
+    engine->run_tail = &engine->run_head;
+    while ((node = gn__heap_pop(&engine->under_way)))
+        gn__packet_free(gn__container_of(node, struct gn__packet, event));
+}
+
+static void engine_destroy(struct gn__engine *engine)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    void *driver_self = engine->driver_self;
+    struct gn__mem mem = engine->net.mem;
+
+    drop_packets(engine);
+    gn__sched_done(&engine->notices);
+    gn__gates_done(engine);
+    gn__table_done(&engine->ports);
+    gn__netstack_done(&engine->net);
+    gn__free(&mem, engine, sizeof(*engine));
+    driver->released(driver_self);
+}
+
+void gn__engine_ref(struct gn__engine *engine)
+{
+    gn__ref_take(&engine->refs);
+}
+
+void gn__engine_unref(struct gn__engine *engine)
+{
+    if (gn__ref_give(&engine->refs))
+        engine_destroy(engine);
+}
+
+bool gn__engine_is_driving(const struct gn__engine *engine)
+{
+    return engine->driver->is_driving(engine->driver_self);
+}
+
+bool gn__engine_may_wait(const struct gn__engine *engine)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+
+    return !driver->is_driving(engine->driver_self) ||
+           (driver->may_park && driver->may_park(engine->driver_self));
+}
+
+bool gn__engine_claim(const struct gn__engine *engine)
+{
+    if (engine->driver->claim)
+        engine->driver->claim(engine->driver_self);
+    return gn__engine_is_driving(engine);
+}
+
+/* ---- queues ---- */
+
+static void append(struct gn__engine *engine, struct gn__packet *packet)
+{
+    packet->next = NULL;
+    *engine->run_tail = packet;
+    engine->run_tail = &packet->next;
+    engine->n_run++;
+}
+
+void gn__engine_post(struct gn__engine *engine, struct gn__packet *packet)
+{
+    append(engine, packet);
+}
+
+void gn__engine_post_at(struct gn__engine *engine, struct gn__packet *packet,
+                        uint64_t when)
+{
+    engine->under_way_bytes += gn__packet_cost(packet);
+    gn__heap_insert(&engine->under_way, &packet->event, when);
+}
+
+void gn__event_arm(struct gn__engine *engine, struct gn__event *event,
+                   uint64_t when)
+{
+    gn__event_disarm(engine, event);
+    gn__heap_insert(&engine->events, &event->node, when);
+    event->armed = true;
+}
+
+void gn__event_disarm(struct gn__engine *engine, struct gn__event *event)
+{
+    if (!event->armed)
+        return;
+    gn__heap_remove(&engine->events, &event->node);
+    event->armed = false;
+}
+
+void gn__notice_queue(struct gn__engine *engine, struct gn__notice *notice)
+{
+    gn__sched_queue(&engine->notices, notice);
+}
+
+void gn__notice_cancel(struct gn__engine *engine, struct gn__notice *notice)
+{
+    gn__sched_cancel(&engine->notices, notice);
+}
+
+/* ---- one entry ---- */
+
+static void run_packet(struct gn__engine *engine)
+{
+    struct gn__packet *packet = engine->run_head;
+
+    engine->run_head = packet->next;
+    if (!engine->run_head)
+        engine->run_tail = &engine->run_head;
+    engine->n_run--;
+    packet->next = NULL;
+    gn__switch_arrived(engine, packet);
+}
+
+static bool run_arrival(struct gn__engine *engine)
+{
+    struct gn__heap_node *node = gn__heap_first(&engine->under_way);
+    struct gn__packet *packet;
+
+    if (!node || node->time > engine->net.now)
+        return false;
+    gn__heap_remove(&engine->under_way, node);
+    packet = gn__container_of(node, struct gn__packet, event);
+    engine->under_way_bytes -= gn__packet_cost(packet);
+    gn__switch_arrived(engine, packet);
+    return true;
+}
+
+static bool run_event(struct gn__engine *engine)
+{
+    struct gn__heap_node *node = gn__heap_first(&engine->events);
+    struct gn__event *event;
+
+    if (!node || node->time > engine->net.now)
+        return false;
+    event = gn__container_of(node, struct gn__event, node);
+    gn__event_disarm(engine, event);
+    event->fire(event);
+    return true;
+}
+
+/* Run what is due, within the budget; returns when the next timer is. */
+static uint64_t run_due(struct gn__engine *engine)
+{
+    unsigned budget = GN__ENGINE_BUDGET;
+    uint64_t timers;
+
+    for (; budget; budget--) {
+        if (engine->run_head) {
+            run_packet(engine);
+        } else if (!run_arrival(engine) && !run_event(engine)) {
+            timers = gn__netstack_deadline(&engine->net);
+            if (timers > engine->net.now)
+                return timers;
+            (void)gn__netstack_timers(&engine->net, 1); /* More: next round. */
+        }
+    }
+    return gn__netstack_deadline(&engine->net);
+}
+
+static void settle(struct gn__engine *engine)
+{
+    struct gn__list *node;
+
+    while ((node = gn__list_pop(&engine->changed)))
+        gn__sock_settle(gn__container_of(node, struct gn_sock, changed));
+}
+
+static uint64_t earlier(uint64_t next, const struct gn__heap *heap)
+{
+    const struct gn__heap_node *first = gn__heap_first(heap);
+
+    return first && first->time < next ? first->time : next;
+}
+
+static uint64_t next_deadline(const struct gn__engine *engine, uint64_t timers)
+{
+    if (engine->run_head)
+        return 0;
+    return earlier(earlier(timers, &engine->under_way), &engine->events);
+}
+
+void gn__engine_enter(struct gn__engine *engine)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    uint64_t now;
+
+    driver->lock(engine->driver_self, driver->is_driving(engine->driver_self));
+    now = driver->now(engine->driver_self);
+    /* Another thread may have read a later time before it got the lock. */
+    if (now > engine->net.now)
+        engine->net.now = now;
+    engine->entries++;
+}
+
+static void wake_all(struct gn__engine *engine, struct gn__list *wakes)
+{
+    struct gn__list *node;
+
+    while ((node = gn__list_pop(wakes))) {
+        struct gn__waiter *waiter =
+            gn__container_of(node, struct gn__waiter, link);
+
+        /* The last touch: its thread may be gone right after. */
+        engine->driver->unpark(engine->driver_self, &waiter->parker);
+    }
+}
+
+/* Under the lock: some of what is to be done without it. */
+static size_t take_lates(struct gn__engine *engine, struct gn__late **lates)
+{
+    struct gn__list *node;
+    size_t n = 0;
+
+    while (n < N_LATES && (node = gn__list_pop(&engine->fds))) {
+        lates[n] = gn__container_of(node, struct gn__late, link);
+        lates[n]->take(lates[n]);
+        n++;
+    }
+    return n;
+}
+
+/* Without the lock: do it, and what there is more of. */
+static void run_lates(struct gn__engine *engine, struct gn__late **lates,
+                      size_t n)
+{
+    size_t i;
+
+    for (;;) {
+        for (i = 0; i < n; i++)
+            lates[i]->run(lates[i]);
+        if (n < N_LATES)
+            return;
+        engine->driver->lock(engine->driver_self, false);
+        n = take_lates(engine, lates);
+        engine->driver->unlock(engine->driver_self);
+    }
+}
+
+/*
+ * Whether the driver must be told of @next, and remember what it will know. On
+ * its own thread it looks before it sleeps, but it need not be awake there: its
+ * thread may be in code of a loop that others share, or in none of a loop.
+ */
+static bool arm_driver(struct gn__engine *engine, uint64_t next)
+{
+    uint64_t armed = atomic_load_explicit(&engine->armed, memory_order_relaxed);
+
+    if (next >= armed && !gn__engine_is_driving(engine))
+        return false;
+    atomic_store_explicit(&engine->armed, next, memory_order_relaxed);
+    return next < armed;
+}
+
+void gn__engine_leave(struct gn__engine *engine)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    struct gn__late *lates[N_LATES];
+    struct gn__list wakes;
+    size_t n_lates;
+    uint64_t next;
+    bool kick, crowded;
+
+    next = run_due(engine);
+    settle(engine);
+    next = next_deadline(engine, next);
+    atomic_store_explicit(&engine->next, next, memory_order_relaxed);
+    if (engine->notices.n)
+        next = 0;
+    crowded = engine->notices.n > CROWD;
+    kick = arm_driver(engine, next);
+    gn__list_init(&wakes);
+    gn__list_splice(&wakes, &engine->wakes);
+    n_lates = take_lates(engine, lates);
+    driver->unlock(engine->driver_self);
+
+    wake_all(engine, &wakes);
+    run_lates(engine, lates, n_lates);
+    if (kick)
+        driver->kick(engine->driver_self, next);
+    if (crowded && !gn__engine_is_driving(engine))
+        (void)sched_yield();
+}
+
+/* ---- for drivers ---- */
+
+uint64_t gn__engine_deadline(const struct gn__engine *engine)
+{
+    return atomic_load_explicit(&engine->armed, memory_order_relaxed);
+}
+
+bool gn__engine_is_behind(const struct gn__engine *engine)
+{
+    return atomic_load_explicit(&engine->next, memory_order_relaxed) == 0;
+}
+
+void gn__engine_run(struct gn__engine *engine)
+{
+    gn__engine_enter(engine);
+    gn__engine_leave(engine);
+}
+
+void gn__engine_defer(struct gn__engine *engine, struct gn__notice *notice)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    bool kick;
+
+    driver->lock(engine->driver_self, true);
+    gn__sched_queue(&engine->notices, notice);
+    kick = arm_driver(engine, 0);
+    driver->unlock(engine->driver_self);
+    if (kick)
+        driver->kick(engine->driver_self, 0);
+}
+
+void gn__engine_forget(struct gn__engine *engine, struct gn__notice *notice)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+
+    driver->lock(engine->driver_self, true);
+    gn__sched_cancel(&engine->notices, notice);
+    driver->unlock(engine->driver_self);
+}
+
+/* What the last one took is charged, and the next one taken. */
+static struct gn__notice *next_notice(struct gn__engine *engine, bool may_run,
+                                      uint64_t took_ns)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    struct gn__notice *notice;
+
+    driver->lock(engine->driver_self, true);
+    gn__sched_charge(&engine->notices, took_ns);
+    notice = may_run ? gn__sched_pick(&engine->notices) : NULL;
+    engine->dispatching = notice != NULL;
+    driver->unlock(engine->driver_self);
+    return notice;
+}
+
+bool gn__engine_dispatch(struct gn__engine *engine, unsigned max)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    uint64_t start = driver->now(engine->driver_self);
+    uint64_t from, now = start;
+    struct gn__notice *notice;
+    unsigned n;
+
+    from = now;
+    for (n = 0;; n++) {
+        notice = next_notice(
+            engine, n < max && now - start < GN__ENGINE_TURN_NS, now - from);
+        if (!notice)
+            return n > 0;
+        from = now;
+        notice->run(notice);
+        now = driver->now(engine->driver_self);
+    }
+}
+
+/* ---- waiting ---- */
+
+void gn__engine_wake(struct gn__engine *engine, struct gn__waiter *waiter)
+{
+    struct gn__waiter *sleeper = waiter->chief ? waiter->chief : waiter;
+
+    if (waiter->fired)
+        *waiter->fired = true;
+    if (waiter != sleeper && waiter->link.next)
+        gn__list_del(&waiter->link);
+    if (sleeper->waking)
+        return; /* It may be on engine->wakes: a second reason is no other. */
+    sleeper->waking = true;
+    if (sleeper->link.next)
+        gn__list_del(&sleeper->link);
+    gn__list_add_tail(&engine->wakes, &sleeper->link);
+}
+
+/* Sleep once, outside the engine. */
+static int sleep_once(struct gn__engine *engine, struct gn__waiter *waiter,
+                      uint64_t deadline)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    uint64_t wake_at = deadline;
+    bool standby = !engine->standby && !driver->may_park; /* It drives. */
+    int err;
+
+    if (standby)
+        engine->standby = waiter;
+    gn__engine_leave(engine);
+    if (standby) {
+        uint64_t next =
+            atomic_load_explicit(&engine->next, memory_order_relaxed);
+
+        if (next < GN__NEVER - STANDBY_GRACE_NS &&
+            next + STANDBY_GRACE_NS < wake_at)
+            wake_at = next + STANDBY_GRACE_NS;
+    }
+    err = driver->park(engine->driver_self, &waiter->parker, wake_at);
+    gn__engine_enter(engine);
+    if (engine->standby == waiter)
+        engine->standby = NULL;
+    return err;
+}
+
+int gn__engine_wait(struct gn__engine *engine, struct gn__waiter *waiter,
+                    uint64_t deadline)
+{
+    int err = 0;
+
+    if (!gn__engine_may_wait(engine))
+        err = -EDEADLK;
+    while (!err && !waiter->waking && engine->net.now < deadline)
+        err = sleep_once(engine, waiter, deadline);
+    /* Whoever wakes it still holds its parker; that takes no time. */
+    while (waiter->waking &&
+           !atomic_load_explicit(&waiter->parker.woken, memory_order_acquire))
+        (void)sleep_once(engine, waiter, GN__NEVER); /* Ends when woken. */
+    if (waiter->link.next)
+        gn__list_del(&waiter->link);
+    if (waiter->waking)
+        return 0;
+    return err ? err : -ETIMEDOUT;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_ENGINE_ENGINE_H
+#define GN_ENGINE_ENGINE_H
+
+/*
+ * The engine: the passive core that moves packets and runs timers when
+ * somebody calls it with the time, and the seam to whoever does (the driver).
+ *
+ * It owns no thread, reads no clock and does no I/O. Every entry is
+ *
+ *     gn__engine_enter()   takes the lock, reads the driver's clock once
+ *     ... the operation ...
+ *     gn__engine_leave()   delivers packets and runs timers until none is due
+ *                          or the budget is spent (then it is "due now"),
+ *                          settles the sockets that changed, releases the
+ *                          lock, and only then wakes threads
+ *
+ * No lock is held in a callback: callbacks are notices, queued under the lock
+ * and run by the driving thread with gn__engine_dispatch(), guest by guest
+ * (base/sched.h; docs/decisions/0016).
+ *
+ * Networks of one driver share an engine; a namespace can be attached only to
+ * networks of its engine. The lock is one for the process (lwIP is), whatever
+ * the number of engines; see the driver's lock.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/heap.h"
+#include "base/io.h"
+#include "base/list.h"
+#include "base/ref.h"
+#include "base/rng.h"
+#include "base/sched.h"
+#include "netstack/netstack.h"
+
+/** Packets moved by one entry before it leaves the rest as "due now". */
+#define GN__ENGINE_BUDGET 64u
+/** Callbacks of one turn begin within this, ns; then descriptors are looked at
+ *  again. */
+#define GN__ENGINE_TURN_NS 500000u
+
+/** Bound ports that are found without a search in their table. */
+#define GN__HOT_PORTS 16u
+
+struct gn__engine;
+struct gn__gate;
+struct gn__port_use;
+
+/** Where a thread (or a coroutine) sleeps. Zero is one that is not woken. */
+struct gn__parker {
+    _Atomic uint32_t woken;
+    bool patient; /* it waits for much to be moved: no need to wake at once */
+    void *task;   /* the driver's own */
+};
+
+/** The seam: everything the engine needs of the world outside. */
+struct gn__driver_ops {
+    const char *name;
+    /** Now, ns, monotonic; never 0. */
+    uint64_t (*now)(void *self);
+    void (*random)(void *self, void *out, size_t len);
+    /** @driver: the caller is the driving thread, which is preferred. */
+    void (*lock)(void *self, bool driver);
+    void (*unlock)(void *self);
+    /** Sleep until woken or until @deadline (ns of now(); GN__NEVER). Called
+     *  without the lock. -EDEADLK where sleeping is impossible. */
+    int (*park)(void *self, struct gn__parker *parker, uint64_t deadline);
+    void (*unpark)(void *self, struct gn__parker *parker);
+    /** The next deadline moved earlier, or notices are waiting (deadline is
+     *  then now). Called without the lock; must be cheap when the driver is
+     *  awake already or is the caller. */
+    void (*kick)(void *self, uint64_t deadline);
+    /** Is the calling thread the driving thread (inside a callback too)? */
+    bool (*is_driving)(void *self);
+    /** May the caller be parked although it drives, because it has a stack of
+     *  its own beside the driver's? NULL: no. */
+    bool (*may_park)(void *self);
+    /** The calling thread does what only the driving thread may: it is that
+     *  one from now on, unless another is driving right now. NULL: nothing to
+     *  be done, any thread may or the driver is no thread. */
+    void (*claim)(void *self);
+    /** On the driving thread, without the lock: a network is gone. Calls
+     *  @done exactly once; after the driver has ended if this was the last
+     *  one and it ends then. */
+    void (*gone)(void *self, void (*done)(void *arg), void *arg);
+    /** The engine is gone with its last reference; free self. Any thread. */
+    void (*released)(void *self);
+    /** Kernel descriptors, on the driving thread, without the lock. NULL: the
+     *  driver has none. Errors are those of gn__io_watch(). */
+    int (*watch)(void *self, struct gn__io_watch *watch, int fd, short events);
+    void (*unwatch)(void *self, struct gn__io_watch *watch);
+    /** Keep the loop running (+1), or no longer (-1). Driving thread. NULL:
+     *  nothing to keep. */
+    void (*hold)(void *self, int n);
+};
+
+/** A timer of nanosecond precision; embedded. */
+struct gn__event {
+    struct gn__heap_node node;
+    void (*fire)(struct gn__event *event);
+    bool armed;
+};
+
+/**
+ * A thread that waits; lives on its stack. One that waits for several things
+ * has a waiter on the list of each: the first is the one it sleeps with, the
+ * others name it in `chief`, and are taken off their lists by the thread.
+ */
+struct gn__waiter {
+    struct gn__list link;
+    struct gn__parker parker;
+    struct gn__waiter *chief; /* NULL: itself */
+    short events;             /* of a socket: what it waits for */
+    const char *call;         /* what it waits in, for reports: "accept" */
+    /** The wait never returns, because its coroutine does not go on: give back
+     *  what the call holds. Without the lock, off every list. NULL: nothing. */
+    void (*abandon)(struct gn__waiter *waiter);
+    struct gn_sock *sock; /* and for what; NULL: no socket */
+    bool waking;          /* it has been woken, or is about to be */
+    bool *fired;          /* NULL or set under the lock when it is woken */
+};
+
+/**
+ * Work for the time after unlocking: descriptors that show readiness. Who
+ * leaves takes some off the list and calls take() under the lock, unlocks, and
+ * calls run() on each; queued again meanwhile, another thread may be running
+ * the same one at once.
+ */
+struct gn__late {
+    struct gn__list link;                /* in engine->fds; empty: not queued */
+    void (*take)(struct gn__late *late); /* keep it alive until run() ends */
+    void (*run)(struct gn__late *late);
+};
+
+struct gn__engine {
+    const struct gn__driver_ops *driver;
+    void *driver_self;
+    struct gn__ref refs;
+    struct gn__netstack net;     /* net.now is the time of this entry */
+    struct gn__rng rng;          /* everything random derives from it */
+    uint64_t key[2];             /* the seed of namespaces' streams */
+    struct gn__packet *run_head; /* packets due now, in order */
+    struct gn__packet **run_tail;
+    size_t n_run;
+    struct gn__heap under_way; /* packets on links, by arrival */
+    struct gn__heap events;    /* struct gn__event */
+    size_t under_way_bytes;    /* memory held by packets on links */
+    size_t under_way_max;      /* GN__UNDER_WAY_MAX */
+    struct gn__gate *free_gates;
+    struct gn__list gate_blocks;
+    uint64_t last_generation; /* of gates; also numbers namespaces */
+    struct gn__list changed;  /* struct gn_sock.changed */
+    struct gn__sched notices; /* callbacks that are due */
+    struct gn__list wakes;    /* struct gn__waiter, after unlocking */
+    struct gn__list fds;      /* struct gn__late */
+    struct gn__list networks;
+    struct gn__table ports; /* bound ports of all namespaces (sock) */
+    /** Some of them (sock); each NULL or in the table. */
+    struct gn__port_use *hot_ports[GN__HOT_PORTS];
+    struct gn__list served_waits; /* struct gn__waiter, for a port to be
+                                     served (sock) */
+    struct gn__waiter *standby;   /* the sleeper that runs deadlines */
+    bool dispatching;             /* a callback is running */
+    _Atomic uint64_t next;        /* the next deadline, at the last leave */
+    _Atomic uint64_t armed;       /* what the driver knows of it; both are
+                                    written under the lock */
+    uint64_t entries;             /* for statistics and tests */
+};
+
+/* The time of this entry, ns. */
+static inline uint64_t gn__now(const struct gn__engine *engine)
+{
+    return engine->net.now;
+}
+
+/** @alloc NULL: malloc. Seeds itself from driver->random. One reference. */
+GN_WARN_UNUSED int gn__engine_create(const struct gn__driver_ops *driver,
+                                     void *driver_self,
+                                     const struct gn_allocator *alloc,
+                                     struct gn__engine **out);
+/** Sockets may outlive their network; each holds the engine (and with it the
+ *  driver and its lock). With the last reference both are freed. ref: any
+ *  time; unref: without the lock. */
+void gn__engine_ref(struct gn__engine *engine);
+void gn__engine_unref(struct gn__engine *engine);
+
+void gn__engine_enter(struct gn__engine *engine);
+void gn__engine_leave(struct gn__engine *engine);
+
+/** For drivers: when to call again (0: now), computed at the last leave. */
+uint64_t gn__engine_deadline(const struct gn__engine *engine);
+/** For drivers: the last entry has left packets over, and not for callbacks. */
+bool gn__engine_is_behind(const struct gn__engine *engine);
+/** For drivers, on the driving thread, without the lock: enter, run what is
+ *  due, leave. */
+void gn__engine_run(struct gn__engine *engine);
+/** Run notices (callbacks), at most @max, and none after GN__ENGINE_TURN_NS;
+ *  true if any ran. Driving thread. */
+bool gn__engine_dispatch(struct gn__engine *engine, unsigned max);
+
+/** Queue a packet for delivery to packet->to in this entry. */
+void gn__engine_post(struct gn__engine *engine, struct gn__packet *packet);
+/** The same, at a later time. */
+void gn__engine_post_at(struct gn__engine *engine, struct gn__packet *packet,
+                        uint64_t when);
+void gn__event_arm(struct gn__engine *engine, struct gn__event *event,
+                   uint64_t when);
+void gn__event_disarm(struct gn__engine *engine, struct gn__event *event);
+void gn__notice_queue(struct gn__engine *engine, struct gn__notice *notice);
+void gn__notice_cancel(struct gn__engine *engine, struct gn__notice *notice);
+/** The same on the driving thread, without the lock. */
+void gn__engine_defer(struct gn__engine *engine, struct gn__notice *notice);
+void gn__engine_forget(struct gn__engine *engine, struct gn__notice *notice);
+/** Is the calling thread the driving thread? */
+bool gn__engine_is_driving(const struct gn__engine *engine);
+/** May the caller wait: not on the driving thread, unless the driver can park
+ *  what runs there. */
+bool gn__engine_may_wait(const struct gn__engine *engine);
+/** The same as gn__engine_is_driving(), for calls that only the driving thread may make unless any thread
+ *  may: they make it the driving one where it could be another's by now. */
+bool gn__engine_claim(const struct gn__engine *engine);
+
+/**
+ * Sleep until the waiter (already on some list, by the caller) is woken or
+ * @deadline; leaves the engine and enters it again. A sleeping thread runs
+ * the engine's deadlines itself. The waiter is off its list on return.
+ *
+ *   -EDEADLK  The caller may not wait, gn__engine_may_wait().
+ *   -ETIMEDOUT
+ */
+GN_WARN_UNUSED int gn__engine_wait(struct gn__engine *engine,
+                                   struct gn__waiter *waiter,
+                                   uint64_t deadline);
+/** Under the lock: move a waiter to those that are woken after unlocking. */
+void gn__engine_wake(struct gn__engine *engine, struct gn__waiter *waiter);
+
+#endif /* GN_ENGINE_ENGINE_H */

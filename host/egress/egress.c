@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The life of an egress, and what its guests dial.
+ *
+ *     dialled --(done, from any thread)--> done --(its notice)--> gone
+ *        |                                   |
+ *        +--(the guest gives up)--> over     +--(the guest gives up)--> gone
+ *                                    |
+ *                                    +--(ops->cancel returned)--> gone
+ *
+ *   dialled  the egress has it.
+ *   done     the egress has let go of it. A notice gives the guest what it was
+ *            given.
+ *   over     only while ops->cancel runs: another thread may still say that it
+ *            is done, which changes nothing any more.
+ *
+ * Who says that a dial is done never waits: an egress may hold a lock of its own
+ * then, which it takes in cancel(), too.
+ */
+#include "host/egress/egress.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <guestnet/addr.h>
+#include <guestnet/error.h>
+
+#include "host/forward/forward.h"
+
+struct gn_egress_dial {
+    struct gn__request base; /* first */
+    struct gn__egress *egress;
+    struct gn__engine *engine; /* a reference */
+    struct gn__outside_dial *dial;
+    struct sockaddr_storage address;
+    struct gn__notice notice;
+    bool done;
+    bool over;
+    int status;
+    int fd;
+    struct gn__fd_share share; /* for fd, or what is to become one */
+    size_t n_names;
+    struct gn__name names[];
+};
+
+static size_t size_of(const struct gn_egress_dial *request)
+{
+    return sizeof(*request) + request->n_names * sizeof(request->names[0]);
+}
+
+int gn__fd_prepare(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC))
+        return -EBADF;
+    return 0;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        (void)close(fd); /* Also after an error it is closed. */
+}
+
+/* ---- the end of a dial ---- */
+
+static void request_free(struct gn_egress_dial *request)
+{
+    struct gn__engine *engine = request->engine;
+
+    gn__fds_give(&request->share);
+    gn__free(&engine->net.mem, request, size_of(request));
+    gn__engine_unref(engine);
+}
+
+int gn__egress_charge(struct gn_egress_dial *request)
+{
+    struct gn__outside_dial *dial = request->dial;
+
+    if (dial->type == SOCK_DGRAM && !request->share.ns &&
+        !gn__fds_left(dial->ns))
+        gn__outside_make_room(dial);
+    return gn__fds_take(dial->ns, &request->share);
+}
+
+static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
+                        int fd, struct gn__fd_share share)
+{
+    struct gn__relay_config config = {
+        .io = gn__network_io(net), .fd = fd, .share = share};
+    struct gn__relay *relay;
+    int err = config.io ? 0 : -ENOMEM;
+
+    if (err)
+        gn__outside_refuse(dial, err);
+    else
+        err = gn__outside_accept(dial, &config.sock);
+    if (err) {
+        close_fd(fd);
+        gn__fds_give(&share);
+    } else if (gn__relay_start(&config, &relay)) {
+        return; /* It was reset. */
+    }
+}
+
+/* What happens to connections, and what rules say, is no failure. */
+static bool is_failure(int status)
+{
+    switch (status) {
+    case 0:
+    case -EACCES:
+    case -EPERM:
+    case -ECANCELED:
+    case -ECONNREFUSED:
+    case -ECONNRESET:
+    case -EHOSTUNREACH:
+    case -ENETUNREACH:
+    case -ETIMEDOUT:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void log_failure(const struct gn_egress_dial *request, int status)
+{
+    char to[GN_ADDR_TEXT_MAX] = "";
+
+    if (gn_addr_format((const struct sockaddr *)&request->address, to,
+                       sizeof(to)))
+        return; /* Cannot be: it fits. */
+    gn__ns_log(request->dial->ns, GN_LOG_WARN, GN__LOG_FAILED,
+               "its host failed to dial %s: %s", to, gn_strerror(status));
+}
+
+static void finish(struct gn__notice *notice)
+{
+    struct gn_egress_dial *request =
+        gn__container_of(notice, struct gn_egress_dial, notice);
+    struct gn__outside_dial *dial = request->dial;
+    struct gn_network *net = gn__namespace_network(dial->ns);
+    int status = request->status, fd = request->fd;
+    struct gn__fd_share share;
+
+    if (!status)
+        status = gn__fd_prepare(fd);
+    if (is_failure(status))
+        log_failure(request, status);
+    if (!status && !net)
+        status = -ECANCELED;
+    if (!status)
+        status = gn__egress_charge(request);
+    share = gn__fds_pass(&request->share);
+    request_free(request);
+    if (status) {
+        close_fd(fd);
+        gn__fds_give(&share);
+        gn__outside_refuse(dial, status);
+    } else if (dial->type == SOCK_STREAM) {
+        join_stream(net, dial, fd, share);
+    } else {
+        gn__egress_flow_begin(net, dial, fd, share);
+    }
+}
+
+void gn_egress_dial_done(struct gn_egress_dial *request, int status, int fd)
+{
+    struct gn__engine *engine;
+    bool taken;
+
+    if (!request) {
+        close_fd(fd);
+        return;
+    }
+    engine = request->engine;
+    gn__engine_ref(engine); /* The request may be gone when we leave. */
+    gn__engine_enter(engine);
+    taken = !request->done && !request->over;
+    if (taken) {
+        request->done = true;
+        request->status = status > 0 ? -EINVAL : status;
+        request->fd = fd;
+        gn__notice_queue(engine, &request->notice);
+    }
+    gn__engine_leave(engine);
+    gn__engine_unref(engine);
+    if (!taken)
+        close_fd(fd);
+}
+
+static void dial_cancel(struct gn__outside *outside,
+                        struct gn__outside_dial *dial)
+{
+    struct gn__egress *egress = gn__egress_of(outside);
+    struct gn_egress_dial *request = dial->user;
+    bool done;
+
+    gn__engine_enter(request->engine);
+    done = request->done;
+    request->over = true;
+    gn__notice_cancel(request->engine, &request->notice);
+    gn__engine_leave(request->engine);
+    if (done)
+        close_fd(request->fd);
+    else if (egress->ops.cancel)
+        egress->ops.cancel(egress->self, request);
+    request_free(request);
+}
+
+/* ---- its beginning ---- */
+
+/* The gateway's own address is where the machine's loopback is found. */
+static struct gn__endpoint true_address(struct gn_network *net,
+                                        const struct gn__endpoint *outside)
+{
+    static const struct gn__addr loopback6 = {{[15] = 1}};
+    struct gn__endpoint out = *outside;
+
+    if (!gn__outside_may_be(net, &outside->addr))
+        out.addr = gn__addr_is_v4(&out.addr) ? gn__addr_from_v4(0x7f000001)
+                                             : loopback6;
+    return out;
+}
+
+static struct gn_egress_dial *request_create(struct gn__egress *egress,
+                                             struct gn_network *net,
+                                             struct gn__outside_dial *dial)
+{
+    struct gn__engine *engine = gn__network_engine(net);
+    struct gn__endpoint address = true_address(net, &dial->outside);
+    struct gn__name names[GN__NAMES_PER_ADDR];
+    struct gn_egress_dial *request;
+    size_t n;
+
+    n = gn__names_of(dial->ns, &address.addr, names, GN__NAMES_PER_ADDR);
+    request = gn__zalloc(&engine->net.mem,
+                         sizeof(*request) + n * sizeof(request->names[0]));
+    if (!request)
+        return NULL;
+    request->egress = egress;
+    request->engine = engine;
+    gn__engine_ref(engine);
+    request->dial = dial;
+    request->fd = -1;
+    request->n_names = n;
+    memcpy(request->names, names, n * sizeof(names[0]));
+    gn__endpoint_to_sockaddr(&address, AF_UNSPEC,
+                             (struct sockaddr *)&request->address,
+                             sizeof(request->address));
+    request->notice.run = finish;
+    request->notice.account = dial->account;
+    gn__list_init(&request->notice.link);
+    dial->user = request;
+    return request;
+}
+
+static void dial(struct gn__outside *outside, struct gn__outside_dial *dial)
+{
+    struct gn__egress *egress = gn__egress_of(outside);
+    struct gn_network *net = dial->ns ? gn__namespace_network(dial->ns) : NULL;
+    struct gn_egress_dial *request;
+    int err;
+
+    if (!net || !egress->ops.dial) {
+        gn__outside_refuse(dial, -ENETUNREACH);
+        return;
+    }
+    request = request_create(egress, net, dial);
+    if (!request) {
+        gn__outside_refuse(dial, -ENOMEM);
+        return;
+    }
+    err = egress->ops.dial(egress->self, request, request->address.ss_family,
+                           dial->type, (struct sockaddr *)&request->address,
+                           gn_egress_dial_name(request, 0));
+    if (err)
+        gn_egress_dial_done(request, err, -1);
+}
+
+struct gn__account *gn__egress_account(const struct gn_egress_dial *request)
+{
+    return request->dial->account;
+}
+
+struct gn_namespace *gn_egress_dial_namespace(
+    const struct gn_egress_dial *request)
+{
+    return request ? request->dial->ns : NULL;
+}
+
+void gn_egress_dial_local(const struct gn_egress_dial *request,
+                          struct sockaddr_storage *out)
+{
+    if (request && out)
+        gn__endpoint_to_sockaddr(&request->dial->guest, AF_UNSPEC,
+                                 (struct sockaddr *)out, sizeof(*out));
+}
+
+const char *gn_egress_dial_name(const struct gn_egress_dial *request, size_t i)
+{
+    return request && i < request->n_names ? request->names[i].text : NULL;
+}
+
+void gn_egress_dial_set_user(struct gn_egress_dial *request, void *user)
+{
+    if (request)
+        request->base.user = user;
+}
+
+void *gn_egress_dial_user(const struct gn_egress_dial *request)
+{
+    return request ? request->base.user : NULL;
+}
+
+/* ---- an egress ---- */
+
+static void egress_unref(struct gn__egress *egress)
+{
+    struct gn__mem mem = egress->mem;
+
+    if (!gn__ref_give(&egress->refs))
+        return;
+    if (egress->ops.close)
+        egress->ops.close(egress->self);
+    gn__free(&mem, egress, sizeof(*egress));
+}
+
+static void taken(struct gn__outside *outside)
+{
+    gn__ref_take(&gn__egress_of(outside)->refs);
+}
+
+static void released(struct gn__outside *outside)
+{
+    egress_unref(gn__egress_of(outside));
+}
+
+static const struct gn__outside_ops outside_ops = {
+    .name = "egress",
+    .dial = dial,
+    .cancel = dial_cancel,
+    .bound = gn__egress_bound,
+    .unbound = gn__egress_unbound,
+    .taken = taken,
+    .released = released,
+};
+
+int gn__egress_create(const struct gn_egress_ops *ops, void *self,
+                      const struct gn__mem *mem, struct gn_egress **out)
+{
+    struct gn__egress *egress = gn__zalloc(mem, sizeof(*egress));
+
+    if (!egress)
+        return -ENOMEM;
+    egress->base.outside = &egress->outside;
+    egress->outside.ops = &outside_ops;
+    egress->mem = *mem;
+    egress->ops = *ops;
+    egress->self = self;
+    gn__ref_init(&egress->refs, 1);
+    *out = &egress->base;
+    return 0;
+}
+
+int gn_egress_create(const struct gn_egress_ops *ops, void *self,
+                     struct gn_egress **out)
+{
+    struct gn__mem mem;
+
+    if (!ops || !out)
+        return -EINVAL;
+    gn__mem_init(&mem, NULL);
+    return gn__egress_create(ops, self, &mem, out);
+}
+
+void gn_egress_close(struct gn_egress *egress)
+{
+    if (egress)
+        egress_unref(gn__egress_of(egress->outside));
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_HOST_EGRESS_EGRESS_H
+#define GN_HOST_EGRESS_EGRESS_H
+
+/*
+ * What the files about egress share.
+ *
+ *     egress.c         an egress's life; dials
+ *     egress_flow.c    datagrams to the outside: a kernel socket each
+ *     egress_listen.c  what guests listen on, and who comes
+ *     egress_port.c    what guests bind for datagrams, and who writes to it
+ *     egress_system.c  the ready egress: a policy and the kernel
+ *     egress_show.c    the same: guests' ports shown outside
+ *     policy*.c        the rules
+ *     machine.c        which addresses are this machine's
+ *
+ * An egress is the struct gn__outside of the namespaces that have it. Its requests
+ * live on the driving thread of the guest's network; what other threads say of
+ * them is left under the engine's lock and taken up by a notice.
+ */
+#include <guestnet/egress.h>
+
+#include "base/ref.h"
+#include "host/driver/drive.h"
+#include "host/egress/policy.h"
+#include "namespace/namespace.h"
+
+struct gn__egress {
+    struct gn_egress base; /* what namespaces see; first */
+    struct gn__outside outside;
+    struct gn__mem mem;
+    struct gn_egress_ops ops;
+    void *self;
+    struct gn__ref refs; /* its owner's, and one of each that has it */
+};
+
+static inline struct gn__egress *gn__egress_of(struct gn__outside *outside)
+{
+    return gn__container_of(outside, struct gn__egress, outside);
+}
+
+/** gn_egress_create() with an allocator of its own. */
+GN_WARN_UNUSED int gn__egress_create(const struct gn_egress_ops *ops,
+                                     void *self, const struct gn__mem *mem,
+                                     struct gn_egress **out);
+
+/** Whose the work for a dial is; as long as it is under way. */
+struct gn__account *gn__egress_account(const struct gn_egress_dial *request);
+/** A descriptor is about to be opened for a dial: errors are those of
+ *  gn__fds_take(), and the guest gets them. Of datagrams the flow that is idle
+ *  longest makes room. */
+GN_WARN_UNUSED int gn__egress_charge(struct gn_egress_dial *request);
+
+/** Non-blocking and close-on-exec. -EBADF. */
+GN_WARN_UNUSED int gn__fd_prepare(int fd);
+
+/* ---- egress_flow.c ---- */
+
+/** Datagrams between the guest that dials and a connected socket (consumed, with
+ *  its share); @dial is consumed. */
+void gn__egress_flow_begin(struct gn_network *net,
+                           struct gn__outside_dial *dial, int fd,
+                           struct gn__fd_share share);
+
+/* ---- egress_listen.c, egress_port.c ---- */
+
+void gn__egress_bound(struct gn__outside *outside,
+                      struct gn__outside_port *port);
+void gn__egress_unbound(struct gn__outside *outside,
+                        struct gn__outside_port *port);
+
+/** What all that may be cancelled begins with. */
+struct gn__request {
+    void *user; /* the egress's own */
+};
+
+/** What both kinds of ports that guests have bound begin with. */
+struct gn__bound_port {
+    struct gn__request base; /* first */
+    struct gn__egress *egress;
+    struct gn_namespace *ns;
+    struct gn__engine *engine; /* a reference */
+    struct gn__endpoint local;
+    bool v6only;
+    struct gn__list waiting; /* what was handed in, under the lock */
+    size_t n_waiting;
+    struct gn__notice notice; /* takes it up */
+};
+
+void gn__bound_init(struct gn__bound_port *bound, struct gn__egress *egress,
+                    const struct gn__outside_port *port);
+/** Let go of the notice; waiting is the caller's. */
+void gn__bound_done(struct gn__bound_port *bound);
+
+/** Hand something in; any thread. -ENOBUFS: there are @max already. */
+GN_WARN_UNUSED int gn__bound_put(struct gn__bound_port *bound,
+                                 struct gn__list *link, size_t max);
+/** Take one; NULL: there is none. */
+struct gn__list *gn__bound_take(struct gn__bound_port *bound);
+
+/** The guest's endpoint that a client (NULL: nobody) is for.
+ *  -EADDRNOTAVAIL: the guest has none. */
+GN_WARN_UNUSED int gn__bound_target(const struct gn__bound_port *bound,
+                                    const struct gn__endpoint *client,
+                                    struct gn__endpoint *out);
+
+/** How a bound TCP or UDP port begins and ends. */
+void gn__egress_listen_begin(struct gn__egress *egress,
+                             struct gn__outside_port *port);
+void gn__egress_listen_end(struct gn_egress_listener *listener);
+void gn__egress_port_begin(struct gn__egress *egress,
+                           struct gn__outside_port *port);
+void gn__egress_port_end(struct gn_egress_port *port);
+
+/** A client for what a guest listens on: it is joined with a connection to the
+ *  guest. @peer NULL: it has no address. Consumes the descriptor. */
+void gn__bound_join(const struct gn__bound_port *bound,
+                    const struct gn__endpoint *peer, int fd);
+/** Log that a client was. */
+void gn__bound_turned_away(const struct gn__bound_port *bound, int why);
+
+/* ---- egress_system.c, egress_show.c ---- */
+
+/** The ready egress. */
+struct gn__system {
+    struct gn__mem mem;
+    struct gn__policy policy;
+    enum gn_denial denial;
+    uint64_t timeout_ns; /* 0: none */
+    gn_audit_cb audit;
+    void *audit_arg;
+};
+
+/** Tell the audit hook, if there is one. @rule may be GN__NO_RULE. */
+void gn__system_audit(const struct gn__system *system, struct gn_namespace *ns,
+                      size_t rule, struct gn_audit *audit);
+
+/** Its listen and listen_packet operations. */
+int gn__show_listen(void *self, struct gn_egress_listener *listener,
+                    const struct sockaddr *local);
+int gn__show_listen_packet(void *self, struct gn_egress_port *port,
+                           const struct sockaddr *local);
+/** What a cancelled request's user points to. */
+struct gn__system_request {
+    void (*cancel)(struct gn__system_request *request);
+};
+
+/* ---- local_addr.c ---- */
+
+/** A connection: where to, with its port; and where from, zero where that is
+ *  not known. */
+struct gn__route_ask {
+    struct gn__endpoint to;
+    struct gn__endpoint from;
+    int protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+};
+
+/** Does it lead to this machine, or does the machine hear it (broadcast,
+ *  multicast)? 1 or 0; or a negative errno: that cannot be found out now. */
+int gn__machine_has(const struct gn__route_ask *ask);
+
+/** Did this connected socket come to the machine itself? As above, but not 0 if
+ *  that cannot be found out. */
+int gn__machine_reached(int fd, int protocol);
+
+#endif /* GN_HOST_EGRESS_EGRESS_H */

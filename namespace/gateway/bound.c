@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Ports that guests have bound by number, told to their hooks: who publishes
+ * them needs to know from when to when.
+ *
+ *     queued --(its notice)--> told --(unbound)--> going --(notice)--> freed
+ *       |
+ *       +--(unbound)--> freed, and nobody has heard of it
+ */
+#include <errno.h>
+
+#include "namespace/namespace.h"
+#include "namespace/gateway/guest.h"
+
+struct gn__bound {
+    struct gn__outside_port pub; /* first */
+    struct gn__list of_guest;
+    struct gn__engine *engine; /* a reference */
+    struct gn__outside *outside;
+    struct gn_sock *sock; /* NULL: not bound any more */
+    struct gn__notice notice;
+    bool told;
+};
+
+static void bound_free(struct gn__bound *bound)
+{
+    struct gn__engine *engine = bound->engine;
+
+    gn__ns_unref(bound->pub.ns);
+    gn__account_unref(bound->pub.account);
+    gn__free(&engine->net.mem, bound, sizeof(*bound));
+    gn__engine_unref(engine); /* Who calls has another one. */
+}
+
+static void tell_unbound(struct gn__notice *notice)
+{
+    struct gn__bound *bound =
+        gn__container_of(notice, struct gn__bound, notice);
+    struct gn__engine *engine = bound->engine;
+
+    if (bound->outside->ops->unbound)
+        bound->outside->ops->unbound(bound->outside, &bound->pub);
+    gn__engine_ref(engine);
+    gn__engine_enter(engine);
+    bound_free(bound);
+    gn__engine_leave(engine);
+    gn__engine_unref(engine);
+}
+
+static void tell_bound(struct gn__notice *notice)
+{
+    struct gn__bound *bound =
+        gn__container_of(notice, struct gn__bound, notice);
+    struct gn__engine *engine = bound->engine;
+    bool over;
+
+    gn__engine_ref(engine);
+    gn__engine_enter(engine);
+    over = !bound->sock;
+    if (over)
+        bound_free(bound); /* In the moment between queue and call. */
+    else
+        bound->told = true;
+    gn__engine_leave(engine);
+    if (!over)
+        bound->outside->ops->bound(bound->outside, &bound->pub);
+    gn__engine_unref(engine);
+}
+
+/* The guest whose hooks want to know; NULL: nobody does. */
+static struct gn__outside_guest *interested(const struct gn_sock *sock)
+{
+    struct gn__iface *eth0 = gn__ns_iface_by_index(sock->ns, 2);
+    struct gn__outside_guest *guest = eth0 ? eth0->port.guest : NULL;
+
+    if (!guest || !guest->outside || !guest->outside->ops->bound ||
+        gn__addr_is_loopback(&sock->local.addr) ||
+        gn__addr_is_linklocal(&sock->local.addr) ||
+        gn__addr_is_multicast(&sock->local.addr))
+        return NULL;
+    return guest;
+}
+
+int gn__outside_bound(struct gn_sock *sock)
+{
+    struct gn__outside_guest *guest = interested(sock);
+    struct gn__bound *bound;
+
+    if (!guest)
+        return 0;
+    bound = gn__zalloc(&guest->engine->net.mem, sizeof(*bound));
+    if (!bound)
+        return -ENOMEM;
+    bound->pub.ns = sock->ns;
+    gn__ns_ref(sock->ns);
+    bound->pub.account = gn__account_ref(guest->account);
+    bound->pub.type = sock->type;
+    bound->pub.local = sock->local;
+    bound->pub.v6only = sock->opt.v6only;
+    bound->engine = guest->engine;
+    gn__engine_ref(bound->engine);
+    bound->outside = guest->outside;
+    bound->sock = sock;
+    bound->notice.run = tell_bound;
+    bound->notice.account = bound->pub.account;
+    gn__list_init(&bound->notice.link);
+    gn__list_add_tail(&guest->bounds, &bound->of_guest);
+    gn__notice_queue(bound->engine, &bound->notice);
+    sock->bound = bound;
+    return 0;
+}
+
+static void unbind(struct gn__bound *bound)
+{
+    gn__list_del(&bound->of_guest);
+    bound->sock->bound = NULL;
+    bound->sock = NULL;
+    if (bound->told) {
+        bound->notice.run = tell_unbound;
+        gn__notice_queue(bound->engine, &bound->notice);
+    } else if (!gn__list_empty(&bound->notice.link)) {
+        gn__notice_cancel(bound->engine, &bound->notice);
+        bound_free(bound);
+    }
+}
+
+void gn__outside_unbound(struct gn_sock *sock)
+{
+    if (sock->bound)
+        unbind(sock->bound);
+}
+
+void gn__outside_bounds_end(struct gn__outside_guest *guest)
+{
+    struct gn__list *it, *tmp;
+
+    gn__list_foreach_safe (it, tmp, &guest->bounds) {
+        unbind(gn__container_of(it, struct gn__bound, of_guest));
+    }
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Dials: what waits for the outside to answer.
+ *
+ *     begun --(its notice)--> told --(accept, refuse)--> consumed
+ *       |                       |
+ *       +--(cancelled)--> freed +--(cancelled)--> over --(ops->cancel)--> freed
+ *
+ *   begun   the outside has not heard of it, and never will if the guest gives
+ *           up now. Its notice is queued from when it is made, so that there
+ *           is no way out of here that does not free it.
+ *   told    the outside has it, and owes an end.
+ *   over    it is the guest's no more: its place is free for the next one. Who
+ *           accepts or refuses it meanwhile is told that, instead of cancel().
+ *
+ * Guests' threads may end a dial at any time, the outside does so on the
+ * driving thread only, where the notices run too.
+ */
+#include <errno.h>
+
+#include "namespace/namespace.h"
+#include "namespace/gateway/guest.h"
+
+/* ---- what waits ---- */
+
+static size_t cost_of(const struct gn__packet *packet)
+{
+    size_t cost = sizeof(*packet);
+    unsigned i;
+
+    for (i = 0; i < packet->n_slices; i++)
+        cost += gn__chunk_cost(packet->slices[i].chunk);
+    return cost;
+}
+
+void gn__outside_queue_init(struct gn__outside_queue *queue)
+{
+    *queue = (struct gn__outside_queue){.tail = &queue->head};
+}
+
+void gn__outside_queue_add(struct gn__outside_guest *guest,
+                           struct gn__outside_queue *queue,
+                           struct gn__packet *packet)
+{
+    size_t cost = cost_of(packet);
+
+    if (queue->n >= GN__OUTSIDE_WAITING_MAX ||
+        queue->bytes > GN__OUTSIDE_WAITING_BYTES) {
+        gn__outside_drop(guest, packet, GN_DROP_FLOW);
+        return;
+    }
+    if (!gn__budget_take(&guest->stack.budget, cost)) {
+        gn__outside_drop(guest, packet, GN_DROP_MEMORY);
+        return;
+    }
+    packet->next = NULL;
+    *queue->tail = packet;
+    queue->tail = &packet->next;
+    queue->n++;
+    queue->bytes += cost;
+}
+
+struct gn__packet *gn__outside_queue_take(struct gn__outside_guest *guest,
+                                          struct gn__outside_queue *queue)
+{
+    struct gn__packet *packet = queue->head;
+    size_t cost;
+
+    if (!packet)
+        return NULL;
+    cost = cost_of(packet);
+    queue->head = packet->next;
+    if (!queue->head)
+        queue->tail = &queue->head;
+    queue->n--;
+    queue->bytes -= cost;
+    gn__budget_give(&guest->stack.budget, cost);
+    return packet;
+}
+
+void gn__outside_queue_end(struct gn__outside_guest *guest,
+                           struct gn__outside_queue *queue)
+{
+    struct gn__packet *packet;
+
+    while ((packet = gn__outside_queue_take(guest, queue)))
+        gn__packet_free(packet);
+}
+
+/* ---- life ---- */
+
+struct gn__dial *gn__dial_find(const struct gn__outside_guest *guest,
+                               const struct gn__outside_key *key)
+{
+    struct gn__table_node *node =
+        gn__table_find(&guest->dials, key, sizeof(*key));
+
+    return node ? gn__container_of(node, struct gn__dial, node) : NULL;
+}
+
+void gn__dial_free(struct gn__dial *dial)
+{
+    struct gn__engine *engine = dial->engine;
+    struct gn_namespace *ns = dial->pub.ns;
+
+    gn__account_unref(dial->pub.account);
+    gn__free(&engine->net.mem, dial, sizeof(*dial));
+    if (ns)
+        gn__ns_unref(ns);
+    gn__engine_unref(engine); /* Who calls has another one. */
+}
+
+/* It is the guest's no more; what waits stays. */
+static void leave_guest(struct gn__dial *dial)
+{
+    struct gn__outside_guest *guest = dial->guest;
+
+    gn__table_del(&guest->dials, &dial->node);
+    guest->net->outside.n_dials--;
+    gn__budget_give(&guest->stack.budget, sizeof(*dial));
+    dial->guest = NULL;
+}
+
+bool gn__dial_take(struct gn__dial *dial)
+{
+    if (!dial->guest) {
+        gn__notice_cancel(dial->engine, &dial->notice);
+        return false;
+    }
+    leave_guest(dial);
+    return true;
+}
+
+static void tell_cancelled(struct gn__notice *notice)
+{
+    struct gn__dial *dial = gn__container_of(notice, struct gn__dial, notice);
+    struct gn__engine *engine = dial->engine;
+
+    dial->outside->ops->cancel(dial->outside, &dial->pub);
+    gn__engine_ref(engine);
+    gn__engine_enter(engine);
+    gn__dial_free(dial);
+    gn__engine_leave(engine);
+    gn__engine_unref(engine);
+}
+
+static void tell(struct gn__notice *notice)
+{
+    struct gn__dial *dial = gn__container_of(notice, struct gn__dial, notice);
+    struct gn__engine *engine = dial->engine;
+    bool over;
+
+    gn__engine_ref(engine);
+    gn__engine_enter(engine);
+    over = !dial->guest;
+    if (over)
+        gn__dial_free(dial); /* In the moment between queue and call. */
+    else
+        dial->told = true;
+    gn__engine_leave(engine);
+    if (!over)
+        dial->outside->ops->dial(dial->outside, &dial->pub);
+    gn__engine_unref(engine);
+}
+
+void gn__dial_cancel(struct gn__dial *dial)
+{
+    struct gn__engine *engine = dial->engine;
+
+    gn__outside_queue_end(dial->guest, &dial->waiting);
+    leave_guest(dial);
+    if (dial->told) {
+        dial->notice.run = tell_cancelled;
+        gn__notice_queue(engine, &dial->notice);
+    } else if (!gn__list_empty(&dial->notice.link)) {
+        gn__notice_cancel(engine, &dial->notice);
+        gn__dial_free(dial);
+    }
+}
+
+static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
+                                   const struct gn__outside_key *key)
+{
+    const struct gn__mem *mem = &guest->engine->net.mem;
+    struct gn__dial *dial = gn__zalloc(mem, sizeof(*dial));
+
+    if (!dial)
+        return NULL;
+    dial->key = *key;
+    if (gn__table_add(&guest->dials, &dial->node, &dial->key,
+                      sizeof(dial->key))) {
+        gn__free(mem, dial, sizeof(*dial));
+        return NULL;
+    }
+    gn__budget_force(&guest->stack.budget, sizeof(*dial));
+    guest->net->outside.n_dials++;
+    dial->pub.ns = guest->ns;
+    if (guest->ns)
+        gn__ns_ref(guest->ns);
+    dial->pub.account = gn__account_ref(guest->account);
+    dial->pub.type = (int)key->type;
+    dial->pub.guest = key->guest;
+    dial->pub.outside = key->outside;
+    dial->engine = guest->engine;
+    gn__engine_ref(dial->engine);
+    dial->outside = guest->outside;
+    dial->guest = guest;
+    dial->notice.run = tell;
+    dial->notice.account = dial->pub.account;
+    gn__list_init(&dial->notice.link);
+    gn__outside_queue_init(&dial->waiting);
+    gn__notice_queue(dial->engine, &dial->notice);
+    return dial;
+}
+
+void gn__dial_begin(struct gn__outside_guest *guest,
+                    const struct gn__outside_key *key, uint32_t seq,
+                    struct gn__packet *packet)
+{
+    struct gn__dial *dial;
+
+    if (gn__table_count(&guest->dials) >= guest->max_dials ||
+        guest->net->outside.n_dials >= GN__OUTSIDE_DIALS_MAX) {
+        gn__log(guest->net, GN_LOG_WARN, GN__LOG_LIMITED,
+                "guest %s: too much waits for the outside: max_outgoing is %u",
+                guest->ns ? gn__log_name(guest->ns) : "behind a wire",
+                guest->max_dials);
+        gn__outside_drop(guest, packet, GN_DROP_OUTGOING);
+        return;
+    }
+    dial =
+        gn__budget_full(&guest->stack.budget) ? NULL : dial_alloc(guest, key);
+    if (!dial) {
+        gn__outside_drop(guest, packet, GN_DROP_MEMORY);
+        return;
+    }
+    dial->seq = seq;
+    gn__outside_queue_add(guest, &dial->waiting, packet);
+    if (!dial->waiting.head)
+        gn__dial_cancel(dial);
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Readiness, and who waits for it.
+ *
+ * Backends say what holds now (ops->ready), in the bits of poll(2). Whoever
+ * changes a socket (a segment that arrived, our own call) puts it on the
+ * engine's list of changed sockets, and on leaving the engine each of them is
+ * settled once: whoever waits for what holds now is told. There are three
+ * kinds of them, and each looks at the state and not at an edge, so that a
+ * wake-up cannot be lost:
+ *
+ *   waits         threads in a call, or polls over several sockets; fired once
+ *   the watch     a callback on the driving thread, again and again
+ *   descriptors   a level to be shown after unlocking (host/kernel/sockfd.c)
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "namespace/internal.h"
+#include "namespace/sock/sock.h"
+
+/** What a poll shows of a socket that its namespace has ended. */
+#define DEAD_EVENTS \
+    (POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLRDHUP | POLLERR | POLLHUP)
+#define ALWAYS (POLLERR | POLLHUP | POLLNVAL)
+
+short gn__sock_ready(struct gn_sock *sock)
+{
+    if (sock->dead == -EBADF)
+        return POLLNVAL;
+    return sock->dead ? DEAD_EVENTS : sock->ops->ready(sock);
+}
+
+static bool anybody_looks(const struct gn_sock *sock)
+{
+    return sock->watch || !gn__list_empty(&sock->waits) ||
+           !gn__list_empty(&sock->fds);
+}
+
+void gn__sock_changed(void *owner)
+{
+    struct gn_sock *sock = owner;
+
+    if (gn__list_empty(&sock->changed))
+        gn__list_add_tail(&sock->engine->changed, &sock->changed);
+}
+
+void gn__sock_touch(struct gn_sock *sock)
+{
+    if (anybody_looks(sock))
+        gn__sock_changed(sock);
+}
+
+static void fire_waits(struct gn_sock *sock, short ready)
+{
+    struct gn__list *it, *tmp;
+
+    gn__list_foreach_safe (it, tmp, &sock->waits) {
+        struct gn__wait *wait = gn__container_of(it, struct gn__wait, link);
+
+        if (!(ready & (wait->events | ALWAYS)) &&
+            !(wait->events & GN__WAIT_ANY))
+            continue;
+        gn__list_del(&wait->link);
+        wait->fire(wait);
+    }
+}
+
+static void show(struct gn_sock *sock, struct gn__sock_fd *fd, bool level)
+{
+    if (atomic_load_explicit(&fd->level, memory_order_relaxed) == level)
+        return;
+    atomic_store_explicit(&fd->level, level, memory_order_release);
+    if (gn__list_empty(&fd->late.link))
+        gn__list_add_tail(&sock->engine->fds, &fd->late.link);
+}
+
+void gn__sock_settle(struct gn_sock *sock)
+{
+    struct gn__list *it;
+    short ready;
+
+    if (!anybody_looks(sock))
+        return;
+    ready = gn__sock_ready(sock);
+    fire_waits(sock, ready);
+    gn__watch_settle(sock, ready);
+    gn__list_foreach (it, &sock->fds) {
+        struct gn__sock_fd *fd =
+            gn__container_of(it, struct gn__sock_fd, of_sock);
+
+        show(sock, fd, ready & (fd->events | ALWAYS));
+    }
+}
+
+void gn__sock_fds_end(struct gn_sock *sock)
+{
+    struct gn__list *it;
+
+    while ((it = gn__list_pop(&sock->fds))) {
+        struct gn__sock_fd *fd =
+            gn__container_of(it, struct gn__sock_fd, of_sock);
+
+        atomic_store(&fd->ended, true);
+        if (gn__list_empty(&fd->late.link))
+            gn__list_add_tail(&sock->engine->fds, &fd->late.link);
+    }
+}
+
+void gn__sock_poll_end(struct gn_sock *sock)
+{
+    gn__sock_settle(sock);
+}
+
+/* ---- waiting for one socket ---- */
+
+struct sleeper {
+    struct gn__wait wait;
+    struct gn__waiter waiter;
+};
+
+static void wake_sleeper(struct gn__wait *wait)
+{
+    struct gn_sock *sock = wait->arg;
+    struct sleeper *sleeper = gn__container_of(wait, struct sleeper, wait);
+
+    gn__engine_wake(sock->engine, &sleeper->waiter);
+}
+
+uint64_t gn__sock_deadline(const struct gn_sock *sock, uint64_t timeout_ns)
+{
+    uint64_t now = gn__now(sock->engine);
+
+    if (timeout_ns == 0 || timeout_ns >= GN__NEVER - now)
+        return GN__NEVER;
+    return now + timeout_ns;
+}
+
+int gn__sock_wait(struct gn_sock *sock, const char *call, short events,
+                  uint64_t deadline)
+{
+    struct sleeper sleeper = {
+        .wait = {.events = events, .fire = wake_sleeper, .arg = sock},
+        .waiter.parker.patient = events == POLLOUT,
+        .waiter.call = call,
+        .waiter.sock = sock};
+    int err;
+
+    gn__list_add_tail(&sock->waits, &sleeper.wait.link);
+    err = gn__engine_wait(sock->engine, &sleeper.waiter, deadline);
+    gn__list_del(&sleeper.wait.link);
+    if (sock->dead)
+        return sock->dead;
+    return err == -ETIMEDOUT ? -EAGAIN : err;
+}
+
+/* ---- waiting for many ---- */
+
+/* As many waits are kept on the stack. */
+#define FEW 32
+
+struct poller {
+    struct gn__engine *engine;
+    struct gn__waiter waiter;
+    struct gn_pollfd *fds;
+    size_t n;
+    struct gn__wait *waits;
+    struct gn__wait few[FEW];
+};
+
+static void wake_poller(struct gn__wait *wait)
+{
+    struct poller *poller = wait->arg;
+
+    gn__engine_wake(poller->engine, &poller->waiter);
+}
+
+static int scan(const struct poller *poller)
+{
+    int count = 0;
+    size_t i;
+
+    for (i = 0; i < poller->n; i++) {
+        struct gn_pollfd *fd = &poller->fds[i];
+
+        fd->revents = 0;
+        if (fd->sock)
+            fd->revents = gn__sock_ready(fd->sock) & (fd->events | ALWAYS);
+        count += fd->revents != 0;
+    }
+    return count;
+}
+
+static void abandon_poller(struct gn__waiter *waiter)
+{
+    struct poller *poller = gn__container_of(waiter, struct poller, waiter);
+
+    if (poller->waits != poller->few)
+        gn__free(&poller->engine->net.mem, poller->waits,
+                 poller->n * sizeof(*poller->waits));
+}
+
+static int sleep_once(struct poller *poller, uint64_t deadline)
+{
+    size_t i;
+    int err;
+
+    memset(&poller->waiter, 0, sizeof(poller->waiter));
+    poller->waiter.call = "poll";
+    poller->waiter.abandon = abandon_poller;
+    for (i = 0; i < poller->n; i++) {
+        struct gn__wait *wait = &poller->waits[i];
+
+        wait->events = poller->fds[i].events;
+        wait->fire = wake_poller;
+        wait->arg = poller;
+        gn__list_init(&wait->link);
+        if (poller->fds[i].sock)
+            gn__list_add_tail(&poller->fds[i].sock->waits, &wait->link);
+    }
+    err = gn__engine_wait(poller->engine, &poller->waiter, deadline);
+    for (i = 0; i < poller->n; i++)
+        gn__list_del(&poller->waits[i].link);
+    return err;
+}
+
+static int poll_inside(struct poller *poller, int timeout_ms)
+{
+    uint64_t now = gn__now(poller->engine);
+    uint64_t deadline =
+        timeout_ms < 0 ? GN__NEVER : now + (uint64_t)timeout_ms * 1000000;
+    int count, err = 0;
+
+    for (;;) {
+        count = scan(poller);
+        if (count > 0 || timeout_ms == 0 || err == -ETIMEDOUT)
+            return count;
+        if (err)
+            return err;
+        err = sleep_once(poller, deadline);
+    }
+}
+
+int gn__sock_poll(struct gn__engine *engine, struct gn_pollfd *fds, size_t n,
+                  int timeout_ms)
+{
+    const struct gn__mem *mem = &engine->net.mem;
+    struct poller poller = {.engine = engine, .fds = fds, .n = n};
+    int result;
+
+    poller.waits = poller.few;
+    if (n > FEW) {
+        poller.waits = gn__zalloc_array(mem, n, sizeof(*poller.waits));
+        if (!poller.waits)
+            return -ENOMEM;
+    }
+    gn__engine_enter(engine);
+    result = poll_inside(&poller, timeout_ms);
+    gn__engine_leave(engine);
+    if (n > FEW)
+        gn__free(mem, poller.waits, n * sizeof(*poller.waits));
+    return result;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Is a port served, and waiting until it is. The waiters of all networks of an
+ * engine are on one list, and look again whenever a socket begins to listen, a
+ * datagram socket is bound, or a port of the switch gets an address. All three
+ * are rare beside packets, and the list is nearly always empty.
+ */
+#include <errno.h>
+
+#include "namespace/lifecycle.h"
+#include "namespace/namespace.h"
+#include "namespace/sock/bind.h"
+
+#define ADDRS_MAX 16u
+
+void gn__served_changed(struct gn__engine *engine)
+{
+    struct gn__list *it;
+
+    while ((it = gn__list_first(&engine->served_waits)))
+        gn__engine_wake(engine, gn__container_of(it, struct gn__waiter, link));
+}
+
+/* ---- looking ---- */
+
+static bool is_bound(const struct gn_namespace *ns, unsigned proto,
+                     const struct gn__addr *addr, uint16_t port)
+{
+    struct gn__port_use *use = gn__port_find(ns, proto, port);
+    struct gn__list *it;
+
+    if (!use)
+        return false;
+    gn__list_foreach (it, &use->bindings) {
+        const struct gn__binding *b =
+            gn__container_of(it, struct gn__binding, of_use);
+
+        if (b->sock && (proto == GN__PROTO_UDP || b->listening) &&
+            gn__binding_covers(b, addr))
+            return true;
+    }
+    return false;
+}
+
+/* The namespace that packets from @ns to @addr reach, in the networks it is
+ * in; NULL: none. */
+static const struct gn_namespace *served_owner(struct gn_namespace *ns,
+                                               const struct gn__addr *addr)
+{
+    struct gn__list *it;
+
+    if (gn__ns_is_local(ns, addr))
+        return ns;
+    gn__list_foreach (it, &ns->ifaces) {
+        struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
+        struct gn__table_node *node =
+            iface->port.net ? gn__table_find(&iface->port.net->addresses, addr,
+                                             sizeof(*addr))
+                            : NULL;
+        struct gn__port *port =
+            node ? gn__container_of(node, struct gn__port_addr, node)->port
+                 : NULL;
+
+        if (port && port->ops == &gn__iface_ops)
+            return gn__container_of(port, struct gn__iface, port)->ns;
+    }
+    return NULL;
+}
+
+static bool is_served_at(struct gn_namespace *ns, const struct gn__served *what,
+                         const struct gn__addr *addr)
+{
+    const struct gn_namespace *owner = served_owner(ns, addr);
+
+    return owner && is_bound(owner, what->proto, addr, what->port);
+}
+
+static bool is_served_here(struct gn_namespace *ns,
+                           const struct gn__served *what)
+{
+    const struct gn__addr v4 = gn__addr_from_v4(0x7f000001);
+    const struct gn__addr v6 = {.bytes = {[15] = 1}};
+
+    return (what->family != AF_INET6 && is_served_at(ns, what, &v4)) ||
+           (what->family != AF_INET && is_served_at(ns, what, &v6));
+}
+
+static bool is_served(struct gn_namespace *ns, const struct gn__served *what)
+{
+    struct gn__addr addrs[ADDRS_MAX];
+    size_t i, n = 0;
+
+    if (what->addr)
+        return is_served_at(ns, what, what->addr);
+    if (!what->name)
+        return is_served_here(ns, what);
+    if (gn__ns_name_addrs(ns, what->name, what->family, addrs, ADDRS_MAX, &n))
+        return false;
+    for (i = 0; i < n; i++) {
+        if (is_served_at(ns, what, &addrs[i]))
+            return true;
+    }
+    return false;
+}
+
+/* ---- waiting ---- */
+
+/* One sleep; the list of waiters is left by being woken. */
+static int wait_once(struct gn_namespace *ns, uint64_t deadline)
+{
+    struct gn__ns_waiter self = {
+        .waiter = {.call = "wait for a listener", .abandon = gn__ns_abandon},
+        .ns = ns};
+
+    gn__list_add_tail(&ns->engine->served_waits, &self.waiter.link);
+    return gn__ns_wait(ns, &self.waiter, deadline);
+}
+
+int gn__ns_wait_served(struct gn_namespace *ns, const struct gn__served *what,
+                       uint64_t timeout_ns)
+{
+    uint64_t deadline;
+    int err = 0;
+
+    gn__engine_enter(ns->engine);
+    gn__ns_ref(ns);
+    deadline = gn__now(ns->engine) + timeout_ns;
+    if (!timeout_ns || deadline < timeout_ns)
+        deadline = GN__NEVER;
+    if (ns->killed || ns->closing)
+        err = -ECANCELED;
+    while (!err && !is_served(ns, what))
+        err = wait_once(ns, deadline);
+    gn__engine_leave(ns->engine);
+    gn__ns_unref(ns);
+    return err;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_SWITCH_CAPTURE_HOOK_H
+#define GN_SWITCH_CAPTURE_HOOK_H
+
+/*
+ * Looking at what a network carries: a tap sees every packet that the switch
+ * hands to a receiver, or those of one namespace only. Packets that a link or a
+ * path loses are not among them, and what stays within a guest (its lo) never
+ * gets to the switch.
+ */
+#include "engine/engine.h"
+
+struct gn_namespace;
+struct gn_network;
+
+/** Embedded. */
+struct gn__tap {
+    struct gn__list link; /* in net->taps */
+    uint64_t only;        /* of which namespace (its id); 0: all */
+    /** Under the engine's lock; the packet is only looked at. */
+    void (*seen)(struct gn__tap *tap, const struct gn__packet *packet);
+};
+
+/** @only: NULL, or the namespace whose packets are wanted; one that is closed
+ *  has none any more. tap->seen is set. Inside the engine. */
+void gn__tap_start(struct gn_network *net, const struct gn_namespace *only,
+                   struct gn__tap *tap);
+/** Inside the engine, or when the network is gone. */
+void gn__tap_stop(struct gn__tap *tap);
+
+#endif /* GN_SWITCH_CAPTURE_HOOK_H */

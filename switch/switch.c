@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The switch carries IP packets from port to port by their next hop. It does
+ * not count hops, and it does not route: that is done by namespaces that
+ * forward.
+ *
+ * Who the receiver is, is settled when a packet is sent, and checked again at
+ * every stop by the generation of the receiver's gate: an address may have
+ * been given to somebody else meanwhile, who never sees the packet.
+ *
+ * A port remembers its last next hop, so that a conversation costs no look-up.
+ * That is good for as long as the receiver's gate is the same, because an
+ * address never moves from one living port to another.
+ *
+ * Errors that the switch has to report come from the gateway's address, and
+ * are limited for each port that causes them.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "namespace/gateway/gateway.h"
+#include "switch/switch.h"
+
+void gn__net_drop(struct gn_network *net, enum gn_drop why)
+{
+    net->stats.drops[why]++;
+}
+
+void gn__switch_drop(struct gn_network *net, struct gn__packet *packet,
+                     enum gn_drop why)
+{
+    gn__net_drop(net, why);
+    gn__packet_free(packet);
+}
+
+/* ---- ports ---- */
+
+void gn__port_init(struct gn__port *port, const struct gn__port_ops *ops,
+                   uint32_t mtu)
+{
+    memset(port, 0, sizeof(*port));
+    port->ops = ops;
+    port->mtu = mtu;
+    port->wire.perfect = true;
+    gn__list_init(&port->link);
+    gn__list_init(&port->addrs);
+    gn__list_init(&port->groups);
+}
+
+int gn__port_attach(struct gn__port *port, struct gn_network *net)
+{
+    int err = gn__gate_take(net->engine, port);
+
+    if (err)
+        return err;
+    port->net = net;
+    if (!port->party)
+        port->party = port->generation;
+    gn__list_add_tail(&net->ports, &port->link);
+    return 0;
+}
+
+int gn__port_add_addr(struct gn__port *port, const struct gn__addr *addr,
+                      uint8_t prefix_len, int prefix)
+{
+    struct gn_network *net = port->net;
+    const struct gn__mem *mem = &net->engine->net.mem;
+    struct gn__port_addr *owned;
+
+    if (gn__table_find(&net->addresses, addr, sizeof(*addr)))
+        return -EADDRINUSE;
+    owned = gn__zalloc(mem, sizeof(*owned));
+    if (!owned)
+        return -ENOMEM;
+    owned->port = port;
+    owned->addr = *addr;
+    owned->prefix_len = prefix_len;
+    owned->prefix = prefix;
+    if (gn__table_add(&net->addresses, &owned->node, &owned->addr,
+                      sizeof(owned->addr))) {
+        gn__free(mem, owned, sizeof(*owned));
+        return -ENOMEM;
+    }
+    gn__list_add_tail(&port->addrs, &owned->of_port);
+    gn__served_changed(net->engine);
+    return 0;
+}
+
+static void remove_addr(struct gn__port *port, struct gn__port_addr *owned)
+{
+    struct gn_network *net = port->net;
+    int err = 0;
+
+    gn__list_del(&owned->of_port);
+    gn__table_del(&net->addresses, &owned->node);
+    if (owned->prefix >= 0)
+        err = gn__pool_give(&net->prefixes[owned->prefix].pool, &owned->addr);
+    (void)err; /* The gateway's address was never taken from the pool. */
+    gn__free(&net->engine->net.mem, owned, sizeof(*owned));
+}
+
+void gn__port_detach(struct gn__port *port)
+{
+    struct gn__list *it, *tmp;
+
+    if (!port->net)
+        return;
+    gn__outside_port_gone(port);
+    gn__group_leave_all(port);
+    gn__list_foreach_safe (it, tmp, &port->addrs) {
+        remove_addr(port, gn__container_of(it, struct gn__port_addr, of_port));
+    }
+    gn__gate_give(port->net->engine, port);
+    gn__list_del(&port->link);
+    port->net = NULL;
+}
+
+/* ---- errors ---- */
+
+bool gn__bucket_take(struct gn__bucket *bucket, uint64_t now,
+                     uint32_t per_second)
+{
+    uint64_t price = 1000000000ull / per_second;
+    uint64_t room = price * (per_second / 10 > 6 ? per_second / 10 : 6);
+
+    bucket->level += now - bucket->filled_at;
+    bucket->filled_at = now;
+    if (bucket->level > room)
+        bucket->level = room;
+    if (bucket->level < price)
+        return false;
+    bucket->level -= price;
+    return true;
+}
+
+bool gn__net_gateway(const struct gn_network *net, const struct gn__addr *like,
+                     struct gn__addr *out)
+{
+    bool found = false;
+    size_t i;
+
+    for (i = 0; i < net->n_prefixes; i++) {
+        const struct gn__pool *pool = &net->prefixes[i].pool;
+        bool inside = gn__prefix_contains(&pool->prefix, like);
+
+        if (!pool->has_gateway ||
+            gn__addr_is_v4(&pool->gateway) != gn__addr_is_v4(like) ||
+            (found && !inside))
+            continue;
+        *out = pool->gateway;
+        found = true;
+        if (inside)
+            break;
+    }
+    return found;
+}
+
+/* Tell the sender, if that may be, and drop the packet. */
+static void reject(struct gn_network *net, struct gn__packet *packet,
+                   enum gn__icmp_kind kind, uint32_t mtu, enum gn_drop why)
+{
+    struct gn__port *from = gn__packet_from(packet);
+    struct gn__packet *error = NULL;
+    struct gn__addr gateway;
+
+    if (from && gn__net_gateway(net, &packet->ip.dst, &gateway))
+        error = gn__icmp_error(packet->pool, packet, &gateway, kind, mtu);
+    gn__switch_drop(net, packet, why);
+    if (!error)
+        return;
+    if (!gn__bucket_take(&from->icmp, gn__now(net->engine),
+                         net->limits.icmp_per_second)) {
+        gn__switch_drop(net, error, GN_DROP_ICMP_RATE);
+        return;
+    }
+    net->stats.icmp_errors++;
+    gn__packet_address(error, NULL, from);
+    gn__switch_pass(net, error);
+}
+
+/* ---- up: from the sender to the switch ---- */
+
+static bool source_is_right(const struct gn__port *from,
+                            const struct gn__addr *src)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &from->addrs) {
+        if (gn__addr_equal(
+                &gn__container_of(it, struct gn__port_addr, of_port)->addr,
+                src))
+            return true;
+    }
+    if (from->any_source)
+        return !gn__addr_is_loopback(src) && !gn__addr_is_any(src);
+    return from->gateway && gn__outside_may_be(from->net, src);
+}
+
+static bool is_in_prefix(const struct gn_network *net,
+                         const struct gn__addr *addr)
+{
+    size_t i;
+
+    for (i = 0; i < net->n_prefixes; i++) {
+        if (gn__prefix_contains(&net->prefixes[i].prefix, addr))
+            return true;
+    }
+    return gn__addr_is_linklocal(addr);
+}
+
+bool gn__net_is_broadcast(const struct gn_network *net,
+                          const struct gn__addr *addr)
+{
+    size_t i;
+
+    if (!gn__addr_is_v4(addr))
+        return false;
+    for (i = 0; i < net->n_prefixes; i++) {
+        const struct gn__prefix *prefix = &net->prefixes[i].prefix;
+        struct gn__addr last;
+
+        if (!gn__prefix_contains(prefix, addr) || prefix->len > 30)
+            continue;
+        last = gn__prefix_last(prefix);
+        return gn__addr_equal(&last, addr);
+    }
+    return gn__addr_is_broadcast(addr);
+}
+
+/* Who has this address: a port, a group's, or the gateway in its place. */
+static struct gn__port *receiver(const struct gn__port *from,
+                                 const struct gn__addr *hop)
+{
+    const struct gn_network *net = from->net;
+    struct gn__table_node *node;
+    struct gn__group *group;
+    struct gn__addr addr;
+
+    node = gn__table_find(&net->addresses, hop, sizeof(*hop));
+    if (node)
+        return gn__container_of(node, struct gn__port_addr, node)->port;
+    if (gn__outside_reaches(from, hop) && gn__net_gateway(net, hop, &addr))
+        return receiver(from, &addr);
+    addr = gn__net_is_broadcast(net, hop) ? gn__group_broadcast() : *hop;
+    group = gn__group_of(net, &addr);
+    return group ? &group->port : NULL;
+}
+
+static struct gn__port *receiver_cached(struct gn__port *from,
+                                        const struct gn__addr *hop)
+{
+    struct gn__port *to = gn__gate_port(from->last_gate, from->last_generation);
+
+    if (to && gn__addr_equal(&from->last_hop, hop))
+        return to;
+    to = receiver(from, hop);
+    if (to) {
+        from->last_hop = *hop;
+        from->last_gate = to->gate;
+        from->last_generation = to->generation;
+    }
+    return to;
+}
+
+static void nobody(struct gn_network *net, struct gn__packet *packet,
+                   const struct gn__addr *hop)
+{
+    if (gn__addr_is_multicast(hop) || gn__net_is_broadcast(net, hop))
+        gn__switch_drop(net, packet, GN_DROP_UNREACHABLE);
+    else if (gn__addr_is_any(hop) || gn__addr_is_loopback(hop))
+        gn__switch_drop(net, packet, GN_DROP_DESTINATION);
+    else if (is_in_prefix(net, hop))
+        reject(net, packet, GN__ICMP_HOST_UNREACHABLE, 0, GN_DROP_UNREACHABLE);
+    else
+        reject(net, packet, GN__ICMP_NET_UNREACHABLE, 0, GN_DROP_NO_ROUTE);
+}
+
+/* Across a link that is not perfect: damage and duplicate as drawn. Returns
+ * the duplicate, or NULL; *out->drop says whether anything is left at all. */
+static struct gn__packet *cross(struct gn_network *net, struct gn__link *link,
+                                struct gn__link_state *dir,
+                                struct gn__packet *packet,
+                                struct gn__crossing *out)
+{
+    gn__link_cross(link, dir, packet, gn__now(net->engine), out);
+    if (!out->drop && out->corrupt && gn__packet_damage(packet, &link->rng))
+        out->drop = GN_DROP_MEMORY;
+    if (out->drop || !out->duplicate)
+        return NULL;
+    return gn__packet_clone(packet);
+}
+
+/*
+ * What is on links is the memory of the process, and a sender that fills it
+ * must not cost others their packets. So each is charged for its own, whoever's
+ * link they are on. As with dynamic thresholds of a switch's shared buffer
+ * (Choudhury and Hahne, 1998), the share shrinks with what is left: any number
+ * of greedy senders leave a part for who comes later.
+ */
+static bool may_be_under_way(const struct gn__engine *engine,
+                             const struct gn__port *from, size_t cost)
+{
+    size_t has = (from ? from->under_way : 0) + cost;
+    size_t total = engine->under_way_bytes;
+
+    return has <= GN__UNDER_WAY_LEAST ||
+           (total < engine->under_way_max &&
+            has <= (engine->under_way_max - total) / GN__UNDER_WAY_SHARE);
+}
+
+static void put_on_link(struct gn_network *net, struct gn__packet *packet,
+                        uint64_t when)
+{
+    struct gn__engine *engine = net->engine;
+    struct gn__port *from = gn__packet_from(packet);
+    size_t cost = gn__packet_cost(packet);
+
+    if (!may_be_under_way(engine, from, cost)) {
+        if (from && from->ops->dropped)
+            from->ops->dropped(from, GN_DROP_UNDER_WAY);
+        gn__switch_drop(net, packet, GN_DROP_UNDER_WAY);
+        return;
+    }
+    packet->on_link = true;
+    if (from)
+        from->under_way += cost;
+    gn__engine_post_at(engine, packet, when);
+}
+
+static void leave_link(struct gn__packet *packet)
+{
+    struct gn__port *from = gn__packet_from(packet);
+
+    if (packet->on_link && from)
+        from->under_way -= gn__packet_cost(packet);
+    packet->on_link = false;
+}
+
+static void climb(struct gn_network *net, struct gn__port *from,
+                  struct gn__packet *packet)
+{
+    struct gn__crossing crossing;
+    struct gn__packet *twin;
+
+    if (from->wire.perfect) {
+        gn__switch_forward(net, packet, gn__now(net->engine));
+        return;
+    }
+    twin = cross(net, &from->wire, &from->wire.up, packet, &crossing);
+    if (crossing.drop) {
+        gn__switch_drop(net, packet, crossing.drop);
+        return;
+    }
+    if (twin) {
+        twin->from = packet->from;
+        twin->from_generation = packet->from_generation;
+        twin->to = packet->to;
+        twin->to_generation = packet->to_generation;
+        twin->at_switch = false;
+    }
+    gn__switch_forward(net, packet, crossing.arrival);
+    if (twin)
+        gn__switch_forward(net, twin, crossing.arrival);
+}
+
+void gn__switch_send(struct gn__port *from, const struct gn__addr *next_hop,
+                     struct gn__packet *packet)
+{
+    struct gn_network *net = from->net;
+    struct gn__port *to;
+
+    net->stats.packets_in++;
+    net->stats.bytes_in += packet->len;
+    if (!source_is_right(from, &packet->ip.src)) {
+        gn__switch_drop(net, packet, GN_DROP_SOURCE);
+        return;
+    }
+    if (net->engine->n_run > GN__RUN_QUEUE_MAX) {
+        gn__switch_drop(net, packet, GN_DROP_QUEUE);
+        return;
+    }
+    to = receiver_cached(from, next_hop);
+    if (!to) {
+        packet->from = from->gate;
+        packet->from_generation = from->generation;
+        nobody(net, packet, next_hop);
+        return;
+    }
+    gn__packet_address(packet, from, to);
+    climb(net, from, packet);
+}
+
+void gn__switch_forward(struct gn_network *net, struct gn__packet *packet,
+                        uint64_t when)
+{
+    struct gn__engine *engine = net->engine;
+    struct gn__port *from = gn__packet_from(packet);
+    struct gn__path *path = gn__path_of(net, from, gn__packet_to(packet));
+
+    if (path) {
+        enum gn_drop drop = gn__path_cross(path, &when);
+
+        if (drop) {
+            gn__switch_drop(net, packet, drop);
+            return;
+        }
+    }
+    if (when <= gn__now(engine)) {
+        gn__switch_pass(net, packet);
+        return;
+    }
+    packet->at_switch = true;
+    put_on_link(net, packet, when);
+}
+
+/* ---- down: from the switch to the receiver ---- */
+
+struct pieces {
+    struct gn_network *net;
+    const struct gn__packet *whole;
+    struct gn__port *from, *to;
+};
+
+static void emit_piece(struct gn__packet *fragment, void *arg)
+{
+    struct pieces *pieces = arg;
+
+    gn__packet_address(fragment, pieces->from, pieces->to);
+    gn__switch_pass(pieces->net, fragment);
+}
+
+/* Larger than the receiver's MTU: in pieces, or not at all. */
+static void cut_or_reject(struct gn_network *net, struct gn__packet *packet,
+                          struct gn__port *to)
+{
+    struct pieces pieces = {
+        .net = net, .from = gn__packet_from(packet), .to = to};
+    int err = -EMSGSIZE;
+
+    if (packet->ip.version == 4 && !packet->ip.dont_fragment)
+        err = gn__packet_fragment(packet, to->mtu, 0, emit_piece, &pieces);
+    if (err == -EMSGSIZE)
+        reject(net, packet, GN__ICMP_TOO_BIG, to->mtu, GN_DROP_TOO_BIG);
+    else if (err)
+        gn__net_drop(net, GN_DROP_MEMORY);
+}
+
+static void leave_switch(struct gn_network *net, struct gn__packet *packet,
+                         uint64_t when)
+{
+    net->stats.packets_out++;
+    net->stats.bytes_out += packet->len;
+    if (!gn__list_empty(&net->taps))
+        gn__taps_see(net, packet);
+    if (when <= gn__now(net->engine))
+        gn__engine_post(net->engine, packet);
+    else
+        put_on_link(net, packet, when);
+}
+
+/* The slowest way either of them has met: for how long connections rest. */
+static void note_slowness(struct gn__port *from, struct gn__port *to,
+                          const struct gn__path *path)
+{
+    uint64_t slow = gn__link_slowness(&to->wire);
+
+    if (path)
+        slow += path->config.latency_us * 1000ull;
+    if (from)
+        slow += gn__link_slowness(&from->wire);
+    if (slow > to->slowest_ns)
+        to->slowest_ns = slow;
+    if (from && slow > from->slowest_ns)
+        from->slowest_ns = slow;
+}
+
+static void descend(struct gn_network *net, struct gn__port *to,
+                    struct gn__packet *packet)
+{
+    struct gn__crossing crossing;
+    struct gn__packet *twin;
+
+    twin = cross(net, &to->wire, &to->wire.down, packet, &crossing);
+    if (crossing.drop) {
+        gn__switch_drop(net, packet, crossing.drop);
+        return;
+    }
+    if (twin)
+        gn__packet_address(twin, gn__packet_from(packet), to);
+    leave_switch(net, packet, crossing.arrival);
+    if (twin)
+        leave_switch(net, twin, crossing.arrival);
+}
+
+void gn__switch_pass(struct gn_network *net, struct gn__packet *packet)
+{
+    struct gn__port *from, *to = gn__packet_to(packet);
+    struct gn__path *path;
+
+    if (!to) {
+        gn__switch_drop(net, packet, GN_DROP_STALE);
+        return;
+    }
+    packet->at_switch = false;
+    packet->on_link = false;
+    if (to->ops == &gn__group_ops) {
+        gn__engine_post(net->engine, packet);
+        return;
+    }
+    from = gn__packet_from(packet);
+    path = gn__path_of(net, from, to);
+    if (path && path->config.hold) {
+        gn__path_hold(net, path, packet);
+        return;
+    }
+    if (packet->len > to->mtu) {
+        cut_or_reject(net, packet, to);
+        return;
+    }
+    if (!path && to->wire.perfect && (!from || from->wire.perfect)) {
+        leave_switch(net, packet, 0);
+        return;
+    }
+    note_slowness(from, to, path);
+    if (to->wire.perfect)
+        leave_switch(net, packet, 0);
+    else
+        descend(net, to, packet);
+}
+
+/* ---- arrivals ---- */
+
+/* The receiver or the whole network is gone; who sent it may count that. */
+static void drop_stale(struct gn__packet *packet, struct gn__port *from)
+{
+    if (from && from->net)
+        gn__net_drop(from->net, GN_DROP_STALE);
+    gn__packet_free(packet);
+}
+
+void gn__switch_arrived(struct gn__engine *engine, struct gn__packet *packet)
+{
+    struct gn__port *to = gn__packet_to(packet);
+    struct gn__port *from;
+
+    (void)engine;
+    leave_link(packet);
+    if (packet->at_switch) {
+        from = gn__packet_from(packet);
+        if (to)
+            gn__switch_pass(to->net, packet);
+        else
+            drop_stale(packet, from);
+        return;
+    }
+    if (!to) {
+        drop_stale(packet, gn__packet_from(packet));
+        return;
+    }
+    to->ops->deliver(to, packet);
+}
