@@ -45,6 +45,7 @@ const struct gn_limits gn__limits_default = {
     .max_flows = 1024,
     .max_lookups = 256,
     .lookup_timeout_ms = 10000,
+    .max_timers = 1024,
 };
 
 void gn__limits_fill(struct gn_limits *limits, const struct gn_limits *defaults)
@@ -71,6 +72,8 @@ void gn__limits_fill(struct gn_limits *limits, const struct gn_limits *defaults)
         limits->max_descriptors = defaults->max_descriptors;
     if (!limits->lookup_timeout_ms)
         limits->lookup_timeout_ms = defaults->lookup_timeout_ms;
+    if (!limits->max_timers)
+        limits->max_timers = defaults->max_timers;
 }
 
 /* ---- names ---- */

@@ -20,6 +20,7 @@
 #include "namespace/sock/stream.h"
 #include "namespace/sock/stream.h"
 #include "namespace/sock/system.h"
+#include "namespace/timers.h"
 #include "switch/capture_hook.h"
 
 /**

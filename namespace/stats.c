@@ -90,6 +90,7 @@ static void add_present(const struct gn_namespace *ns, struct gn_stats *out)
     out->sockets += ns->n_socks;
     out->connections += ns->stack.n_conns;
     out->descriptors += ns->n_fds;
+    out->timers += ns->n_timers;
     out->buffered += ns->stack.budget.held;
 }
 

@@ -11,7 +11,8 @@
  * call returned an error never calls back; one that returned 0 calls back
  * exactly once, later, on the driving thread.
  *
- * The handle of a request (gn_dial(), gn_lookup() and its like):
+ * The handle of a request (gn_dial(), gn_lookup() and its like,
+ * gn_timer_start()):
  *
  *     gn_lookup(ns, "ip", "db", found, arg, &lookup)   NULL: no handle
  *     gn_lookup_cancel(lookup)                         as often as you like
@@ -46,6 +47,7 @@
 #include <guestnet/socket.h>
 #include <guestnet/stats.h>
 #include <guestnet/task.h>
+#include <guestnet/timer.h>
 #include <guestnet/version.h>
 
 #endif /* GUESTNET_GUESTNET_H */

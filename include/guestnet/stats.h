@@ -52,6 +52,8 @@ struct gn_limits {
                                  -ENOBUFS, not shown, or reset.
                                  No number; but a guest never has more than are
                                  left for all. */
+    uint32_t max_timers;        /* gn_timer_start(), not over yet; more are
+                                 -EAGAIN; 1024. */
 };
 
 /** Why a packet was not delivered. */
@@ -120,11 +122,13 @@ struct gn_stats {
     uint64_t connections_refused; /* -ENOBUFS by the limit. */
     uint64_t buffers_refused;     /* -ENOBUFS by the limit on memory. */
     uint64_t lookups_refused;     /* -EAGAIN by the limit. */
+    uint64_t timers_refused;      /* -EAGAIN by the limit. */
     uint64_t flows_evicted;       /* Ended to make room for another. */
     uint64_t lookups;             /* Begun. */
     uint64_t sockets;             /* Open now. */
     uint64_t connections;         /* Alive now, without TIME_WAIT. */
     uint64_t descriptors;         /* Of the process, held for it now. */
+    uint64_t timers;              /* Not over yet. */
     uint64_t buffered;            /* Bytes of memory charged now. */
     uint64_t drops[GN_DROP_ROOM]; /* By enum gn_drop. */
 };

@@ -110,6 +110,9 @@ static void namespaces_of_nothing(void **state)
     SAYS(-EINVAL, gn_network_each_namespace, NULL, NULL, NULL);
     SAYS(0, gn_now_ns, NULL);
     SAYS(-EFAULT, gn_sleep_ns, NULL, 0);
+    SAYS(-EINVAL, gn_timer_start, NULL, 0, 0, NULL, NULL, NULL);
+    DOES_NOTHING(gn_timer_cancel, NULL);
+    DOES_NOTHING(gn_timer_unref, NULL);
     DOES_NOTHING(gn_random, NULL, NULL, 0);
 }
 

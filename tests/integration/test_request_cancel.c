@@ -43,6 +43,7 @@ struct ask {
     struct world *w;
     struct gn_lookup *lookup;
     struct gn_dial *dial;
+    struct gn_timer *timer;
     bool over; /* it has called back; under the lock */
 };
 
@@ -113,6 +114,14 @@ static void dialled(struct gn_dial *dial, int status, struct gn_conn *conn,
     ended(ask, status);
 }
 
+static void fired(struct gn_timer *timer, int status, void *arg)
+{
+    struct ask *ask = arg;
+
+    assert_ptr_equal(timer, ask->timer);
+    ended(ask, status);
+}
+
 static bool is_over(struct ask *ask)
 {
     bool over;
@@ -172,6 +181,23 @@ static void dial_let_go(struct ask *ask)
 }
 
 static const struct kind dial_kind = {dial_start, dial_cancel, dial_let_go};
+
+static int timer_start(struct ask *ask)
+{
+    return gn_timer_start(ask->w->guest, 10000, 0, fired, ask, &ask->timer);
+}
+
+static void timer_cancel(struct ask *ask)
+{
+    gn_timer_cancel(ask->timer);
+}
+
+static void timer_let_go(struct ask *ask)
+{
+    gn_timer_unref(ask->timer);
+}
+
+static const struct kind timer_kind = {timer_start, timer_cancel, timer_let_go};
 
 /* ---- threads ---- */
 
@@ -277,6 +303,11 @@ static void dials_are_cancelled_under_the_callbacks_lock(void **state)
     assert_int_equal(gn_listener_close(listener, NULL, NULL), 0);
 }
 
+static void timers_are_cancelled_under_the_callbacks_lock(void **state)
+{
+    run(*state, &timer_kind);
+}
+
 /* ---- a handle that outlives its network ---- */
 
 static void outlives(struct world *w, const struct kind *kind)
@@ -301,6 +332,11 @@ static void a_dials_handle_outlives_its_network(void **state)
     outlives(*state, &dial_kind);
 }
 
+static void a_timers_handle_outlives_its_network(void **state)
+{
+    outlives(*state, &timer_kind);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -308,8 +344,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(lookups_are_cancelled_under_the_callbacks_lock),
         CASE(dials_are_cancelled_under_the_callbacks_lock),
+        CASE(timers_are_cancelled_under_the_callbacks_lock),
         CASE(a_lookups_handle_outlives_its_network),
         CASE(a_dials_handle_outlives_its_network),
+        CASE(a_timers_handle_outlives_its_network),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
