@@ -311,11 +311,11 @@ static struct gn__addr linklocal_of(const uint8_t mac[6])
 
 int gn__iface_identify(struct gn__iface *iface)
 {
-    char name[sizeof(iface->ns->identity) + 32];
+    char name[sizeof(iface->ns->stream) + 32];
     int err = -EADDRINUSE;
     unsigned n;
 
-    (void)snprintf(name, sizeof(name), "link %s %s", iface->ns->identity,
+    (void)snprintf(name, sizeof(name), "link %s %s", iface->ns->stream,
                    iface->name);
     gn__link_init(&iface->port.wire, iface->port.net->key, name);
     derive_mac(iface, 0, iface->mac);

@@ -162,9 +162,11 @@ struct gn_namespace {
     struct gn__table_node by_name;
     char name[64];
     char key_name[64];            /* in lower case: the key of by_name */
-    char identity[GN__ADDR_TEXT]; /* what its random streams are named by */
-    uint64_t id;                  /* unique in the engine */
-    struct gn__account *account;  /* of its callbacks; a reference */
+    char identity[GN__ADDR_TEXT]; /* names what stays over its lives */
+    uint32_t life;
+    char stream[GN__ADDR_TEXT + 16]; /* what its random streams are named by */
+    uint64_t id;                     /* unique in the engine */
+    struct gn__account *account;     /* of its callbacks; a reference */
     struct gn__stack stack;
     struct gn__rng rng;
     struct gn__list ifaces; /* lo first, then as they were attached */

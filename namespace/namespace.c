@@ -159,6 +159,11 @@ static void set_identity(struct gn_namespace *ns)
     else
         (void)snprintf(ns->identity, sizeof(ns->identity), "number %llu",
                        (unsigned long long)ns->home->n_created);
+    if (ns->life)
+        (void)snprintf(ns->stream, sizeof(ns->stream), "%s life %u",
+                       ns->identity, ns->life);
+    else
+        (void)snprintf(ns->stream, sizeof(ns->stream), "%s", ns->identity);
 }
 
 /* ---- creating ---- */
@@ -249,6 +254,7 @@ static struct gn_namespace *ns_alloc(struct gn_network *net,
         ns->limits.max_sockets = UINT32_MAX; /* Nobody's guest. */
     ns->forwarding = config->forwarding;
     ns->resolver = config->resolver;
+    ns->life = config->life;
     ns->is_gateway = gateway;
     gn__list_init(&ns->of_net);
     gn__list_init(&ns->ifaces);
@@ -298,7 +304,7 @@ int gn__ns_create(struct gn_network *net,
     err = add_ifaces(ns, config);
     if (err)
         goto undo_ifaces;
-    gn__rng_init(&ns->rng, net->key, ns->identity, strlen(ns->identity));
+    gn__rng_init(&ns->rng, net->key, ns->stream, strlen(ns->stream));
     if (config->egress)
         err = init_names(ns);
     if (err)

@@ -108,7 +108,7 @@ static struct gn__path *path_create(struct gn_network *net,
                                     const struct gn_namespace *to)
 {
     struct gn__path *path = gn__zalloc(&net->engine->net.mem, sizeof(*path));
-    char name[2 * sizeof(from->name) + 64];
+    char name[2 * sizeof(from->stream) + 16];
     int len;
 
     if (!path)
@@ -116,8 +116,7 @@ static struct gn__path *path_create(struct gn_network *net,
     path->key[0] = from->id;
     path->key[1] = to->id;
     path->held_tail = &path->held_head;
-    len = snprintf(name, sizeof(name), "path %s %s", from->identity,
-                   to->identity);
+    len = snprintf(name, sizeof(name), "path %s %s", from->stream, to->stream);
     gn__rng_init(&path->rng, net->key, name, (size_t)len);
     if (gn__table_add(&net->paths, &path->node, path->key, sizeof(path->key))) {
         gn__free(&net->engine->net.mem, path, sizeof(*path));

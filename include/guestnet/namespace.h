@@ -54,6 +54,8 @@ struct gn_namespace_config {
                                      -EADDRINUSE gets one line that says what
                                      is wrong. */
     size_t why_len;
+    uint32_t life; /* For a guest that comes again under its name: another
+                      number, and it draws other random numbers. */
 };
 
 /** Settings for gn_namespace_attach(); zero selects the default given here. */

@@ -373,6 +373,34 @@ static void drops_have_names(void **state)
     assert_string_equal(gn_drop_name((enum gn_drop)99), "unknown");
 }
 
+/* A guest of this name, its first random number and its MAC; then it ends. */
+static uint64_t live_once(struct fixture *f, uint32_t life, uint8_t mac[6])
+{
+    struct gn_namespace_config config = {
+        .size = sizeof(config), .name = "db", .life = life};
+    struct gn_interface eth0;
+    struct gn_namespace *ns;
+    uint64_t drawn;
+
+    assert_int_equal(gn_namespace_create(f->sim.net, &config, &ns), 0);
+    gn_random(ns, &drawn, sizeof(drawn));
+    assert_int_equal(gn_namespace_interface_by_name(ns, "eth0", &eth0), 0);
+    memcpy(mac, eth0.mac, 6);
+    gn_namespace_close(ns, 0, NULL, NULL);
+    return drawn;
+}
+
+static void another_life_draws_other_numbers(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t mac[3][6];
+    uint64_t first = live_once(f, 0, mac[0]);
+
+    assert_true(live_once(f, 0, mac[1]) == first);
+    assert_false(live_once(f, 1, mac[2]) == first);
+    assert_memory_equal(mac[0], mac[2], 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +419,7 @@ int main(void)
         T(bad_arguments_are_refused),
         T(network_settings_are_checked),
         T(drops_have_names),
+        T(another_life_draws_other_numbers),
 #undef T
     };
 
