@@ -147,6 +147,13 @@ bool gn__engine_may_wait(const struct gn__engine *engine)
            (driver->may_park && driver->may_park(engine->driver_self));
 }
 
+const void *gn__engine_holder(const struct gn__engine *engine)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+
+    return driver->holder ? driver->holder(engine->driver_self) : NULL;
+}
+
 bool gn__engine_claim(const struct gn__engine *engine)
 {
     if (engine->driver->claim)

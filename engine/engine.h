@@ -46,6 +46,7 @@
 
 struct gn__engine;
 struct gn__gate;
+struct gn__walls;
 struct gn__port_use;
 
 /** Where a thread (or a coroutine) sleeps. Zero is one that is not woken. */
@@ -77,6 +78,9 @@ struct gn__driver_ops {
     /** May the caller be parked although it drives, because it has a stack of
      *  its own beside the driver's? NULL: no. */
     bool (*may_park)(void *self);
+    /** Whose the references are that a call now gets: of them all are given
+     *  back by gn__ns_cut(). NULL: the caller's, who is not known. */
+    const void *(*holder)(void *self);
     /** The calling thread does what only the driving thread may: it is that
      *  one from now on, unless another is driving right now. NULL: nothing to
      *  be done, any thread may or the driver is no thread. */
@@ -156,7 +160,9 @@ struct gn__engine {
     struct gn__list wakes;    /* struct gn__waiter, after unlocking */
     struct gn__list fds;      /* struct gn__late */
     struct gn__list networks;
-    struct gn__table ports; /* bound ports of all namespaces (sock) */
+    const struct gn__walls *walls; /* between groups of guests; NULL: none.
+                                      Borrowed */
+    struct gn__table ports;        /* bound ports of all namespaces (sock) */
     /** Some of them (sock); each NULL or in the table. */
     struct gn__port_use *hot_ports[GN__HOT_PORTS];
     struct gn__list served_waits; /* struct gn__waiter, for a port to be
@@ -218,6 +224,8 @@ bool gn__engine_is_driving(const struct gn__engine *engine);
 /** May the caller wait: not on the driving thread, unless the driver can park
  *  what runs there. */
 bool gn__engine_may_wait(const struct gn__engine *engine);
+/** gn__driver_ops.holder; NULL: nobody. */
+const void *gn__engine_holder(const struct gn__engine *engine);
 /** The same as gn__engine_is_driving(), for calls that only the driving thread may make unless any thread
  *  may: they make it the driving one where it could be another's by now. */
 bool gn__engine_claim(const struct gn__engine *engine);

@@ -221,6 +221,14 @@ static enum gn_drop flaw_of(const struct gn__iface *iface,
     return GN_DROP_NONE;
 }
 
+static bool is_walled_off(const struct gn_namespace *ns,
+                          const struct gn__packet *packet)
+{
+    const struct gn__walls *walls = ns->engine->walls;
+
+    return walls && gn__walls_block(walls, packet->group, ns->group);
+}
+
 void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
                   struct gn__packet *packet)
 {
@@ -233,6 +241,8 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
     ns->stats.bytes_in += packet->len;
     if (flaw)
         drop(ns, packet, flaw);
+    else if (is_ours && is_walled_off(ns, packet))
+        drop(ns, packet, GN_DROP_BLOCKED);
     else if (is_ours && packet->corrupt)
         drop(ns, packet, GN_DROP_CORRUPT); /* Routers see the IP header only. */
     else if (is_local)

@@ -24,6 +24,7 @@
 #include "namespace/descriptors.h"
 #include "engine/engine.h"
 #include "namespace/log.h"
+#include "namespace/machine.h"
 #include "namespace/names.h"
 
 struct gn__binding;
@@ -71,6 +72,19 @@ struct gn__link {
     struct gn__link_state down;
 };
 
+/** From the port into the switch, and from there to the port. */
+enum gn__port_way { GN__WAY_UP = 0, GN__WAY_DOWN, GN__N_WAYS };
+
+/** Packets of a held port, in each direction. */
+#define GN__PORT_HELD_MAX 1024u
+
+/** What a held port keeps of one direction. */
+struct gn__port_held {
+    struct gn__packet *head;
+    struct gn__packet **tail;
+    unsigned n;
+};
+
 /** Where something is attached to the switch. */
 struct gn__port {
     const struct gn__port_ops *ops;
@@ -84,11 +98,12 @@ struct gn__port {
     bool gateway;                    /* sends as addresses outside, too */
     struct gn__outside_guest *guest; /* NULL: it never met the outside */
     struct gn__link wire;
-    struct gn__list addrs;  /* struct gn__port_addr.of_port */
-    struct gn__list groups; /* struct gn__member.of_port */
-    struct gn__bucket icmp; /* errors the switch sends to it */
-    uint64_t slowest_ns;    /* one-way delay of the slowest way met */
-    uint64_t under_way;     /* bytes of packets it sent that are on links */
+    struct gn__port_held *held; /* GN__N_WAYS of them; NULL: it is not held */
+    struct gn__list addrs;      /* struct gn__port_addr.of_port */
+    struct gn__list groups;     /* struct gn__member.of_port */
+    struct gn__bucket icmp;     /* errors the switch sends to it */
+    uint64_t slowest_ns;        /* one-way delay of the slowest way met */
+    uint64_t under_way;         /* bytes of packets it sent that are on links */
     /* The last next hop, good while the gate's generation is the same. */
     struct gn__addr last_hop;
     struct gn__gate *last_gate;
@@ -146,6 +161,13 @@ struct gn__last_way {
     struct gn__way way;
 };
 
+/** A guest's clock beside the engine's: where both stood, and its rate. */
+struct gn__ns_drift {
+    uint64_t engine; /* 0: it never was another */
+    uint64_t guest;
+    int32_t ppb;
+};
+
 /** The MTU of the way to a destination, as routers have told. */
 #define GN__N_PMTU 8u
 struct gn__pmtu {
@@ -190,6 +212,8 @@ struct gn_namespace {
     struct gn__fd_pool own_fds;      /* a gateway's: of its network */
     uint32_t port_counter;           /* of RFC 6056 algorithm 3 (sock) */
     uint16_t ip_id;
+    uint16_t group; /* of the engine's walls (machine.h) */
+    struct gn__ns_drift drift;
     bool forwarding;
     bool killed;   /* calls return -ECANCELED */
     bool detached; /* eth0 is gone */
@@ -327,6 +351,8 @@ GN_WARN_UNUSED int gn__port_add_addr(struct gn__port *port,
                                      const struct gn__addr *addr,
                                      uint8_t prefix_len, int prefix);
 void gn__port_detach(struct gn__port *port);
+/** Keep what it sends and gets, or let that go on. */
+void gn__port_hold(struct gn__port *port, bool on);
 /** From a port into the switch, towards @next_hop (consumed). */
 void gn__switch_send(struct gn__port *from, const struct gn__addr *next_hop,
                      struct gn__packet *packet);

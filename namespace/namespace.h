@@ -14,6 +14,7 @@
 #include "namespace/descriptors.h"
 #include "engine/engine.h"
 #include "namespace/log.h"
+#include "namespace/machine.h"
 #include "namespace/names.h"
 #include "namespace/gateway/gateway.h"
 #include "namespace/sock/sock.h"

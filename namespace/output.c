@@ -83,12 +83,13 @@ static void send_cut(struct gn_namespace *ns, struct sending *sending,
         gn__ns_drop(ns, GN_DROP_MEMORY);
 }
 
-static void count_out(struct gn_namespace *ns, const struct gn__packet *packet)
+static void mark_out(struct gn_namespace *ns, struct gn__packet *packet)
 {
     if (packet->forwarded) {
         ns->stats.packets_forwarded++;
         return;
     }
+    packet->group = ns->group;
     ns->stats.packets_out++;
     ns->stats.bytes_out += packet->len;
 }
@@ -125,7 +126,7 @@ void gn__ns_output_by(struct gn_namespace *ns, const struct gn__way *way,
 {
     struct sending sending = {.iface = way->iface, .next_hop = &way->next_hop};
 
-    count_out(ns, packet);
+    mark_out(ns, packet);
     if (way->mtu < mtu)
         mtu = way->mtu;
     if (way->local)
@@ -144,7 +145,7 @@ void gn__ns_output_on(struct gn_namespace *ns, struct gn__iface *iface,
 
     if (iface->port.mtu < mtu)
         mtu = iface->port.mtu;
-    count_out(ns, packet);
+    mark_out(ns, packet);
     if (iface->loopback)
         gn__ns_loop(ns, iface, packet);
     else if (packet->ip.ttl == 0)

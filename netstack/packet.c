@@ -158,6 +158,7 @@ struct gn__packet *gn__packet_derive(const struct gn__packet *packet)
     copy->forwarded = packet->forwarded;
     copy->corrupt = packet->corrupt;
     copy->verdict = packet->verdict;
+    copy->group = packet->group;
     return copy;
 }
 

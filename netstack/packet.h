@@ -65,6 +65,7 @@ struct gn__packet {
     bool csum_absent;  /* checksums have not been computed */
     bool forwarded;    /* came from another namespace's interface */
     bool corrupt;      /* damaged by a link: the receiver drops it */
+    uint16_t group;    /* of the guest that made it */
     int16_t verdict;   /* a refusal by the gateway: the errno it stands for,
                         * which no segment or message can say; 0: none */
     uint8_t live_refs; /* lwIP's views of it still alive */

@@ -106,14 +106,12 @@ void gn_mutex_unlock(struct gn_mutex *mutex)
 static int cond_wait(struct gn_task *self, struct cond *cond,
                      struct mutex *mutex, uint64_t timeout_ns)
 {
-    struct gn__engine *engine = gn__ns_engine(self->ns);
-    uint64_t deadline = gn__now(engine) + timeout_ns;
+    uint64_t deadline =
+        timeout_ns ? gn__ns_deadline(self->ns, timeout_ns) : GN__NEVER;
     int err, again;
 
     if (mutex->owner != self)
         return -EPERM;
-    if (!timeout_ns || deadline < timeout_ns)
-        deadline = GN__NEVER;
     mutex_give(self, mutex);
     err = wait_on(self, &cond->waiters, "wait for a condition", deadline);
     again = mutex_take(self, mutex);

@@ -107,6 +107,7 @@ void gn__port_detach(struct gn__port *port)
     if (!port->net)
         return;
     gn__outside_port_gone(port);
+    gn__port_forget_held(port);
     gn__group_leave_all(port);
     gn__list_foreach_safe (it, tmp, &port->addrs) {
         remove_addr(port, gn__container_of(it, struct gn__port_addr, of_port));
@@ -337,8 +338,8 @@ static void leave_link(struct gn__packet *packet)
     packet->on_link = false;
 }
 
-static void climb(struct gn_network *net, struct gn__port *from,
-                  struct gn__packet *packet)
+void gn__switch_climb(struct gn_network *net, struct gn__port *from,
+                      struct gn__packet *packet)
 {
     struct gn__crossing crossing;
     struct gn__packet *twin;
@@ -388,7 +389,10 @@ void gn__switch_send(struct gn__port *from, const struct gn__addr *next_hop,
         return;
     }
     gn__packet_address(packet, from, to);
-    climb(net, from, packet);
+    if (from->held)
+        gn__port_keep(from, GN__WAY_UP, packet);
+    else
+        gn__switch_climb(net, from, packet);
 }
 
 void gn__switch_forward(struct gn_network *net, struct gn__packet *packet,
@@ -558,5 +562,8 @@ void gn__switch_arrived(struct gn__engine *engine, struct gn__packet *packet)
         drop_stale(packet, gn__packet_from(packet));
         return;
     }
-    to->ops->deliver(to, packet);
+    if (to->held)
+        gn__port_keep(to, GN__WAY_DOWN, packet);
+    else
+        to->ops->deliver(to, packet);
 }

@@ -75,9 +75,20 @@ void gn__switch_forward(struct gn_network *net, struct gn__packet *packet,
                         uint64_t when);
 /** The rest of the way, from the switch to packet->to (consumed). */
 void gn__switch_pass(struct gn_network *net, struct gn__packet *packet);
+/** From a port up its link (consumed); it has been addressed. */
+void gn__switch_climb(struct gn_network *net, struct gn__port *from,
+                      struct gn__packet *packet);
 /** Count and free. */
 void gn__switch_drop(struct gn_network *net, struct gn__packet *packet,
                      enum gn_drop why);
+
+/* ---- hold.c ---- */
+
+/** Keep a packet (consumed) of a held port, until it is let go. */
+void gn__port_keep(struct gn__port *port, enum gn__port_way way,
+                   struct gn__packet *packet);
+/** Drop what is kept; the port goes. */
+void gn__port_forget_held(struct gn__port *port);
 
 /* ---- tap.c ---- */
 

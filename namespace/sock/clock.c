@@ -16,7 +16,9 @@
 
 uint64_t gn_now_ns(struct gn_namespace *ns)
 {
-    return ns ? ns->engine->driver->now(ns->engine->driver_self) : 0;
+    return ns ? gn__ns_time(ns,
+                            ns->engine->driver->now(ns->engine->driver_self))
+              : 0;
 }
 
 struct sleeper {
@@ -30,6 +32,14 @@ static void wake_sleeper(struct gn__wait *wait)
     struct sleeper *self = gn__container_of(wait, struct sleeper, wait);
 
     gn__engine_wake(ns->engine, self->waiter);
+}
+
+uint64_t gn__ns_deadline(const struct gn_namespace *ns, uint64_t span)
+{
+    uint64_t now = gn__now(ns->engine);
+
+    span = gn__ns_span(ns, span);
+    return span >= GN__NEVER - now ? GN__NEVER : now + span;
 }
 
 int gn__ns_wait(struct gn_namespace *ns, struct gn__waiter *waiter,
@@ -69,9 +79,7 @@ int gn_sleep_ns(struct gn_namespace *ns, uint64_t ns_to_sleep)
         return -EFAULT;
     gn__engine_enter(ns->engine);
     gn__ns_ref(ns);
-    until = gn__now(ns->engine) + ns_to_sleep;
-    if (until < ns_to_sleep)
-        until = GN__NEVER;
+    until = gn__ns_deadline(ns, ns_to_sleep);
     err = gn__ns_wait(ns, &self.waiter, until);
     gn__engine_leave(ns->engine);
     gn__ns_unref(ns);

@@ -128,13 +128,22 @@ static void wake_sleeper(struct gn__wait *wait)
     gn__engine_wake(sock->engine, &sleeper->waiter);
 }
 
+/* It may be another guest's socket, which goes on. */
+static void abandon_sleeper(struct gn__waiter *waiter)
+{
+    struct sleeper *self = gn__container_of(waiter, struct sleeper, waiter);
+    struct gn_sock *sock = self->wait.arg;
+
+    if (gn__list_empty(&self->wait.link))
+        return; /* It has ended, and may be gone. */
+    gn__engine_enter(sock->engine);
+    gn__list_del(&self->wait.link);
+    gn__engine_leave(sock->engine);
+}
+
 uint64_t gn__sock_deadline(const struct gn_sock *sock, uint64_t timeout_ns)
 {
-    uint64_t now = gn__now(sock->engine);
-
-    if (timeout_ns == 0 || timeout_ns >= GN__NEVER - now)
-        return GN__NEVER;
-    return now + timeout_ns;
+    return timeout_ns ? gn__ns_deadline(sock->ns, timeout_ns) : GN__NEVER;
 }
 
 int gn__sock_wait(struct gn_sock *sock, const char *call, short events,
@@ -144,7 +153,8 @@ int gn__sock_wait(struct gn_sock *sock, const char *call, short events,
         .wait = {.events = events, .fire = wake_sleeper, .arg = sock},
         .waiter.parker.patient = events == POLLOUT,
         .waiter.call = call,
-        .waiter.sock = sock};
+        .waiter.sock = sock,
+        .waiter.abandon = abandon_sleeper};
     int err;
 
     gn__list_add_tail(&sock->waits, &sleeper.wait.link);
@@ -195,7 +205,12 @@ static int scan(const struct poller *poller)
 static void abandon_poller(struct gn__waiter *waiter)
 {
     struct poller *poller = gn__container_of(waiter, struct poller, waiter);
+    size_t i;
 
+    gn__engine_enter(poller->engine);
+    for (i = 0; i < poller->n; i++)
+        gn__list_del(&poller->waits[i].link);
+    gn__engine_leave(poller->engine);
     if (poller->waits != poller->few)
         gn__free(&poller->engine->net.mem, poller->waits,
                  poller->n * sizeof(*poller->waits));
@@ -225,11 +240,24 @@ static int sleep_once(struct poller *poller, uint64_t deadline)
     return err;
 }
 
+/* By the clock of whose sockets they are. */
+static uint64_t poll_deadline(const struct poller *poller, int timeout_ms)
+{
+    uint64_t span = (uint64_t)timeout_ms * 1000000;
+    size_t i;
+
+    if (timeout_ms < 0)
+        return GN__NEVER;
+    for (i = 0; i < poller->n; i++) {
+        if (poller->fds[i].sock)
+            return gn__ns_deadline(poller->fds[i].sock->ns, span);
+    }
+    return gn__now(poller->engine) + span;
+}
+
 static int poll_inside(struct poller *poller, int timeout_ms)
 {
-    uint64_t now = gn__now(poller->engine);
-    uint64_t deadline =
-        timeout_ms < 0 ? GN__NEVER : now + (uint64_t)timeout_ms * 1000000;
+    uint64_t deadline = poll_deadline(poller, timeout_ms);
     int count, err = 0;
 
     for (;;) {

@@ -125,9 +125,7 @@ int gn__ns_wait_served(struct gn_namespace *ns, const struct gn__served *what,
 
     gn__engine_enter(ns->engine);
     gn__ns_ref(ns);
-    deadline = gn__now(ns->engine) + timeout_ns;
-    if (!timeout_ns || deadline < timeout_ns)
-        deadline = GN__NEVER;
+    deadline = timeout_ns ? gn__ns_deadline(ns, timeout_ns) : GN__NEVER;
     if (ns->killed || ns->closing)
         err = -ECANCELED;
     while (!err && !is_served(ns, what))

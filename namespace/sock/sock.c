@@ -85,6 +85,7 @@ int gn__sock_create(struct gn_namespace *ns, const struct gn__sock_ops *ops,
         return -ENOMEM;
     sock->ops = ops;
     sock->engine = ns->engine;
+    sock->holder = gn__engine_holder(ns->engine);
     sock->ns = ns;
     sock->family = family;
     gn__ref_init(&sock->refs, 1);

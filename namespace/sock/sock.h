@@ -219,6 +219,7 @@ struct gn_sock {
     struct gn__watch *watch; /* NULL: never watched */
     struct gn__bound *bound; /* NULL: nobody outside knows its port */
     struct gn__ref refs;
+    const void *holder;    /* of the first of them; gn__ns_cut() */
     _Atomic uint32_t room; /* bytes send would take, a hint */
     int type;
     int dead; /* what all calls return; 0: alive */

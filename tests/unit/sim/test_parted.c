@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What guests that play machines go through (namespace/machine.h): groups that
+ * do not reach each other, interfaces that are held, clocks that are wrong,
+ * power that is cut.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "namespace/namespace.h"
+#include "tests/lib/simnet.h"
+
+#define SECOND 1000000000ull
+
+static const char *const here[] = {"10.1.0.0/24", NULL};
+static const char *const there[] = {"10.2.0.0/24", NULL};
+
+/* a (10.1.0.2) -- router (10.1.0.3, 10.2.0.2) -- b (10.2.0.3) */
+struct fixture {
+    struct gn_simnet sim;
+    struct gn_network *far;
+    struct gn_namespace *a, *b, *router;
+    struct gn_sock *from, *to;
+    struct gn__walls walls;
+};
+
+static int setup(void **state)
+{
+    struct gn_namespace_config router = {
+        .size = sizeof(router), .name = "router", .forwarding = true};
+    struct fixture *f = test_calloc(1, sizeof(*f));
+
+    gn_simnet_setup(&f->sim, here, 1);
+    f->far = gn_simnet_add(&f->sim, "far", there);
+    f->a = gn_simnet_guest(f->sim.net, "a");
+    assert_int_equal(gn_namespace_create(f->sim.net, &router, &f->router), 0);
+    assert_int_equal(gn_namespace_attach(f->router, f->far, NULL), 0);
+    f->b = gn_simnet_guest(f->far, "b");
+    assert_int_equal(gn_route_add(f->a, "10.2.0.0/24", "10.1.0.3"), 0);
+    assert_int_equal(gn_route_add(f->b, "10.1.0.0/24", "10.2.0.2"), 0);
+    f->from = gn_simnet_udp(f->a, "10.1.0.2:7");
+    f->to = gn_simnet_udp(f->b, "10.2.0.3:7");
+    gn__ns_engine(f->a)->walls = &f->walls;
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    gn__ns_engine(f->a)->walls = NULL;
+    gn_simnet_end(f->from);
+    gn_simnet_end(f->to);
+    gn_network_close(f->far, NULL, NULL);
+    gn_simnet_teardown(&f->sim);
+    test_free(f);
+    return 0;
+}
+
+static void say(struct fixture *f, const char *text)
+{
+    assert_int_equal(gn_simnet_send(f->from, "10.2.0.3:7", text, strlen(text)),
+                     (ssize_t)strlen(text));
+    gn_clock_advance(f->sim.clock, GN_MS);
+}
+
+static void groups_are_parted_across_routers(void **state)
+{
+    struct fixture *f = *state;
+
+    gn__ns_set_group(f->b, GN__GROUPS_MAX - 1);
+    gn__walls_set(&f->walls, 0, GN__GROUPS_MAX - 1, true);
+    say(f, "lost");
+    gn_simnet_expect(f->to, NULL);
+    assert_int_equal(gn_simnet_ns_drops(f->b, GN_DROP_BLOCKED), 1);
+    gn__walls_set(&f->walls, 0, GN__GROUPS_MAX - 1, false);
+    say(f, "healed");
+    gn_simnet_expect(f->to, "healed");
+}
+
+static void a_wall_has_one_direction(void **state)
+{
+    struct fixture *f = *state;
+
+    gn__ns_set_group(f->b, 3);
+    gn__walls_set(&f->walls, 3, 0, true);
+    say(f, "through");
+    gn_simnet_expect(f->to, "through");
+    assert_int_equal(gn_simnet_send(f->to, "10.1.0.2:7", "back", 4), 4);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    gn_simnet_expect(f->from, NULL);
+}
+
+static void who_passes_packets_on_is_in_no_group_of_theirs(void **state)
+{
+    struct fixture *f = *state;
+
+    gn__ns_set_group(f->router, 5);
+    gn__walls_set(&f->walls, 0, 5, true);
+    gn__walls_set(&f->walls, 5, 0, true);
+    say(f, "through");
+    gn_simnet_expect(f->to, "through");
+}
+
+static void a_held_receiver_gets_all_of_it_later(void **state)
+{
+    struct fixture *f = *state;
+
+    gn__ns_hold(f->b, true);
+    say(f, "one");
+    say(f, "two");
+    gn_simnet_expect(f->to, NULL);
+    gn__ns_hold(f->b, false);
+    gn_clock_advance(f->sim.clock, 0);
+    gn_simnet_expect(f->to, "one");
+    gn_simnet_expect(f->to, "two");
+}
+
+static void a_held_sender_sends_later(void **state)
+{
+    struct fixture *f = *state;
+
+    gn__ns_hold(f->a, true);
+    say(f, "one");
+    gn_simnet_expect(f->to, NULL);
+    gn__ns_hold(f->a, false);
+    gn_clock_advance(f->sim.clock, 0);
+    gn_simnet_expect(f->to, "one");
+}
+
+static void a_held_guest_keeps_no_more_than_its_limit(void **state)
+{
+    struct fixture *f = *state;
+    int i;
+
+    gn__ns_hold(f->b, true);
+    for (i = 0; i < 1030; i++)
+        say(f, "x");
+    assert_int_equal(gn_simnet_drops(f->far, GN_DROP_QUEUE), 6);
+}
+
+static void what_a_guest_held_ends_with_it(void **state)
+{
+    struct fixture *f = *state;
+
+    gn__ns_hold(f->router, true);
+    say(f, "lost");
+    gn_namespace_close(f->router, 0, NULL, NULL);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    gn_simnet_expect(f->to, NULL);
+}
+
+static void a_drifting_clock_gains(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t begin = gn_now_ns(f->a);
+
+    gn__ns_set_drift(f->a, 100000000); /* a tenth */
+    gn_clock_advance(f->sim.clock, 10 * SECOND);
+    assert_int_equal(gn_now_ns(f->a) - begin, 11 * SECOND);
+    assert_int_equal(gn__ns_span(f->a, 11 * SECOND), 10 * SECOND);
+    gn__ns_set_drift(f->a, 0); /* What it has gained stays. */
+    gn_clock_advance(f->sim.clock, SECOND);
+    assert_int_equal(gn_now_ns(f->a) - begin, 12 * SECOND);
+    assert_int_equal(gn_now_ns(f->b) - begin, 11 * SECOND);
+}
+
+static void spans_are_never_short(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t span, begin;
+
+    gn__ns_set_drift(f->a, -333333333);
+    for (span = 1; span < 100; span++) {
+        begin = gn_now_ns(f->a);
+        gn_clock_advance(f->sim.clock, gn__ns_span(f->a, span));
+        assert_in_range(gn_now_ns(f->a) - begin, span, span + 1);
+    }
+}
+
+static void a_cut_says_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace *c = gn_simnet_guest(f->far, "c");
+    uint64_t before;
+    struct gn_stats stats;
+    struct gn_sock *sock = gn_simnet_udp(c, "10.2.0.4:7");
+
+    gn_network_stats(f->far, &stats);
+    before = stats.packets_in;
+    (void)sock; /* The test is no task: it is given back with the others. */
+    gn__ns_cut(c, NULL);
+    gn_clock_advance(f->sim.clock, SECOND);
+    gn_network_stats(f->far, &stats);
+    assert_int_equal(stats.packets_in, before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        T(groups_are_parted_across_routers),
+        T(a_wall_has_one_direction),
+        T(who_passes_packets_on_is_in_no_group_of_theirs),
+        T(a_held_receiver_gets_all_of_it_later),
+        T(a_held_sender_sends_later),
+        T(a_held_guest_keeps_no_more_than_its_limit),
+        T(what_a_guest_held_ends_with_it),
+        T(a_drifting_clock_gains),
+        T(spans_are_never_short),
+        T(a_cut_says_nothing),
+#undef T
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
