@@ -88,6 +88,23 @@ int gn__egress_charge(struct gn_egress_dial *request)
     return gn__fds_take(dial->ns, &request->share);
 }
 
+/* Datagrams through a kernel socket of their own. */
+static void join_flow(struct gn_network *net, struct gn__outside_dial *dial,
+                      int fd, struct gn__fd_share share)
+{
+    struct gn__outlet_config config = {
+        .io = gn__network_io(net), .dial = dial, .fd = fd, .share = share};
+    struct gn__outlet *outlet;
+
+    if (!config.io) {
+        close_fd(fd);
+        gn__fds_give(&share);
+        gn__outside_refuse(dial, -ENOMEM);
+    } else if (gn__outlet_start(&config, &outlet)) {
+        return; /* The guest was told. */
+    }
+}
+
 static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
                         int fd, struct gn__fd_share share)
 {
@@ -164,7 +181,7 @@ static void finish(struct gn__notice *notice)
     } else if (dial->type == SOCK_STREAM) {
         join_stream(net, dial, fd, share);
     } else {
-        gn__egress_flow_begin(net, dial, fd, share);
+        join_flow(net, dial, fd, share);
     }
 }
 

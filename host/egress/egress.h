@@ -6,7 +6,6 @@
  * What the files about egress share.
  *
  *     egress.c         an egress's life; dials
- *     egress_flow.c    datagrams to the outside: a kernel socket each
  *     egress_listen.c  what guests listen on, and who comes
  *     egress_port.c    what guests bind for datagrams, and who writes to it
  *     egress_system.c  the ready egress: a policy and the kernel
@@ -53,14 +52,6 @@ GN_WARN_UNUSED int gn__egress_charge(struct gn_egress_dial *request);
 
 /** Non-blocking and close-on-exec. -EBADF. */
 GN_WARN_UNUSED int gn__fd_prepare(int fd);
-
-/* ---- egress_flow.c ---- */
-
-/** Datagrams between the guest that dials and a connected socket (consumed, with
- *  its share); @dial is consumed. */
-void gn__egress_flow_begin(struct gn_network *net,
-                           struct gn__outside_dial *dial, int fd,
-                           struct gn__fd_share share);
 
 /* ---- egress_listen.c, egress_port.c ---- */
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "host/forward/forward.h"
 
 #define MS 1000000ull
 
@@ -26,51 +27,14 @@ struct permit {
 };
 
 /** A connection that the kernel is at. */
-struct attempt {
+struct dialling {
     struct gn__system_request base; /* first */
+    struct gn__attempt attempt;
     struct gn_egress_dial *request;
     const struct gn__system *system;
+    const struct gn__mem *mem;
     struct permit permit;
-    struct gn__io *io;
-    struct gn__io_watch watch;
-    struct gn__io_timer timer;
-    struct gn__io_end end;
-    int fd;
 };
-
-/* ---- attempts ---- */
-
-/* Leaves the descriptor open. */
-static void attempt_free(struct attempt *attempt)
-{
-    struct gn__io *io = attempt->io;
-
-    gn__io_unwatch(io, &attempt->watch);
-    gn__io_stop(io, &attempt->timer);
-    gn__io_forget_end(&attempt->end);
-    gn__io_release(io);
-    gn__free(io->mem, attempt, sizeof(*attempt));
-}
-
-static void attempt_fail(struct attempt *attempt, int error)
-{
-    struct gn_egress_dial *request = attempt->request;
-    int fd = attempt->fd;
-
-    attempt_free(attempt);
-    (void)close(fd); /* Also after an error it is closed. */
-    gn_egress_dial_done(request, error, -1);
-}
-
-/* The guest is told nothing. */
-static void attempt_drop(struct attempt *attempt)
-{
-    int fd = attempt->fd;
-
-    gn_egress_dial_set_user(attempt->request, NULL);
-    attempt_free(attempt);
-    (void)close(fd); /* Also after an error it is closed. */
-}
 
 /* On one machine a port may meet itself: a connection to a free port that was
  * picked for this end, too. Nobody listens there. */
@@ -139,115 +103,69 @@ static bool may_be_used(const struct gn__system *system,
     return false;
 }
 
-static int socket_error(int fd)
-{
-    socklen_t len = sizeof(int);
-    int error = 0;
+/* ---- connecting ---- */
 
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
-        error = errno;
-    return -error;
+static void dialling_free(struct dialling *dialling)
+{
+    gn__attempt_stop(&dialling->attempt);
+    gn__free(dialling->mem, dialling, sizeof(*dialling));
 }
 
-static void attempt_ready(struct gn__io_watch *watch, short revents)
+static void dialling_done(struct gn__attempt *attempt, int status)
 {
-    struct attempt *attempt = gn__container_of(watch, struct attempt, watch);
-    struct gn_egress_dial *request = attempt->request;
+    struct dialling *dialling =
+        gn__container_of(attempt, struct dialling, attempt);
+    struct gn_egress_dial *request = dialling->request;
     int fd = attempt->fd;
-    int err;
+    bool used = !status && may_be_used(dialling->system, request,
+                                       &dialling->permit, fd, &status);
 
-    if (!(revents & (POLLOUT | POLLERR | POLLHUP)))
-        return;
-    err = socket_error(fd);
-    if (!err &&
-        may_be_used(attempt->system, request, &attempt->permit, fd, &err)) {
-        attempt_free(attempt);
+    gn_egress_dial_set_user(request, NULL);
+    dialling_free(dialling);
+    if (used) {
         gn_egress_dial_done(request, 0, fd);
-    } else if (err) {
-        attempt_fail(attempt, err);
-    } else {
-        attempt_drop(attempt);
+        return;
     }
+    (void)close(fd); /* Also after an error it is closed. */
+    if (status)
+        gn_egress_dial_done(request, status, -1);
 }
 
-static void attempt_late(struct gn__io_timer *timer)
+static void dialling_cancel(struct gn__system_request *request)
 {
-    attempt_fail(gn__container_of(timer, struct attempt, timer), -ETIMEDOUT);
-}
+    struct dialling *dialling = (struct dialling *)(void *)request;
+    int fd = dialling->attempt.fd;
 
-static void attempt_end(struct gn__io_end *end)
-{
-    attempt_fail(gn__container_of(end, struct attempt, end), -ECANCELED);
-}
-
-static void attempt_cancel(struct gn__system_request *request)
-{
-    struct attempt *attempt = (struct attempt *)(void *)request;
-    int fd = attempt->fd;
-
-    attempt_free(attempt);
+    dialling_free(dialling);
     (void)close(fd); /* Also after an error it is closed. */
 }
 
-/* Consumes the descriptor, also when it fails. */
-static int attempt_begin(const struct gn__system *system,
-                         struct gn_egress_dial *request,
-                         const struct permit *permit, int fd)
+/* Leaves the descriptor open when it fails. */
+static int dialling_begin(const struct gn__system *system,
+                          struct gn_egress_dial *request,
+                          const struct permit *permit, int fd)
 {
     struct gn_network *net =
         gn__namespace_network(gn_egress_dial_namespace(request));
     struct gn__io *io = net ? gn__network_io(net) : NULL;
-    struct attempt *attempt = io ? gn__zalloc(io->mem, sizeof(*attempt)) : NULL;
-    int err = -ENOMEM;
+    struct dialling *dialling =
+        io ? gn__zalloc(io->mem, sizeof(*dialling)) : NULL;
+    int err;
 
-    if (!attempt)
-        goto undo_fd;
-    attempt->base.cancel = attempt_cancel;
-    attempt->request = request;
-    attempt->system = system;
-    attempt->permit = *permit;
-    attempt->io = io;
-    attempt->fd = fd;
-    attempt->watch.ready = attempt_ready;
-    attempt->watch.account = gn__egress_account(request);
-    attempt->timer.fire = attempt_late;
-    attempt->timer.account = gn__egress_account(request);
-    attempt->end.run = attempt_end;
-    err = gn__io_watch(io, &attempt->watch, fd, POLLOUT);
+    if (!dialling)
+        return -ENOMEM;
+    dialling->base.cancel = dialling_cancel;
+    dialling->request = request;
+    dialling->system = system;
+    dialling->mem = io->mem;
+    dialling->permit = *permit;
+    err = gn__attempt_start(&dialling->attempt, io, fd, system->timeout_ns,
+                            gn__egress_account(request), dialling_done);
     if (err)
-        goto undo_alloc;
-    gn__io_at_end(io, &attempt->end);
-    gn__io_hold(io);
-    if (system->timeout_ns)
-        gn__io_start(io, &attempt->timer, gn__io_now(io) + system->timeout_ns);
-    gn_egress_dial_set_user(request, attempt);
-    return 0;
-
-undo_alloc:
-    gn__free(io->mem, attempt, sizeof(*attempt));
-undo_fd:
-    (void)close(fd); /* Also after an error it is closed. */
+        dialling_free(dialling);
+    else
+        gn_egress_dial_set_user(request, dialling);
     return err;
-}
-
-/* A socket that is connecting or connected; -errno of socket(2). */
-static int open_socket(const struct permit *permit,
-                       const struct sockaddr *address, int *err)
-{
-    bool v6 = address->sa_family == AF_INET6;
-    int on = 1, fd = socket(address->sa_family,
-                            permit->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -errno;
-    *err = 0;
-    if (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)))
-        *err = -errno;
-    if (!*err &&
-        connect(fd, address,
-                v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in)))
-        *err = -errno;
-    return fd;
 }
 
 static int connect_out(const struct gn__system *system,
@@ -259,12 +177,14 @@ static int connect_out(const struct gn__system *system,
 
     if (err)
         return err;
-    fd = open_socket(permit, address, &err);
-    if (fd < 0)
-        return fd;
-    if (err == -EINPROGRESS)
-        return attempt_begin(system, request, permit, fd);
-    if (!err && may_be_used(system, request, permit, fd, &err)) {
+    err = gn__attempt_open(permit->type, address, &fd);
+    if (err == -EINPROGRESS) {
+        err = dialling_begin(system, request, permit, fd);
+        if (!err)
+            return 0;
+    } else if (err) {
+        return err;
+    } else if (may_be_used(system, request, permit, fd, &err)) {
         gn_egress_dial_done(request, 0, fd);
         return 0;
     }

@@ -9,6 +9,8 @@
  *
  *     relay.h     bytes between a stream of a guest's and a stream of the kernel
  *     acceptor.h  a listening stream socket of the kernel's: accept, pause
+ *     attempt.h   a stream or datagram socket of the kernel's that connects
+ *     outlet.h    a datagram socket of the kernel's for a flow a guest began
  *     inlet.h     a datagram socket of the kernel's: flows of its clients
  *     flow.h      flows of clients, wherever their datagrams come from
  *     dgram.h     datagrams of the kernel with their addresses and errors
@@ -17,10 +19,12 @@
  * All of it is for the driving thread.
  */
 #include "host/forward/acceptor.h"
+#include "host/forward/attempt.h"
 #include "host/forward/dgram.h"
 #include "host/forward/flow.h"
 #include "host/forward/gateway.h"
 #include "host/forward/inlet.h"
+#include "host/forward/outlet.h"
 #include "host/forward/relay.h"
 
 #endif /* GN_FORWARD_FORWARD_H */
