@@ -5,7 +5,7 @@
 # (of base/, which has no one header, any).
 set -euo pipefail
 cd "$1"
-folders="base ipam netstack resolver namespace host/forward host sim guests"
+folders="base ipam netstack resolver namespace host/forward host sim guests/nic"
 [ -f docs/architecture.md ] || exit 77
 
 declare -A allowed
@@ -25,6 +25,7 @@ complain() {
 folder_of() {
     case "$1" in
     host/forward/*) echo host/forward ;;
+    guests/*/*) cut -d/ -f1-2 <<<"$1" ;;
     engine/* | switch/*) echo namespace ;; # Not layers of their own yet.
     *) echo "${1%%/*}" ;;
     esac
