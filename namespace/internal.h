@@ -392,9 +392,8 @@ void gn__outside_end(struct gn_network *net);
 void gn__outside_gave_up(struct gn_namespace *ns,
                          const struct gn__endpoint *local,
                          const struct gn__endpoint *remote);
-/** The socket that these flows (gn__binding.flows) belong to lets go of its
- *  port: they end. */
-void gn__outside_sock_gone(struct gn__list *flows);
+/** A datagram socket lets go of its port: its flows end. */
+void gn__outside_sock_gone(struct gn__binding *binding);
 /** A socket listens or is bound now; it no longer is (if it was). -ENOMEM. */
 GN_WARN_UNUSED int gn__outside_bound(struct gn_sock *sock);
 void gn__outside_unbound(struct gn_sock *sock);

@@ -188,7 +188,9 @@ GN_API GN_WARN_UNUSED int gn_sock_accept(struct gn_sock *sock,
  * call does not block or the connection ends. A blocking call goes on until
  * all are.
  *
- *   -EAGAIN        No room now (non-blocking, or SO_SNDTIMEO ran out).
+ *   -EAGAIN        No room now (non-blocking, or SO_SNDTIMEO ran out): of
+ *                  datagrams to the outside as many wait as SO_SNDBUF holds.
+ *                  Or a datagram socket finds no free port.
  *   -EPIPE         Not connected, or shut down for sending.
  *   -ECONNRESET, -ETIMEDOUT, ...  Why the connection ended; said once.
  *   -EDESTADDRREQ  A datagram without destination.
@@ -316,7 +318,8 @@ GN_API int gn_sock_nonblock(struct gn_sock *sock);
 /** Bytes that can be read without blocking (of the first datagram), FIONREAD;
  *  -EINVAL for a listening socket. */
 GN_API ssize_t gn_sock_available(struct gn_sock *sock);
-/** Bytes sent and not yet acknowledged by the peer, SIOCOUTQ. */
+/** Bytes sent and not yet acknowledged by the peer, SIOCOUTQ; of datagrams the
+ *  memory of those that the outside has not taken yet. */
 GN_API ssize_t gn_sock_unsent(struct gn_sock *sock);
 
 /** @revents  What of the events asked for holds, as poll(2) has it. */

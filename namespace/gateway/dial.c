@@ -21,6 +21,8 @@
 
 #include "namespace/namespace.h"
 #include "namespace/gateway/guest.h"
+#include "namespace/sock/bind.h"
+#include "namespace/sock/udp.h"
 
 /* ---- what waits ---- */
 
@@ -37,6 +39,16 @@ static size_t cost_of(const struct gn__packet *packet)
 void gn__outside_queue_init(struct gn__outside_queue *queue)
 {
     *queue = (struct gn__outside_queue){.tail = &queue->head};
+}
+
+void gn__outside_queue_charge(struct gn__outside_queue *queue,
+                              struct gn__udp_sock *sender)
+{
+    if (queue->sender)
+        gn__udp_sent(queue->sender, queue->bytes);
+    queue->sender = sender;
+    if (sender)
+        gn__udp_sending(sender, queue->bytes);
 }
 
 void gn__outside_queue_add(struct gn__outside_guest *guest,
@@ -59,6 +71,8 @@ void gn__outside_queue_add(struct gn__outside_guest *guest,
     queue->tail = &packet->next;
     queue->n++;
     queue->bytes += cost;
+    if (queue->sender)
+        gn__udp_sending(queue->sender, cost);
 }
 
 struct gn__packet *gn__outside_queue_take(struct gn__outside_guest *guest,
@@ -75,6 +89,8 @@ struct gn__packet *gn__outside_queue_take(struct gn__outside_guest *guest,
         queue->tail = &queue->head;
     queue->n--;
     queue->bytes -= cost;
+    if (queue->sender)
+        gn__udp_sent(queue->sender, cost);
     gn__budget_give(&guest->stack.budget, cost);
     return packet;
 }
@@ -117,6 +133,8 @@ static void leave_guest(struct gn__dial *dial)
     struct gn__outside_guest *guest = dial->guest;
 
     gn__table_del(&guest->dials, &dial->node);
+    gn__outside_queue_charge(&dial->waiting, NULL);
+    gn__list_del(&dial->of_sock);
     guest->net->outside.n_dials--;
     gn__budget_give(&guest->stack.budget, sizeof(*dial));
     dial->guest = NULL;
@@ -179,6 +197,19 @@ void gn__dial_cancel(struct gn__dial *dial)
     }
 }
 
+/* What waits in it fills the SO_SNDBUF of who sends it. */
+static void dial_join_sock(struct gn__dial *dial)
+{
+    struct gn__binding *binding = NULL;
+
+    if (dial->pub.type == SOCK_DGRAM)
+        binding = gn__outside_binding(dial->guest, &dial->key);
+    if (!binding)
+        return;
+    gn__list_add_tail(&binding->dials, &dial->of_sock);
+    gn__outside_queue_charge(&dial->waiting, gn__udp_of(binding->sock));
+}
+
 static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
                                    const struct gn__outside_key *key)
 {
@@ -209,7 +240,9 @@ static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
     dial->notice.run = tell;
     dial->notice.account = dial->pub.account;
     gn__list_init(&dial->notice.link);
+    gn__list_init(&dial->of_sock);
     gn__outside_queue_init(&dial->waiting);
+    dial_join_sock(dial);
     gn__notice_queue(dial->engine, &dial->notice);
     return dial;
 }

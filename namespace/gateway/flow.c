@@ -43,6 +43,7 @@
 #include "base/counter.h"
 #include "namespace/gateway/guest.h"
 #include "namespace/sock/bind.h"
+#include "namespace/sock/udp.h"
 
 /** Both ways and on for so long, a flow is assured. */
 #define ASSURED_AFTER_NS (2 * 1000000000ull)
@@ -169,6 +170,7 @@ static void flow_leave(struct gn__outside_flow *flow)
     while ((*tail = gn__outside_queue_take(guest, &flow->queue)))
         tail = &(*tail)->next;
     gn__table_del(&guest->flows, &flow->node);
+    gn__outside_queue_charge(&flow->queue, NULL);
     gn__list_del(&flow->of_sock);
     for (i = 0; i < 2; i++)
         place_leave(&flow->places[i], flow->assured);
@@ -205,13 +207,16 @@ void gn__outside_flows_end(struct gn__outside_guest *guest)
                   -ECANCELED);
 }
 
-void gn__outside_sock_gone(struct gn__list *flows)
+void gn__outside_sock_gone(struct gn__binding *binding)
 {
     struct gn__list *node;
 
-    while ((node = gn__list_first(flows)))
+    while ((node = gn__list_first(&binding->flows)))
         flow_over(gn__container_of(node, struct gn__outside_flow, of_sock),
                   -ECANCELED);
+    while ((node = gn__list_pop(&binding->dials)))
+        gn__outside_queue_charge(
+            &gn__container_of(node, struct gn__dial, of_sock)->waiting, NULL);
 }
 
 void gn__outside_flow_close(struct gn__outside_flow *flow)
@@ -322,18 +327,36 @@ static void flow_configure(struct gn__outside_flow *flow,
     gn__outside_queue_init(&flow->queue);
 }
 
+/* It ends with the socket, and what waits in it fills its SO_SNDBUF. */
+static void flow_join_sock(struct gn__outside_flow *flow,
+                           struct gn__binding *binding)
+{
+    gn__list_add_tail(&binding->flows, &flow->of_sock);
+    gn__outside_queue_charge(&flow->queue, gn__udp_of(binding->sock));
+}
+
+static bool has_sockets(const struct gn__outside_guest *guest,
+                        const struct gn__outside_key *key)
+{
+    return guest->ns && gn__ns_is_local(guest->ns, &key->guest.addr);
+}
+
+struct gn__binding *gn__outside_binding(const struct gn__outside_guest *guest,
+                                        const struct gn__outside_key *key)
+{
+    return has_sockets(guest, key)
+               ? gn__sock_udp_binding(guest->ns, &key->guest, &key->outside)
+               : NULL;
+}
+
 /* False: the guest has no socket there any more. */
 static bool find_sock(struct gn__outside_flow *flow)
 {
-    struct gn_namespace *ns = flow->guest->ns;
-    struct gn__binding *binding;
+    struct gn__binding *binding = gn__outside_binding(flow->guest, &flow->key);
 
-    if (!ns || !gn__ns_is_local(ns, &flow->key.guest.addr))
-        return true;
-    binding = gn__sock_udp_binding(ns, &flow->key.guest, &flow->key.outside);
     if (binding)
-        gn__list_add_tail(&binding->flows, &flow->of_sock);
-    return binding != NULL;
+        flow_join_sock(flow, binding);
+    return binding || !has_sockets(flow->guest, &flow->key);
 }
 
 static void flow_enlist(struct gn__outside_flow *flow,

@@ -83,6 +83,7 @@ struct gn__outside_queue {
     struct gn__packet **tail;
     uint32_t n;
     size_t bytes;
+    struct gn__udp_sock *sender; /* charged too (SO_SNDBUF); NULL: none */
 };
 
 /** A flow's place in a set. */
@@ -129,6 +130,7 @@ struct gn__dial {
     struct gn__notice notice;
     bool told; /* the outside knows of it */
     uint32_t seq;
+    struct gn__list of_sock;          /* of datagrams: in gn__binding.dials */
     struct gn__outside_queue waiting; /* the SYN, or datagrams */
 };
 
@@ -172,6 +174,10 @@ void gn__outside_icmp_error(struct gn__outside_guest *guest,
 /* ---- dial.c ---- */
 
 void gn__outside_queue_init(struct gn__outside_queue *queue);
+/** From now on, and for what waits already, @sender is charged too. NULL: it
+ *  is no more. */
+void gn__outside_queue_charge(struct gn__outside_queue *queue,
+                              struct gn__udp_sock *sender);
 /** Append (consumed), or drop and count. */
 void gn__outside_queue_add(struct gn__outside_guest *guest,
                            struct gn__outside_queue *queue,
@@ -215,6 +221,10 @@ void gn__flow_use(struct gn__outside_flow *flow, enum gn__flow_side side);
 /** The notice has work to do. */
 void gn__flow_wake(struct gn__outside_flow *flow);
 void gn__flow_free(struct gn__outside_flow *flow);
+/** What the guest's socket there is bound by: for a socket of its own. NULL:
+ *  there is none (any more), or the guest is behind a wire or a router. */
+struct gn__binding *gn__outside_binding(const struct gn__outside_guest *guest,
+                                        const struct gn__outside_key *key);
 /** The guest is gone. */
 void gn__outside_flows_end(struct gn__outside_guest *guest);
 

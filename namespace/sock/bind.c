@@ -176,6 +176,7 @@ static struct gn__binding *make(struct gn_sock *sock,
     b->iface = sock->bound_if;
     gn__ref_init(&b->refs, 1);
     gn__list_init(&b->flows);
+    gn__list_init(&b->dials);
     b->v6only = sock->opt.v6only;
     b->reuse_addr = sock->opt.reuse_addr;
     b->reuse_port = sock->opt.reuse_port;
@@ -264,7 +265,7 @@ void gn__bind_release(struct gn_sock *sock)
     gn__outside_unbound(sock);
     if (!b)
         return;
-    gn__outside_sock_gone(&b->flows);
+    gn__outside_sock_gone(b);
     b->reuse_addr = sock->opt.reuse_addr;
     b->reuse_port = sock->opt.reuse_port;
     b->listening = false;

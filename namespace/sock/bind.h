@@ -43,6 +43,7 @@ struct gn__binding {
     bool listening;
     bool dialled;          /* only by connect(): others may dial from it too */
     struct gn__list flows; /* struct gn__outside_flow, of a datagram socket */
+    struct gn__list dials; /* struct gn__dial, the same */
 };
 
 /** First and last port chosen by the system, as on Linux. */

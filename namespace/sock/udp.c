@@ -30,12 +30,21 @@ struct plan {
     bool loop;          /* own sockets hear it, too, if it is for them */
 };
 
+/* So that a guest that sends again and again, and does not wait for room, does
+ * not keep others from the engine. */
+static bool is_full(const struct gn__udp_sock *udp)
+{
+    return atomic_load_explicit(&udp->full, memory_order_relaxed);
+}
+
 int gn__udp_prepare(struct gn_sock *sock, struct gn__xfer *io)
 {
     struct gn__chunk *chunk;
 
     if (io->total > UINT16_MAX)
         return -EMSGSIZE;
+    if (is_full(gn__udp_of(sock)) && !gn__sock_blocks(sock, io->flags))
+        return -EAGAIN;
     if (io->total <= GN__XFER_INLINE)
         return 0;
     chunk = gn__chunk_alloc(sock->engine->net.chunks, io->total);
@@ -76,6 +85,44 @@ int gn__udp_autobind(struct gn__udp_sock *udp)
     if (!err)
         gn__udp_hear(udp);
     return err == -EADDRINUSE ? -EAGAIN : err;
+}
+
+/* ---- how much is on its way ---- */
+
+/*
+ * Between guests nothing is: a datagram is in its receiver's buffer when the
+ * call returns, or dropped. What is for the outside waits until the driving
+ * thread has handed it to the kernel, and fills SO_SNDBUF meanwhile, as on
+ * Linux what waits for a device does (sk_wmem_alloc). So who sends faster than
+ * that is slowed down, and not its datagrams lost.
+ */
+bool gn__udp_is_writable(const struct gn__udp_sock *udp)
+{
+    return udp->sending < udp->sock.opt.sndbuf / 2;
+}
+
+void gn__udp_sending(struct gn__udp_sock *udp, size_t bytes)
+{
+    udp->sending += bytes;
+}
+
+void gn__udp_sent(struct gn__udp_sock *udp, size_t bytes)
+{
+    bool was_writable = gn__udp_is_writable(udp);
+
+    udp->sending -= bytes;
+    gn__udp_changed(udp);
+    if (!was_writable && gn__udp_is_writable(udp))
+        gn__sock_touch(&udp->sock);
+}
+
+/* sock_alloc_send_pskb() of Linux. */
+static int take_room(struct gn__udp_sock *udp)
+{
+    if (udp->sending < udp->sock.opt.sndbuf)
+        return 0;
+    atomic_store_explicit(&udp->full, true, memory_order_relaxed);
+    return -EAGAIN;
 }
 
 /* ---- where to ---- */
@@ -545,6 +592,8 @@ int gn__udp_send(struct gn_sock *sock, struct gn__xfer *io)
     struct plan plan;
     int err = gn__udp_autobind(udp); /* inet_send_prepare() comes first. */
 
+    if (err == -EAGAIN)
+        io->flags |= MSG_DONTWAIT; /* For a port nobody waits. */
     if (!err && udp->cork)
         return send_corked(udp, io);
     if (!err)
@@ -562,6 +611,8 @@ int gn__udp_send(struct gn_sock *sock, struct gn__xfer *io)
         err = gn__sock_take_error(sock);
     if (!err && sock->shut & GN__SHUT_SEND)
         err = -EPIPE;
+    if (!err)
+        err = take_room(udp);
     if (!err && io->flags & MSG_MORE) {
         err = cork(udp, io, &plan.to);
         return err ? err : send_corked(udp, io);

@@ -22,6 +22,11 @@ struct gn__udp_sock {
     struct gn__packet *head;
     struct gn__packet **tail;
     size_t held; /* bytes of memory, charged to the namespace too */
+    /** The same of what the outside has not taken yet. */
+    size_t sending;
+    /** The last send found no room, and nothing has changed since: as good as
+     *  the lock for one that would not wait. */
+    _Atomic bool full;
     struct gn__udp_cork *cork; /* MSG_MORE: what has been given so far */
 };
 
@@ -37,6 +42,17 @@ int gn__udp_send(struct gn_sock *sock, struct gn__xfer *io);
 void gn__udp_hear(struct gn__udp_sock *udp);
 /** A port of its own, if it has none: -EAGAIN, as Linux says. */
 int gn__udp_autobind(struct gn__udp_sock *udp);
+
+/** So many bytes of memory wait for the outside; or no longer. */
+void gn__udp_sending(struct gn__udp_sock *udp, size_t bytes);
+void gn__udp_sent(struct gn__udp_sock *udp, size_t bytes);
+/** Its next send has something else to say than the last one. */
+static inline void gn__udp_changed(struct gn__udp_sock *udp)
+{
+    atomic_store_explicit(&udp->full, false, memory_order_relaxed);
+}
+/** sock_writeable() of Linux: poll(2) says that there is room. */
+bool gn__udp_is_writable(const struct gn__udp_sock *udp);
 
 /** Bytes that MSG_MORE has gathered. */
 size_t gn__udp_gathered(const struct gn__udp_sock *udp);

@@ -275,6 +275,7 @@ void gn__sock_udp_error(struct gn_namespace *ns, const struct gn__icmp *icmp)
     if (!asked && (!fatal || !gn__udp_of(b->sock)->connected))
         return;
     b->sock->err = err;
+    gn__udp_changed(gn__udp_of(b->sock));
     gn__sock_touch(b->sock);
 }
 

@@ -20,6 +20,7 @@ static void init(struct gn_sock *sock)
 static void end(struct gn_sock *sock, enum gn__sock_end how)
 {
     (void)how;
+    gn__udp_changed(gn__udp_of(sock));
     gn__udp_flush(gn__udp_of(sock));
     gn__udp_uncork(gn__udp_of(sock));
 }
@@ -145,6 +146,7 @@ static int connected(struct gn_sock *sock)
 static int shut(struct gn_sock *sock, unsigned how)
 {
     sock->shut |= (uint8_t)how;
+    gn__udp_changed(gn__udp_of(sock));
     return gn__udp_of(sock)->connected ? 0 : -ENOTCONN;
 }
 
@@ -162,13 +164,17 @@ static ssize_t available(struct gn_sock *sock)
 
 static ssize_t unsent(struct gn_sock *sock)
 {
-    return (ssize_t)gn__udp_gathered(gn__udp_of(sock));
+    const struct gn__udp_sock *udp = gn__udp_of(sock);
+
+    return (ssize_t)(gn__udp_gathered(udp) + udp->sending);
 }
 
 static short ready(struct gn_sock *sock)
 {
-    short mask = POLLOUT | POLLWRNORM | POLLWRBAND;
+    short mask = 0;
 
+    if (gn__udp_is_writable(gn__udp_of(sock)))
+        mask |= POLLOUT | POLLWRNORM | POLLWRBAND;
     if (sock->err)
         mask |= POLLERR;
     if (sock->shut & GN__SHUT_RECV)
@@ -182,7 +188,7 @@ static short ready(struct gn_sock *sock)
 
 static void options(struct gn_sock *sock)
 {
-    (void)sock; /* They are read when a datagram is sent or received. */
+    gn__udp_changed(gn__udp_of(sock)); /* The others are read when used. */
 }
 
 static void iface_gone(struct gn_sock *sock, struct gn__iface *iface)
@@ -190,6 +196,7 @@ static void iface_gone(struct gn_sock *sock, struct gn__iface *iface)
     if (gn__ns_iface_of(sock->ns, &sock->local.addr) != iface)
         return;
     sock->err = -ENETDOWN;
+    gn__udp_changed(gn__udp_of(sock));
     gn__sock_touch(sock);
 }
 

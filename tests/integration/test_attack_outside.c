@@ -237,6 +237,7 @@ static void datagrams_that_there_is_no_memory_for(void **state)
     char address[32];
     uint32_t i;
 
+    arena_set(sock, SOL_SOCKET, SO_SNDBUF, 4 * (int)MIB);
     f->heap = f->arena.heap.live_bytes;
     for (i = 0; i < 20000; i++) {
         an_address_of(i, address, sizeof(address));

@@ -114,6 +114,26 @@ static void datagrams_of_all_sizes_pass(void **state)
     }
 }
 
+/* A send that waits for room in SO_SNDBUF is as fast as the outside is. */
+static void who_waits_for_room_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+    char data[200] = "";
+    int err;
+
+    eg_begin(&f->eg, RULES(f->rule4), NULL);
+    sock = eg_dial(&f->eg, SOCK_DGRAM, GATEWAY4, far_port(f->v4), &err);
+    assert_non_null(sock);
+    assert_int_equal(gn_sock_set_nonblock(sock, false), 0);
+    for (int i = 0; i < 20000; i++)
+        assert_int_equal(gn_sock_send(sock, data, sizeof(data), 0),
+                         sizeof(data));
+    assert_int_equal(guest_drops(f, GN_DROP_FLOW), 0);
+    assert_int_equal(guest_drops(f, GN_DROP_MEMORY), 0);
+    drop(sock);
+}
+
 static void what_is_denied_is_eacces_and_counted(void **state)
 {
     struct fixture *f = *state;
@@ -448,6 +468,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         TEST(datagrams_of_all_sizes_pass),
+        TEST(who_waits_for_room_loses_nothing),
         TEST(what_is_denied_is_eacces_and_counted),
         TEST(a_denial_is_what_was_chosen),
         TEST(no_other_address_is_a_way_there),

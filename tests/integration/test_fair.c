@@ -100,14 +100,18 @@ static struct sockaddr_in outside(unsigned port)
     return at;
 }
 
-/* A datagram to each of many ports outside. */
+/* A datagram to each of many ports outside, all of which its socket may have on
+ * their way at once. */
 static void flood(struct gn_namespace *ns)
 {
     struct gn_sock *sock;
+    int all = 4 << 20;
     unsigned i;
 
     assert_int_equal(
         gn_sock_open(ns, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0, &sock), 0);
+    assert_int_equal(
+        gn_sock_setopt(sock, SOL_SOCKET, SO_SNDBUF, &all, sizeof(all)), 0);
     for (i = 0; i < N_EACH; i++) {
         struct sockaddr_in to = outside(1000 + i);
 

@@ -208,6 +208,7 @@ static void what_is_sent_while_it_is_dialled_waits(void **state)
     char c;
 
     f->beyond.mode = BEYOND_WAIT;
+    assert_int_equal(set_int(sock, SOL_SOCKET, SO_SNDBUF, 212992), 0);
     for (i = 0; i < 300; i++)
         assert_int_equal(send_text_to(sock, "x", OUT4), 1);
     pass(f, 1);
@@ -220,6 +221,73 @@ static void what_is_sent_while_it_is_dialled_waits(void **state)
     assert_int_equal(
         gn_simnet_ns_drops(gn_network_gateway(f->s->net), GN_DROP_FLOW), 44);
     drop(sock);
+}
+
+/* What the outside has not taken yet fills SO_SNDBUF, as what a device has not
+ * taken does on Linux; with all of it used a send waits, or says so, and poll()
+ * tells of room when half of it is free. */
+static unsigned fill(struct gn_sock *sock, const char *const *to, unsigned n)
+{
+    unsigned i;
+
+    for (i = 0; send_text_to(sock, "x", to[i % n]) == 1; i++)
+        assert_true(i < 1000);
+    assert_int_equal(send_text_to(sock, "x", to[i % n]), -EAGAIN);
+    return i;
+}
+
+static const char *const four[] = {"203.0.113.7:1", "203.0.113.7:2",
+                                   "203.0.113.7:3", "203.0.113.7:4"};
+
+static void what_waits_outside_fills_the_send_buffer(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->guest, SOCK_DGRAM);
+    struct gn_sock *other = open4(f->guest, SOCK_DGRAM);
+    unsigned n, more;
+
+    f->beyond.mode = BEYOND_WAIT;
+    n = fill(sock, four, 4);
+    assert_in_range(n, 100, 400); /* 208 KiB of small ones */
+    assert_true(gn_sock_unsent(sock) >= 212992);
+    assert_false(ready(sock) & POLLOUT);
+    assert_int_equal(set_int(sock, SOL_SOCKET, SO_SNDBUF, 212992), 0);
+    more = fill(sock, four, 4); /* The option counts twice. */
+    assert_in_range(more, n - 2, n + 2);
+    assert_int_equal(send_text_to(other, "x", OUT4), 1);
+    pass(f, 1);
+    while (f->beyond.n_pending)
+        assert_int_equal(beyond_accept(&f->beyond), 0);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_bytes, n + more + 1);
+    assert_int_equal(gn_sock_unsent(sock), 0);
+    assert_true(ready(sock) & POLLOUT);
+    assert_int_equal(send_text_to(sock, "x", four[0]), 1);
+    drop(sock);
+    drop(other);
+}
+
+static void a_full_send_buffer_ends_with_what_filled_it(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->guest, SOCK_DGRAM);
+
+    f->beyond.mode = BEYOND_WAIT;
+    (void)fill(sock, four, 4);
+    pass(f, 1);
+    while (f->beyond.n_pending)
+        beyond_refuse(&f->beyond, -EHOSTUNREACH);
+    pass(f, 1);
+    assert_int_equal(gn_sock_unsent(sock), 0);
+    (void)fill(sock, four, 4);
+    assert_int_equal(gn_sock_shutdown(sock, SHUT_WR), -ENOTCONN);
+    assert_int_equal(send_text_to(sock, "x", OUT4), -EPIPE);
+    drop(sock); /* While it is dialled. */
+    pass(f, 1);
+    while (f->beyond.n_pending)
+        assert_int_equal(beyond_accept(&f->beyond), 0);
+    pass(f, 1);
+    assert_int_equal(f->beyond.n_flows, 0);
 }
 
 static void refusals_are_told_to_connected_sockets(void **state)
@@ -665,6 +733,8 @@ int main(void)
         T(connected_sockets_reach_it_over_both_versions),
         T(datagrams_of_any_size_arrive_whole),
         T(what_is_sent_while_it_is_dialled_waits),
+        T(what_waits_outside_fills_the_send_buffer),
+        T(a_full_send_buffer_ends_with_what_filled_it),
         T(refusals_are_told_to_connected_sockets),
         T(a_flow_that_is_refused_later_tells_the_guest),
         T(a_client_from_outside_is_heard_and_answered),
