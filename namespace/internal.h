@@ -214,6 +214,7 @@ struct gn_namespace {
     uint16_t ip_id;
     uint16_t group; /* of the engine's walls (machine.h) */
     struct gn__ns_drift drift;
+    void *machine; /* the driver's own; NULL: none */
     bool forwarding;
     bool killed;   /* calls return -ECANCELED */
     bool detached; /* eth0 is gone */

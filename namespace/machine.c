@@ -11,6 +11,27 @@
 
 #define BILLION 1000000000
 
+void gn__ns_set_machine(struct gn_namespace *ns, void *machine)
+{
+    ns->machine = machine;
+}
+
+void *gn__ns_machine(const struct gn_namespace *ns)
+{
+    return ns->machine;
+}
+
+void gn__ns_set_limits(struct gn_namespace *ns, const struct gn_limits *limits)
+{
+    gn__engine_enter(ns->engine);
+    ns->limits = *limits;
+    gn__limits_fill(&ns->limits, &ns->home->limits);
+    ns->stack.budget.limit = (size_t)ns->limits.max_buffered;
+    ns->stack.max_conns = ns->limits.max_connections;
+    ns->stack.max_resting = ns->limits.max_time_wait;
+    gn__engine_leave(ns->engine);
+}
+
 void gn__ns_set_group(struct gn_namespace *ns, uint32_t group)
 {
     gn__engine_enter(ns->engine);

@@ -18,6 +18,7 @@
 #include <guestnet/export.h>
 
 struct gn__engine;
+struct gn_limits;
 struct gn_namespace;
 
 /** Groups of an engine; all begin in 0. */
@@ -46,6 +47,13 @@ static inline void gn__walls_set(struct gn__walls *walls, uint32_t from,
     else
         walls->blocked[bit / 64] &= ~(UINT64_C(1) << bit % 64);
 }
+
+/** What a driver knows it by, as long as it lives; NULL: nothing. */
+void gn__ns_set_machine(struct gn_namespace *ns, void *machine);
+void *gn__ns_machine(const struct gn_namespace *ns);
+
+/** Zero fields are those of its network. */
+void gn__ns_set_limits(struct gn_namespace *ns, const struct gn_limits *limits);
 
 /** Below GN__GROUPS_MAX. */
 void gn__ns_set_group(struct gn_namespace *ns, uint32_t group);

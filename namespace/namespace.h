@@ -37,6 +37,12 @@ GN_WARN_UNUSED int gn__network_create(struct gn__engine *engine,
 /** The engine a network is on. */
 struct gn__engine *gn__network_engine(const struct gn_network *net);
 
+/** The resolver of its configuration; NULL: its own names only. */
+struct gn_resolver *gn__network_resolver(const struct gn_network *net);
+
+/** The networks of an engine, in the order of their creation; NULL: no more. */
+struct gn_network *gn__engine_network(struct gn__engine *engine, size_t i);
+
 /** The network a namespace was created in; its io is the namespace's. NULL: it
  *  has ended. */
 struct gn_network *gn__namespace_network(struct gn_namespace *ns);

@@ -412,6 +412,22 @@ struct gn_namespace *gn_network_gateway(struct gn_network *net)
     return net ? net->gateway : NULL;
 }
 
+struct gn_resolver *gn__network_resolver(const struct gn_network *net)
+{
+    return net->resolver;
+}
+
+struct gn_network *gn__engine_network(struct gn__engine *engine, size_t i)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &engine->networks) {
+        if (i-- == 0)
+            return gn__container_of(it, struct gn_network, of_engine);
+    }
+    return NULL;
+}
+
 const char *gn_network_name(const struct gn_network *net)
 {
     return net ? net->name : "";

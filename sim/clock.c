@@ -24,6 +24,9 @@
 #include "base/rng.h"
 #include "namespace/namespace.h"
 #include "sim/clock.h"
+#include "sim/machine.h"
+#include "sim/mark.h"
+#include "sim/play.h"
 #include "sim/sim.h"
 
 #define START_DEFAULT_NS  1000000000ull
@@ -79,6 +82,12 @@ static bool clock_may_park(void *self)
     return clock->sched.running != NULL;
 }
 
+static const void *clock_holder(void *self)
+{
+    (void)self;
+    return gn_task_machine();
+}
+
 static void clock_kick(void *self, uint64_t deadline)
 {
     (void)self;
@@ -98,6 +107,9 @@ static void end(struct gn_clock *clock)
     while (gn__engine_dispatch(clock->engine, 1))
         continue;
     gn__cosched_done(&clock->sched);
+    gn__play_done(clock);
+    gn__machines_done(clock);
+    gn__marks_done(clock);
     gn__run_done(clock);
     gn__engine_unref(clock->engine);
 }
@@ -131,6 +143,7 @@ static const struct gn__driver_ops clock_ops = {
     .kick = clock_kick,
     .is_driving = clock_is_driving,
     .may_park = clock_may_park,
+    .holder = clock_holder,
     .gone = clock_gone,
     .released = clock_released,
 };
@@ -198,6 +211,8 @@ int gn_clock_create(const struct gn_clock_config *config, struct gn_clock **out)
     seed[0] = config->seed ? config->seed : SEED_DEFAULT;
     seed[1] = 0;
     gn__rng_init(&clock->rng, seed, "clock", 5);
+    gn__machines_init(clock);
+    gn__marks_init(clock);
     err = gn__engine_create(&clock_ops, clock, config->alloc, &clock->engine);
     if (err) {
         gn__free(&mem, clock, sizeof(*clock));
@@ -223,14 +238,36 @@ uint64_t gn_clock_now_ns(const struct gn_clock *clock)
 
 uint64_t gn_clock_next_ns(struct gn_clock *clock)
 {
+    const struct gn__heap_node *act;
     uint64_t next;
 
     if (!clock)
         return UINT64_MAX;
     next = gn__engine_deadline(clock->engine);
+    act = gn__heap_first(&clock->agenda);
+    if (act && act->time < next)
+        next = act->time;
     if (gn__cosched_next(&clock->sched) < next)
         next = gn__cosched_next(&clock->sched);
     return next > clock->now ? next : clock->now;
+}
+
+void gn__clock_plan(struct gn_clock *clock, struct gn__act *act, uint64_t when)
+{
+    gn__heap_insert(&clock->agenda, &act->node, when);
+}
+
+static void run_agenda(struct gn_clock *clock)
+{
+    struct gn__heap_node *node;
+    struct gn__act *act;
+
+    while ((node = gn__heap_first(&clock->agenda)) &&
+           node->time <= clock->now) {
+        gn__heap_remove(&clock->agenda, node);
+        act = gn__container_of(node, struct gn__act, node);
+        act->run(act);
+    }
 }
 
 /* One entry at the time of what is due next, the callbacks from it, and the
@@ -244,6 +281,7 @@ void gn__clock_run_next(struct gn_clock *clock)
     gn__engine_run(clock->engine);
     while (gn__engine_dispatch(clock->engine, 1))
         continue;
+    run_agenda(clock);
     gn__cosched_run(&clock->sched, clock->now);
 }
 

@@ -25,6 +25,26 @@ void gn__cosched_init(struct gn__cosched *sched)
     sched->n_switches = 0;
 }
 
+/* ---- groups ---- */
+
+void gn__cogroup_init(struct gn__cogroup *group)
+{
+    group->held = false;
+    gn__list_init(&group->waiting);
+}
+
+void gn__cogroup_hold(struct gn__cogroup *group, bool held)
+{
+    struct gn__list *first = gn__list_first(&group->waiting);
+    struct gn__coroutine *coroutine;
+
+    group->held = held;
+    if (held || !first)
+        return;
+    coroutine = gn__container_of(first, struct gn__coroutine, link);
+    gn__list_splice(&coroutine->sched->ready, &group->waiting);
+}
+
 /* ---- going on ---- */
 
 static void make_ready(struct gn__coroutine *coroutine)
@@ -75,9 +95,26 @@ static void go_on(struct gn__cosched *sched, struct gn__coroutine *coroutine)
     if (gn__costack_is_overrun(&coroutine->fiber.stack)) {
         coroutine->over = true;
         sched->overrun = coroutine;
-    } else if (coroutine->done) {
-        finish(coroutine, true);
+    } else if (coroutine->done || coroutine->dropped) {
+        finish(coroutine, coroutine->done);
     }
+}
+
+void gn__cosched_doom(struct gn__coroutine *coroutine)
+{
+    stop_sleeping(coroutine);
+    gn__list_del(&coroutine->link);
+    coroutine->over = true;
+    abandon_wait(coroutine);
+    coroutine->parker = NULL;
+}
+
+void gn__cosched_drop(struct gn__coroutine *coroutine)
+{
+    if (coroutine->sched->running == coroutine)
+        coroutine->dropped = true;
+    else
+        finish(coroutine, false);
 }
 
 /* A coroutine's first function; it ends by leaving. */
@@ -104,6 +141,7 @@ int gn__cosched_start(struct gn__cosched *sched,
     coroutine->timed = false;
     coroutine->over = false;
     coroutine->done = false;
+    coroutine->dropped = false;
     coroutine->parker = NULL;
     gn__list_init(&coroutine->link);
     gn__list_add_tail(&sched->all, &coroutine->of_sched);
@@ -133,8 +171,15 @@ void gn__cosched_run(struct gn__cosched *sched, uint64_t now)
     wake_sleepers(sched, now);
     gn__list_init(&turn);
     gn__list_splice(&turn, &sched->ready);
-    while ((it = gn__list_pop(&turn)))
-        go_on(sched, gn__container_of(it, struct gn__coroutine, link));
+    while ((it = gn__list_pop(&turn))) {
+        struct gn__coroutine *next =
+            gn__container_of(it, struct gn__coroutine, link);
+
+        if (next->group && next->group->held)
+            gn__list_add_tail(&next->group->waiting, &next->link);
+        else
+            go_on(sched, next);
+    }
 }
 
 uint64_t gn__cosched_next(const struct gn__cosched *sched)

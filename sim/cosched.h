@@ -26,16 +26,27 @@
 
 struct gn__cosched;
 
+/** Coroutines that stand still together, and what of them would go on. */
+struct gn__cogroup {
+    bool held;
+    struct gn__list waiting; /* struct gn__coroutine.link */
+};
+
+void gn__cogroup_init(struct gn__cogroup *group);
+void gn__cogroup_hold(struct gn__cogroup *group, bool held);
+
 /** A coroutine; embedded. */
 struct gn__coroutine {
     struct gn__fiber fiber;
     struct gn__cosched *sched;
     struct gn__list of_sched;
-    struct gn__list link;      /* ready */
+    struct gn__cogroup *group; /* NULL: none */
+    struct gn__list link;      /* ready, or waiting in its group */
     struct gn__heap_node node; /* sleeping until its time */
     bool timed;
     bool over;                 /* it does not go on */
     bool done;                 /* run() has returned */
+    bool dropped;              /* to be ended when it is left */
     struct gn__parker *parker; /* where it is parked; NULL: it is not */
     void (*run)(struct gn__coroutine *coroutine);
     /** It is over, its stack given back: `done`: run() has returned. Scheduler's
@@ -77,6 +88,11 @@ GN_WARN_UNUSED int gn__cosched_park(struct gn__cosched *sched,
                                     struct gn__parker *parker,
                                     uint64_t deadline);
 void gn__cosched_unpark(struct gn__cosched *sched, struct gn__parker *parker);
+
+/** It does not go on: it lets go of what it waits for. Then end it, as given up;
+ *  the running one when it is left. */
+void gn__cosched_doom(struct gn__coroutine *coroutine);
+void gn__cosched_drop(struct gn__coroutine *coroutine);
 
 /** The running one does not go on. Does not return. */
 _Noreturn void gn__cosched_give_up(struct gn__cosched *sched);

@@ -106,21 +106,36 @@ void gn__run_done(struct gn_clock *clock)
 
 /* ---- how it ends ---- */
 
+/* The first reason counts. */
+static void run_end_by(struct gn__run *run, enum gn_sim_end end,
+                       const char *format, va_list args)
+{
+    if (run->end)
+        return;
+    run->end = end;
+    (void)vsnprintf(run->text, sizeof(run->text), format, args);
+}
+
 static void run_end(struct gn__run *run, enum gn_sim_end end,
                     const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The first reason counts. */
 static void run_end(struct gn__run *run, enum gn_sim_end end,
                     const char *format, ...)
 {
     va_list args;
 
-    if (run->end)
-        return;
-    run->end = end;
     va_start(args, format);
-    (void)vsnprintf(run->text, sizeof(run->text), format, args);
+    run_end_by(run, end, format, args);
+    va_end(args);
+}
+
+void gn__run_fail(struct gn_clock *clock, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    run_end_by(&clock->run, GN_SIM_FAILED, format, args);
     va_end(args);
 }
 
@@ -233,7 +248,7 @@ static enum gn_sim_end run_look(struct gn_clock *clock, uint64_t until_ns)
         end_overrun(clock);
     if (run->end)
         return run->end;
-    if (!clock->n_tasks)
+    if (!clock->n_tasks && !clock->n_awaited)
         return run->end = GN_SIM_DONE;
     if (next == UINT64_MAX)
         end_deadlocked(clock);
@@ -293,25 +308,42 @@ static struct gn_clock *clock_of_caller(void)
     return task ? task->clock : NULL;
 }
 
+/* "12.003400000 n1/task1 ..." into the digest and to the log. */
+static void say(struct gn_clock *clock, const char *who, const char *format,
+                va_list args)
+{
+    char line[512];
+    int n = snprintf(line, sizeof(line), "%llu.%09llu %s ",
+                     (unsigned long long)(clock->now / 1000000000u),
+                     (unsigned long long)(clock->now % 1000000000u), who);
+
+    (void)vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
+    digest_add(&clock->run, line, strlen(line));
+    if (clock->log)
+        clock->log(line, clock->log_arg);
+}
+
+void gn__run_note(struct gn_clock *clock, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(clock, "plan", format, args);
+    va_end(args);
+}
+
 void gn_sim_log(const char *format, ...)
 {
     struct gn_clock *clock = clock_of_caller();
-    char line[512], title[128];
+    char title[128];
     va_list args;
-    int n;
 
     if (!clock || !format)
         return;
     task_title(gn__task_current(), title, sizeof(title));
-    n = snprintf(line, sizeof(line), "%llu.%09llu %s ",
-                 (unsigned long long)(clock->now / 1000000000u),
-                 (unsigned long long)(clock->now % 1000000000u), title);
     va_start(args, format);
-    (void)vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
+    say(clock, title, format, args);
     va_end(args);
-    digest_add(&clock->run, line, strlen(line));
-    if (clock->log)
-        clock->log(line, clock->log_arg);
 }
 
 void gn_sim_fail(const char *format, ...)

@@ -36,6 +36,13 @@ GN_WARN_UNUSED int gn__run_tap_add(struct gn_clock *clock);
 void gn__run_tap_drop(struct gn_clock *clock);
 void gn__run_tap_start(struct gn_clock *clock, struct gn_network *net);
 
+/** The run ends as failed. */
+void gn__run_fail(struct gn_clock *clock, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/** A line of the log that is no task's. */
+void gn__run_note(struct gn_clock *clock, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /** The engine is about to be entered, without the lock. Does not return for a
  *  task in which time stands still. */
 void gn__run_entered(struct gn_clock *clock);

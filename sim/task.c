@@ -14,6 +14,7 @@
 
 #include "base/config.h"
 #include "sim/clock.h"
+#include "sim/machine.h"
 #include "sim/sim.h"
 
 static _Thread_local struct gn_task *thread_task;
@@ -47,7 +48,7 @@ const char *gn_task_name(void)
 
 /* ---- the end ---- */
 
-static void task_unref(struct gn_task *task)
+void gn__task_unref(struct gn_task *task)
 {
     struct gn_namespace *ns = task->ns;
     struct gn__engine *engine = gn__ns_engine(ns);
@@ -55,6 +56,7 @@ static void task_unref(struct gn_task *task)
     if (!gn__ref_give(&task->refs))
         return;
     gn__engine_ref(engine);
+    gn__machine_task_del(task);
     gn__free(gn__ns_mem(ns), task, sizeof(*task));
     gn__ns_unref(ns);
     gn__engine_unref(engine);
@@ -63,6 +65,7 @@ static void task_unref(struct gn_task *task)
 static void task_end(struct gn_task *task, bool stopped)
 {
     struct gn__engine *engine = gn__ns_engine(task->ns);
+    struct gn_machine *machine = task->machine;
     struct gn__list *it;
 
     gn__engine_ref(engine);
@@ -72,8 +75,9 @@ static void task_end(struct gn_task *task, bool stopped)
     while ((it = gn__list_first(&task->joiners)))
         gn__engine_wake(engine, gn__container_of(it, struct gn__waiter, link));
     gn__engine_leave(engine);
-    task_unref(task);
+    gn__task_unref(task);
     gn__engine_unref(engine);
+    gn__machine_task_ended(machine);
 }
 
 /* ---- the two kinds ---- */
@@ -147,7 +151,7 @@ static void task_let_go(struct gn_task *task, bool joined)
 {
     if (!task->clock && !joined)
         (void)pthread_detach(task->as.thread);
-    task_unref(task);
+    gn__task_unref(task);
 }
 
 /* ---- starting ---- */
@@ -170,7 +174,7 @@ static int name_task(struct gn_task *task, const char *name)
 
 static int task_create(struct gn_namespace *ns,
                        const struct gn_task_config *config, gn_task_fn fn,
-                       void *arg, struct gn_task **out)
+                       void *arg, bool handle, struct gn_task **out)
 {
     struct gn_task *task = gn__zalloc(gn__ns_mem(ns), sizeof(*task));
     int err;
@@ -190,6 +194,7 @@ static int task_create(struct gn_namespace *ns,
     }
     gn__ref_init(&task->refs, 2);
     gn__ns_ref(ns);
+    gn__machine_task_add(task, gn__task_current(), handle);
     *out = task;
     return 0;
 }
@@ -215,13 +220,17 @@ int gn_task_start(struct gn_namespace *ns, const struct gn_task_config *config,
         return -EINVAL;
     if (gn__ns_is_over(ns))
         return -ECANCELED;
-    err = task_create(ns, config, fn, arg, &task);
+    err = task_create(ns, config, fn, arg, out != NULL, &task);
     if (err)
         return err;
     err = task->clock ? coroutine_start(task, config->stack_bytes)
                       : thread_start(task, config->stack_bytes);
-    if (err)
-        task_unref(task); /* What would have been its own. */
+    if (err) {
+        struct gn_machine *machine = task->machine;
+
+        gn__task_unref(task); /* What would have been its own. */
+        gn__machine_task_ended(machine);
+    }
     if (!err && out)
         *out = task;
     else
@@ -238,7 +247,10 @@ struct join {
 
 static void join_abandon(struct gn__waiter *waiter)
 {
-    task_unref(gn__container_of(waiter, struct join, waiter)->task);
+    struct gn_task *task = gn__container_of(waiter, struct join, waiter)->task;
+
+    task->handle_inside = false;
+    gn__task_unref(task);
 }
 
 /* The end, or the end of the guest that waits for it. */

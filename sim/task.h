@@ -14,9 +14,13 @@
 #define GN__TASK_NAME_ROOM 32u
 
 struct gn_task {
-    struct gn__ref refs;     /* its own while it runs, the caller's */
-    struct gn_namespace *ns; /* a reference */
-    struct gn_clock *clock;  /* NULL: a thread */
+    struct gn__ref refs;        /* its own while it runs, the caller's */
+    struct gn_namespace *ns;    /* a reference */
+    struct gn_clock *clock;     /* NULL: a thread */
+    struct gn_machine *machine; /* whose guest it is in; NULL: none */
+    struct gn__list of_machine;
+    bool handle_inside; /* the caller's reference is that of another task of
+                           the machine's */
     char name[GN__TASK_NAME_ROOM];
     gn_task_fn fn;
     void *arg;
@@ -31,6 +35,8 @@ struct gn_task {
         pthread_t thread;
     } as;
 };
+
+void gn__task_unref(struct gn_task *task);
 
 /** The task that calls; NULL: none. */
 struct gn_task *gn__task_current(void);

@@ -38,9 +38,11 @@
 #include <guestnet/conn.h>
 #include <guestnet/ipam.h>
 #include <guestnet/link.h>
+#include <guestnet/machine.h>
 #include <guestnet/mem.h>
 #include <guestnet/namespace.h>
 #include <guestnet/network.h>
+#include <guestnet/plan.h>
 #include <guestnet/publish.h>
 #include <guestnet/resolver.h>
 #include <guestnet/sim.h>

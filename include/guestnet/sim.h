@@ -29,7 +29,9 @@
 #include <stdint.h>
 
 #include <guestnet/export.h>
+#include <guestnet/machine.h>
 #include <guestnet/mem.h>
+#include <guestnet/plan.h>
 
 GN_BEGIN_DECLS
 
@@ -155,6 +157,22 @@ GN_API void gn_sim_log(const char *format, ...)
  */
 GN_API void gn_sim_fail(const char *format, ...)
     __attribute__((noreturn, format(printf, 1, 2)));
+
+/**
+ * Should it happen here, under this seed? For what the code of a task cannot
+ * make happen by itself: a time-out that is too short, a buffer that is full.
+ *
+ * @name  The place, up to 63 bytes. Each draws from a stream of its own, and in
+ *        half of the seeds it never happens there.
+ * @ppm   Else so often, of a million times.
+ *
+ * Outside tasks and in real time it is false.
+ */
+GN_API bool gn_sim_chance(const char *name, uint32_t ppm);
+
+/** The task has come to a place of this name: what no seed reaches is not tested
+ *  (gn_scenario.marks). */
+GN_API void gn_sim_reached(const char *name);
 
 GN_END_DECLS
 

@@ -83,6 +83,12 @@ GN_API int gn_task_join(struct gn_task *task, int *result);
 
 /** The guest of the task that calls; NULL outside tasks. */
 GN_API struct gn_namespace *gn_task_namespace(void);
+/**
+ * The wall clock of a guest, ns since 1970. In real time and over the kernel it
+ * is the machine's; under a clock it began in the year 2000, and is what
+ * gn_machine_set_clock() makes of it. 0 for NULL.
+ */
+GN_API uint64_t gn_wall_ns(struct gn_namespace *ns);
 /** The name of the task that calls, as long as it runs; "" outside tasks. */
 GN_API const char *gn_task_name(void);
 

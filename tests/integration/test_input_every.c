@@ -83,11 +83,43 @@ static void networks_of_nothing(void **state)
     SAYS(-EINVAL, gn_task_join, NULL, NULL);
     IS_NULL(gn_task_namespace, );
     SAYS(0, *gn_task_name, );
+    SAYS(0, gn_wall_ns, NULL);
+    SAYS(false, gn_sim_chance, NULL, 0);
+    DOES_NOTHING(gn_sim_reached, NULL);
     SAYS(-EINVAL, gn_mutex_lock, NULL);
     DOES_NOTHING(gn_mutex_unlock, NULL);
     SAYS(-EINVAL, gn_cond_wait, NULL, NULL, 0);
     DOES_NOTHING(gn_cond_signal, NULL);
     DOES_NOTHING(gn_cond_broadcast, NULL);
+}
+
+static void machines_of_nothing(void **state)
+{
+    (void)state;
+    SAYS(-EINVAL, gn_machine_create, NULL, NULL, NULL);
+    DOES_NOTHING(gn_machine_close, NULL);
+    SAYS(0, *gn_machine_name, NULL);
+    IS_NULL(gn_machine_namespace, NULL);
+    IS_NULL(gn_task_machine, );
+    IS_NULL(gn_machine_find, NULL, NULL);
+    SAYS(-EINVAL, gn_machine_start, NULL);
+    SAYS(-EINVAL, gn_machine_crash, NULL);
+    SAYS(-EINVAL, gn_machine_pause, NULL, GN_PAUSE_NONE);
+    SAYS(-EINVAL, gn_machine_set_clock, NULL, 0, 0);
+    SAYS(-EINVAL, gn_machine_set_group, NULL, 0);
+    SAYS(-EINVAL, gn_partition_set, NULL, 0, 0, false);
+    IS_NULL(gn_machine_alloc, NULL, 0);
+    DOES_NOTHING(gn_machine_free, NULL, NULL);
+    SAYS(-EINVAL, gn_disk_read, NULL, NULL, 0, NULL, 0);
+    SAYS(-EINVAL, gn_disk_write, NULL, NULL, 0, NULL, 0);
+    SAYS(-EINVAL, gn_disk_truncate, NULL, NULL, 0);
+    SAYS(-EINVAL, gn_disk_sync, NULL, NULL);
+    SAYS(-EINVAL, gn_disk_size, NULL, NULL);
+    SAYS(-EINVAL, gn_plan_parse, NULL, 0, NULL, 0, NULL);
+    SAYS(-EINVAL, gn_plan_random, NULL, NULL, NULL);
+    SAYS(-EINVAL, gn_plan_apply, NULL, NULL, NULL, 0);
+    SAYS(-EINVAL, gn_plan_format, NULL, NULL, 0);
+    DOES_NOTHING(gn_plan_close, NULL);
 }
 
 static void namespaces_of_nothing(void **state)
@@ -393,6 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(networks_of_nothing),
+        cmocka_unit_test(machines_of_nothing),
         cmocka_unit_test(namespaces_of_nothing),
         cmocka_unit_test(sockets_of_nothing),
         cmocka_unit_test(conns_of_nothing),
