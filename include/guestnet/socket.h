@@ -367,6 +367,47 @@ struct gn_pollfd {
  */
 GN_API int gn_sock_poll(struct gn_pollfd *fds, size_t n, int timeout_ms);
 
+struct gn_wait;
+
+/** @status  0: something is ready, and gn_sock_poll() with a time-out of 0 says
+ *           what. -ETIMEDOUT, or -ECANCELED (gn_wait_cancel(), or the namespace
+ *           was killed or closed). */
+typedef void (*gn_wait_cb)(struct gn_wait *wait, int status, void *arg);
+
+/**
+ * Wait once for many sockets and a time without a thread: what a fiber or a
+ * promise does where a thread calls gn_sock_poll(). A socket may be in any number
+ * of waits, beside its watch and threads that block in it.
+ *
+ * @ns           Whose time it is, and whose end ends it.
+ * @fds          Copied. Sockets of this driver, each referenced until the
+ *               callback; a NULL one with an fd below 0 is skipped. NULL with
+ *               @n 0: the time only.
+ * @deadline_ns  Of gn_now_ns(); UINT64_MAX: never.
+ * @callback     Runs once on the driving thread, on a later turn, and may call
+ *               anything that does not block.
+ * @out          NULL, or set on success, before @callback can run. Owned by the
+ *               caller: gn_wait_unref().
+ *
+ * Returns 0, or:
+ *   -EINVAL     An argument is NULL, or more than 65,536 elements.
+ *   -ENOTSUP    A kernel descriptor, or a socket of gn_namespace_system().
+ *   -EXDEV      A socket of another driver.
+ *   -ECANCELED  The namespace was killed or is closing.
+ *   -ENOMEM
+ * Any thread.
+ */
+GN_API GN_WARN_UNUSED int gn_wait_start(struct gn_namespace *ns,
+                                        const struct gn_pollfd *fds, size_t n,
+                                        uint64_t deadline_ns,
+                                        gn_wait_cb callback, void *arg,
+                                        struct gn_wait **out);
+/** End one early: the callback runs with -ECANCELED on a later turn, if it has
+ *  not begun. Again, or NULL: does nothing. Any thread; never waits. */
+GN_API void gn_wait_cancel(struct gn_wait *wait);
+/** Let go of the handle; the wait goes on. Any thread. NULL is allowed. */
+GN_API void gn_wait_unref(struct gn_wait *wait);
+
 /**
  * A descriptor for an event loop of another kind: readable while any of
  * @events (or POLLERR, POLLHUP) of the socket holds. Never read or write it.

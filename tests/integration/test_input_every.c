@@ -174,6 +174,9 @@ static void sockets_of_nothing(void **state)
     SAYS(-EFAULT, gn_sock_available, NULL);
     SAYS(-EFAULT, gn_sock_unsent, NULL);
     SAYS(-EFAULT, gn_sock_watch, NULL, 0, NULL, NULL);
+    SAYS(-EINVAL, gn_wait_start, NULL, NULL, 0, 0, NULL, NULL, NULL);
+    DOES_NOTHING(gn_wait_cancel, NULL);
+    DOES_NOTHING(gn_wait_unref, NULL);
     SAYS(-EINVAL, gn_sock_dial, NULL, NULL, NULL, 0, NULL, 0, NULL);
     SAYS(-EINVAL, gn_sock_listen_at, NULL, NULL, NULL, 0, NULL, 0, NULL);
     SAYS(-EINVAL, gn_wait_listening, NULL, NULL, NULL, 0, NULL, 0);
