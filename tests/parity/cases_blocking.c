@@ -105,7 +105,7 @@ static const struct parity_case cases[] = {
          RECV_FLAGS(2, 9, MSG_DONTWAIT), SEND(1, 6), RECV(2, 9)),
     CASE("accept while it is shut", OPEN_BLOCKING(0, TCP), BIND(0, LO, NO_PORT),
          LISTEN(0, 5), MEANWHILE, ACCEPT(0, 2), SHUT(0, SHUT_RD)),
-    CASE("send while the peer resets", CONNECTED, FILL(1),
+    CASE("send while the peer resets", CONNECTED, FILL_WHOLLY(1),
          SET_VALUE(2, SOL_SOCKET, SO_LINGER, (struct linger){1, 0}), MEANWHILE,
          SEND(1, 10), CLOSE(2)),
     CASE("a datagram while waiting for it", OPEN_BLOCKING(0, UDP),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -300,6 +301,8 @@ void side_recv(struct side *side, const struct step *step, struct outcome *out)
 /* More than any socket buffers here; a side that never says no would hang. */
 #define FILL_MAX (64u << 20)
 #define FULL_MS  20
+/* A peer may hold an acknowledgement back for 200 ms. */
+#define WHOLLY_MS 2000
 
 int64_t side_now_ms(void)
 {
@@ -325,6 +328,15 @@ static ssize_t send_much(struct slot *slot, unsigned sock, size_t most)
     return n;
 }
 
+static bool is_acknowledged(struct gn_sock *sock)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+
+    return gn_sock_getopt(sock, IPPROTO_TCP, TCP_INFO, &info, &len) ||
+           !info.tcpi_unacked;
+}
+
 /* A stream is full when a moment later it still is: what is under way to the
  * peer makes room once more when it arrives. */
 void side_fill(struct side *side, const struct step *step, struct outcome *out)
@@ -332,6 +344,7 @@ void side_fill(struct side *side, const struct step *step, struct outcome *out)
     struct slot *slot = &side->slots[step->sock];
     struct gn_pollfd fd = {.sock = slot->sock, .events = 0};
     size_t begin = slot->sent, before;
+    int64_t until = side_now_ms() + (step->blocking ? WHOLLY_MS : 0);
     ssize_t n = 0;
 
     if (!slot->stream)
@@ -339,7 +352,9 @@ void side_fill(struct side *side, const struct step *step, struct outcome *out)
     do {
         before = slot->sent;
         n = send_much(slot, step->sock, begin + FILL_MAX);
-    } while (n == -EAGAIN && slot->sent > before &&
+    } while (n == -EAGAIN &&
+             (slot->sent > before ||
+              (side_now_ms() < until && !is_acknowledged(slot->sock))) &&
              gn_sock_poll(&fd, 1, FULL_MS) == 0);
     slot->full = true;
     side->filled = true;

@@ -352,7 +352,8 @@ static void format_stream(const struct step *step, const struct parts *parts,
 {
     (void)parts;
     if (step->call == CALL_FILL)
-        (void)snprintf(out, cap, "FILL(%d)", step->sock);
+        (void)snprintf(out, cap, "FILL%s(%d)", step->blocking ? "_WHOLLY" : "",
+                       step->sock);
     else
         (void)snprintf(out, cap, "DRAIN(%d, %d)", step->sock, step->child);
 }

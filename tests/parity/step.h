@@ -222,7 +222,9 @@ struct step {
 #define RECVMSG_ROOM(s, bytes, f, room) \
     STEP(.call = CALL_RECVMSG, .sock = s, .n = bytes, .flags = f, .len = room)
 /* Send until there is no room; receive all that socket f has ever sent. */
-#define FILL(s)        STEP(.call = CALL_FILL, .sock = s)
+#define FILL(s) STEP(.call = CALL_FILL, .sock = s)
+/* ... and until the peer has acknowledged what it got: no room comes later */
+#define FILL_WHOLLY(s) STEP(.call = CALL_FILL, .sock = s, .blocking = true)
 #define DRAIN(s, f)    STEP(.call = CALL_DRAIN, .sock = s, .child = f)
 #define SHUT(s, how)   STEP(.call = CALL_SHUTDOWN, .sock = s, .n = how)
 #define NAME(s)        STEP(.call = CALL_NAME, .sock = s, .len = 128)
