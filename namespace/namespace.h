@@ -77,6 +77,9 @@ GN_WARN_UNUSED int gn__network_call(struct gn_network *net,
 /** Count a datagram that the host's side lost; at the host's namespace, as all
  *  that has to do with the outside. Any thread, without the lock. */
 void gn__network_drop(struct gn_network *net, enum gn_drop why);
+/** Count a client that did not get to @ns, there and at the host's namespace.
+ *  Any thread, without the lock. */
+void gn__ns_client_lost(struct gn_namespace *ns);
 /** Is the network closing? Any thread. */
 bool gn__network_is_closing(struct gn_network *net);
 

@@ -84,6 +84,15 @@ void gn__network_drop(struct gn_network *net, enum gn_drop why)
     gn__engine_leave(net->engine);
 }
 
+void gn__ns_client_lost(struct gn_namespace *ns)
+{
+    gn__engine_enter(ns->engine);
+    ns->stats.clients_lost++;
+    if (ns->home && ns->home->gateway)
+        ns->home->gateway->stats.clients_lost++;
+    gn__engine_leave(ns->engine);
+}
+
 /* What there is now, in addition to what was counted. */
 static void add_present(const struct gn_namespace *ns, struct gn_stats *out)
 {

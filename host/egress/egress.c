@@ -125,34 +125,48 @@ static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
     }
 }
 
-/* What happens to connections, and what rules say, is no failure. */
-static bool is_failure(int status)
+/* What is said of a dial that ends so: NULL, nothing. A stream that the far end
+ * refuses or does not answer is what connect() says of it; who sends datagrams
+ * hears of that only if its socket is connected. */
+static const char *outcome_of(const struct gn_egress_dial *request, int status,
+                              enum gn_log_level *level, enum gn__log_kind *kind)
 {
+    *level = GN_LOG_INFO;
+    *kind = GN__LOG_DENIED;
     switch (status) {
     case 0:
+    case -ECANCELED:
+        return NULL;
     case -EACCES:
     case -EPERM:
-    case -ECANCELED:
+        return "its egress denies";
     case -ECONNREFUSED:
     case -ECONNRESET:
     case -EHOSTUNREACH:
     case -ENETUNREACH:
     case -ETIMEDOUT:
-        return false;
+        return request->dial->type == SOCK_DGRAM ? "its datagrams do not reach"
+                                                 : NULL;
     default:
-        return true;
+        *level = GN_LOG_WARN;
+        *kind = GN__LOG_FAILED;
+        return "its egress failed to dial";
     }
 }
 
-static void log_failure(const struct gn_egress_dial *request, int status)
+static void log_outcome(const struct gn_egress_dial *request, int status)
 {
+    enum gn_log_level level;
+    enum gn__log_kind kind;
+    const char *what = outcome_of(request, status, &level, &kind);
     char to[GN_ADDR_TEXT_MAX] = "";
 
-    if (gn_addr_format((const struct sockaddr *)&request->address, to,
-                       sizeof(to)))
-        return; /* Cannot be: it fits. */
-    gn__ns_log(request->dial->ns, GN_LOG_WARN, GN__LOG_FAILED,
-               "its host failed to dial %s: %s", to, gn_strerror(status));
+    if (!what || gn_addr_format((const struct sockaddr *)&request->address, to,
+                                sizeof(to)))
+        return;
+    gn__ns_log(request->dial->ns, level, kind, "%s %s %s: %s", what,
+               request->dial->type == SOCK_STREAM ? "tcp" : "udp", to,
+               gn_strerror(status));
 }
 
 static void finish(struct gn__notice *notice)
@@ -166,8 +180,7 @@ static void finish(struct gn__notice *notice)
 
     if (!status)
         status = gn__fd_prepare(fd);
-    if (is_failure(status))
-        log_failure(request, status);
+    log_outcome(request, status);
     if (!status && !net)
         status = -ECANCELED;
     if (!status)

@@ -76,6 +76,10 @@ struct gn__bound_port {
     struct gn__list waiting; /* what was handed in, under the lock */
     size_t n_waiting;
     struct gn__notice notice; /* takes it up */
+    struct gn__list visits;   /* clients that are joined (egress_listen.c) */
+    uint32_t n_visits;
+    uint32_t guest_room;      /* how many the guest has sockets for */
+    void (*left)(void *user); /* one has ended; NULL: nobody wants to know */
 };
 
 void gn__bound_init(struct gn__bound_port *bound, struct gn__egress *egress,
@@ -105,9 +109,11 @@ void gn__egress_port_end(struct gn_egress_port *port);
 
 /** A client for what a guest listens on: it is joined with a connection to the
  *  guest. @peer NULL: it has no address. Consumes the descriptor. */
-void gn__bound_join(const struct gn__bound_port *bound,
+void gn__bound_join(struct gn__bound_port *bound,
                     const struct gn__endpoint *peer, int fd);
-/** Log that a client was. */
+/** Has the guest a socket left for one more client? */
+bool gn__bound_has_room(const struct gn__bound_port *bound);
+/** Log and count that a client was. */
 void gn__bound_turned_away(const struct gn__bound_port *bound, int why);
 
 /* ---- egress_system.c, egress_show.c ---- */

@@ -6,7 +6,12 @@
  * What is handed in for a port comes from any thread and waits in a bounded
  * list; the port's notice takes it up, and ends with the port. A client is a
  * connection to the guest as itself, or as the gateway, joined with the
- * client's socket by a relay. From then on it does not need the port.
+ * client's socket by a relay. From then on it is a visit, and does not need the
+ * port.
+ *
+ * A guest that has no socket left for one more accepts no more, and who is
+ * connected to it hears nothing: who has a listener of the kernel's accepts no
+ * more then, and goes on when a visit has ended.
  */
 #include "host/egress/egress.h"
 
@@ -31,6 +36,14 @@ struct client {
     int fd;
 };
 
+/** A client that is joined with the guest, which the port may not outlive. */
+struct visit {
+    struct gn__list link;         /* in bound->visits */
+    struct gn__bound_port *bound; /* NULL: the port is gone */
+    struct gn_namespace *ns;      /* a reference */
+    uint16_t port;
+};
+
 /* ---- what is handed in ---- */
 
 void gn__bound_init(struct gn__bound_port *bound, struct gn__egress *egress,
@@ -44,11 +57,22 @@ void gn__bound_init(struct gn__bound_port *bound, struct gn__egress *egress,
     bound->v6only = port->v6only;
     gn__list_init(&bound->waiting);
     gn__list_init(&bound->notice.link);
+    gn__list_init(&bound->visits);
+    bound->guest_room = UINT32_MAX;
     bound->notice.account = port->account;
+}
+
+static void leave_visits(struct gn__bound_port *bound)
+{
+    struct gn__list *node;
+
+    while ((node = gn__list_pop(&bound->visits)))
+        gn__container_of(node, struct visit, link)->bound = NULL;
 }
 
 void gn__bound_done(struct gn__bound_port *bound)
 {
+    leave_visits(bound);
     gn__engine_enter(bound->engine);
     gn__notice_cancel(bound->engine, &bound->notice);
     gn__engine_leave(bound->engine);
@@ -136,8 +160,7 @@ static void client_free(struct gn__engine *engine, struct client *client)
     gn__free(&engine->net.mem, client, sizeof(*client));
 }
 
-static int reach_guest(const struct gn__bound_port *bound,
-                       struct gn_network *net,
+static int reach_guest(struct gn__bound_port *bound, struct gn_network *net,
                        const struct gn__endpoint *client, struct gn_sock **out)
 {
     struct gn__endpoint to;
@@ -146,6 +169,7 @@ static int reach_guest(const struct gn__bound_port *bound,
     err = gn__bound_target(bound, client, &to);
     if (err)
         return err;
+    bound->guest_room = gn__outside_sockets(net, &to.addr);
     if (gn__gateway_shows(net, client, &to)) {
         err = gn__outside_connect(net, client, &to, out);
         if (err != -EADDRNOTAVAIL)
@@ -154,33 +178,106 @@ static int reach_guest(const struct gn__bound_port *bound,
     return gn__gateway_connect(net, SOCK_STREAM, &to, out);
 }
 
-void gn__bound_turned_away(const struct gn__bound_port *bound, int why)
+static void turned_away(struct gn_namespace *ns, unsigned port, int why)
 {
-    if (why != -ECANCELED)
-        gn__ns_log(bound->ns, GN_LOG_WARN, GN__LOG_TURNED_AWAY,
-                   "a client of its port %u as it is shown was turned away: %s",
-                   bound->local.port, gn_strerror(why));
+    if (why == -ECANCELED)
+        return;
+    gn__ns_client_lost(ns);
+    gn__ns_log(ns, GN_LOG_WARN, GN__LOG_TURNED_AWAY,
+               "a client of its port %u as it is shown was turned away: %s",
+               port, gn_strerror(why));
 }
 
-void gn__bound_join(const struct gn__bound_port *bound,
-                    const struct gn__endpoint *peer, int fd)
+void gn__bound_turned_away(const struct gn__bound_port *bound, int why)
+{
+    turned_away(bound->ns, bound->local.port, why);
+}
+
+bool gn__bound_has_room(const struct gn__bound_port *bound)
+{
+    return bound->n_visits < bound->guest_room;
+}
+
+static struct visit *visit_create(struct gn__bound_port *bound)
+{
+    struct visit *visit = gn__zalloc(&bound->engine->net.mem, sizeof(*visit));
+
+    if (!visit)
+        return NULL;
+    visit->bound = bound;
+    visit->ns = bound->ns;
+    visit->port = bound->local.port;
+    gn__ns_ref(visit->ns);
+    gn__list_add_tail(&bound->visits, &visit->link);
+    bound->n_visits++;
+    return visit;
+}
+
+static void visit_free(struct visit *visit)
+{
+    struct gn__engine *engine = gn__ns_engine(visit->ns);
+    struct gn__mem mem = engine->net.mem;
+
+    gn__list_del(&visit->link);
+    if (visit->bound)
+        visit->bound->n_visits--;
+    gn__ns_unref(visit->ns);
+    gn__free(&mem, visit, sizeof(*visit));
+}
+
+static void visit_ended(int status, void *arg)
+{
+    struct visit *visit = arg;
+    struct gn__bound_port *bound = visit->bound;
+
+    if (gn__relay_is_unreached(status))
+        turned_away(visit->ns, visit->port, status);
+    visit_free(visit);
+    if (bound && bound->left)
+        bound->left(bound->base.user);
+}
+
+/* What it takes to join a client with the guest; consumes nothing. */
+static int visit_begin(struct gn__bound_port *bound,
+                       const struct gn__endpoint *peer,
+                       struct gn__relay_config *config)
 {
     struct gn_network *net = gn__namespace_network(bound->ns);
-    struct gn__relay_config config = {.fd = fd};
-    struct gn__relay *relay;
     int err;
 
-    config.io = net ? gn__network_io(net) : NULL;
-    err = config.io ? gn__fds_take(bound->ns, &config.share) : -ECANCELED;
-    if (!err)
-        err = reach_guest(bound, net, peer, &config.sock);
+    config->io = net ? gn__network_io(net) : NULL;
+    if (!config->io)
+        return -ECANCELED;
+    err = gn__fds_take(bound->ns, &config->share);
+    if (err)
+        return err;
+    config->ended = visit_ended;
+    config->arg = visit_create(bound);
+    if (!config->arg)
+        return -ENOMEM;
+    err = reach_guest(bound, net, peer, &config->sock);
+    if (err)
+        visit_free(config->arg);
+    return err;
+}
+
+void gn__bound_join(struct gn__bound_port *bound,
+                    const struct gn__endpoint *peer, int fd)
+{
+    struct gn__relay_config config = {.fd = fd};
+    struct gn__relay *relay;
+    int err = visit_begin(bound, peer, &config);
+
     if (err) {
-        gn__bound_turned_away(bound, err);
         gn__relay_reset(fd); /* The guest has not heard of it. */
         gn__fds_give(&config.share);
-    } else if (gn__relay_start(&config, &relay)) {
-        return; /* It was reset. */
+    } else {
+        err = gn__relay_start(&config, &relay); /* It was reset. */
+        if (err)
+            visit_free(config.arg);
     }
+    if (err)
+        gn__bound_turned_away(bound, err);
 }
 
 static void take_up(struct gn__notice *notice)

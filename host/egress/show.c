@@ -46,10 +46,9 @@ struct window {
 };
 
 /* Both kinds begin with it. */
-static const struct gn__bound_port *bound_of(const struct show *show)
+static struct gn__bound_port *bound_of(const struct show *show)
 {
-    return show->listener ? (const void *)show->listener
-                          : (const void *)show->port;
+    return show->listener ? (void *)show->listener : (void *)show->port;
 }
 
 static void window_close(struct window *window)
@@ -99,6 +98,13 @@ static void window_accepted(void *user, const struct gn__endpoint *peer, int fd)
     gn__bound_join(bound_of(window->show), peer, fd);
 }
 
+static bool window_has_room(void *user)
+{
+    const struct window *window = user;
+
+    return gn__bound_has_room(bound_of(window->show));
+}
+
 static void window_paused(void *user, int why)
 {
     const struct window *window = user;
@@ -106,7 +112,21 @@ static void window_paused(void *user, int why)
 
     gn__ns_log(bound->ns, GN_LOG_WARN, GN__LOG_PAUSED,
                "its port %u as it is shown: accepting pauses: %s",
-               bound->local.port, gn_strerror(why));
+               bound->local.port,
+               why ? gn_strerror(why)
+                   : "as many clients as the guest may have sockets");
+}
+
+/* There may be room for one more, at whichever address it comes. */
+static void show_left(void *user)
+{
+    struct show *show = user;
+    struct gn__list *it;
+
+    gn__list_foreach (it, &show->windows) {
+        gn__acceptor_resume(
+            &gn__container_of(it, struct window, of_show)->acceptor);
+    }
 }
 
 static void window_turned_away(void *user, const struct gn__endpoint *client,
@@ -134,6 +154,7 @@ static int window_start(struct window *window, int family)
         .account = show->account,
         .fd = window->fd,
         .keepalive_s = KEEPALIVE_S,
+        .has_room = window_has_room,
         .accepted = window_accepted,
         .paused = window_paused,
         .user = window,
@@ -348,9 +369,11 @@ int gn__show_listen(void *self, struct gn_egress_listener *listener,
 
     err = show_begin(self, gn_egress_listener_namespace(listener), &what, local,
                      &show);
-    if (!err)
-        gn_egress_listener_set_user(listener, show);
-    return err;
+    if (err)
+        return err;
+    gn_egress_listener_set_user(listener, show);
+    bound_of(show)->left = show_left;
+    return 0;
 }
 
 int gn__show_listen_packet(void *self, struct gn_egress_port *port,

@@ -129,6 +129,12 @@ static void finish(struct gn__relay *relay, int status)
         ended(status, arg);
 }
 
+bool gn__relay_is_unreached(int status)
+{
+    return status == -ECONNREFUSED || status == -EHOSTUNREACH ||
+           status == -ENETUNREACH || status == -ETIMEDOUT;
+}
+
 void gn__relay_abort(struct gn__relay *relay)
 {
     let_go(relay, true);

@@ -57,6 +57,9 @@ struct gn__relay_config {
 GN_WARN_UNUSED int gn__relay_start(const struct gn__relay_config *config,
                                    struct gn__relay **out);
 
+/** Was the engine's end never connected, by how a relay ended? */
+bool gn__relay_is_unreached(int status);
+
 /** Close a socket of the kernel's so that its peer sees a reset. */
 void gn__relay_reset(int fd);
 

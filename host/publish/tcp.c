@@ -57,18 +57,12 @@ static void visit_free(struct visit *visit)
     gn__acceptor_resume(&pub->acceptor);
 }
 
-static bool is_unreached(int status)
-{
-    return status == -ECONNREFUSED || status == -EHOSTUNREACH ||
-           status == -ENETUNREACH || status == -ETIMEDOUT;
-}
-
 static void relay_ended(int status, void *arg)
 {
     struct visit *visit = arg;
     struct gn_publication *pub = visit->pub;
 
-    if (is_unreached(status)) {
+    if (gn__relay_is_unreached(status)) {
         pub->stats.unreached++;
         gn__publish_turned_away(pub, status, client_of(visit));
     }

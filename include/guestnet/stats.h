@@ -124,6 +124,9 @@ struct gn_stats {
     uint64_t lookups_refused;     /* -EAGAIN by the limit. */
     uint64_t timers_refused;      /* -EAGAIN by the limit. */
     uint64_t flows_evicted;       /* Ended to make room for another. */
+    uint64_t clients_lost;        /* From outside, of its ports that listen
+                                     rules show: turned away, or not answered
+                                     by it. */
     uint64_t lookups;             /* Begun. */
     uint64_t sockets;             /* Open now. */
     uint64_t connections;         /* Alive now, without TIME_WAIT. */

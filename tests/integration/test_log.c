@@ -264,7 +264,7 @@ static int dial_fails(void *self, struct gn_egress_dial *request, int family,
     return *(const int *)self;
 }
 
-static void dial_by_hook(struct fixture *f, int status)
+static void dial_by_hook(struct fixture *f, int type, int status)
 {
     static const struct gn_egress_ops ops = {.name = "test",
                                              .dial = dial_fails};
@@ -275,7 +275,12 @@ static void dial_by_hook(struct fixture *f, int status)
 
     assert_int_equal(gn_egress_create(&ops, &status, &egress), 0);
     ns = guest_with(f, &limits, egress);
-    begin_connect(ns, "203.0.113.5:80", -EINPROGRESS, &sock);
+    if (type == SOCK_STREAM) {
+        begin_connect(ns, "203.0.113.5:80", -EINPROGRESS, &sock);
+    } else {
+        sock = open4(ns, SOCK_DGRAM);
+        assert_int_equal(send_text_to(sock, "x", "203.0.113.5:80"), 1);
+    }
     pass(f, 1);
     drop(sock);
     gn_namespace_close(ns, 0, NULL, NULL);
@@ -286,17 +291,32 @@ static void a_hook_that_fails_to_dial_is_said(void **state)
 {
     struct fixture *f = *state;
 
-    dial_by_hook(f, -EMFILE);
-    assert_said(f, "guest tight: its host failed to dial 203.0.113.5:80: ");
+    dial_by_hook(f, SOCK_STREAM, -EMFILE);
+    assert_said(f, "guest tight: its egress failed to dial tcp "
+                   "203.0.113.5:80: ");
 }
 
-static void a_dial_that_is_refused_is_no_failure(void **state)
+static void a_dial_that_is_denied_is_said(void **state)
 {
     struct fixture *f = *state;
 
-    dial_by_hook(f, -ECONNREFUSED);
-    dial_by_hook(f, -EACCES);
-    assert_null(strstr(f->all, "failed to dial"));
+    dial_by_hook(f, SOCK_STREAM, -EACCES);
+    assert_said(f, "guest tight: its egress denies tcp 203.0.113.5:80: ");
+    dial_by_hook(f, SOCK_DGRAM, -EPERM);
+    assert_said(f, "guest tight: its egress denies udp 203.0.113.5:80: ");
+}
+
+/* Of a stream the guest hears it, by connect(). */
+static void datagrams_that_reach_nobody_are_said(void **state)
+{
+    struct fixture *f = *state;
+
+    dial_by_hook(f, SOCK_STREAM, -ECONNREFUSED);
+    dial_by_hook(f, SOCK_STREAM, -ETIMEDOUT);
+    assert_null(strstr(f->all, "203.0.113.5"));
+    dial_by_hook(f, SOCK_DGRAM, -ECONNREFUSED);
+    assert_said(f, "guest tight: its datagrams do not reach udp "
+                   "203.0.113.5:80: ");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -313,7 +333,8 @@ int main(void)
         T(what_a_limit_drops_is_said_and_nothing_else),
         T(a_listener_that_pauses_is_said_once_in_a_row),
         T(a_hook_that_fails_to_dial_is_said),
-        T(a_dial_that_is_refused_is_no_failure),
+        T(a_dial_that_is_denied_is_said),
+        T(datagrams_that_reach_nobody_are_said),
     };
 
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
