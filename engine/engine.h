@@ -39,7 +39,7 @@
 #define GN__ENGINE_BUDGET 64u
 /** Callbacks of one turn begin within this, ns; then descriptors are looked at
  *  again. */
-#define GN__ENGINE_TURN_NS 500000u
+#define GN__ENGINE_TURN_NS 100000u
 
 /** Bound ports that are found without a search in their table. */
 #define GN__HOT_PORTS 16u

@@ -159,6 +159,11 @@ static struct host_io *make(struct gn__engine *engine)
     return self;
 }
 
+bool gn__network_has_descriptors(struct gn_network *net)
+{
+    return gn__network_engine(net)->driver->watch != NULL;
+}
+
 struct gn__io *gn__network_io(struct gn_network *net)
 {
     struct gn__io *io = gn__network_get_io(net);

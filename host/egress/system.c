@@ -173,8 +173,12 @@ static int connect_out(const struct gn__system *system,
                        const struct permit *permit,
                        const struct sockaddr *address)
 {
+    struct gn_network *net =
+        gn__namespace_network(gn_egress_dial_namespace(request));
     int fd, err = gn__egress_charge(request);
 
+    if (!err && net && !gn__network_has_descriptors(net))
+        err = -ENOTSUP; /* Before the far end hears of it. */
     if (err)
         return err;
     err = gn__attempt_open(permit->type, address, &fd);

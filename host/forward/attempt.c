@@ -3,11 +3,31 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 /* ---- connecting ---- */
+
+static int socket_error(int fd)
+{
+    socklen_t len = sizeof(int);
+    int error = 0;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
+        error = errno;
+    return -error;
+}
+
+/* The machine itself has answered before connect(2) returns, and says
+ * EINPROGRESS all the same. */
+static int look_once(int fd)
+{
+    struct pollfd look = {.fd = fd, .events = POLLOUT};
+
+    return poll(&look, 1, 0) == 1 ? socket_error(fd) : -EINPROGRESS;
+}
 
 static socklen_t address_len(const struct sockaddr *addr)
 {
@@ -33,6 +53,8 @@ int gn__attempt_open(int type, const struct sockaddr *addr, int *out)
         err = -errno;
     if (!err && connect(fd, addr, address_len(addr)))
         err = -errno;
+    if (err == -EINPROGRESS)
+        err = look_once(fd);
     if (err && err != -EINPROGRESS)
         (void)close(fd); /* Also after an error it is closed. */
     else
@@ -41,16 +63,6 @@ int gn__attempt_open(int type, const struct sockaddr *addr, int *out)
 }
 
 /* ---- waiting ---- */
-
-static int socket_error(int fd)
-{
-    socklen_t len = sizeof(int);
-    int error = 0;
-
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
-        error = errno;
-    return -error;
-}
 
 static void finish(struct gn__attempt *attempt, int status)
 {

@@ -53,17 +53,25 @@ static void network_closes(struct gn__io_end *end)
     outlet_finish(gn__container_of(end, struct gn__outlet, end), -ECANCELED);
 }
 
-/* Tell the guest what ICMP has said; @error where it did not come by the queue
- * (a Unix socket, whose peer is gone). */
-static void pass_errors(struct gn__outlet *outlet, int error)
+/* Tell the guest one thing that ICMP has said, if there is one. */
+static bool pass_error(struct gn__outlet *outlet)
 {
     struct gn__dgram_error queued;
+
+    if (!gn__dgram_read_error(outlet->fd, &queued))
+        return false;
+    gn__outside_flow_unreach(outlet->flow, queued.error);
+    return true;
+}
+
+/* A call has said @error: tell the guest all; of a Unix socket, whose peer is
+ * gone, it does not come by the queue. */
+static void pass_errors(struct gn__outlet *outlet, int error)
+{
     unsigned n = 0;
 
-    while (n < READ_AT_ONCE && gn__dgram_read_error(outlet->fd, &queued)) {
-        gn__outside_flow_unreach(outlet->flow, queued.error);
+    while (n < READ_AT_ONCE && pass_error(outlet))
         n++;
-    }
     if (!n && error == -ECONNREFUSED)
         gn__outside_flow_unreach(outlet->flow, error);
 }
@@ -133,8 +141,10 @@ static void fd_ready(struct gn__io_watch *watch, short revents)
         gn__container_of(watch, struct gn__outlet, watch);
     unsigned n = 0;
 
-    if (revents & POLLERR)
-        pass_errors(outlet, 0);
+    /* One at a time: there is seldom a second, which would be told of again,
+     * and what is refused must cost little. */
+    if (revents & POLLERR && pass_error(outlet) && !(revents & POLLIN))
+        return;
     while (n < READ_AT_ONCE && read_one(outlet))
         n++;
 }
