@@ -4,9 +4,9 @@
  * What happens in one entry, all of it at the one time read at its beginning:
  *
  *   1. the caller's operation, which may queue packets;
- *   2. packets due now, in the order they were queued; then those that arrive
- *      by now from links, then events, then the stacks' timers, each of which
- *      may queue more packets;
+ *   2. packets due now, and every so often, or when there are none, those that
+ *      arrive by now from links, then events, then the stacks' timers, each of
+ *      which may queue more packets;
  *   3. the sockets that changed are settled: their waiters are put on `wakes`;
  *   4. the next deadline is compared with the one the driver has.
  *
@@ -14,6 +14,10 @@
  * to fall silent: what is left makes the deadline "now", and the driver goes
  * on, so that two guests that answer each other for ever cost others a share
  * of the time and nothing else.
+ *
+ * Packets due now wait in lanes, one for each sender, which have turns: what one
+ * guest sends, or answers, or a storm of it that a group spreads, waits behind
+ * its own. Packets of one sender keep their order, and so do those of a flow.
  *
  * The driver is kicked only when the deadline moved earlier than the one it
  * sleeps for. Each TCP connection moves its own deadlines about with each
@@ -39,12 +43,23 @@
  *  leaves then yields its processor: it is without the lock there, and else
  *  loses the processor somewhere in an entry, where everybody waits for it. */
 #define CROWD 8u
+/** Packets of one lane before the next has its turn, and of all lanes before
+ *  what is due at a time is looked at. */
+#define LANE_TURN 8u
+#define RUN_TURN  32u
 /** Descriptors updated at a time. */
 #define N_LATES 16u
 
+void gn__lane_init(struct gn__lane *lane)
+{
+    *lane = (struct gn__lane){.tail = &lane->head};
+    gn__list_init(&lane->turn);
+}
+
 static void init_lists(struct gn__engine *engine)
 {
-    engine->run_tail = &engine->run_head;
+    gn__list_init(&engine->lanes);
+    gn__lane_init(&engine->own_lane);
     gn__heap_init(&engine->under_way);
     gn__heap_init(&engine->events);
     gn__list_init(&engine->gate_blocks);
@@ -93,17 +108,40 @@ int gn__engine_create(const struct gn__driver_ops *driver, void *driver_self,
     return 0;
 }
 
+/* The next packet due now, off its lane; NULL: there is none. */
+static struct gn__packet *take_packet(struct gn__engine *engine)
+{
+    struct gn__list *first = gn__list_first(&engine->lanes);
+    struct gn__lane *lane;
+    struct gn__packet *packet;
+
+    if (!first)
+        return NULL;
+    lane = gn__container_of(first, struct gn__lane, turn);
+    packet = lane->head;
+    lane->head = packet->next;
+    lane->n--;
+    engine->n_run--;
+    packet->next = NULL;
+    if (lane->head && ++engine->lane_turn < LANE_TURN)
+        return packet;
+    engine->lane_turn = 0;
+    gn__list_del(&lane->turn);
+    if (lane->head)
+        gn__list_add_tail(&engine->lanes, &lane->turn);
+    else
+        lane->tail = &lane->head;
+    return packet;
+}
+
 /* Packets that no network is left for. */
 static void drop_packets(struct gn__engine *engine)
 {
     struct gn__heap_node *node;
     struct gn__packet *packet;
 
-    while ((packet = engine->run_head)) {
-        engine->run_head = packet->next;
+    while ((packet = take_packet(engine)))
         gn__packet_free(packet);
-    }
-    engine->run_tail = &engine->run_head;
     while ((node = gn__heap_pop(&engine->under_way)))
         gn__packet_free(gn__container_of(node, struct gn__packet, event));
 }
@@ -163,17 +201,31 @@ bool gn__engine_claim(const struct gn__engine *engine)
 
 /* ---- queues ---- */
 
-static void append(struct gn__engine *engine, struct gn__packet *packet)
+static struct gn__lane *lane_of(struct gn__engine *engine, void *gate)
 {
-    packet->next = NULL;
-    *engine->run_tail = packet;
-    engine->run_tail = &packet->next;
-    engine->n_run++;
+    return gate ? gate : &engine->own_lane;
 }
 
 void gn__engine_post(struct gn__engine *engine, struct gn__packet *packet)
 {
-    append(engine, packet);
+    struct gn__lane *lane = lane_of(engine, packet->from);
+
+    packet->next = NULL;
+    if (!lane->head)
+        gn__list_add_tail(&engine->lanes, &lane->turn);
+    *lane->tail = packet;
+    lane->tail = &packet->next;
+    lane->n++;
+    engine->n_run++;
+}
+
+bool gn__engine_has_room(struct gn__engine *engine, struct gn__gate *gate)
+{
+    uint32_t n = lane_of(engine, gate)->n, all = engine->n_run;
+
+    return n < GN__RUN_QUEUE_LEAST ||
+           (all < GN__RUN_QUEUE_MAX &&
+            n < (GN__RUN_QUEUE_MAX - all) / GN__RUN_QUEUE_SHARE);
 }
 
 void gn__engine_post_at(struct gn__engine *engine, struct gn__packet *packet,
@@ -211,16 +263,13 @@ void gn__notice_cancel(struct gn__engine *engine, struct gn__notice *notice)
 
 /* ---- one entry ---- */
 
-static void run_packet(struct gn__engine *engine)
+static bool run_packet(struct gn__engine *engine)
 {
-    struct gn__packet *packet = engine->run_head;
+    struct gn__packet *packet = take_packet(engine);
 
-    engine->run_head = packet->next;
-    if (!engine->run_head)
-        engine->run_tail = &engine->run_head;
-    engine->n_run--;
-    packet->next = NULL;
-    gn__switch_arrived(engine, packet);
+    if (packet)
+        gn__switch_arrived(engine, packet);
+    return packet != NULL;
 }
 
 static bool run_arrival(struct gn__engine *engine)
@@ -250,21 +299,31 @@ static bool run_event(struct gn__engine *engine)
     return true;
 }
 
+static bool run_timer(struct gn__engine *engine)
+{
+    if (gn__netstack_deadline(&engine->net) > engine->net.now)
+        return false;
+    (void)gn__netstack_timers(&engine->net, 1); /* More: next round. */
+    return true;
+}
+
+/* What is due at a time. */
+static bool run_timed(struct gn__engine *engine)
+{
+    return run_arrival(engine) || run_event(engine) || run_timer(engine);
+}
+
 /* Run what is due, within the budget; returns when the next timer is. */
 static uint64_t run_due(struct gn__engine *engine)
 {
-    unsigned budget = GN__ENGINE_BUDGET;
-    uint64_t timers;
+    unsigned budget;
 
-    for (; budget; budget--) {
-        if (engine->run_head) {
-            run_packet(engine);
-        } else if (!run_arrival(engine) && !run_event(engine)) {
-            timers = gn__netstack_deadline(&engine->net);
-            if (timers > engine->net.now)
-                return timers;
-            (void)gn__netstack_timers(&engine->net, 1); /* More: next round. */
-        }
+    for (budget = GN__ENGINE_BUDGET; budget; budget--) {
+        bool its_turn = budget % RUN_TURN == 0 && budget < GN__ENGINE_BUDGET;
+
+        if (!(its_turn && run_timed(engine)) && !run_packet(engine) &&
+            !run_timed(engine))
+            break;
     }
     return gn__netstack_deadline(&engine->net);
 }
@@ -286,7 +345,7 @@ static uint64_t earlier(uint64_t next, const struct gn__heap *heap)
 
 static uint64_t next_deadline(const struct gn__engine *engine, uint64_t timers)
 {
-    if (engine->run_head)
+    if (engine->n_run)
         return 0;
     return earlier(earlier(timers, &engine->under_way), &engine->events);
 }

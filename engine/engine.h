@@ -41,6 +41,12 @@
  *  again. */
 #define GN__ENGINE_TURN_NS 100000u
 
+/** Packets that wait in all lanes; a sender that has less than the least is never
+ *  refused, and beyond may have a quarter of what is left. */
+#define GN__RUN_QUEUE_MAX   16384u
+#define GN__RUN_QUEUE_LEAST 256u
+#define GN__RUN_QUEUE_SHARE 4u
+
 /** Bound ports that are found without a search in their table. */
 #define GN__HOT_PORTS 16u
 
@@ -138,16 +144,25 @@ struct gn__late {
     void (*run)(struct gn__late *late);
 };
 
+/** Packets due now of one sender, in order. A gate begins with its own. */
+struct gn__lane {
+    struct gn__list turn; /* in engine->lanes, if there are any */
+    struct gn__packet *head;
+    struct gn__packet **tail;
+    uint32_t n;
+};
+
 struct gn__engine {
     const struct gn__driver_ops *driver;
     void *driver_self;
     struct gn__ref refs;
-    struct gn__netstack net;     /* net.now is the time of this entry */
-    struct gn__rng rng;          /* everything random derives from it */
-    uint64_t key[2];             /* the seed of namespaces' streams */
-    struct gn__packet *run_head; /* packets due now, in order */
-    struct gn__packet **run_tail;
-    size_t n_run;
+    struct gn__netstack net;   /* net.now is the time of this entry */
+    struct gn__rng rng;        /* everything random derives from it */
+    uint64_t key[2];           /* the seed of namespaces' streams */
+    struct gn__list lanes;     /* of senders that have packets due now */
+    struct gn__lane own_lane;  /* of packets that no port has sent */
+    uint32_t lane_turn;        /* moved of the first lane in its turn */
+    uint32_t n_run;            /* packets in all of them */
     struct gn__heap under_way; /* packets on links, by arrival */
     struct gn__heap events;    /* struct gn__event */
     size_t under_way_bytes;    /* memory held by packets on links */
@@ -206,8 +221,12 @@ void gn__engine_run(struct gn__engine *engine);
  *  true if any ran. Driving thread. */
 bool gn__engine_dispatch(struct gn__engine *engine, unsigned max);
 
-/** Queue a packet for delivery to packet->to in this entry. */
+/** Queue a packet for delivery to packet->to, behind those that packet->from has
+ *  sent before. */
 void gn__engine_post(struct gn__engine *engine, struct gn__packet *packet);
+void gn__lane_init(struct gn__lane *lane);
+/** May one more be queued that is sent from @gate (NULL: from no port)? */
+bool gn__engine_has_room(struct gn__engine *engine, struct gn__gate *gate);
 /** The same, at a later time. */
 void gn__engine_post_at(struct gn__engine *engine, struct gn__packet *packet,
                         uint64_t when);

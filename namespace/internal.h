@@ -38,6 +38,7 @@ struct gn__port;
  * is gone: the generation says so. Zero: free.
  */
 struct gn__gate {
+    struct gn__lane lane; /* of what is sent from here; first */
     uint64_t generation;
     struct gn__port *port;
     struct gn__gate *next_free;

@@ -26,6 +26,7 @@ static int add_block(struct gn__engine *engine)
         return -ENOMEM;
     gn__list_add_tail(&engine->gate_blocks, &block->link);
     for (i = GATES_PER_BLOCK; i-- > 0;) {
+        gn__lane_init(&block->gates[i].lane);
         block->gates[i].next_free = engine->free_gates;
         engine->free_gates = &block->gates[i];
     }

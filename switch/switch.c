@@ -377,7 +377,7 @@ void gn__switch_send(struct gn__port *from, const struct gn__addr *next_hop,
         gn__switch_drop(net, packet, GN_DROP_SOURCE);
         return;
     }
-    if (net->engine->n_run > GN__RUN_QUEUE_MAX) {
+    if (!gn__engine_has_room(net->engine, from->gate)) {
         gn__switch_drop(net, packet, GN_DROP_QUEUE);
         return;
     }

@@ -23,8 +23,6 @@
  */
 #include "namespace/internal.h"
 
-/** Packets in the engine's queue beyond which the switch takes no more. */
-#define GN__RUN_QUEUE_MAX 16384u
 /** Bytes on links in all of an engine. A sender that has less than the least
  *  there is never refused; beyond, it may have a quarter of what is left. */
 #define GN__UNDER_WAY_MAX   (1024u * 1024 * 1024)

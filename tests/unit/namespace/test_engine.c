@@ -255,6 +255,101 @@ static void two_that_answer_for_ever_leave_room_for_others(void **state)
     gn__gate_give(fake->engine, &other.port);
 }
 
+static void post_from(struct fake *fake, const struct counting *from,
+                      const struct counting *to, uint32_t id)
+{
+    struct gn__packet *packet = packet_to(fake, to, id);
+
+    gn__packet_address(packet, &from->port, &to->port);
+    gn__engine_post(fake->engine, packet);
+}
+
+/* Each sender's are in order, and behind its own. */
+static void who_sends_much_waits_behind_itself(void **state)
+{
+    struct fake *fake = *state;
+    struct counting much, little, to, other;
+    unsigned i;
+
+    counting_init(fake, &much);
+    counting_init(fake, &little);
+    counting_init(fake, &to);
+    counting_init(fake, &other);
+    gn__engine_enter(fake->engine);
+    for (i = 0; i < 10 * GN__ENGINE_BUDGET; i++)
+        post_from(fake, &much, &to, i);
+    post_from(fake, &little, &other, 7);
+    gn__engine_leave(fake->engine);
+    assert_int_equal(other.n, 1);
+    assert_int_equal(to.n, GN__ENGINE_BUDGET - 1);
+    assert_int_equal(to.last_ip_id, GN__ENGINE_BUDGET - 2);
+    fake->driving = true;
+    for (i = 0; i < 10; i++)
+        gn__engine_run(fake->engine);
+    assert_int_equal(to.n, 10 * GN__ENGINE_BUDGET);
+    assert_int_equal(to.last_ip_id, 10 * GN__ENGINE_BUDGET - 1);
+    gn__gate_give(fake->engine, &much.port);
+    gn__gate_give(fake->engine, &little.port);
+    gn__gate_give(fake->engine, &to.port);
+    gn__gate_give(fake->engine, &other.port);
+}
+
+/* However much one of them has queued. */
+static void every_sender_has_room_for_some(void **state)
+{
+    struct fake *fake = *state;
+    struct counting much, little, to;
+    unsigned i;
+
+    counting_init(fake, &much);
+    counting_init(fake, &little);
+    counting_init(fake, &to);
+    gn__engine_enter(fake->engine);
+    for (i = 0; gn__engine_has_room(fake->engine, much.port.gate); i++)
+        post_from(fake, &much, &to, i);
+    assert_in_range(i, GN__RUN_QUEUE_MAX / 8, GN__RUN_QUEUE_MAX / 2);
+    for (i = 0; i < GN__RUN_QUEUE_LEAST; i++) {
+        assert_true(gn__engine_has_room(fake->engine, little.port.gate));
+        post_from(fake, &little, &to, i);
+    }
+    assert_true(gn__engine_has_room(fake->engine, NULL));
+    gn__engine_leave(fake->engine);
+    gn__gate_give(fake->engine, &much.port);
+    gn__gate_give(fake->engine, &little.port);
+    gn__gate_give(fake->engine, &to.port);
+}
+
+struct noting {
+    struct gn__event event;
+    bool fired;
+};
+
+static void note_event(struct gn__event *event)
+{
+    gn__container_of(event, struct noting, event)->fired = true;
+}
+
+static void what_is_due_has_its_turn_among_packets(void **state)
+{
+    struct fake *fake = *state;
+    struct noting noting = {.event.fire = note_event};
+    struct counting a, b;
+    unsigned i;
+
+    counting_init(fake, &a);
+    counting_init(fake, &b);
+    a.answer = &b.port;
+    b.answer = &a.port;
+    gn__engine_enter(fake->engine);
+    for (i = 0; i < 10; i++)
+        gn__engine_post(fake->engine, packet_to(fake, &a, i));
+    gn__event_arm(fake->engine, &noting.event, fake->now);
+    gn__engine_leave(fake->engine);
+    assert_true(noting.fired);
+    gn__gate_give(fake->engine, &a.port);
+    gn__gate_give(fake->engine, &b.port);
+}
+
 static void later_packets_come_in_time_order(void **state)
 {
     struct fake *fake = *state;
@@ -582,6 +677,9 @@ int main(void)
         T(packets_are_delivered_on_leaving),
         T(an_entry_moves_a_bounded_number),
         T(two_that_answer_for_ever_leave_room_for_others),
+        T(who_sends_much_waits_behind_itself),
+        T(every_sender_has_room_for_some),
+        T(what_is_due_has_its_turn_among_packets),
         T(later_packets_come_in_time_order),
         T(the_driver_is_kicked_for_earlier_deadlines_only),
         T(who_drives_is_told_of_earlier_deadlines_too),
