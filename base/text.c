@@ -21,10 +21,15 @@ int gn__text_refuse(char *why, size_t why_len, const char *format, ...)
 {
     va_list args;
 
-    if (why && why_len) {
-        va_start(args, format);
-        vsnprintf(why, why_len, format, args);
-        va_end(args);
+    if (!why || !why_len)
+        return -EINVAL;
+    va_start(args, format);
+    (void)vsnprintf(why, why_len, format, args);
+    va_end(args);
+    /* It quotes the caller's text, and is one line whatever that is. */
+    for (; *why; why++) {
+        if (*why < ' ' || *why > '~')
+            *why = '?';
     }
     return -EINVAL;
 }

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "base/config.h"
+#include "base/text.h"
 #include "host/driver/loop.h"
 #include "namespace/namespace.h"
 #include "sim/sim.h"
@@ -88,15 +89,16 @@ static int check_drive(const struct gn_network_config *config)
     char *why = config->why;
 
     if ((unsigned)config->drive >= GN_N_DRIVES)
-        return gn__why(why, config->why_len, "drive: no such one");
+        return gn__text_refuse(why, config->why_len, "drive: no such one");
     if (config->clock && config->drive != GN_DRIVE_VIRTUAL)
-        return gn__why(why, config->why_len,
-                       "clock: only with GN_DRIVE_VIRTUAL");
+        return gn__text_refuse(why, config->why_len,
+                               "clock: only with GN_DRIVE_VIRTUAL");
     if (config->loop && config->drive != GN_DRIVE_LOOP)
-        return gn__why(why, config->why_len, "loop: only with GN_DRIVE_LOOP");
+        return gn__text_refuse(why, config->why_len,
+                               "loop: only with GN_DRIVE_LOOP");
     if (!config->loop && config->drive == GN_DRIVE_LOOP)
-        return gn__why(why, config->why_len,
-                       "loop: GN_DRIVE_LOOP needs a libuv loop");
+        return gn__text_refuse(why, config->why_len,
+                               "loop: GN_DRIVE_LOOP needs a libuv loop");
     return 0;
 }
 

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "base/siphash.h"
+#include "base/text.h"
 #include "namespace/lifecycle.h"
 #include "switch/switch.h"
 
@@ -124,20 +125,23 @@ static int take_exact(struct gn__iface *iface, const char *text,
     int prefix, err;
 
     if (gn__addr_parse(text, &addr))
-        return gn__why(config->why, config->why_len,
-                       "address \"%.60s\": not an IPv4 or IPv6 address such "
-                       "as \"10.77.0.5\"",
-                       text);
+        return gn__text_refuse(
+            config->why, config->why_len,
+            "address \"%.60s\": not an IPv4 or IPv6 address such "
+            "as \"10.77.0.5\"",
+            text);
     prefix = prefix_of(net, &addr);
     if (prefix < 0)
-        return gn__why(config->why, config->why_len,
-                       "address \"%.60s\": in none of the prefixes of network "
-                       "\"%s\"",
-                       text, net->name);
+        return gn__text_refuse(
+            config->why, config->why_len,
+            "address \"%.60s\": in none of the prefixes of network "
+            "\"%s\"",
+            text, net->name);
     err = gn__pool_take_exact(&net->prefixes[prefix].pool, &addr);
     if (err == -EADDRINUSE)
-        (void)gn__why(config->why, config->why_len, "address \"%.60s\": %s",
-                      text, who_has(net, &addr));
+        (void)gn__text_refuse(config->why, config->why_len,
+                              "address \"%.60s\": %s", text,
+                              who_has(net, &addr));
     return err ? err : add_taken(iface, prefix, &addr);
 }
 
@@ -150,8 +154,8 @@ static int take_asked(struct gn__iface *iface,
 
     for (text = config->addresses; *text && !err; text++) {
         if (++n > MAX_ADDRS)
-            return gn__why(config->why, config->why_len,
-                           "addresses: %u at most", MAX_ADDRS);
+            return gn__text_refuse(config->why, config->why_len,
+                                   "addresses: %u at most", MAX_ADDRS);
         err = take_exact(iface, *text, config);
     }
     return err;

@@ -28,6 +28,7 @@
 
 #include "base/config.h"
 #include "base/counter.h"
+#include "base/text.h"
 #include "namespace/lifecycle.h"
 #include "switch/switch.h"
 #include "resolver/resolver.h"
@@ -112,9 +113,10 @@ static int take_name(struct gn_namespace *ns, struct gn_network *net,
     for (i = 0; i < len; i++)
         ns->key_name[i] = lower(name[i]);
     if (gn__table_find(&net->names, ns->key_name, len)) {
-        (void)gn__why(config->why, config->why_len,
-                      "name \"%.70s\": another guest of network \"%s\" has it",
-                      name, net->name);
+        (void)gn__text_refuse(
+            config->why, config->why_len,
+            "name \"%.70s\": another guest of network \"%s\" has it", name,
+            net->name);
         return -EADDRINUSE;
     }
     memcpy(ns->name, name, len);
@@ -205,9 +207,10 @@ static int add_ifaces(struct gn_namespace *ns,
         return err;
     if (!ns->home->n_prefixes) {
         if (config->addresses && config->addresses[0])
-            return gn__why(config->why, config->why_len,
-                           "address \"%.60s\": the network has no prefixes",
-                           config->addresses[0]);
+            return gn__text_refuse(
+                config->why, config->why_len,
+                "address \"%.60s\": the network has no prefixes",
+                config->addresses[0]);
         set_identity(ns);
         return 0;
     }
@@ -340,17 +343,19 @@ static int check_config(const struct gn_network *net,
         return -EINVAL; /* Not even `why` may be believed. */
     if (config->name &&
         !gn__label_is_valid(config->name, strnlen(config->name, LABEL_MAX + 1)))
-        return gn__why(config->why, config->why_len,
-                       "name \"%.70s\": not a DNS label (letters, digits and "
-                       "inner hyphens, 1 to 63 of them)",
-                       config->name);
+        return gn__text_refuse(
+            config->why, config->why_len,
+            "name \"%.70s\": not a DNS label (letters, digits and "
+            "inner hyphens, 1 to 63 of them)",
+            config->name);
     if (config->name && gn__hostname_is_below(config->name, "localhost"))
-        return gn__why(config->why, config->why_len,
-                       "name \"%.70s\": stands for each guest's own loopback "
-                       "(RFC 6761), so nobody would find this one by it",
-                       config->name);
+        return gn__text_refuse(
+            config->why, config->why_len,
+            "name \"%.70s\": stands for each guest's own loopback "
+            "(RFC 6761), so nobody would find this one by it",
+            config->name);
     if (config->egress && !net->n_prefixes)
-        return gn__why(
+        return gn__text_refuse(
             config->why, config->why_len,
             "egress: network \"%s\" has no prefixes, so nothing leads "
             "outside",
@@ -456,16 +461,16 @@ static int check_attach(const struct gn_network *net,
     if (!gn__config_is_known(config, config->size, sizeof(*config)))
         return -EINVAL;
     if (!net->n_prefixes)
-        return gn__why(config->why, config->why_len,
-                       "network \"%s\" has no prefixes", net->name);
+        return gn__text_refuse(config->why, config->why_len,
+                               "network \"%s\" has no prefixes", net->name);
     for (i = 0; i < net->n_prefixes; i++) {
         if (!gn__prefix_is_v4(&net->prefixes[i].prefix))
             least = GN_MTU_MIN6;
     }
     if (config->mtu && (config->mtu < least || config->mtu > net->mtu))
-        return gn__why(config->why, config->why_len,
-                       "mtu %u: not between %u and %u, the network's",
-                       config->mtu, least, net->mtu);
+        return gn__text_refuse(config->why, config->why_len,
+                               "mtu %u: not between %u and %u, the network's",
+                               config->mtu, least, net->mtu);
     return 0;
 }
 

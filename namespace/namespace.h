@@ -88,8 +88,4 @@ bool gn__network_is_closing(struct gn_network *net);
 void gn__ns_ref(struct gn_namespace *ns);
 void gn__ns_unref(struct gn_namespace *ns);
 
-/** Write one line for the caller's `why`, if there is one. Returns -EINVAL. */
-int gn__why(char *why, size_t why_len, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 #endif /* GN_NAMESPACE_NAMESPACE_H */

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/text.h"
 #include "namespace/lifecycle.h"
 #include "switch/switch.h"
 #include "resolver/resolver.h"
@@ -30,23 +31,6 @@
 #define BUFFERED_MAX (1024ull * 1024 * 1024)
 /** Namespaces that end while the lock is held once. */
 #define END_AT_ONCE 32u
-
-int gn__why(char *why, size_t why_len, const char *format, ...)
-{
-    va_list args;
-
-    if (!why || !why_len)
-        return -EINVAL;
-    va_start(args, format);
-    (void)vsnprintf(why, why_len, format, args);
-    va_end(args);
-    /* It quotes the caller's text, and is one line whatever that is. */
-    for (; *why; why++) {
-        if (*why < ' ' || *why > '~')
-            *why = '?';
-    }
-    return -EINVAL;
-}
 
 /* ---- what a configuration may say ---- */
 
@@ -66,9 +50,9 @@ static int check_name(const struct gn_network_config *config)
     if (!name || (*name && strnlen(name, NAME_MAX_LEN + 1) <= NAME_MAX_LEN &&
                   is_printable(name)))
         return 0;
-    return gn__why(config->why, config->why_len,
-                   "name \"%.70s\": not 1 to %u printable characters", name,
-                   NAME_MAX_LEN);
+    return gn__text_refuse(config->why, config->why_len,
+                           "name \"%.70s\": not 1 to %u printable characters",
+                           name, NAME_MAX_LEN);
 }
 
 /* Labels with dots between; one at the end is allowed. */
@@ -80,21 +64,23 @@ static int check_domain(const struct gn_network_config *config)
     if (!at)
         return 0;
     if (strnlen(at, DOMAIN_MAX_LEN + 1) > DOMAIN_MAX_LEN)
-        return gn__why(config->why, config->why_len,
-                       "domain: longer than %u bytes", DOMAIN_MAX_LEN);
+        return gn__text_refuse(config->why, config->why_len,
+                               "domain: longer than %u bytes", DOMAIN_MAX_LEN);
     do {
         len = strcspn(at, ".");
         if (!gn__label_is_valid(at, len))
-            return gn__why(config->why, config->why_len,
-                           "domain \"%.60s\": \"%.*s\" is not a DNS label",
-                           config->domain, len < 64 ? (int)len : 64, at);
+            return gn__text_refuse(
+                config->why, config->why_len,
+                "domain \"%.60s\": \"%.*s\" is not a DNS label", config->domain,
+                len < 64 ? (int)len : 64, at);
         at += len + (at[len] == '.');
     } while (*at);
     if (gn__hostname_is_below(config->domain, "localhost"))
-        return gn__why(config->why, config->why_len,
-                       "domain \"%.60s\": names below localhost stand for each "
-                       "guest's own loopback (RFC 6761)",
-                       config->domain);
+        return gn__text_refuse(
+            config->why, config->why_len,
+            "domain \"%.60s\": names below localhost stand for each "
+            "guest's own loopback (RFC 6761)",
+            config->domain);
     return 0;
 }
 
@@ -110,9 +96,9 @@ static int check_mtu(const struct gn_network_config *config,
     }
     if (net->mtu >= least && net->mtu <= GN_MTU_MAX)
         return 0;
-    return gn__why(config->why, config->why_len,
-                   "mtu %u: not between %u and %u", net->mtu, least,
-                   GN_MTU_MAX);
+    return gn__text_refuse(config->why, config->why_len,
+                           "mtu %u: not between %u and %u", net->mtu, least,
+                           GN_MTU_MAX);
 }
 
 static int check_config(const struct gn_network_config *config)
@@ -145,11 +131,11 @@ static int check_overlap(const struct gn_network_config *config,
 
     for (i = 0; i < net->n_prefixes; i++) {
         if (gn__prefix_overlaps(&net->prefixes[i].prefix, prefix))
-            return gn__why(config->why, config->why_len,
-                           "prefix \"%s\" overlaps \"%s\"",
-                           gn__prefix_format(prefix, text, sizeof(text)),
-                           gn__prefix_format(&net->prefixes[i].prefix, other,
-                                             sizeof(other)));
+            return gn__text_refuse(
+                config->why, config->why_len, "prefix \"%s\" overlaps \"%s\"",
+                gn__prefix_format(prefix, text, sizeof(text)),
+                gn__prefix_format(&net->prefixes[i].prefix, other,
+                                  sizeof(other)));
     }
     return 0;
 }
@@ -169,10 +155,10 @@ static int check_kind(const struct gn_network_config *config,
         if (gn__prefix_parse(special[i], &kept, NULL, 0) || prefix->len == 0 ||
             !gn__prefix_overlaps(&kept, prefix))
             continue;
-        return gn__why(config->why, config->why_len,
-                       "prefix \"%s\": guests can have no addresses of %s",
-                       gn__prefix_format(prefix, text, sizeof(text)),
-                       special[i]);
+        return gn__text_refuse(
+            config->why, config->why_len,
+            "prefix \"%s\": guests can have no addresses of %s",
+            gn__prefix_format(prefix, text, sizeof(text)), special[i]);
     }
     return 0;
 }
@@ -215,8 +201,8 @@ static int add_prefixes(struct gn_network *net,
     int err = 0;
 
     if (n > MAX_PREFIXES)
-        return gn__why(config->why, config->why_len, "prefixes: %u at most",
-                       MAX_PREFIXES);
+        return gn__text_refuse(config->why, config->why_len,
+                               "prefixes: %u at most", MAX_PREFIXES);
     net->prefixes = gn__zalloc_array(&net->engine->net.mem, MAX_PREFIXES,
                                      sizeof(*net->prefixes));
     if (!net->prefixes)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/text.h"
 #include "host/forward/forward.h"
 
 #define MS 1000000ull
@@ -361,7 +362,8 @@ int gn_egress_system(const struct gn_policy *policy, struct gn_egress **out)
     if (!out || !gn__config_is_known(policy, policy->size, sizeof(*policy)))
         return -EINVAL; /* Not even `why` may be believed. */
     if ((unsigned)policy->denial >= GN_N_DENIALS)
-        return gn__why(policy->why, policy->why_len, "denial: no such one");
+        return gn__text_refuse(policy->why, policy->why_len,
+                               "denial: no such one");
     err = system_create(policy, &system);
     if (err)
         return err;
