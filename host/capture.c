@@ -232,7 +232,8 @@ static int start(void *arg)
         return -ENOMEM;
     gn__io_at_end(io, &capture->end);
     gn__engine_enter(capture->engine);
-    gn__tap_start(capture->net, what->only, &capture->tap);
+    gn__tap_start(capture->net, what->only ? gn__ns_guest(what->only) : NULL,
+                  &capture->tap);
     gn__engine_leave(capture->engine);
     return 0;
 }

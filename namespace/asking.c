@@ -38,7 +38,7 @@ const struct gn__mem *gn__ns_mem(const struct gn_namespace *ns)
 
 struct gn__account *gn__ns_account(const struct gn_namespace *ns)
 {
-    return ns->account;
+    return ns->guest.account;
 }
 
 bool gn__ns_is_over(struct gn_namespace *ns)
@@ -60,29 +60,29 @@ bool gn__ns_is_system(const struct gn_namespace *ns)
 
 static int may_ask(struct gn_namespace *ns)
 {
-    if (ns->killed || ns->closing || ns->home->closing)
+    if (ns->killed || ns->closing || ns->guest.home->closing)
         return -ECANCELED;
-    if (ns->n_lookups < ns->limits.max_lookups)
+    if (ns->n_lookups < ns->guest.limits.max_lookups)
         return 0;
-    ns->stats.lookups_refused++;
-    gn__log(ns->home, GN_LOG_WARN, GN__LOG_LIMITED,
-            "guest %s: no more lookups: max_lookups is %u", gn__log_name(ns),
-            ns->limits.max_lookups);
+    ns->guest.stats.lookups_refused++;
+    gn__log(ns->guest.home, GN_LOG_WARN, GN__LOG_LIMITED,
+            "guest %s: no more lookups: max_lookups is %u",
+            gn__log_name(&ns->guest), ns->guest.limits.max_lookups);
     return -EAGAIN;
 }
 
 static void describe(struct gn_namespace *ns, struct gn__asking *out)
 {
-    struct gn_network *net = ns->home;
+    struct gn_network *net = ns->guest.home;
 
     out->ns = ns;
     out->engine = ns->engine;
     out->net = net;
-    out->resolver = ns->resolver ? ns->resolver : net->resolver;
+    out->resolver = ns->guest.resolver ? ns->guest.resolver : net->resolver;
     out->log = net->query_log;
     out->log_arg = net->query_log_arg;
     out->now = gn__now(ns->engine);
-    out->timeout_ns = ns->limits.lookup_timeout_ms * 1000000ull;
+    out->timeout_ns = ns->guest.limits.lookup_timeout_ms * 1000000ull;
     out->mem = &ns->engine->net.mem;
 }
 
@@ -98,7 +98,7 @@ int gn__ns_ask(struct gn_namespace *ns, struct gn__wait *wait,
         return err;
     describe(ns, out);
     ns->n_lookups++;
-    ns->stats.lookups++;
+    ns->guest.stats.lookups++;
     gn__ns_ref(ns);
     gn__list_add_tail(&ns->sleepers, &wait->link);
     return 0;
@@ -116,37 +116,37 @@ void gn__ns_asked(struct gn_namespace *ns, struct gn__wait *wait)
  * interfaces; NULL when there are no more. */
 static struct gn_network *network_at(const struct gn_namespace *ns, size_t i)
 {
-    struct gn_network *home = ns->detached ? NULL : ns->home;
+    struct gn_network *home = ns->detached ? NULL : ns->guest.home;
     struct gn__list *it;
 
     if (home && i-- == 0)
         return home;
-    gn__list_foreach (it, &ns->ifaces) {
-        struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
+    gn__list_foreach (it, &ns->guest.ports) {
+        struct gn_network *net =
+            gn__container_of(it, struct gn__port, of_owner)->net;
 
-        if (iface->port.net && iface->port.net != home && i-- == 0)
-            return iface->port.net;
+        if (net != home && i-- == 0)
+            return net;
     }
     return NULL;
 }
 
 /* ---- from names to addresses ---- */
 
-static struct gn_namespace *by_label(const struct gn_network *net,
-                                     const char *label, size_t len)
+static struct gn__guest *by_label(const struct gn_network *net,
+                                  const char *label, size_t len)
 {
     struct gn__table_node *node = gn__table_find(&net->names, label, len);
 
     if (node)
-        return gn__container_of(node, struct gn_namespace, by_name);
+        return gn__container_of(node, struct gn__guest, by_name);
     if (len == strlen(GATEWAY) && !memcmp(label, GATEWAY, len))
-        return net->gateway;
+        return &net->gateway->guest;
     return NULL;
 }
 
 /* @host is in lower case. */
-static struct gn_namespace *by_host(const struct gn_network *net,
-                                    const char *host)
+static struct gn__guest *by_host(const struct gn_network *net, const char *host)
 {
     size_t len = strcspn(host, ".");
 
@@ -178,17 +178,17 @@ static void found_one(struct found *found, const struct gn__addr *addr)
 }
 
 /* Its addresses in @net; NULL: in any. */
-static void collect(const struct gn_namespace *ns, const struct gn_network *net,
+static void collect(const struct gn__guest *guest, const struct gn_network *net,
                     struct found *found)
 {
     struct gn__list *i, *a;
 
-    gn__list_foreach (i, &ns->ifaces) {
-        struct gn__iface *iface = gn__container_of(i, struct gn__iface, of_ns);
+    gn__list_foreach (i, &guest->ports) {
+        struct gn__port *port = gn__container_of(i, struct gn__port, of_owner);
 
-        if (!iface->port.net || (net && iface->port.net != net))
+        if (net && port->net != net)
             continue;
-        gn__list_foreach (a, &iface->port.addrs) {
+        gn__list_foreach (a, &port->addrs) {
             const struct gn__port_addr *owned =
                 gn__container_of(a, struct gn__port_addr, of_port);
 
@@ -205,7 +205,7 @@ static bool is_own_name(const struct gn_namespace *ns, const char *host)
 
     if (strchr(host, '.'))
         return false;
-    gn__ns_hostname(ns, own, sizeof(own));
+    gn__guest_hostname(&ns->guest, own, sizeof(own));
     return gn__hostname_matches(own, host);
 }
 
@@ -214,13 +214,13 @@ static bool has_addresses(const struct gn_namespace *ns, int family)
     struct gn__addr first;
     struct found found = {.family = family, .out = &first, .cap = 1};
 
-    collect(ns, NULL, &found);
+    collect(&ns->guest, NULL, &found);
     return found.n > 0;
 }
 
 static void collect_own(const struct gn_namespace *ns, struct found *found)
 {
-    collect(ns, NULL, found);
+    collect(&ns->guest, NULL, found);
     if (has_addresses(ns, AF_UNSPEC))
         return;
     found_one(found, &loopback4);
@@ -230,7 +230,7 @@ static void collect_own(const struct gn_namespace *ns, struct found *found)
 static int find_name(const struct gn_namespace *ns, const char *host,
                      struct found *found)
 {
-    const struct gn_namespace *who;
+    const struct gn__guest *who;
     const struct gn_network *net;
     bool known = false;
     size_t i;
@@ -275,11 +275,12 @@ int gn__ns_find_name(struct gn_namespace *ns, const char *host, int family,
 /* ---- from addresses to names ---- */
 
 static const char *label_of(const struct gn_network *net,
-                            const struct gn_namespace *who)
+                            const struct gn__guest *who)
 {
     if (who->name[0])
         return who->name;
-    return who == net->gateway && by_label(net, GATEWAY, strlen(GATEWAY)) == who
+    return who == &net->gateway->guest &&
+                   by_label(net, GATEWAY, strlen(GATEWAY)) == who
                ? GATEWAY
                : NULL;
 }
@@ -287,16 +288,11 @@ static const char *label_of(const struct gn_network *net,
 static const char *find_addr(const struct gn_network *net,
                              const struct gn__addr *addr)
 {
-    struct gn__table_node *node =
-        gn__table_find(&net->addresses, addr, sizeof(*addr));
-    struct gn__port *port;
+    const struct gn__port_addr *owned = gn__port_addr_find(net, addr);
 
-    if (!node || gn__addr_is_linklocal(addr))
+    if (!owned || gn__addr_is_linklocal(addr))
         return NULL;
-    port = gn__container_of(node, struct gn__port_addr, node)->port;
-    if (port->ops != &gn__iface_ops)
-        return NULL;
-    return label_of(net, gn__container_of(port, struct gn__iface, port)->ns);
+    return label_of(net, owned->port->owner);
 }
 
 int gn__ns_find_addr(struct gn_namespace *ns, const struct gn__addr *addr,
@@ -319,7 +315,8 @@ int gn__ns_find_addr(struct gn_namespace *ns, const struct gn__addr *addr,
 void gn__ns_domain(struct gn_namespace *ns, char out[GN__NAME_ROOM])
 {
     gn__engine_enter(ns->engine);
-    (void)snprintf(out, GN__NAME_ROOM, "%s", ns->home ? ns->home->domain : "");
+    (void)snprintf(out, GN__NAME_ROOM, "%s",
+                   ns->guest.home ? ns->guest.home->domain : "");
     gn__engine_leave(ns->engine);
 }
 

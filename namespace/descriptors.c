@@ -34,50 +34,52 @@ void gn__fds_init(struct gn_network *net, uint32_t max)
 }
 
 static bool may_take(const struct gn__fd_pool *pool,
-                     const struct gn_namespace *ns)
+                     const struct gn__guest *guest)
 {
     uint32_t left = pool->n < pool->max ? pool->max - pool->n : 0;
 
-    return ns->n_fds < left && (!ns->limits.max_descriptors ||
-                                ns->n_fds < ns->limits.max_descriptors);
+    return guest->n_fds < left &&
+           (!guest->limits.max_descriptors ||
+            guest->n_fds < guest->limits.max_descriptors);
 }
 
-bool gn__fds_left(struct gn_namespace *ns)
+bool gn__fds_left(struct gn__guest *guest)
 {
     bool left;
 
-    gn__engine_enter(ns->engine);
-    left = !ns->home || may_take(ns->home->fds, ns);
-    gn__engine_leave(ns->engine);
+    gn__engine_enter(guest->engine);
+    left = !guest->home || may_take(guest->home->fds, guest);
+    gn__engine_leave(guest->engine);
     return left;
 }
 
-static void take(struct gn_namespace *ns, struct gn__fd_share *share)
+static void take(struct gn__guest *guest, struct gn__fd_share *share)
 {
-    *share = (struct gn__fd_share){
-        .ns = ns, .gateway = ns->home->gateway, .pool = ns->home->fds};
-    gn__ns_ref(share->ns);
-    gn__ns_ref(share->gateway);
+    *share = (struct gn__fd_share){.guest = guest,
+                                   .gateway = &guest->home->gateway->guest,
+                                   .pool = guest->home->fds};
+    gn__guest_ref(share->guest);
+    gn__guest_ref(share->gateway);
     share->pool->n++;
-    ns->n_fds++;
+    guest->n_fds++;
 }
 
-int gn__fds_take(struct gn_namespace *ns, struct gn__fd_share *share)
+int gn__fds_take(struct gn__guest *guest, struct gn__fd_share *share)
 {
     int err = 0;
 
-    if (share->ns)
+    if (share->guest)
         return 0;
-    gn__engine_enter(ns->engine);
-    if (!ns->home) {
+    gn__engine_enter(guest->engine);
+    if (!guest->home) {
         err = -ECANCELED;
-    } else if (may_take(ns->home->fds, ns)) {
-        take(ns, share);
+    } else if (may_take(guest->home->fds, guest)) {
+        take(guest, share);
     } else {
-        gn__ns_drop(ns, GN_DROP_DESCRIPTORS);
+        gn__guest_drop(guest, GN_DROP_DESCRIPTORS);
         err = -ENOBUFS;
     }
-    gn__engine_leave(ns->engine);
+    gn__engine_leave(guest->engine);
     return err;
 }
 
@@ -85,20 +87,20 @@ void gn__fds_give(struct gn__fd_share *share)
 {
     struct gn__fd_share given = gn__fds_pass(share);
 
-    if (!given.ns)
+    if (!given.guest)
         return;
-    gn__engine_enter(given.ns->engine);
+    gn__engine_enter(given.guest->engine);
     given.pool->n--;
-    given.ns->n_fds--;
-    gn__engine_leave(given.ns->engine);
-    gn__ns_unref(given.gateway);
-    gn__ns_unref(given.ns);
+    given.guest->n_fds--;
+    gn__engine_leave(given.guest->engine);
+    gn__guest_unref(given.gateway);
+    gn__guest_unref(given.guest);
 }
 
 struct gn__fd_share gn__fds_pass(struct gn__fd_share *share)
 {
     struct gn__fd_share passed = *share;
 
-    *share = (struct gn__fd_share){.ns = NULL};
+    *share = (struct gn__fd_share){.guest = NULL};
     return passed;
 }

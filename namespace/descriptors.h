@@ -9,7 +9,7 @@
  */
 #include "engine/engine.h"
 
-struct gn_namespace;
+struct gn__guest;
 struct gn_network;
 
 /** Descriptors that several guests share. Under the lock. */
@@ -20,8 +20,8 @@ struct gn__fd_pool {
 
 /** One descriptor. Zero: none was taken. */
 struct gn__fd_share {
-    struct gn_namespace *ns;      /* a reference */
-    struct gn_namespace *gateway; /* the same: has its network's own pool */
+    struct gn__guest *guest;   /* a reference */
+    struct gn__guest *gateway; /* the same: has its network's own pool */
     struct gn__fd_pool *pool;
 };
 
@@ -30,11 +30,11 @@ void gn__fds_bound(struct gn__engine *engine, uint32_t max);
 /** A new network: @max of its own; 0: what it has is of the process's pool. */
 void gn__fds_init(struct gn_network *net, uint32_t max);
 
-/** Could @ns take one now? */
-bool gn__fds_left(struct gn_namespace *ns);
-/** Take one for @ns; taken already, nothing happens. -ENOBUFS: it has as many as
- *  it may, which is counted at it. -ECANCELED: it has ended. */
-GN_WARN_UNUSED int gn__fds_take(struct gn_namespace *ns,
+/** Could @guest take one now? */
+bool gn__fds_left(struct gn__guest *guest);
+/** Take one for @guest; taken already, nothing happens. -ENOBUFS: it has as many
+ *  as it may, which is counted at it. -ECANCELED: it has ended. */
+GN_WARN_UNUSED int gn__fds_take(struct gn__guest *guest,
                                 struct gn__fd_share *share);
 /** Give it back; none: nothing happens. */
 void gn__fds_give(struct gn__fd_share *share);

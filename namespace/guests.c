@@ -25,18 +25,18 @@ struct guests {
 
 /* ---- one guest ---- */
 
-static void info_addrs(const struct gn_namespace *ns,
+static void info_addrs(const struct gn__guest *guest,
                        const struct gn_network *net,
                        struct gn_namespace_info *out)
 {
     struct gn__list *i, *a;
 
-    gn__list_foreach (i, &ns->ifaces) {
-        struct gn__iface *iface = gn__container_of(i, struct gn__iface, of_ns);
+    gn__list_foreach (i, &guest->ports) {
+        struct gn__port *port = gn__container_of(i, struct gn__port, of_owner);
 
-        if (iface->port.net != net)
+        if (port->net != net)
             continue;
-        gn__list_foreach (a, &iface->port.addrs) {
+        gn__list_foreach (a, &port->addrs) {
             const struct gn__port_addr *owned =
                 gn__container_of(a, struct gn__port_addr, of_port);
 
@@ -58,10 +58,10 @@ static bool info_fill(struct gn_namespace *ns, const struct gn_network *net,
     open = !ns->closing;
     if (open) {
         out->ns = ns;
-        (void)snprintf(out->name, sizeof(out->name), "%s", ns->name);
-        out->limits = ns->limits;
+        (void)snprintf(out->name, sizeof(out->name), "%s", ns->guest.name);
+        out->limits = ns->guest.limits;
         gn__ns_stats(ns, &out->stats);
-        info_addrs(ns, net, out);
+        info_addrs(&ns->guest, net, out);
     }
     gn__engine_leave(ns->engine);
     return open;
@@ -73,19 +73,16 @@ static bool info_fill(struct gn_namespace *ns, const struct gn_network *net,
 static struct gn_namespace *guest_of_port(struct gn__port *port,
                                           const struct gn_network *net)
 {
-    struct gn__iface *iface;
     struct gn__list *it;
 
-    if (port->ops != &gn__iface_ops)
+    if (!port->owner->ns || port->owner->home == net)
         return NULL;
-    iface = gn__container_of(port, struct gn__iface, port);
-    if (iface->ns->home == net)
-        return NULL;
-    gn__list_foreach (it, &iface->ns->ifaces) {
-        struct gn__iface *first = gn__container_of(it, struct gn__iface, of_ns);
+    gn__list_foreach (it, &port->owner->ports) {
+        struct gn__port *first =
+            gn__container_of(it, struct gn__port, of_owner);
 
-        if (first->port.net == net)
-            return first == iface ? iface->ns : NULL;
+        if (first->net == net)
+            return first == port ? port->owner->ns : NULL;
     }
     return NULL;
 }
@@ -181,7 +178,7 @@ struct gn_namespace *gn_namespace_find(struct gn_network *net, const char *name)
     gn__engine_enter(net->engine);
     node = gn__table_find(&net->names, lower, len);
     if (node)
-        ns = gn__container_of(node, struct gn_namespace, by_name);
+        ns = gn__container_of(node, struct gn__guest, by_name)->ns;
     gn__engine_leave(net->engine);
     return ns;
 }

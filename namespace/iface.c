@@ -30,51 +30,33 @@
 #define MAX_ADDRS  (GN_INTERFACE_ADDRS - 1u) /* and the link-local one */
 #define FE80_TRIES 64u
 
-static void iface_deliver(struct gn__port *port, struct gn__packet *packet)
+void gn__iface_deliver(struct gn__port *port, struct gn__packet *packet)
 {
     struct gn__iface *iface = gn__container_of(port, struct gn__iface, port);
 
     gn__ns_input(iface->ns, iface, packet);
 }
 
-static void iface_dropped(struct gn__port *port, enum gn_drop why)
+struct gn_namespace *gn__iface_namespace(struct gn__port *port)
 {
-    gn__ns_drop(gn__container_of(port, struct gn__iface, port)->ns, why);
+    return gn__container_of(port, struct gn__iface, port)->ns;
 }
 
-const struct gn__port_ops gn__iface_ops = {
-    .name = "namespace",
-    .deliver = iface_deliver,
-    .dropped = iface_dropped,
+void gn__iface_end(struct gn__port *port)
+{
+    struct gn__iface *iface = gn__container_of(port, struct gn__iface, port);
+
+    gn__ns_drop_iface(iface->ns, iface);
+}
+
+static const struct gn__port_ops iface_ops = {
+    .name = "interface",
+    .deliver = gn__iface_deliver,
+    .namespace = gn__iface_namespace,
+    .end = gn__iface_end,
 };
 
 /* ---- addresses ---- */
-
-static int add_taken(struct gn__iface *iface, int prefix,
-                     const struct gn__addr *addr)
-{
-    struct gn__net_prefix *p = &iface->port.net->prefixes[prefix];
-    int err = gn__port_add_addr(&iface->port, addr, p->prefix.len, prefix);
-
-    if (err && gn__pool_give(&p->pool, addr))
-        assert(false && "an address that was taken can be given back");
-    return err;
-}
-
-static int take_lowest(struct gn__iface *iface)
-{
-    struct gn_network *net = iface->port.net;
-    struct gn__addr addr;
-    size_t i;
-    int err = 0;
-
-    for (i = 0; i < net->n_prefixes && !err; i++) {
-        err = gn__pool_take(&net->prefixes[i].pool, &addr);
-        if (!err)
-            err = add_taken(iface, (int)i, &addr);
-    }
-    return err;
-}
 
 static int take_gateways(struct gn__iface *iface)
 {
@@ -92,59 +74,6 @@ static int take_gateways(struct gn__iface *iface)
     return err;
 }
 
-static int prefix_of(const struct gn_network *net, const struct gn__addr *addr)
-{
-    size_t i;
-
-    for (i = 0; i < net->n_prefixes; i++) {
-        if (gn__prefix_contains(&net->prefixes[i].prefix, addr))
-            return (int)i;
-    }
-    return -1;
-}
-
-/* Of an address that its pool does not give. */
-static const char *who_has(const struct gn_network *net,
-                           const struct gn__addr *addr)
-{
-    struct gn__table_node *node =
-        gn__table_find(&net->addresses, addr, sizeof(*addr));
-
-    if (!node)
-        return "the network's own, its broadcast address, or reserved";
-    return gn__container_of(node, struct gn__port_addr, node)->port->gateway
-               ? "the gateway has it"
-               : "another interface has it";
-}
-
-static int take_exact(struct gn__iface *iface, const char *text,
-                      const struct gn__iface_config *config)
-{
-    struct gn_network *net = iface->port.net;
-    struct gn__addr addr;
-    int prefix, err;
-
-    if (gn__addr_parse(text, &addr))
-        return gn__text_refuse(
-            config->why, config->why_len,
-            "address \"%.60s\": not an IPv4 or IPv6 address such "
-            "as \"10.77.0.5\"",
-            text);
-    prefix = prefix_of(net, &addr);
-    if (prefix < 0)
-        return gn__text_refuse(
-            config->why, config->why_len,
-            "address \"%.60s\": in none of the prefixes of network "
-            "\"%s\"",
-            text, net->name);
-    err = gn__pool_take_exact(&net->prefixes[prefix].pool, &addr);
-    if (err == -EADDRINUSE)
-        (void)gn__text_refuse(config->why, config->why_len,
-                              "address \"%.60s\": %s", text,
-                              who_has(net, &addr));
-    return err ? err : add_taken(iface, prefix, &addr);
-}
-
 static int take_asked(struct gn__iface *iface,
                       const struct gn__iface_config *config)
 {
@@ -156,7 +85,8 @@ static int take_asked(struct gn__iface *iface,
         if (++n > MAX_ADDRS)
             return gn__text_refuse(config->why, config->why_len,
                                    "addresses: %u at most", MAX_ADDRS);
-        err = take_exact(iface, *text, config);
+        err = gn__port_take_addr(&iface->port, *text, config->why,
+                                 config->why_len);
     }
     return err;
 }
@@ -168,7 +98,7 @@ static int take_addresses(struct gn__iface *iface,
         return take_gateways(iface);
     if (config->addresses)
         return take_asked(iface, config);
-    return take_lowest(iface);
+    return gn__port_take_lowest(&iface->port);
 }
 
 static bool has_v6(const struct gn__iface *iface)
@@ -219,11 +149,10 @@ int gn__iface_add(struct gn_namespace *ns,
     iface = gn__zalloc(mem, sizeof(*iface));
     if (!iface)
         return -ENOMEM;
-    gn__port_init(&iface->port, &gn__iface_ops,
+    gn__port_init(&iface->port,
+                  config->gateways ? &gn__gateway_ops : &iface_ops, &ns->guest,
                   config->net ? config->mtu : LO_MTU);
-    iface->port.party = ns->id;
     iface->port.any_source = ns->forwarding;
-    iface->port.gateway = config->gateways;
     iface->ns = ns;
     gn__list_init(&iface->groups);
     iface->loopback = !config->net;
@@ -256,18 +185,6 @@ undo_alloc:
     return err;
 }
 
-static bool shares_network(const struct gn_namespace *ns,
-                           const struct gn_network *net)
-{
-    struct gn__list *it;
-
-    gn__list_foreach (it, &ns->ifaces) {
-        if (gn__container_of(it, struct gn__iface, of_ns)->port.net == net)
-            return true;
-    }
-    return false;
-}
-
 void gn__iface_remove(struct gn__iface *iface)
 {
     struct gn_namespace *ns = iface->ns;
@@ -278,8 +195,8 @@ void gn__iface_remove(struct gn__iface *iface)
     gn__list_del(&iface->of_ns);
     gn__port_detach(&iface->port);
     gn__gate_give(ns->engine, &iface->port); /* lo has one too. */
-    if (net && !shares_network(ns, net))
-        gn__paths_end(net, ns->id);
+    if (net && !gn__guest_is_in(&ns->guest, net))
+        gn__paths_end(net, ns->guest.id);
     gn__free(&ns->engine->net.mem, iface, sizeof(*iface));
 }
 
@@ -295,7 +212,7 @@ static void derive_mac(const struct gn__iface *iface, unsigned n,
     int len;
 
     len = snprintf(name, sizeof(name), "%s %s %s %u", iface->port.net->name,
-                   iface->ns->identity, iface->name, n);
+                   iface->ns->guest.identity, iface->name, n);
     hash = gn__siphash24(key, name, (size_t)len);
     memcpy(mac, &hash, 6);
     mac[0] = (uint8_t)((mac[0] & 0xfc) | 0x02); /* Local, unicast. */
@@ -315,13 +232,10 @@ static struct gn__addr linklocal_of(const uint8_t mac[6])
 
 int gn__iface_identify(struct gn__iface *iface)
 {
-    char name[sizeof(iface->ns->stream) + 32];
     int err = -EADDRINUSE;
     unsigned n;
 
-    (void)snprintf(name, sizeof(name), "link %s %s", iface->ns->stream,
-                   iface->name);
-    gn__link_init(&iface->port.wire, iface->port.net->key, name);
+    gn__port_identify(&iface->port, iface->name);
     derive_mac(iface, 0, iface->mac);
     if (!has_v6(iface))
         return 0;

@@ -46,7 +46,8 @@ static void icmp_error_input(struct gn_namespace *ns,
 {
     bool ours = icmp->has_inner && gn__ns_is_local(ns, &icmp->inner.src);
 
-    if (ours && ns->is_gateway && gn__outside_error(ns->home, packet, icmp))
+    if (ours && ns->is_gateway &&
+        gn__outside_error(ns->guest.home, packet, icmp))
         return;
     /* We have sent what it quotes, or it is not for us to believe. */
     if (!ours || !was_sent(ns, icmp)) {
@@ -101,13 +102,13 @@ static bool is_icmp(const struct gn__packet *packet)
 /* The gateway's addresses stand for more than the host's namespace. */
 static bool is_behind(struct gn_namespace *ns, struct gn__packet *packet)
 {
-    return ns->is_gateway && gn__outside_stands_in(ns->home, packet);
+    return ns->is_gateway && gn__outside_stands_in(ns->guest.home, packet);
 }
 
 static void tcp_input(struct gn_namespace *ns, struct gn__packet *packet)
 {
     if (is_behind(ns, packet))
-        gn__outside_input(ns->home, packet);
+        gn__outside_input(ns->guest.home, packet);
     else
         gn__tcp_input(&ns->stack, packet);
 }
@@ -129,7 +130,7 @@ static void local_input(struct gn_namespace *ns, struct gn__iface *iface,
     else if (gn__sock_udp_input(ns, iface, packet))
         return;
     else if (is_behind(ns, packet))
-        gn__outside_input(ns->home, packet);
+        gn__outside_input(ns->guest.home, packet);
     else
         refuse(ns, packet, GN__ICMP_PORT_UNREACHABLE, GN_DROP_PORT);
 }
@@ -189,7 +190,7 @@ static void outside_input(struct gn_namespace *ns, struct gn__packet *packet)
     if (packet->corrupt)
         drop(ns, packet, GN_DROP_CORRUPT);
     else
-        gn__outside_input(ns->home, packet);
+        gn__outside_input(ns->guest.home, packet);
 }
 
 static bool is_for_all(const struct gn__iface *iface,
@@ -237,8 +238,8 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
                     is_by_lo(iface, &packet->ip.dst);
     bool is_ours = is_local || is_for_all(iface, &packet->ip.dst);
 
-    ns->stats.packets_in++;
-    ns->stats.bytes_in += packet->len;
+    ns->guest.stats.packets_in++;
+    ns->guest.stats.bytes_in += packet->len;
     if (flaw)
         drop(ns, packet, flaw);
     else if (is_ours && is_walled_off(ns, packet))
@@ -249,7 +250,8 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
         local_input(ns, iface, packet);
     else if (is_ours)
         group_input(ns, iface, packet);
-    else if (ns->is_gateway && gn__outside_may_be(ns->home, &packet->ip.dst))
+    else if (ns->is_gateway &&
+             gn__outside_may_be(ns->guest.home, &packet->ip.dst))
         outside_input(ns, packet);
     else if (ns->forwarding && !iface->loopback)
         forward(ns, packet);

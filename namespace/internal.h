@@ -26,100 +26,11 @@
 #include "namespace/log.h"
 #include "namespace/machine.h"
 #include "namespace/names.h"
+#include "switch/port.h"
 
 struct gn__binding;
 struct gn__kernel;
 struct gn__outside_guest;
-struct gn__port;
-
-/**
- * A port as a packet under way knows it. Gates are used again but never freed
- * while the engine lives, so that a packet may look at the gate of a port that
- * is gone: the generation says so. Zero: free.
- */
-struct gn__gate {
-    struct gn__lane lane; /* of what is sent from here; first */
-    uint64_t generation;
-    struct gn__port *port;
-    struct gn__gate *next_free;
-};
-
-/** A token bucket: what may be sent of something in a second. */
-struct gn__bucket {
-    uint64_t level; /* ns worth of time */
-    uint64_t filled_at;
-};
-
-struct gn__port_ops {
-    const char *name;
-    /** A packet for this port; consumed. */
-    void (*deliver)(struct gn__port *port, struct gn__packet *packet);
-    /** One of its own was dropped for what it does. NULL: never mind. */
-    void (*dropped)(struct gn__port *port, enum gn_drop why);
-};
-
-/** One direction of a link: its queue's state. */
-struct gn__link_state {
-    uint64_t busy_until;   /* the rate limiter's clock, ns */
-    uint64_t last_arrival; /* keeps order unless reordering is asked for */
-};
-
-/** A link: what packets meet between a port and the switch. */
-struct gn__link {
-    struct gn_link_config config;
-    bool perfect; /* nothing to do: the direct path */
-    struct gn__rng rng;
-    struct gn__link_state up; /* port to switch */
-    struct gn__link_state down;
-};
-
-/** From the port into the switch, and from there to the port. */
-enum gn__port_way { GN__WAY_UP = 0, GN__WAY_DOWN, GN__N_WAYS };
-
-/** Packets of a held port, in each direction. */
-#define GN__PORT_HELD_MAX 1024u
-
-/** What a held port keeps of one direction. */
-struct gn__port_held {
-    struct gn__packet *head;
-    struct gn__packet **tail;
-    unsigned n;
-};
-
-/** Where something is attached to the switch. */
-struct gn__port {
-    const struct gn__port_ops *ops;
-    struct gn_network *net; /* NULL once detached */
-    struct gn__list link;   /* in net->ports */
-    struct gn__gate *gate;  /* NULL: not attached */
-    uint64_t generation;    /* unique in the engine; 0: nobody */
-    uint64_t party;         /* the end of paths it belongs to */
-    uint32_t mtu;
-    bool any_source;                 /* a router: sources are not checked */
-    bool gateway;                    /* sends as addresses outside, too */
-    struct gn__outside_guest *guest; /* NULL: it never met the outside */
-    struct gn__link wire;
-    struct gn__port_held *held; /* GN__N_WAYS of them; NULL: it is not held */
-    struct gn__list addrs;      /* struct gn__port_addr.of_port */
-    struct gn__list groups;     /* struct gn__member.of_port */
-    struct gn__bucket icmp;     /* errors the switch sends to it */
-    uint64_t slowest_ns;        /* one-way delay of the slowest way met */
-    uint64_t under_way;         /* bytes of packets it sent that are on links */
-    /* The last next hop, good while the gate's generation is the same. */
-    struct gn__addr last_hop;
-    struct gn__gate *last_gate;
-    uint64_t last_generation;
-};
-
-/** An address a port owns; in the network's table. */
-struct gn__port_addr {
-    struct gn__table_node node;
-    struct gn__list of_port;
-    struct gn__port *port;
-    struct gn__addr addr;
-    uint8_t prefix_len;
-    int prefix; /* index in net->prefixes; -1: none (fe80) */
-};
 
 /** What sockets hear unasked, by the version of IP: broadcasts and 224.0.0.1,
  *  ff02::1. */
@@ -178,18 +89,9 @@ struct gn__pmtu {
 };
 
 struct gn_namespace {
-    struct gn__engine *engine; /* a reference */
-    struct gn__ref refs;       /* its own while open, one of each socket */
-    struct gn_network *home;   /* the one it was created in */
+    struct gn__guest guest;    /* a reference while open, one of each socket */
+    struct gn__engine *engine; /* the guest's */
     struct gn__list of_net;
-    struct gn__table_node by_name;
-    char name[64];
-    char key_name[64];            /* in lower case: the key of by_name */
-    char identity[GN__ADDR_TEXT]; /* names what stays over its lives */
-    uint32_t life;
-    char stream[GN__ADDR_TEXT + 16]; /* what its random streams are named by */
-    uint64_t id;                     /* unique in the engine */
-    struct gn__account *account;     /* of its callbacks; a reference */
     struct gn__stack stack;
     struct gn__rng rng;
     struct gn__list ifaces; /* lo first, then as they were attached */
@@ -198,18 +100,13 @@ struct gn_namespace {
     uint32_t n_routes;
     struct gn__last_way last_ways[2]; /* from any source, and from a certain */
     struct gn__pmtu *pmtu;            /* GN__N_PMTU entries; NULL: none yet */
-    struct gn__names *names;      /* it has been told; NULL: no way outside */
-    struct gn_resolver *resolver; /* NULL: the network's */
-    struct gn__list socks;        /* struct gn_sock.of_ns */
-    struct gn__list sleepers;     /* struct gn__wait, in gn_sleep_ns() */
-    struct gn_limits limits;
-    struct gn_stats stats;
+    struct gn__list socks;            /* struct gn_sock.of_ns */
+    struct gn__list sleepers;         /* struct gn__wait, in gn_sleep_ns() */
     uint32_t n_socks;
     uint32_t n_memberships;          /* of its sockets in groups (sock) */
     uint32_t n_hearing[GN__N_HEARS]; /* sockets that are to be told */
     uint32_t n_lookups;              /* under way (asking.c) */
     uint32_t n_timers;               /* not over yet (timers.c) */
-    uint32_t n_fds;                  /* held for it (descriptors.c) */
     struct gn__fd_pool own_fds;      /* a gateway's: of its network */
     uint32_t port_counter;           /* of RFC 6056 algorithm 3 (sock) */
     uint16_t ip_id;
@@ -247,10 +144,11 @@ struct gn_network {
     struct gn__net_prefix *prefixes;
     size_t n_prefixes;
     struct gn__table addresses; /* struct gn__port_addr */
-    struct gn__table names;     /* struct gn_namespace.by_name */
+    struct gn__table names;     /* struct gn__guest.by_name */
     struct gn__table paths;     /* struct gn__path, gn_path_set() */
     struct gn__table groups;    /* struct gn__group: who listens */
     struct gn__list ports;      /* struct gn__port.link */
+    struct gn__port *uplink;    /* has what no port has; NULL: none does */
     struct gn__list namespaces; /* struct gn_namespace.of_net */
     struct gn__list ended;      /* those that ended with the network */
     struct gn_namespace *gateway;
@@ -340,24 +238,8 @@ void gn__iface_hear(struct gn__iface *iface);
 void gn__iface_show_groups(const struct gn__iface *iface,
                            struct gn_interface *out);
 
-/* ---- the switch and ports: switch.c, link.c ---- */
+/* ---- the switch: switch.c ---- */
 
-void gn__port_init(struct gn__port *port, const struct gn__port_ops *ops,
-                   uint32_t mtu);
-/** Returns 0 or -ENOMEM. */
-GN_WARN_UNUSED int gn__port_attach(struct gn__port *port,
-                                   struct gn_network *net);
-/** An address of @prefix that was taken from its pool, and goes back there
- *  with the port; -1: of none. -EADDRINUSE, -ENOMEM. */
-GN_WARN_UNUSED int gn__port_add_addr(struct gn__port *port,
-                                     const struct gn__addr *addr,
-                                     uint8_t prefix_len, int prefix);
-void gn__port_detach(struct gn__port *port);
-/** Keep what it sends and gets, or let that go on. */
-void gn__port_hold(struct gn__port *port, bool on);
-/** From a port into the switch, towards @next_hop (consumed). */
-void gn__switch_send(struct gn__port *from, const struct gn__addr *next_hop,
-                     struct gn__packet *packet);
 void gn__net_drop(struct gn_network *net, enum gn_drop why);
 /** 255.255.255.255, or the last address of an IPv4 prefix that has one. */
 bool gn__net_is_broadcast(const struct gn_network *net,
@@ -383,7 +265,9 @@ bool gn__outside_stands_in(struct gn_network *net, struct gn__packet *packet);
 GN_WARN_UNUSED bool gn__outside_error(struct gn_network *net,
                                       const struct gn__packet *packet,
                                       const struct gn__icmp *icmp);
-/** A port of the switch is about to go. */
+/** The port at the gateway's addresses, and at all outside. */
+extern const struct gn__port_ops gn__gateway_ops;
+/** What a port of the switch has with the outside ends with it. */
 void gn__outside_port_gone(struct gn__port *port);
 /** Its dials, flows and bound ports end: it was killed. */
 void gn__outside_talk_end(struct gn__port *port);

@@ -23,12 +23,6 @@ void gn__ns_drop_iface(struct gn_namespace *ns, struct gn__iface *iface);
 /** gn_namespace_stats(). */
 void gn__ns_stats(const struct gn_namespace *ns, struct gn_stats *out);
 
-/** gn_namespace_hostname(); GN__ADDR_TEXT and some suffice. */
-void gn__ns_hostname(const struct gn_namespace *ns, char *out, size_t cap);
-
-/** Zero fields of @limits become those of @defaults. */
-void gn__limits_fill(struct gn_limits *limits,
-                     const struct gn_limits *defaults);
 extern const struct gn_limits gn__limits_default;
 
 /** A DNS label of RFC 1123: letters, digits, inner hyphens, 1 to 63. */
@@ -36,7 +30,10 @@ bool gn__label_is_valid(const char *label, size_t len);
 
 /* ---- iface.c ---- */
 
-extern const struct gn__port_ops gn__iface_ops;
+/** What its port does (gn__port_ops). */
+void gn__iface_deliver(struct gn__port *port, struct gn__packet *packet);
+struct gn_namespace *gn__iface_namespace(struct gn__port *port);
+void gn__iface_end(struct gn__port *port);
 
 /** What an interface is made from. */
 struct gn__iface_config {

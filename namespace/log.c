@@ -31,9 +31,9 @@ struct gn__logger {
     struct gn__notice notice;
 };
 
-const char *gn__log_name(const struct gn_namespace *ns)
+const char *gn__log_name(const struct gn__guest *guest)
 {
-    return ns->name[0] ? ns->name : ns->identity;
+    return guest->name[0] ? guest->name : guest->identity;
 }
 
 /* False: too much of it has been said. */
@@ -105,8 +105,8 @@ void gn__network_log(struct gn_network *net, enum gn_log_level level,
     va_end(args);
 }
 
-void gn__ns_log(struct gn_namespace *ns, enum gn_log_level level,
-                enum gn__log_kind kind, const char *format, ...)
+void gn__guest_log(struct gn__guest *guest, enum gn_log_level level,
+                   enum gn__log_kind kind, const char *format, ...)
 {
     char text[sizeof(((struct line *)0)->text)];
     va_list args;
@@ -114,9 +114,10 @@ void gn__ns_log(struct gn_namespace *ns, enum gn_log_level level,
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    gn__engine_enter(ns->engine);
-    gn__log(ns->home, level, kind, "guest %s: %s", gn__log_name(ns), text);
-    gn__engine_leave(ns->engine);
+    gn__engine_enter(guest->engine);
+    gn__log(guest->home, level, kind, "guest %s: %s", gn__log_name(guest),
+            text);
+    gn__engine_leave(guest->engine);
 }
 
 /** What a drop says of a limit; its text is NULL where it is no limit's. */
@@ -145,14 +146,14 @@ static const struct drop_line drop_lines[GN_N_DROPS] = {
                              "share of what is left"},
 };
 
-void gn__log_drop(struct gn_network *net, const struct gn_namespace *ns,
+void gn__log_drop(struct gn_network *net, const struct gn__guest *guest,
                   enum gn_drop why)
 {
     const struct drop_line *line = &drop_lines[why];
 
     if (line->text)
         gn__log(net, line->level, line->kind, "guest %s: %s",
-                ns ? gn__log_name(ns) : "behind a wire", line->text);
+                gn__log_name(guest), line->text);
 }
 
 static bool take_line(struct gn__logger *logger, struct line *out)

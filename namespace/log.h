@@ -15,7 +15,7 @@
 #include <guestnet/stats.h>
 #include <stdarg.h>
 
-struct gn_namespace;
+struct gn__guest;
 
 enum gn__log_kind {
     GN__LOG_TURNED_AWAY = 0, /* a client from outside */
@@ -38,17 +38,16 @@ __attribute__((format(printf, 4, 5))) void gn__log(struct gn_network *net,
 __attribute__((format(printf, 4, 5))) void gn__network_log(
     struct gn_network *net, enum gn_log_level level, enum gn__log_kind kind,
     const char *format, ...);
-/** The same of a guest (@ns), which the line begins with. */
-__attribute__((format(printf, 4, 5))) void gn__ns_log(struct gn_namespace *ns,
-                                                      enum gn_log_level level,
-                                                      enum gn__log_kind kind,
-                                                      const char *format, ...);
-/** A guest (NULL: behind a wire) lost something for this reason: a line if it
- *  is a limit's doing. Under the lock. */
-void gn__log_drop(struct gn_network *net, const struct gn_namespace *ns,
+/** The same of a guest, which the line begins with. */
+__attribute__((format(printf, 4, 5))) void gn__guest_log(
+    struct gn__guest *guest, enum gn_log_level level, enum gn__log_kind kind,
+    const char *format, ...);
+/** A guest lost something for this reason: a line if it is a limit's doing.
+ *  Under the lock. */
+void gn__log_drop(struct gn_network *net, const struct gn__guest *guest,
                   enum gn_drop why);
 /** What a guest is called in a line: its name, or its first address. */
-const char *gn__log_name(const struct gn_namespace *ns);
+const char *gn__log_name(const struct gn__guest *guest);
 
 /** For network.c: begin, and at the end say what waits. NULL: no hook. */
 GN_WARN_UNUSED int gn__logger_create(struct gn_network *net);

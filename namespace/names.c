@@ -229,28 +229,30 @@ size_t gn__names_find(const struct gn__names *names,
     return n;
 }
 
-/* ---- of a namespace ---- */
+/* ---- of a guest ---- */
 
-int gn__names_learn(struct gn_namespace *ns, const struct gn__addr *addr,
+int gn__names_learn(struct gn__guest *guest, const struct gn__addr *addr,
                     const char *name, uint32_t ttl_s)
 {
     int err = 0;
 
-    gn__engine_enter(ns->engine);
-    if (ns->names && !ns->closing)
-        err = gn__names_add(ns->names, addr, name, ttl_s, gn__now(ns->engine));
-    gn__engine_leave(ns->engine);
+    gn__engine_enter(guest->engine);
+    if (guest->names)
+        err = gn__names_add(guest->names, addr, name, ttl_s,
+                            gn__now(guest->engine));
+    gn__engine_leave(guest->engine);
     return err;
 }
 
-size_t gn__names_of(struct gn_namespace *ns, const struct gn__addr *addr,
+size_t gn__names_of(struct gn__guest *guest, const struct gn__addr *addr,
                     struct gn__name *out, size_t cap)
 {
     size_t n = 0;
 
-    gn__engine_enter(ns->engine);
-    if (ns->names)
-        n = gn__names_find(ns->names, addr, gn__now(ns->engine), out, cap);
-    gn__engine_leave(ns->engine);
+    gn__engine_enter(guest->engine);
+    if (guest->names)
+        n = gn__names_find(guest->names, addr, gn__now(guest->engine), out,
+                           cap);
+    gn__engine_leave(guest->engine);
     return n;
 }

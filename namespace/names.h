@@ -21,7 +21,7 @@
 #include "base/mem.h"
 #include "base/table.h"
 
-struct gn_namespace;
+struct gn__guest;
 
 /** Pairs of address and name in one table, and names of one address. */
 #define GN__NAMES_MAX      1024u
@@ -68,18 +68,18 @@ size_t gn__names_find(const struct gn__names *names,
 GN_WARN_UNUSED bool gn__name_normal(const char *name, struct gn__name *out);
 
 /**
- * The guest's lookup of @name (as it asked) was answered by @addr. A namespace
- * without a way outside takes no notice. Any thread, without the lock; before
+ * The guest's lookup of @name (as it asked) was answered by @addr. One without
+ * a way outside takes no notice. Any thread, without the lock; before
  * the guest hears of the answer.
  *
  *   -ENOMEM  Connecting by this name may be refused.
  */
-GN_WARN_UNUSED int gn__names_learn(struct gn_namespace *ns,
+GN_WARN_UNUSED int gn__names_learn(struct gn__guest *guest,
                                    const struct gn__addr *addr,
                                    const char *name, uint32_t ttl_s);
 
-/** gn__names_find() for a namespace, now. Any thread, without the lock. */
-size_t gn__names_of(struct gn_namespace *ns, const struct gn__addr *addr,
+/** gn__names_find() for a guest, now. Any thread, without the lock. */
+size_t gn__names_of(struct gn__guest *guest, const struct gn__addr *addr,
                     struct gn__name *out, size_t cap);
 
 #endif /* GN_NAMESPACE_NAMES_H */

@@ -49,34 +49,6 @@ const struct gn_limits gn__limits_default = {
     .max_timers = 1024,
 };
 
-void gn__limits_fill(struct gn_limits *limits, const struct gn_limits *defaults)
-{
-    if (!limits->max_sockets)
-        limits->max_sockets = defaults->max_sockets;
-    if (!limits->max_connections)
-        limits->max_connections = defaults->max_connections;
-    if (!limits->max_time_wait)
-        limits->max_time_wait = defaults->max_time_wait;
-    if (!limits->max_groups)
-        limits->max_groups = defaults->max_groups;
-    if (!limits->max_buffered)
-        limits->max_buffered = defaults->max_buffered;
-    if (!limits->icmp_per_second)
-        limits->icmp_per_second = defaults->icmp_per_second;
-    if (!limits->max_outgoing)
-        limits->max_outgoing = defaults->max_outgoing;
-    if (!limits->max_flows)
-        limits->max_flows = defaults->max_flows;
-    if (!limits->max_lookups)
-        limits->max_lookups = defaults->max_lookups;
-    if (!limits->max_descriptors)
-        limits->max_descriptors = defaults->max_descriptors;
-    if (!limits->lookup_timeout_ms)
-        limits->lookup_timeout_ms = defaults->lookup_timeout_ms;
-    if (!limits->max_timers)
-        limits->max_timers = defaults->max_timers;
-}
-
 /* ---- names ---- */
 
 static bool is_alnum(char c)
@@ -99,75 +71,6 @@ bool gn__label_is_valid(const char *label, size_t len)
     return true;
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-static int take_name(struct gn_namespace *ns, struct gn_network *net,
-                     const struct gn_namespace_config *config)
-{
-    const char *name = config->name;
-    size_t i, len = strlen(name);
-
-    for (i = 0; i < len; i++)
-        ns->key_name[i] = lower(name[i]);
-    if (gn__table_find(&net->names, ns->key_name, len)) {
-        (void)gn__text_refuse(
-            config->why, config->why_len,
-            "name \"%.70s\": another guest of network \"%s\" has it", name,
-            net->name);
-        return -EADDRINUSE;
-    }
-    memcpy(ns->name, name, len);
-    return gn__table_add(&net->names, &ns->by_name, ns->key_name, len);
-}
-
-static void give_name(struct gn_namespace *ns)
-{
-    if (ns->name[0])
-        gn__table_del(&ns->home->names, &ns->by_name);
-}
-
-static const struct gn__addr *first_addr(const struct gn_namespace *ns)
-{
-    struct gn__list *it;
-
-    gn__list_foreach (it, &ns->ifaces) {
-        struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
-        struct gn__list *first = gn__list_first(&iface->port.addrs);
-
-        if (first)
-            return &gn__container_of(first, struct gn__port_addr, of_port)
-                        ->addr;
-    }
-    return NULL;
-}
-
-/* By name, else by address, else by number. */
-static void set_identity(struct gn_namespace *ns)
-{
-    const struct gn__addr *addr = first_addr(ns);
-    char text[GN__ADDR_TEXT];
-
-    if (ns->is_gateway)
-        (void)snprintf(ns->identity, sizeof(ns->identity), "host");
-    else if (ns->name[0])
-        (void)snprintf(ns->identity, sizeof(ns->identity), "name %s",
-                       ns->key_name);
-    else if (addr)
-        (void)snprintf(ns->identity, sizeof(ns->identity), "addr %s",
-                       gn__addr_format(addr, text, 48));
-    else
-        (void)snprintf(ns->identity, sizeof(ns->identity), "number %llu",
-                       (unsigned long long)ns->home->n_created);
-    if (ns->life)
-        (void)snprintf(ns->stream, sizeof(ns->stream), "%s life %u",
-                       ns->identity, ns->life);
-    else
-        (void)snprintf(ns->stream, sizeof(ns->stream), "%s", ns->identity);
-}
-
 /* ---- creating ---- */
 
 static int init_stack(struct gn_namespace *ns)
@@ -180,11 +83,17 @@ static int init_stack(struct gn_namespace *ns)
                          key);
     if (err)
         return err;
-    ns->stack.budget.limit = (size_t)ns->limits.max_buffered;
-    ns->stack.budget.parent = &ns->home->budget;
-    ns->stack.max_conns = ns->limits.max_connections;
-    ns->stack.max_resting = ns->limits.max_time_wait;
+    ns->stack.budget.limit = (size_t)ns->guest.limits.max_buffered;
+    ns->stack.budget.parent = &ns->guest.home->budget;
+    ns->stack.max_conns = ns->guest.limits.max_connections;
+    ns->stack.max_resting = ns->guest.limits.max_time_wait;
     return 0;
+}
+
+static void ns_identify(struct gn_namespace *ns)
+{
+    gn__guest_identify(&ns->guest, ns->is_gateway ? "host" : NULL,
+                       ns->guest.home->n_created);
 }
 
 static int add_ifaces(struct gn_namespace *ns,
@@ -192,8 +101,8 @@ static int add_ifaces(struct gn_namespace *ns,
 {
     struct gn__iface_config lo = {0};
     struct gn__iface_config eth0 = {
-        .net = ns->home,
-        .mtu = ns->home->mtu,
+        .net = ns->guest.home,
+        .mtu = ns->guest.home->mtu,
         .addresses = config->addresses,
         .gateways = ns->is_gateway,
         .why = config->why,
@@ -205,19 +114,19 @@ static int add_ifaces(struct gn_namespace *ns,
     err = gn__iface_add(ns, &lo, &iface);
     if (err)
         return err;
-    if (!ns->home->n_prefixes) {
+    if (!ns->guest.home->n_prefixes) {
         if (config->addresses && config->addresses[0])
             return gn__text_refuse(
                 config->why, config->why_len,
                 "address \"%.60s\": the network has no prefixes",
                 config->addresses[0]);
-        set_identity(ns);
+        ns_identify(ns);
         return 0;
     }
     err = gn__iface_add(ns, &eth0, &iface);
     if (err)
         return err;
-    set_identity(ns);
+    ns_identify(ns);
     return gn__iface_identify(iface);
 }
 
@@ -229,35 +138,41 @@ static void remove_ifaces(struct gn_namespace *ns)
         gn__iface_remove(gn__container_of(node, struct gn__iface, of_ns));
 }
 
+static void ns_freed(struct gn__guest *guest)
+{
+    struct gn_namespace *ns =
+        gn__container_of(guest, struct gn_namespace, guest);
+
+    gn__free(&ns->engine->net.mem, ns, sizeof(*ns));
+}
+
 static struct gn_namespace *ns_alloc(struct gn_network *net,
                                      const struct gn_namespace_config *config,
                                      bool gateway)
 {
     const struct gn__mem *mem = &net->engine->net.mem;
     struct gn_namespace *ns = gn__zalloc(mem, sizeof(*ns));
+    struct gn__guest_config guest = {
+        .freed = ns_freed,
+        .ns = ns,
+        .account = gateway ? &net->engine->notices.host : NULL,
+        .limits = &config->limits,
+        .resolver = config->resolver,
+        .life = config->life,
+    };
 
     if (!ns)
         return NULL;
-    ns->account = gateway ? gn__account_ref(&net->engine->notices.host)
-                          : gn__account_create(mem);
-    if (!ns->account) {
+    if (gn__guest_init(&ns->guest, net, &guest)) {
         gn__free(mem, ns, sizeof(*ns));
         return NULL;
     }
-    gn__engine_ref(net->engine);
     ns->engine = net->engine;
-    ns->home = net;
-    gn__ref_init(&ns->refs, 1);
-    ns->id = ++net->engine->last_generation;
     ns->ip_id = GN__COUNT_FROM(uint16_t);
     ns->port_counter = GN__COUNT_FROM(uint32_t);
-    ns->limits = config->limits;
-    gn__limits_fill(&ns->limits, &net->limits);
     if (gateway)
-        ns->limits.max_sockets = UINT32_MAX; /* Nobody's guest. */
+        ns->guest.limits.max_sockets = UINT32_MAX; /* Nobody's guest. */
     ns->forwarding = config->forwarding;
-    ns->resolver = config->resolver;
-    ns->life = config->life;
     ns->is_gateway = gateway;
     gn__list_init(&ns->of_net);
     gn__list_init(&ns->ifaces);
@@ -266,27 +181,6 @@ static struct gn_namespace *ns_alloc(struct gn_network *net,
     gn__list_init(&ns->sleepers);
     gn__list_init(&ns->closed.link);
     return ns;
-}
-
-static int init_names(struct gn_namespace *ns)
-{
-    uint64_t key[2];
-
-    ns->names = gn__zalloc(&ns->engine->net.mem, sizeof(*ns->names));
-    if (!ns->names)
-        return -ENOMEM;
-    gn__rng_fill(&ns->rng, key, sizeof(key));
-    gn__names_init(ns->names, &ns->engine->net.mem, key);
-    return 0;
-}
-
-static void end_names(struct gn_namespace *ns)
-{
-    if (!ns->names)
-        return;
-    gn__names_done(ns->names);
-    gn__free(&ns->engine->net.mem, ns->names, sizeof(*ns->names));
-    ns->names = NULL;
 }
 
 int gn__ns_create(struct gn_network *net,
@@ -301,20 +195,22 @@ int gn__ns_create(struct gn_network *net,
         return -ENOMEM;
     net->n_created++;
     if (config->name)
-        err = take_name(ns, net, config);
+        err = gn__guest_take_name(&ns->guest, config->name, config->why,
+                                  config->why_len);
     if (err)
-        goto undo_alloc;
+        goto undo_guest;
     err = add_ifaces(ns, config);
     if (err)
         goto undo_ifaces;
-    gn__rng_init(&ns->rng, net->key, ns->stream, strlen(ns->stream));
+    gn__rng_init(&ns->rng, net->key, ns->guest.stream,
+                 strlen(ns->guest.stream));
     if (config->egress)
-        err = init_names(ns);
+        err = gn__guest_keep_names(&ns->guest, &ns->rng);
     if (err)
-        goto undo_names;
+        goto undo_ifaces;
     err = init_stack(ns);
     if (err)
-        goto undo_names;
+        goto undo_ifaces;
     if (config->egress)
         err = gn__ns_set_outside(ns, config->egress->outside);
     if (err)
@@ -325,12 +221,10 @@ int gn__ns_create(struct gn_network *net,
 
 undo_stack:
     gn__stack_done(&ns->stack);
-undo_names:
-    end_names(ns);
 undo_ifaces:
     remove_ifaces(ns);
-    give_name(ns);
-undo_alloc:
+undo_guest:
+    gn__guest_end(&ns->guest);
     net->n_created--;
     gn__ns_unref(ns);
     return err;
@@ -386,33 +280,7 @@ int gn_namespace_create(struct gn_network *net,
 
 const char *gn_namespace_name(const struct gn_namespace *ns)
 {
-    return ns ? ns->name : "";
-}
-
-/* "ip-10-77-0-2", as clouds name what has no name. */
-static void name_by_addr(const struct gn__addr *addr, char *out, size_t cap)
-{
-    char text[GN__ADDR_TEXT];
-    char *p;
-
-    gn__addr_format(addr, text, sizeof(text));
-    for (p = text; *p; p++) {
-        if (!is_alnum(*p))
-            *p = '-';
-    }
-    (void)snprintf(out, cap, "ip-%s", text);
-}
-
-void gn__ns_hostname(const struct gn_namespace *ns, char *out, size_t cap)
-{
-    const struct gn__addr *addr = first_addr(ns);
-
-    if (ns->name[0])
-        (void)snprintf(out, cap, "%s", ns->name);
-    else if (addr)
-        name_by_addr(addr, out, cap);
-    else
-        (void)snprintf(out, cap, "localhost");
+    return ns ? ns->guest.name : "";
 }
 
 int gn_namespace_hostname(struct gn_namespace *ns, char *buf, size_t cap)
@@ -422,7 +290,7 @@ int gn_namespace_hostname(struct gn_namespace *ns, char *buf, size_t cap)
     if (!ns || !buf)
         return -EINVAL;
     gn__engine_enter(ns->engine);
-    gn__ns_hostname(ns, name, sizeof(name));
+    gn__guest_hostname(&ns->guest, name, sizeof(name));
     gn__engine_leave(ns->engine);
     if (strlen(name) >= cap)
         return -ENAMETOOLONG;
@@ -514,7 +382,7 @@ void gn_namespace_detach(struct gn_namespace *ns)
         return;
     gn__engine_enter(ns->engine);
     eth0 = ns->closing ? NULL : gn__ns_iface_by_index(ns, 2);
-    if (eth0 && eth0->port.net == ns->home) {
+    if (eth0 && eth0->port.net == ns->guest.home) {
         ns->detached = true;
         gn__ns_drop_iface(ns, eth0);
     }
@@ -560,36 +428,32 @@ void gn__ns_end(struct gn_namespace *ns, bool silent)
     ns->closing = true;
     gn__sock_end_all(ns, -ECANCELED, silent);
     if (ns->is_gateway)
-        gn__outside_end(ns->home);
+        gn__outside_end(ns->guest.home);
     if (!silent)
         gn__stack_each(&ns->stack, reset_unsent, NULL);
     gn__stack_done(&ns->stack);
     remove_ifaces(ns);
-    give_name(ns);
     gn__list_del(&ns->of_net);
     if (ns->pmtu)
         gn__free(&ns->engine->net.mem, ns->pmtu,
                  GN__N_PMTU * sizeof(*ns->pmtu));
     ns->pmtu = NULL;
-    end_names(ns);
-    ns->home = NULL;
-    gn__sched_end(&ns->engine->notices, ns->account);
+    gn__guest_end(&ns->guest);
 }
 
 void gn__ns_ref(struct gn_namespace *ns)
 {
-    gn__ref_take(&ns->refs);
+    gn__guest_ref(&ns->guest);
 }
 
 void gn__ns_unref(struct gn_namespace *ns)
 {
-    struct gn__engine *engine = ns->engine;
+    gn__guest_unref(&ns->guest);
+}
 
-    if (!gn__ref_give(&ns->refs))
-        return;
-    gn__account_unref(ns->account);
-    gn__free(&engine->net.mem, ns, sizeof(*ns));
-    gn__engine_unref(engine);
+struct gn__guest *gn__ns_guest(struct gn_namespace *ns)
+{
+    return &ns->guest;
 }
 
 struct gn_network *gn__namespace_network(struct gn_namespace *ns)
@@ -597,7 +461,7 @@ struct gn_network *gn__namespace_network(struct gn_namespace *ns)
     struct gn_network *net;
 
     gn__engine_enter(ns->engine);
-    net = ns->kernel ? NULL : ns->home;
+    net = ns->kernel ? NULL : ns->guest.home;
     gn__engine_leave(ns->engine);
     return net;
 }
@@ -619,7 +483,7 @@ static bool meets_outside(const struct gn_namespace *ns)
     struct gn__list *it;
 
     gn__list_foreach (it, &ns->ifaces) {
-        if (gn__container_of(it, struct gn__iface, of_ns)->port.guest)
+        if (gn__container_of(it, struct gn__iface, of_ns)->port.outside)
             return true;
     }
     return false;
@@ -635,7 +499,7 @@ void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
     if (!ns || ns->is_gateway)
         return;
     if (ns->kernel) { /* It is all there is in its network. */
-        gn_network_close(ns->home, callback, arg);
+        gn_network_close(ns->guest.home, callback, arg);
         return;
     }
     engine = ns->engine;

@@ -19,10 +19,10 @@
 #include "namespace/gateway/gateway.h"
 #include "namespace/sock/sock.h"
 #include "namespace/sock/stream.h"
-#include "namespace/sock/stream.h"
 #include "namespace/sock/system.h"
 #include "namespace/timers.h"
 #include "switch/capture_hook.h"
+#include "switch/port.h"
 
 /**
  * Create a network on @engine, of which it takes a reference; the driver's
@@ -87,5 +87,7 @@ bool gn__network_is_closing(struct gn_network *net);
  *  one has `closing` set and nothing else. Any thread, no lock held. */
 void gn__ns_ref(struct gn_namespace *ns);
 void gn__ns_unref(struct gn_namespace *ns);
+/** What it has as a guest; as long as @ns is. Any thread. */
+struct gn__guest *gn__ns_guest(struct gn_namespace *ns);
 
 #endif /* GN_NAMESPACE_NAMESPACE_H */

@@ -472,14 +472,10 @@ static void end_ports(struct gn_network *net)
     while ((node = gn__list_first(&net->ports))) {
         struct gn__port *port = gn__container_of(node, struct gn__port, link);
 
-        if (port->ops == &gn__iface_ops) {
-            struct gn__iface *iface =
-                gn__container_of(port, struct gn__iface, port);
-
-            gn__ns_drop_iface(iface->ns, iface);
-        } else {
+        if (port->ops->end)
+            port->ops->end(port);
+        else
             gn__port_detach(port);
-        }
     }
 }
 

@@ -86,12 +86,12 @@ static void send_cut(struct gn_namespace *ns, struct sending *sending,
 static void mark_out(struct gn_namespace *ns, struct gn__packet *packet)
 {
     if (packet->forwarded) {
-        ns->stats.packets_forwarded++;
+        ns->guest.stats.packets_forwarded++;
         return;
     }
     packet->group = ns->group;
-    ns->stats.packets_out++;
-    ns->stats.bytes_out += packet->len;
+    ns->guest.stats.packets_out++;
+    ns->guest.stats.bytes_out += packet->len;
 }
 
 /* The address it must leave from; NULL: any. The gateway's sockets are bound to
@@ -101,7 +101,7 @@ static const struct gn__addr *source_of(const struct gn_namespace *ns,
                                         const struct gn__packet *packet)
 {
     if (packet->forwarded ||
-        (ns->is_gateway && gn__outside_may_be(ns->home, &packet->ip.src)))
+        (ns->is_gateway && gn__outside_may_be(ns->guest.home, &packet->ip.src)))
         return NULL;
     return &packet->ip.src;
 }
@@ -191,10 +191,10 @@ void gn__ns_icmp_error(struct gn_namespace *ns, const struct gn__packet *cause,
     if (!error)
         return;
     if (!gn__bucket_take(&ns->icmp, gn__now(ns->engine),
-                         ns->limits.icmp_per_second)) {
+                         ns->guest.limits.icmp_per_second)) {
         drop(ns, error, GN_DROP_ICMP_RATE);
         return;
     }
-    ns->stats.icmp_errors++;
+    ns->guest.stats.icmp_errors++;
     gn__ns_output(ns, error);
 }

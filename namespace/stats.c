@@ -64,16 +64,16 @@ const char *gn_drop_name(enum gn_drop why)
 
 void gn__ns_drop(struct gn_namespace *ns, enum gn_drop why)
 {
-    ns->stats.drops[why]++;
-    gn__log_drop(ns->home, ns, why);
+    gn__guest_drop(&ns->guest, why);
 }
 
 void gn__ns_refuse_buffer(struct gn_namespace *ns)
 {
-    ns->stats.buffers_refused++;
-    gn__log(ns->home, GN_LOG_WARN, GN__LOG_LIMITED,
+    ns->guest.stats.buffers_refused++;
+    gn__log(ns->guest.home, GN_LOG_WARN, GN__LOG_LIMITED,
             "guest %s: no memory for what it sends: max_buffered is %llu",
-            gn__log_name(ns), (unsigned long long)ns->limits.max_buffered);
+            gn__log_name(&ns->guest),
+            (unsigned long long)ns->guest.limits.max_buffered);
 }
 
 void gn__network_drop(struct gn_network *net, enum gn_drop why)
@@ -87,9 +87,9 @@ void gn__network_drop(struct gn_network *net, enum gn_drop why)
 void gn__ns_client_lost(struct gn_namespace *ns)
 {
     gn__engine_enter(ns->engine);
-    ns->stats.clients_lost++;
-    if (ns->home && ns->home->gateway)
-        ns->home->gateway->stats.clients_lost++;
+    ns->guest.stats.clients_lost++;
+    if (ns->guest.home && ns->guest.home->gateway)
+        ns->guest.home->gateway->guest.stats.clients_lost++;
     gn__engine_leave(ns->engine);
 }
 
@@ -98,14 +98,14 @@ static void add_present(const struct gn_namespace *ns, struct gn_stats *out)
 {
     out->sockets += ns->n_socks;
     out->connections += ns->stack.n_conns;
-    out->descriptors += ns->n_fds;
+    out->descriptors += ns->guest.n_fds;
     out->timers += ns->n_timers;
     out->buffered += ns->stack.budget.held;
 }
 
 void gn__ns_stats(const struct gn_namespace *ns, struct gn_stats *out)
 {
-    *out = ns->stats;
+    *out = ns->guest.stats;
     add_present(ns, out);
 }
 
@@ -131,9 +131,9 @@ void gn_network_stats(struct gn_network *net, struct gn_stats *out)
             gn__container_of(it, struct gn_namespace, of_net);
 
         add_present(ns, out);
-        out->sockets_refused += ns->stats.sockets_refused;
-        out->connections_refused += ns->stats.connections_refused;
-        out->buffers_refused += ns->stats.buffers_refused;
+        out->sockets_refused += ns->guest.stats.sockets_refused;
+        out->connections_refused += ns->guest.stats.connections_refused;
+        out->buffers_refused += ns->guest.stats.buffers_refused;
     }
     gn__engine_leave(net->engine);
 }

@@ -11,14 +11,14 @@ static int may_begin(struct gn_namespace *ns)
 {
     if (ns->kernel)
         return -ENOTSUP;
-    if (ns->killed || ns->closing || ns->home->closing)
+    if (ns->killed || ns->closing || ns->guest.home->closing)
         return -ECANCELED;
-    if (ns->n_timers < ns->limits.max_timers)
+    if (ns->n_timers < ns->guest.limits.max_timers)
         return 0;
-    ns->stats.timers_refused++;
-    gn__log(ns->home, GN_LOG_WARN, GN__LOG_LIMITED,
-            "guest %s: no more timers: max_timers is %u", gn__log_name(ns),
-            ns->limits.max_timers);
+    ns->guest.stats.timers_refused++;
+    gn__log(ns->guest.home, GN_LOG_WARN, GN__LOG_LIMITED,
+            "guest %s: no more timers: max_timers is %u",
+            gn__log_name(&ns->guest), ns->guest.limits.max_timers);
     return -EAGAIN;
 }
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "switch/capture_hook.h"
 
-#include "namespace/lifecycle.h"
 #include "switch/switch.h"
 
-void gn__tap_start(struct gn_network *net, const struct gn_namespace *only,
+void gn__tap_start(struct gn_network *net, const struct gn__guest *only,
                    struct gn__tap *tap)
 {
     tap->only = only ? only->id : 0;
@@ -16,10 +15,9 @@ void gn__tap_stop(struct gn__tap *tap)
     gn__list_del(&tap->link);
 }
 
-static bool belongs_to(struct gn__port *port, uint64_t id)
+static bool belongs_to(const struct gn__port *port, uint64_t id)
 {
-    return port && port->ops == &gn__iface_ops &&
-           gn__container_of(port, struct gn__iface, port)->ns->id == id;
+    return port && port->owner && port->owner->id == id;
 }
 
 void gn__taps_see(struct gn_network *net, const struct gn__packet *packet)

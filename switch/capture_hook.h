@@ -10,20 +10,20 @@
  */
 #include "engine/engine.h"
 
-struct gn_namespace;
+struct gn__guest;
 struct gn_network;
 
 /** Embedded. */
 struct gn__tap {
     struct gn__list link; /* in net->taps */
-    uint64_t only;        /* of which namespace (its id); 0: all */
+    uint64_t only;        /* of which guest (its id); 0: all */
     /** Under the engine's lock; the packet is only looked at. */
     void (*seen)(struct gn__tap *tap, const struct gn__packet *packet);
 };
 
-/** @only: NULL, or the namespace whose packets are wanted; one that is closed
+/** @only: NULL, or the guest whose packets are wanted; one that has ended
  *  has none any more. tap->seen is set. Inside the engine. */
-void gn__tap_start(struct gn_network *net, const struct gn_namespace *only,
+void gn__tap_start(struct gn_network *net, const struct gn__guest *only,
                    struct gn__tap *tap);
 /** Inside the engine, or when the network is gone. */
 void gn__tap_stop(struct gn__tap *tap);

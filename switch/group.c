@@ -138,7 +138,7 @@ static struct gn__group *group_create(struct gn_network *net,
     group->addr = *addr;
     gn__list_init(&group->members);
     group->waiting_tail = &group->waiting_head;
-    gn__port_init(&group->port, &gn__group_ops, GN__PACKET_MAX);
+    gn__port_init(&group->port, &gn__group_ops, NULL, GN__PACKET_MAX);
     group->port.net = net;
     if (gn__gate_take(net->engine, &group->port))
         goto undo_alloc;

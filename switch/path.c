@@ -104,8 +104,8 @@ void gn__paths_end(struct gn_network *net, uint64_t party)
 }
 
 static struct gn__path *path_create(struct gn_network *net,
-                                    const struct gn_namespace *from,
-                                    const struct gn_namespace *to)
+                                    const struct gn__guest *from,
+                                    const struct gn__guest *to)
 {
     struct gn__path *path = gn__zalloc(&net->engine->net.mem, sizeof(*path));
     char name[2 * sizeof(from->stream) + 16];
@@ -125,21 +125,9 @@ static struct gn__path *path_create(struct gn_network *net,
     return path;
 }
 
-static bool in_network(const struct gn_namespace *ns,
-                       const struct gn_network *net)
-{
-    struct gn__list *it;
-
-    gn__list_foreach (it, &ns->ifaces) {
-        if (gn__container_of(it, struct gn__iface, of_ns)->port.net == net)
-            return true;
-    }
-    return false;
-}
-
 static struct gn__path *find_path(struct gn_network *net,
-                                  const struct gn_namespace *from,
-                                  const struct gn_namespace *to)
+                                  const struct gn__guest *from,
+                                  const struct gn__guest *to)
 {
     uint64_t key[2] = {from->id, to->id};
     struct gn__table_node *node = gn__table_find(&net->paths, key, sizeof(key));
@@ -147,15 +135,14 @@ static struct gn__path *find_path(struct gn_network *net,
     return node ? gn__container_of(node, struct gn__path, node) : NULL;
 }
 
-static int path_set(struct gn_network *net, struct gn_namespace *from,
-                    struct gn_namespace *to,
-                    const struct gn_path_config *config)
+static int path_set(struct gn_network *net, struct gn__guest *from,
+                    struct gn__guest *to, const struct gn_path_config *config)
 {
     static const struct gn_path_config none;
     struct gn__path *path;
 
     if (from->engine != net->engine || to->engine != net->engine ||
-        !in_network(from, net) || !in_network(to, net))
+        !gn__guest_is_in(from, net) || !gn__guest_is_in(to, net))
         return -ENODEV;
     path = find_path(net, from, to);
     if (!config)
@@ -185,7 +172,7 @@ int gn_path_set(struct gn_network *net, struct gn_namespace *from,
                     config->loss_ppm > 1000000)))
         return -EINVAL;
     gn__engine_enter(net->engine);
-    err = path_set(net, from, to, config);
+    err = path_set(net, &from->guest, &to->guest, config);
     gn__engine_leave(net->engine);
     return err;
 }

@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "namespace/gateway/gateway.h"
 #include "switch/switch.h"
 
 void gn__net_drop(struct gn_network *net, enum gn_drop why)
@@ -32,89 +31,6 @@ void gn__switch_drop(struct gn_network *net, struct gn__packet *packet,
 {
     gn__net_drop(net, why);
     gn__packet_free(packet);
-}
-
-/* ---- ports ---- */
-
-void gn__port_init(struct gn__port *port, const struct gn__port_ops *ops,
-                   uint32_t mtu)
-{
-    memset(port, 0, sizeof(*port));
-    port->ops = ops;
-    port->mtu = mtu;
-    port->wire.perfect = true;
-    gn__list_init(&port->link);
-    gn__list_init(&port->addrs);
-    gn__list_init(&port->groups);
-}
-
-int gn__port_attach(struct gn__port *port, struct gn_network *net)
-{
-    int err = gn__gate_take(net->engine, port);
-
-    if (err)
-        return err;
-    port->net = net;
-    if (!port->party)
-        port->party = port->generation;
-    gn__list_add_tail(&net->ports, &port->link);
-    return 0;
-}
-
-int gn__port_add_addr(struct gn__port *port, const struct gn__addr *addr,
-                      uint8_t prefix_len, int prefix)
-{
-    struct gn_network *net = port->net;
-    const struct gn__mem *mem = &net->engine->net.mem;
-    struct gn__port_addr *owned;
-
-    if (gn__table_find(&net->addresses, addr, sizeof(*addr)))
-        return -EADDRINUSE;
-    owned = gn__zalloc(mem, sizeof(*owned));
-    if (!owned)
-        return -ENOMEM;
-    owned->port = port;
-    owned->addr = *addr;
-    owned->prefix_len = prefix_len;
-    owned->prefix = prefix;
-    if (gn__table_add(&net->addresses, &owned->node, &owned->addr,
-                      sizeof(owned->addr))) {
-        gn__free(mem, owned, sizeof(*owned));
-        return -ENOMEM;
-    }
-    gn__list_add_tail(&port->addrs, &owned->of_port);
-    gn__served_changed(net->engine);
-    return 0;
-}
-
-static void remove_addr(struct gn__port *port, struct gn__port_addr *owned)
-{
-    struct gn_network *net = port->net;
-    int err = 0;
-
-    gn__list_del(&owned->of_port);
-    gn__table_del(&net->addresses, &owned->node);
-    if (owned->prefix >= 0)
-        err = gn__pool_give(&net->prefixes[owned->prefix].pool, &owned->addr);
-    (void)err; /* The gateway's address was never taken from the pool. */
-    gn__free(&net->engine->net.mem, owned, sizeof(*owned));
-}
-
-void gn__port_detach(struct gn__port *port)
-{
-    struct gn__list *it, *tmp;
-
-    if (!port->net)
-        return;
-    gn__outside_port_gone(port);
-    gn__port_forget_held(port);
-    gn__group_leave_all(port);
-    gn__list_foreach_safe (it, tmp, &port->addrs) {
-        remove_addr(port, gn__container_of(it, struct gn__port_addr, of_port));
-    }
-    gn__gate_give(port->net->engine, port);
-    gn__list_del(&port->link);
-    port->net = NULL;
 }
 
 /* ---- errors ---- */
@@ -195,7 +111,7 @@ static bool source_is_right(const struct gn__port *from,
     }
     if (from->any_source)
         return !gn__addr_is_loopback(src) && !gn__addr_is_any(src);
-    return from->gateway && gn__outside_may_be(from->net, src);
+    return from->ops->speaks_for && from->ops->speaks_for(from, src);
 }
 
 static bool is_in_prefix(const struct gn_network *net,
@@ -229,20 +145,20 @@ bool gn__net_is_broadcast(const struct gn_network *net,
     return gn__addr_is_broadcast(addr);
 }
 
-/* Who has this address: a port, a group's, or the gateway in its place. */
+/* Who has this address: a port, the uplink in its place, or a group's. */
 static struct gn__port *receiver(const struct gn__port *from,
                                  const struct gn__addr *hop)
 {
     const struct gn_network *net = from->net;
-    struct gn__table_node *node;
+    struct gn__port_addr *owned = gn__port_addr_find(net, hop);
+    struct gn__port *uplink = net->uplink;
     struct gn__group *group;
     struct gn__addr addr;
 
-    node = gn__table_find(&net->addresses, hop, sizeof(*hop));
-    if (node)
-        return gn__container_of(node, struct gn__port_addr, node)->port;
-    if (gn__outside_reaches(from, hop) && gn__net_gateway(net, hop, &addr))
-        return receiver(from, &addr);
+    if (owned)
+        return owned->port;
+    if (uplink && uplink->ops->reaches(uplink, from, hop))
+        return uplink;
     addr = gn__net_is_broadcast(net, hop) ? gn__group_broadcast() : *hop;
     group = gn__group_of(net, &addr);
     return group ? &group->port : NULL;
@@ -318,8 +234,8 @@ static void put_on_link(struct gn_network *net, struct gn__packet *packet,
     size_t cost = gn__packet_cost(packet);
 
     if (!may_be_under_way(engine, from, cost)) {
-        if (from && from->ops->dropped)
-            from->ops->dropped(from, GN_DROP_UNDER_WAY);
+        if (from && from->owner)
+            gn__guest_drop(from->owner, GN_DROP_UNDER_WAY);
         gn__switch_drop(net, packet, GN_DROP_UNDER_WAY);
         return;
     }
@@ -374,6 +290,8 @@ void gn__switch_send(struct gn__port *from, const struct gn__addr *next_hop,
     net->stats.packets_in++;
     net->stats.bytes_in += packet->len;
     if (!source_is_right(from, &packet->ip.src)) {
+        if (from->owner)
+            gn__guest_drop(from->owner, GN_DROP_SOURCE);
         gn__switch_drop(net, packet, GN_DROP_SOURCE);
         return;
     }
@@ -565,5 +483,5 @@ void gn__switch_arrived(struct gn__engine *engine, struct gn__packet *packet)
     if (to->held)
         gn__port_keep(to, GN__WAY_DOWN, packet);
     else
-        to->ops->deliver(to, packet);
+        gn__port_deliver(to, packet);
 }

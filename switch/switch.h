@@ -63,6 +63,11 @@ static inline struct gn__port *gn__packet_from(const struct gn__packet *packet)
 void gn__packet_address(struct gn__packet *packet, const struct gn__port *from,
                         const struct gn__port *to);
 
+/* ---- port.c ---- */
+
+/** A packet for what is behind the port (consumed). */
+void gn__port_deliver(struct gn__port *port, struct gn__packet *packet);
+
 /* ---- switch.c ---- */
 
 /** A packet is where it was under way to (consumed). */

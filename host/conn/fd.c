@@ -216,7 +216,7 @@ static int run_conn_fd(void *arg)
 {
     struct fd_call *call = arg;
     struct gn_conn *conn = call->conn;
-    struct gn__fd_share share = {.ns = NULL}; /* The host asked for it. */
+    struct gn__fd_share share = {.guest = NULL}; /* The host asked for it. */
     int pair[2], err = may_hand_over(conn);
 
     if (!err)

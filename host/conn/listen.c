@@ -67,8 +67,8 @@ static void log_pause(const struct gn_listener *listener, int why)
         gn_sock_name(sock, (struct sockaddr *)&addr, &len) ||
         gn_addr_format((struct sockaddr *)&addr, at, sizeof(at)))
         return;
-    gn__ns_log(sock->ns, GN_LOG_WARN, GN__LOG_PAUSED,
-               "listener %s: accepting pauses: %s", at, gn_strerror(why));
+    gn__guest_log(gn__ns_guest(sock->ns), GN_LOG_WARN, GN__LOG_PAUSED,
+                  "listener %s: accepting pauses: %s", at, gn_strerror(why));
 }
 
 static void pause_accepting(struct gn_listener *listener, int why)

@@ -179,7 +179,9 @@ static int client_charge(const struct gn_conn *conn, struct fd_client *client)
 {
     struct gn_namespace *ns = conn->handle.sock->ns;
 
-    return gn__fds_left(ns) ? gn__fds_take(ns, &client->share) : -EAGAIN;
+    return gn__fds_left(gn__ns_guest(ns))
+               ? gn__fds_take(gn__ns_guest(ns), &client->share)
+               : -EAGAIN;
 }
 
 /* -EAGAIN: it may be there later. */

@@ -82,10 +82,10 @@ int gn__egress_charge(struct gn_egress_dial *request)
 {
     struct gn__outside_dial *dial = request->dial;
 
-    if (dial->type == SOCK_DGRAM && !request->share.ns &&
-        !gn__fds_left(dial->ns))
+    if (dial->type == SOCK_DGRAM && !request->share.guest &&
+        !gn__fds_left(dial->who))
         gn__outside_make_room(dial);
-    return gn__fds_take(dial->ns, &request->share);
+    return gn__fds_take(dial->who, &request->share);
 }
 
 /* Datagrams through a kernel socket of their own. */
@@ -164,9 +164,9 @@ static void log_outcome(const struct gn_egress_dial *request, int status)
     if (!what || gn_addr_format((const struct sockaddr *)&request->address, to,
                                 sizeof(to)))
         return;
-    gn__ns_log(request->dial->ns, level, kind, "%s %s %s: %s", what,
-               request->dial->type == SOCK_STREAM ? "tcp" : "udp", to,
-               gn_strerror(status));
+    gn__guest_log(request->dial->who, level, kind, "%s %s %s: %s", what,
+                  request->dial->type == SOCK_STREAM ? "tcp" : "udp", to,
+                  gn_strerror(status));
 }
 
 static void finish(struct gn__notice *notice)
@@ -174,7 +174,7 @@ static void finish(struct gn__notice *notice)
     struct gn_egress_dial *request =
         gn__container_of(notice, struct gn_egress_dial, notice);
     struct gn__outside_dial *dial = request->dial;
-    struct gn_network *net = gn__namespace_network(dial->ns);
+    struct gn_network *net = gn__guest_network(dial->who);
     int status = request->status, fd = request->fd;
     struct gn__fd_share share;
 
@@ -267,7 +267,7 @@ static struct gn_egress_dial *request_create(struct gn__egress *egress,
     struct gn_egress_dial *request;
     size_t n;
 
-    n = gn__names_of(dial->ns, &address.addr, names, GN__NAMES_PER_ADDR);
+    n = gn__names_of(dial->who, &address.addr, names, GN__NAMES_PER_ADDR);
     request = gn__zalloc(&engine->net.mem,
                          sizeof(*request) + n * sizeof(request->names[0]));
     if (!request)
@@ -283,7 +283,7 @@ static struct gn_egress_dial *request_create(struct gn__egress *egress,
                              (struct sockaddr *)&request->address,
                              sizeof(request->address));
     request->notice.run = finish;
-    request->notice.account = dial->account;
+    request->notice.account = dial->who->account;
     gn__list_init(&request->notice.link);
     dial->user = request;
     return request;
@@ -292,7 +292,7 @@ static struct gn_egress_dial *request_create(struct gn__egress *egress,
 static void dial(struct gn__outside *outside, struct gn__outside_dial *dial)
 {
     struct gn__egress *egress = gn__egress_of(outside);
-    struct gn_network *net = dial->ns ? gn__namespace_network(dial->ns) : NULL;
+    struct gn_network *net = gn__guest_network(dial->who);
     struct gn_egress_dial *request;
     int err;
 
@@ -312,15 +312,15 @@ static void dial(struct gn__outside *outside, struct gn__outside_dial *dial)
         gn_egress_dial_done(request, err, -1);
 }
 
-struct gn__account *gn__egress_account(const struct gn_egress_dial *request)
+struct gn__guest *gn__egress_guest(const struct gn_egress_dial *request)
 {
-    return request->dial->account;
+    return request->dial->who;
 }
 
 struct gn_namespace *gn_egress_dial_namespace(
     const struct gn_egress_dial *request)
 {
-    return request ? request->dial->ns : NULL;
+    return request ? request->dial->who->ns : NULL;
 }
 
 void gn_egress_dial_local(const struct gn_egress_dial *request,

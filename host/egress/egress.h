@@ -43,8 +43,8 @@ GN_WARN_UNUSED int gn__egress_create(const struct gn_egress_ops *ops,
                                      void *self, const struct gn__mem *mem,
                                      struct gn_egress **out);
 
-/** Whose the work for a dial is; as long as it is under way. */
-struct gn__account *gn__egress_account(const struct gn_egress_dial *request);
+/** Who dials; as long as it is under way. */
+struct gn__guest *gn__egress_guest(const struct gn_egress_dial *request);
 /** A descriptor is about to be opened for a dial: errors are those of
  *  gn__fds_take(), and the guest gets them. Of datagrams the flow that is idle
  *  longest makes room. */
@@ -129,7 +129,7 @@ struct gn__system {
 };
 
 /** Tell the audit hook, if there is one. @rule may be GN__NO_RULE. */
-void gn__system_audit(const struct gn__system *system, struct gn_namespace *ns,
+void gn__system_audit(const struct gn__system *system, struct gn__guest *guest,
                       size_t rule, struct gn_audit *audit);
 
 /** Its listen and listen_packet operations. */

@@ -59,7 +59,7 @@ void gn__bound_init(struct gn__bound_port *bound, struct gn__egress *egress,
     gn__list_init(&bound->notice.link);
     gn__list_init(&bound->visits);
     bound->guest_room = UINT32_MAX;
-    bound->notice.account = port->account;
+    bound->notice.account = gn__ns_account(port->ns);
 }
 
 static void leave_visits(struct gn__bound_port *bound)
@@ -183,9 +183,9 @@ static void turned_away(struct gn_namespace *ns, unsigned port, int why)
     if (why == -ECANCELED)
         return;
     gn__ns_client_lost(ns);
-    gn__ns_log(ns, GN_LOG_WARN, GN__LOG_TURNED_AWAY,
-               "a client of its port %u as it is shown was turned away: %s",
-               port, gn_strerror(why));
+    gn__guest_log(gn__ns_guest(ns), GN_LOG_WARN, GN__LOG_TURNED_AWAY,
+                  "a client of its port %u as it is shown was turned away: %s",
+                  port, gn_strerror(why));
 }
 
 void gn__bound_turned_away(const struct gn__bound_port *bound, int why)
@@ -248,7 +248,7 @@ static int visit_begin(struct gn__bound_port *bound,
     config->io = net ? gn__network_io(net) : NULL;
     if (!config->io)
         return -ECANCELED;
-    err = gn__fds_take(bound->ns, &config->share);
+    err = gn__fds_take(gn__ns_guest(bound->ns), &config->share);
     if (err)
         return err;
     config->ended = visit_ended;

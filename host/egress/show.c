@@ -110,11 +110,11 @@ static void window_paused(void *user, int why)
     const struct window *window = user;
     const struct gn__bound_port *bound = bound_of(window->show);
 
-    gn__ns_log(bound->ns, GN_LOG_WARN, GN__LOG_PAUSED,
-               "its port %u as it is shown: accepting pauses: %s",
-               bound->local.port,
-               why ? gn_strerror(why)
-                   : "as many clients as the guest may have sockets");
+    gn__guest_log(gn__ns_guest(bound->ns), GN_LOG_WARN, GN__LOG_PAUSED,
+                  "its port %u as it is shown: accepting pauses: %s",
+                  bound->local.port,
+                  why ? gn_strerror(why)
+                      : "as many clients as the guest may have sockets");
 }
 
 /* There may be room for one more, at whichever address it comes. */
@@ -226,7 +226,7 @@ static int window_open(struct show *show, struct gn_namespace *ns,
 
     if (!window)
         return -ENOMEM;
-    err = gn__fds_take(ns, &window->share);
+    err = gn__fds_take(gn__ns_guest(ns), &window->share);
     if (err)
         goto undo_alloc;
     err = open_at(at, len, type, &window->fd);
@@ -270,9 +270,10 @@ static void log_hidden(const struct show *show, struct gn_namespace *ns,
 
     if (gn_addr_format(audit->address, at, sizeof(at)))
         return; /* Cannot be: it fits. */
-    gn__ns_log(ns, GN_LOG_WARN, GN__LOG_FAILED,
-               "its port is not shown at %s %s: %s",
-               show->listener ? "tcp" : "udp", at, gn_strerror(audit->error));
+    gn__guest_log(gn__ns_guest(ns), GN_LOG_WARN, GN__LOG_FAILED,
+                  "its port is not shown at %s %s: %s",
+                  show->listener ? "tcp" : "udp", at,
+                  gn_strerror(audit->error));
 }
 
 static void open_by_rule(const struct gn__system *system, struct show *show,
@@ -294,7 +295,7 @@ static void open_by_rule(const struct gn__system *system, struct show *show,
     audit.error = window_open(show, ns, (struct sockaddr *)&addr, len);
     if (audit.error)
         log_hidden(show, ns, &audit);
-    gn__system_audit(system, ns, rule, &audit);
+    gn__system_audit(system, gn__ns_guest(ns), rule, &audit);
 }
 
 /* A port that no rule shows. It is told only where listen rules were asked for
@@ -306,7 +307,7 @@ static int stay_hidden(const struct gn__system *system, struct gn_namespace *ns,
         .type = type, .inbound = true, .address = local, .reason = "no rule"};
 
     if (gn__policy_shows(&system->policy))
-        gn__system_audit(system, ns, GN__NO_RULE, &audit);
+        gn__system_audit(system, gn__ns_guest(ns), GN__NO_RULE, &audit);
     return -EACCES;
 }
 

@@ -78,8 +78,7 @@ static int deny_late(const struct gn__system *system,
                              .error = reached < 0 ? reached : 0};
 
     (void)getpeername(fd, (struct sockaddr *)&peer, &len);
-    gn__system_audit(system, gn_egress_dial_namespace(request), permit->rule,
-                     &audit);
+    gn__system_audit(system, gn__egress_guest(request), permit->rule, &audit);
     return reached < 0 ? reached : denied(system, permit->type);
 }
 
@@ -146,8 +145,7 @@ static int dialling_begin(const struct gn__system *system,
                           struct gn_egress_dial *request,
                           const struct permit *permit, int fd)
 {
-    struct gn_network *net =
-        gn__namespace_network(gn_egress_dial_namespace(request));
+    struct gn_network *net = gn__guest_network(gn__egress_guest(request));
     struct gn__io *io = net ? gn__network_io(net) : NULL;
     struct dialling *dialling =
         io ? gn__zalloc(io->mem, sizeof(*dialling)) : NULL;
@@ -161,7 +159,7 @@ static int dialling_begin(const struct gn__system *system,
     dialling->mem = io->mem;
     dialling->permit = *permit;
     err = gn__attempt_start(&dialling->attempt, io, fd, system->timeout_ns,
-                            gn__egress_account(request), dialling_done);
+                            gn__egress_guest(request)->account, dialling_done);
     if (err)
         dialling_free(dialling);
     else
@@ -174,8 +172,7 @@ static int connect_out(const struct gn__system *system,
                        const struct permit *permit,
                        const struct sockaddr *address)
 {
-    struct gn_network *net =
-        gn__namespace_network(gn_egress_dial_namespace(request));
+    struct gn_network *net = gn__guest_network(gn__egress_guest(request));
     int fd, err = gn__egress_charge(request);
 
     if (!err && net && !gn__network_has_descriptors(net))
@@ -199,16 +196,17 @@ static int connect_out(const struct gn__system *system,
 
 /* ---- judging ---- */
 
-void gn__system_audit(const struct gn__system *system, struct gn_namespace *ns,
+void gn__system_audit(const struct gn__system *system, struct gn__guest *guest,
                       size_t rule, struct gn_audit *audit)
 {
     char name[128] = "";
 
     if (!system->audit)
         return;
-    if (gn_namespace_hostname(ns, name, sizeof(name)))
-        name[0] = '\0'; /* Cannot be: it fits. */
-    audit->guest = ns;
+    gn__engine_enter(guest->engine);
+    gn__guest_hostname(guest, name, sizeof(name));
+    gn__engine_leave(guest->engine);
+    audit->guest = guest->ns;
     audit->guest_name = name;
     audit->rule = rule == GN__NO_RULE ? -1 : (int)rule;
     audit->rule_text =
@@ -275,8 +273,7 @@ static bool judge(const struct gn__system *system,
         .allowed = answer.allowed,
         .reason = answer.reason,
         .error = answer.allowed ? 0 : own.error};
-    gn__system_audit(system, gn_egress_dial_namespace(request), answer.rule,
-                     &audit);
+    gn__system_audit(system, gn__egress_guest(request), answer.rule, &audit);
     return answer.allowed;
 }
 

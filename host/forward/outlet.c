@@ -163,7 +163,7 @@ static struct gn__outlet *outlet_create(const struct gn__outlet_config *config)
     outlet->ended = config->ended;
     outlet->arg = config->arg;
     outlet->watch.ready = fd_ready;
-    outlet->watch.account = config->dial->account;
+    outlet->watch.account = config->dial->who->account;
     outlet->end.run = network_closes;
     gn__dgram_want_errors(config->fd);
     return outlet;

@@ -186,8 +186,8 @@ static int learn(struct request *request, const struct gn__result *result)
         if (!gn__endpoint_from_sockaddr((const struct sockaddr *)&answer->addr,
                                         sizeof(answer->addr), AF_UNSPEC,
                                         &endpoint))
-            err = gn__names_learn(request->asking.ns, &endpoint.addr, name,
-                                  answer->ttl_s);
+            err = gn__names_learn(gn__ns_guest(request->asking.ns),
+                                  &endpoint.addr, name, answer->ttl_s);
     }
     return err == -ENOMEM ? err : 0;
 }

@@ -28,7 +28,6 @@ static void bound_free(struct gn__bound *bound)
     struct gn__engine *engine = bound->engine;
 
     gn__ns_unref(bound->pub.ns);
-    gn__account_unref(bound->pub.account);
     gn__free(&engine->net.mem, bound, sizeof(*bound));
     gn__engine_unref(engine); /* Who calls has another one. */
 }
@@ -72,7 +71,7 @@ static void tell_bound(struct gn__notice *notice)
 static struct gn__outside_guest *interested(const struct gn_sock *sock)
 {
     struct gn__iface *eth0 = gn__ns_iface_by_index(sock->ns, 2);
-    struct gn__outside_guest *guest = eth0 ? eth0->port.guest : NULL;
+    struct gn__outside_guest *guest = eth0 ? eth0->port.outside : NULL;
 
     if (!guest || !guest->outside || !guest->outside->ops->bound ||
         gn__addr_is_loopback(&sock->local.addr) ||
@@ -94,7 +93,6 @@ int gn__outside_bound(struct gn_sock *sock)
         return -ENOMEM;
     bound->pub.ns = sock->ns;
     gn__ns_ref(sock->ns);
-    bound->pub.account = gn__account_ref(guest->account);
     bound->pub.type = sock->type;
     bound->pub.local = sock->local;
     bound->pub.v6only = sock->opt.v6only;
@@ -103,7 +101,7 @@ int gn__outside_bound(struct gn_sock *sock)
     bound->outside = guest->outside;
     bound->sock = sock;
     bound->notice.run = tell_bound;
-    bound->notice.account = bound->pub.account;
+    bound->notice.account = sock->ns->guest.account;
     gn__list_init(&bound->notice.link);
     gn__list_add_tail(&guest->bounds, &bound->of_guest);
     gn__notice_queue(bound->engine, &bound->notice);

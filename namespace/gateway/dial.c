@@ -118,12 +118,10 @@ struct gn__dial *gn__dial_find(const struct gn__outside_guest *guest,
 void gn__dial_free(struct gn__dial *dial)
 {
     struct gn__engine *engine = dial->engine;
-    struct gn_namespace *ns = dial->pub.ns;
+    struct gn__guest *who = dial->pub.who;
 
-    gn__account_unref(dial->pub.account);
     gn__free(&engine->net.mem, dial, sizeof(*dial));
-    if (ns)
-        gn__ns_unref(ns);
+    gn__guest_unref(who);
     gn__engine_unref(engine); /* Who calls has another one. */
 }
 
@@ -226,10 +224,8 @@ static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
     }
     gn__budget_force(&guest->stack.budget, sizeof(*dial));
     guest->net->outside.n_dials++;
-    dial->pub.ns = guest->ns;
-    if (guest->ns)
-        gn__ns_ref(guest->ns);
-    dial->pub.account = gn__account_ref(guest->account);
+    dial->pub.who = guest->owner;
+    gn__guest_ref(guest->owner);
     dial->pub.type = (int)key->type;
     dial->pub.guest = key->guest;
     dial->pub.outside = key->outside;
@@ -238,7 +234,7 @@ static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
     dial->outside = guest->outside;
     dial->guest = guest;
     dial->notice.run = tell;
-    dial->notice.account = dial->pub.account;
+    dial->notice.account = guest->owner->account;
     gn__list_init(&dial->notice.link);
     gn__list_init(&dial->of_sock);
     gn__outside_queue_init(&dial->waiting);
@@ -257,8 +253,7 @@ void gn__dial_begin(struct gn__outside_guest *guest,
         guest->net->outside.n_dials >= GN__OUTSIDE_DIALS_MAX) {
         gn__log(guest->net, GN_LOG_WARN, GN__LOG_LIMITED,
                 "guest %s: too much waits for the outside: max_outgoing is %u",
-                guest->ns ? gn__log_name(guest->ns) : "behind a wire",
-                guest->max_dials);
+                gn__log_name(guest->owner), guest->max_dials);
         gn__outside_drop(guest, packet, GN_DROP_OUTGOING);
         return;
     }

@@ -259,10 +259,9 @@ static void evict(struct gn__outside_guest *guest,
     flow_over(flow, -ENOBUFS);
     gn__log(guest->net, GN_LOG_INFO, GN__LOG_EVICTED,
             "guest %s: a flow of datagrams made room for another",
-            guest->ns ? gn__log_name(guest->ns) : "behind a wire");
-    guest->net->gateway->stats.flows_evicted++;
-    if (guest->ns)
-        guest->ns->stats.flows_evicted++;
+            gn__log_name(guest->owner));
+    guest->net->gateway->guest.stats.flows_evicted++;
+    guest->owner->stats.flows_evicted++;
 }
 
 static void make_room(struct gn__outside_guest *guest,
@@ -335,18 +334,22 @@ static void flow_join_sock(struct gn__outside_flow *flow,
     gn__outside_queue_charge(&flow->queue, gn__udp_of(binding->sock));
 }
 
-static bool has_sockets(const struct gn__outside_guest *guest,
-                        const struct gn__outside_key *key)
+/* The namespace whose socket it is; NULL: behind a wire, or routed. */
+static struct gn_namespace *sockets_of(const struct gn__outside_guest *guest,
+                                       const struct gn__outside_key *key)
 {
-    return guest->ns && gn__ns_is_local(guest->ns, &key->guest.addr);
+    struct gn_namespace *ns =
+        guest->port ? gn__port_namespace(guest->port) : NULL;
+
+    return ns && gn__ns_is_local(ns, &key->guest.addr) ? ns : NULL;
 }
 
 struct gn__binding *gn__outside_binding(const struct gn__outside_guest *guest,
                                         const struct gn__outside_key *key)
 {
-    return has_sockets(guest, key)
-               ? gn__sock_udp_binding(guest->ns, &key->guest, &key->outside)
-               : NULL;
+    struct gn_namespace *ns = sockets_of(guest, key);
+
+    return ns ? gn__sock_udp_binding(ns, &key->guest, &key->outside) : NULL;
 }
 
 /* False: the guest has no socket there any more. */
@@ -356,7 +359,7 @@ static bool find_sock(struct gn__outside_flow *flow)
 
     if (binding)
         flow_join_sock(flow, binding);
-    return binding || !has_sockets(flow->guest, &flow->key);
+    return binding || !sockets_of(flow->guest, &flow->key);
 }
 
 static void flow_enlist(struct gn__outside_flow *flow,
@@ -367,7 +370,7 @@ static void flow_enlist(struct gn__outside_flow *flow,
     flow->engine = guest->engine;
     gn__engine_ref(flow->engine);
     flow->guest = guest;
-    flow->notice.account = gn__account_ref(guest->account);
+    flow->notice.account = gn__account_ref(guest->owner->account);
     flow->places[0].set = outgoing ? &guest->flows_out : &guest->flows_in;
     flow->began_at = flow->used_at = gn__now(flow->engine);
     for (i = 0; i < 2; i++) {
@@ -539,7 +542,7 @@ static int find_guest(struct gn_network *net,
         return own_port(*out, key);
     key->outside = *outside;
     /* To itself the host's namespace does not play others. */
-    return (*out)->ns == net->gateway ? -EADDRNOTAVAIL : 0;
+    return (*out)->port == net->uplink ? -EADDRNOTAVAIL : 0;
 }
 
 int gn__outside_flow_open(struct gn_network *net,

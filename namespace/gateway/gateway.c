@@ -131,15 +131,15 @@ void gn__outside_unplay(struct gn__played *played)
         return;
     guest = played->guest;
     gn__table_del(&guest->played, &played->node);
-    if (guest->ns)
-        gn__routes_changed(guest->ns);
+    if (guest->owner->ns)
+        gn__routes_changed(guest->owner->ns);
     gn__free(&guest->engine->net.mem, played, sizeof(*played));
 }
 
 bool gn__outside_reaches(const struct gn__port *port,
                          const struct gn__addr *addr)
 {
-    const struct gn__outside_guest *guest = port->guest;
+    const struct gn__outside_guest *guest = port->outside;
 
     return guest && gn__outside_may_be(guest->net, addr) &&
            (guest->outside || find_played(guest, addr));
@@ -147,17 +147,13 @@ bool gn__outside_reaches(const struct gn__port *port,
 
 /* ---- guests ---- */
 
-static struct gn_namespace *namespace_of(struct gn__port *port)
-{
-    return port->ops == &gn__iface_ops
-               ? gn__container_of(port, struct gn__iface, port)->ns
-               : NULL;
-}
-
 static void guest_free(struct gn__outside_guest *guest)
 {
-    gn__account_unref(guest->account);
-    gn__free(&guest->engine->net.mem, guest, sizeof(*guest));
+    struct gn__engine *engine = guest->engine;
+    struct gn__guest *owner = guest->owner;
+
+    gn__free(&engine->net.mem, guest, sizeof(*guest));
+    gn__guest_unref(owner); /* Who calls has another of its engine. */
 }
 
 /* Its connections are over, its port is gone. */
@@ -211,15 +207,6 @@ static void tell_released(struct gn__notice *notice)
     gn__engine_unref(engine);
 }
 
-/* A guest behind a wire has an account of its own. NULL: no memory. */
-static struct gn__account *account_for(struct gn__port *port)
-{
-    const struct gn_namespace *ns = namespace_of(port);
-
-    return ns ? gn__account_ref(ns->account)
-              : gn__account_create(&port->net->engine->net.mem);
-}
-
 static void init_guest(struct gn__outside_guest *guest, struct gn__port *port)
 {
     struct gn_network *net = port->net;
@@ -230,20 +217,21 @@ static void init_guest(struct gn__outside_guest *guest, struct gn__port *port)
     guest->net = net;
     guest->port = port;
     guest->generation = port->generation;
-    guest->ns = namespace_of(port);
+    guest->owner = port->owner;
+    gn__guest_ref(guest->owner);
     gn__list_init(&guest->bounds);
     gn__list_init(&guest->released.link);
     guest->over.fire = over_fired;
     guest->released.run = tell_released;
-    guest->released.account = guest->account;
+    guest->released.account = guest->owner->account;
     gn__table_init(&guest->dials, mem, secret);
     gn__table_init(&guest->flows, mem, secret);
     gn__table_init(&guest->played, mem, secret);
 }
 
-static int init_stack(struct gn__outside_guest *guest,
-                      const struct gn_limits *limits)
+static int init_stack(struct gn__outside_guest *guest)
 {
+    const struct gn_limits *limits = &guest->owner->limits;
     struct gn_namespace *gateway = guest->net->gateway;
     uint64_t key[2];
     int err;
@@ -267,48 +255,41 @@ struct gn__outside_guest *gn__outside_guest_of(struct gn__port *port)
 {
     struct gn_network *net = port->net;
     const struct gn__mem *mem = &net->engine->net.mem;
-    struct gn__outside_guest *guest = port->guest;
+    struct gn__outside_guest *guest = port->outside;
 
     if (guest)
         return guest;
     guest = gn__zalloc(mem, sizeof(*guest));
     if (!guest)
         return NULL;
-    guest->account = account_for(port);
-    if (!guest->account) {
-        gn__free(mem, guest, sizeof(*guest));
-        return NULL;
-    }
     init_guest(guest, port);
-    if (init_stack(guest, guest->ns ? &guest->ns->limits : &net->limits)) {
+    if (init_stack(guest)) {
         guest_free(guest);
         return NULL;
     }
     gn__list_add_tail(&net->outside.guests, &guest->of_net);
-    port->guest = guest;
+    port->outside = guest;
     return guest;
 }
 
-static struct gn__port *owner_of(const struct gn_network *net,
-                                 const struct gn__addr *addr)
+static struct gn__port *port_of(const struct gn_network *net,
+                                const struct gn__addr *addr)
 {
-    struct gn__table_node *node =
-        gn__table_find(&net->addresses, addr, sizeof(*addr));
+    struct gn__port_addr *owned = gn__port_addr_find(net, addr);
 
-    return node ? gn__container_of(node, struct gn__port_addr, node)->port
-                : NULL;
+    return owned ? owned->port : NULL;
 }
 
 /* By which port an address is reached: its owner's, or a router's. */
 static struct gn__port *port_to(struct gn_network *net,
                                 const struct gn__addr *addr)
 {
-    struct gn__port *port = owner_of(net, addr);
+    struct gn__port *port = port_of(net, addr);
     struct gn__way way;
 
     if (port || gn__ns_route(net->gateway, addr, NULL, 0, &way))
         return port;
-    return owner_of(net, &way.next_hop);
+    return port_of(net, &way.next_hop);
 }
 
 int gn__outside_find(struct gn_network *net, const struct gn__addr *addr,
@@ -325,15 +306,15 @@ int gn__outside_find(struct gn_network *net, const struct gn__addr *addr,
 uint32_t gn__outside_sockets(struct gn_network *net,
                              const struct gn__addr *addr)
 {
-    const struct gn_namespace *ns;
     struct gn__port *port;
     uint32_t n = UINT32_MAX;
 
     gn__engine_enter(net->engine);
-    port = owner_of(net, addr);
-    ns = port ? namespace_of(port) : NULL;
-    if (ns && ns != net->gateway)
-        n = ns->limits.max_sockets > 1 ? ns->limits.max_sockets - 1 : 1;
+    port = port_of(net, addr);
+    if (port && port != net->uplink && gn__port_namespace(port))
+        n = port->owner->limits.max_sockets > 1
+                ? port->owner->limits.max_sockets - 1
+                : 1;
     gn__engine_leave(net->engine);
     return n;
 }
@@ -342,14 +323,12 @@ struct gn__account *gn__outside_account(struct gn_network *net,
                                         const struct gn__addr *addr)
 {
     struct gn__account *account = NULL;
-    const struct gn_namespace *ns;
     struct gn__port *port;
 
     gn__engine_enter(net->engine);
-    port = owner_of(net, addr);
-    ns = port ? namespace_of(port) : NULL;
-    if (ns && ns != net->gateway)
-        account = gn__account_ref(ns->account);
+    port = port_of(net, addr);
+    if (port && port != net->uplink)
+        account = gn__account_ref(port->owner->account);
     gn__engine_leave(net->engine);
     return account;
 }
@@ -366,8 +345,8 @@ int gn__port_set_outside(struct gn__port *port, struct gn__outside *outside)
     guest->outside = outside;
     if (outside->ops->taken)
         outside->ops->taken(outside);
-    if (guest->ns)
-        gn__routes_changed(guest->ns);
+    if (guest->owner->ns)
+        gn__routes_changed(guest->owner->ns);
     return 0;
 }
 
@@ -390,7 +369,7 @@ static void end_dials(struct gn__outside_guest *guest)
 
 void gn__outside_talk_end(struct gn__port *port)
 {
-    struct gn__outside_guest *guest = port->guest;
+    struct gn__outside_guest *guest = port->outside;
 
     if (!guest)
         return;
@@ -404,7 +383,6 @@ static void become_ghost(struct gn__outside_guest *guest)
     struct gn__table *ghosts = &guest->net->outside.ghosts;
 
     guest->port = NULL;
-    guest->ns = NULL;
     /* Without memory what is under way from it is not found, and so lost. */
     guest->listed =
         !gn__table_add(ghosts, &guest->by_generation, &guest->generation,
@@ -413,13 +391,13 @@ static void become_ghost(struct gn__outside_guest *guest)
 
 void gn__outside_port_gone(struct gn__port *port)
 {
-    struct gn__outside_guest *guest = port->guest;
+    struct gn__outside_guest *guest = port->outside;
     uint64_t grace = GRACE_NS + 2 * port->slowest_ns;
 
     if (!guest)
         return;
     gn__outside_talk_end(port);
-    port->guest = NULL;
+    port->outside = NULL;
     become_ghost(guest);
     if (guest->outside && guest->outside->ops->released) {
         guest->telling = true;
@@ -427,10 +405,7 @@ void gn__outside_port_gone(struct gn__port *port)
         gn__notice_queue(guest->engine, &guest->released);
     }
     /* Whoever closes the network, or what its owner was, is told after them. */
-    if (namespace_of(port))
-        gn__sched_hand_over(&guest->engine->notices, guest->account);
-    else
-        gn__sched_end(&guest->engine->notices, guest->account);
+    gn__sched_hand_over(&guest->engine->notices, guest->owner->account);
     if (guest->stack.n_conns)
         gn__event_arm(guest->engine, &guest->over,
                       gn__now(guest->engine) + grace);
@@ -458,12 +433,12 @@ void gn__outside_end(struct gn_network *net)
 void gn__outside_count(struct gn__outside_guest *guest, enum gn_drop why,
                        uint64_t n)
 {
-    struct gn_namespace *gateway = guest->net->gateway;
+    struct gn__guest *gateway = &guest->net->gateway->guest;
 
-    gateway->stats.drops[why] += n;
-    if (guest->ns && guest->ns != gateway)
-        guest->ns->stats.drops[why] += n;
-    gn__log_drop(guest->net, guest->ns, why);
+    gn__guest_count(gateway, why, n);
+    if (guest->port && guest->owner != gateway)
+        gn__guest_count(guest->owner, why, n);
+    gn__log_drop(guest->net, guest->owner, why);
 }
 
 void gn__outside_drop(struct gn__outside_guest *guest,
@@ -517,7 +492,7 @@ void gn__outside_icmp_error(struct gn__outside_guest *guest,
     if (!error)
         return;
     error->verdict = (int16_t)verdict;
-    guest->net->gateway->stats.icmp_errors++;
+    guest->net->gateway->guest.stats.icmp_errors++;
     gn__outside_send(guest, error);
 }
 
@@ -531,10 +506,10 @@ static struct gn__outside_guest *sender_of(const struct gn_network *net,
     struct gn__port *port = gn__packet_from(packet);
     struct gn__table_node *node;
 
-    if (port && namespace_of(port) == net->gateway) /* from its loopback */
-        port = owner_of(net, &packet->ip.src);
+    if (port && port->owner == &net->gateway->guest) /* from its loopback */
+        port = port_of(net, &packet->ip.src);
     if (port)
-        return port->guest;
+        return port->outside;
     node = gn__table_find(&net->outside.ghosts, &packet->from_generation,
                           sizeof(packet->from_generation));
     return node
@@ -554,9 +529,9 @@ static struct gn__outside_guest *concerned(struct gn_network *net,
     if (!to)
         return NULL;
     if (from && from != to && !from->any_source &&
-        namespace_of(from) != net->gateway)
+        from->owner != &net->gateway->guest)
         return NULL;
-    return to->guest;
+    return to->outside;
 }
 
 bool gn__outside_error(struct gn_network *net, const struct gn__packet *packet,

@@ -26,8 +26,8 @@
  * the host's namespace itself has no socket.
  *
  * So a guest's sockets are ordinary ones, whoever is at the other end: poll,
- * options, shutdown, links and captures work as between guests, and frame ports
- * get the same service.
+ * options, shutdown, links and captures work as between guests, and guests
+ * behind wires get the same service.
  *
  * Each guest that talks to the outside has a stack of its own at the gateway,
  * so that what one of them does to it (connections, memory, fragments) costs
@@ -49,7 +49,7 @@ struct gn__outside_dial;
 struct gn__outside_flow;
 struct gn__outside_port;
 
-/** What a namespace or frame port reaches the outside by. */
+/** What a guest reaches the outside by. */
 struct gn__outside_ops {
     const char *name;
     /**
@@ -98,17 +98,15 @@ struct gn_egress {
 
 /** Who dials whom. user: the ops' own. */
 struct gn__outside_dial {
-    struct gn_namespace *ns; /* the guest's, a reference; NULL: a frame port */
-    struct gn__account *account; /* the guest's, as long as the dial is */
-    int type;                    /* SOCK_STREAM, SOCK_DGRAM */
+    struct gn__guest *who; /* a reference */
+    int type;              /* SOCK_STREAM, SOCK_DGRAM */
     struct gn__endpoint guest;
     struct gn__endpoint outside;
     void *user;
 };
 
 struct gn__outside_port {
-    struct gn_namespace *ns;     /* a reference */
-    struct gn__account *account; /* the guest's, as long as the port is told */
+    struct gn_namespace *ns; /* a reference */
     int type;
     struct gn__endpoint local; /* any address: all of the namespace's */
     bool v6only;               /* local is ::, and IPv4 is not meant */
@@ -219,7 +217,7 @@ void gn__outside_flow_close(struct gn__outside_flow *flow);
 uint32_t gn__outside_sockets(struct gn_network *net,
                              const struct gn__addr *addr);
 /** The account of the guest at this address, a reference; NULL: no guest has it
- *  (or one behind a wire or a router). */
+ *  (or one behind a router). */
 struct gn__account *gn__outside_account(struct gn_network *net,
                                         const struct gn__addr *addr);
 

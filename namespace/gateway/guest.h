@@ -5,6 +5,7 @@
 /*
  * What the files about the outside share. All of it under the engine's lock.
  *
+ *     port.c     the gateway as a port of the switch
  *     gateway.c  who may reach what, guests at the gateway, demultiplexing
  *     dial.c     what waits for the outside to answer
  *     tcp.c      connections
@@ -48,8 +49,7 @@ struct gn__outside_guest {
     struct gn__engine *engine;
     struct gn_network *net;
     struct gn__port *port;       /* NULL: a ghost */
-    struct gn_namespace *ns;     /* NULL: a frame port, or a ghost */
-    struct gn__account *account; /* of what it causes; a reference */
+    struct gn__guest *owner;     /* the port's, a reference */
     struct gn__outside *outside; /* NULL: it has no hooks */
     struct gn__stack stack;
     struct gn__listener *hidden; /* takes SYNs that were dialled; NULL: not yet
@@ -136,7 +136,7 @@ struct gn__dial {
 
 /* ---- gateway.c ---- */
 
-/** The guest behind a port, made if need be; NULL: no memory. */
+/** What the guest behind a port has here, made if need be; NULL: no memory. */
 struct gn__outside_guest *gn__outside_guest_of(struct gn__port *port);
 /** The one at this address. -EHOSTUNREACH, -ENOMEM. */
 GN_WARN_UNUSED int gn__outside_find(struct gn_network *net,

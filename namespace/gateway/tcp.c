@@ -241,9 +241,9 @@ void gn__outside_gave_up(struct gn_namespace *ns,
     struct gn__iface *iface = gn__ns_iface_of(ns, &local->addr);
     struct gn__dial *dial;
 
-    if (!iface || !iface->port.guest)
+    if (!iface || !iface->port.outside)
         return;
-    dial = gn__dial_find(iface->port.guest, &key);
+    dial = gn__dial_find(iface->port.outside, &key);
     if (dial)
         gn__dial_cancel(dial);
 }
@@ -256,7 +256,8 @@ static void tell_refused(struct gn__outside_guest *guest, struct gn__dial *dial,
 {
     enum gn__icmp_kind kind = gn__outside_icmp_kind(error);
     bool stream = dial->pub.type == SOCK_STREAM;
-    bool exact = stream && guest->ns; /* hears whatever it was */
+    bool exact =
+        stream && gn__port_namespace(guest->port); /* hears whatever it was */
     struct gn__packet *cause;
 
     /* A SYN that is answered is not lost. */
@@ -324,7 +325,7 @@ static int open_sock(struct gn__outside_guest *guest,
         return err;
     (*out)->nonblock = true;
     gn__account_unref((*out)->account);
-    (*out)->account = gn__account_ref(guest->account);
+    (*out)->account = gn__account_ref(guest->owner->account);
     return 0;
 }
 
@@ -435,7 +436,7 @@ int gn__outside_connect(struct gn_network *net,
     err = gn__outside_check(net, outside, guest);
     if (!err)
         err = gn__outside_find(net, &guest->addr, &found);
-    if (!err && found->ns == net->gateway)
+    if (!err && found->port == net->uplink)
         err = -EHOSTUNREACH;
     if (!err)
         err = connect_to(found, &key, out);

@@ -37,7 +37,7 @@ struct gn__port_use *gn__port_find(const struct gn_namespace *ns,
                                    unsigned proto, uint16_t port)
 {
     struct gn__port_key key = {
-        .ns = ns->id, .port = port, .proto = (uint16_t)proto};
+        .ns = ns->guest.id, .port = port, .proto = (uint16_t)proto};
     struct gn__port_use **hot = hot_place(ns->engine, &key);
     struct gn__table_node *node;
 
@@ -124,7 +124,7 @@ static struct gn__port_use *new_use(struct gn_namespace *ns, unsigned proto,
     if (!use)
         return NULL;
     use->key = (struct gn__port_key){
-        .ns = ns->id, .port = port, .proto = (uint16_t)proto};
+        .ns = ns->guest.id, .port = port, .proto = (uint16_t)proto};
     use->engine = engine;
     gn__list_init(&use->bindings);
     if (gn__table_add(&engine->ports, &use->node, &use->key,

@@ -78,7 +78,7 @@ static int choose_port(struct gn_sock *sock, struct gn__endpoint *local,
 static void count_refusal(struct gn_namespace *ns)
 {
     if (ns->stack.n_conns >= ns->stack.max_conns)
-        ns->stats.connections_refused++;
+        ns->guest.stats.connections_refused++;
     else
         gn__ns_refuse_buffer(ns);
 }

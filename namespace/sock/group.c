@@ -46,7 +46,7 @@ static int join(struct gn_sock *sock, const struct gn__addr *group,
     struct membership *m;
     int err;
 
-    if (ns->n_memberships >= ns->limits.max_groups)
+    if (ns->n_memberships >= ns->guest.limits.max_groups)
         return -ENOBUFS;
     m = gn__alloc(&sock->engine->net.mem, sizeof(*m));
     if (!m)

@@ -54,16 +54,13 @@ static const struct gn_namespace *served_owner(struct gn_namespace *ns,
         return ns;
     gn__list_foreach (it, &ns->ifaces) {
         struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
-        struct gn__table_node *node =
-            iface->port.net ? gn__table_find(&iface->port.net->addresses, addr,
-                                             sizeof(*addr))
-                            : NULL;
-        struct gn__port *port =
-            node ? gn__container_of(node, struct gn__port_addr, node)->port
-                 : NULL;
+        const struct gn__port_addr *owned =
+            iface->port.net ? gn__port_addr_find(iface->port.net, addr) : NULL;
+        struct gn_namespace *owner =
+            owned ? gn__port_namespace(owned->port) : NULL;
 
-        if (port && port->ops == &gn__iface_ops)
-            return gn__container_of(port, struct gn__iface, port)->ns;
+        if (owner)
+            return owner;
     }
     return NULL;
 }

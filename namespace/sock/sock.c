@@ -62,11 +62,11 @@ static int may_open(struct gn_namespace *ns)
 {
     if (ns->killed || ns->closing)
         return -ECANCELED;
-    if (ns->n_socks >= ns->limits.max_sockets) {
-        ns->stats.sockets_refused++;
-        gn__log(ns->home, GN_LOG_WARN, GN__LOG_LIMITED,
+    if (ns->n_socks >= ns->guest.limits.max_sockets) {
+        ns->guest.stats.sockets_refused++;
+        gn__log(ns->guest.home, GN_LOG_WARN, GN__LOG_LIMITED,
                 "guest %s: no more sockets: max_sockets is %u",
-                gn__log_name(ns), ns->limits.max_sockets);
+                gn__log_name(&ns->guest), ns->guest.limits.max_sockets);
         return -EMFILE;
     }
     return 0;
@@ -99,7 +99,7 @@ int gn__sock_create(struct gn_namespace *ns, const struct gn__sock_ops *ops,
     ops->init(sock);
     default_options(sock);
     gn__ns_ref(ns);
-    sock->account = gn__account_ref(ns->account);
+    sock->account = gn__account_ref(ns->guest.account);
     ns->n_socks++;
     gn__list_add_tail(&ns->socks, &sock->of_ns);
     *out = sock;

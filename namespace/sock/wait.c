@@ -139,7 +139,7 @@ static struct gn_wait *wait_make(struct gn_namespace *ns,
     wait->ns = ns;
     wait->engine = ns->engine;
     wait->notice.run = wait_run;
-    wait->notice.account = ns->account;
+    wait->notice.account = ns->guest.account;
     wait->deadline.fire = deadline_fires;
     wait->of_ns.fire = namespace_fires;
     wait->of_ns.arg = wait;

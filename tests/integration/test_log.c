@@ -200,10 +200,10 @@ static void descriptors_beyond_the_limit_are_said(void **state)
     struct fixture *f = *state;
     const struct gn_limits limits = {.max_sockets = 8, .max_descriptors = 1};
     struct gn_namespace *ns = guest_with(f, &limits, NULL);
-    struct gn__fd_share first = {.ns = NULL}, second = {.ns = NULL};
+    struct gn__fd_share first = {.guest = NULL}, second = {.guest = NULL};
 
-    assert_int_equal(gn__fds_take(ns, &first), 0);
-    assert_int_equal(gn__fds_take(ns, &second), -ENOBUFS);
+    assert_int_equal(gn__fds_take(&ns->guest, &first), 0);
+    assert_int_equal(gn__fds_take(&ns->guest, &second), -ENOBUFS);
     assert_said(f, "guest tight: no more descriptors: max_descriptors");
     gn__fds_give(&first);
 }

@@ -126,7 +126,7 @@ static void the_dial_says_who_and_where(void **state)
     pass(f, 1);
     assert_int_equal(f->beyond.n_pending, 1);
     dial = f->beyond.pending[0];
-    assert_ptr_equal(dial->ns, f->guest);
+    assert_ptr_equal(dial->who->ns, f->guest);
     assert_int_equal(dial->type, SOCK_STREAM);
     assert_int_equal(dial->guest.port, 4000);
     assert_true(gn__endpoint_equal(&dial->outside, &outside));

@@ -144,7 +144,7 @@ static void accepted_a_handshake_follows(void **state)
 
         send_flags(f, outs[i], FOE_SYN);
         assert_int_equal(f->beyond.n_pending, 1);
-        assert_null(f->beyond.pending[0]->ns);
+        assert_ptr_equal(f->beyond.pending[0]->who, f->foe.port.owner);
         assert_int_equal(f->foe.n_received, i * 5);
         assert_int_equal(beyond_accept(&f->beyond), 0);
         view = expect_segment(f, outs[i], FOE_SYN | FOE_ACK);

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/outsider.h"
+
 #define TCP_HDR_LEN 20u
 #define UDP_HDR_LEN 8u
 
@@ -62,37 +64,22 @@ struct gn__addr foe_addr(const char *text)
     return addr;
 }
 
-static void add_addr(struct foe *foe, const char *text, struct gn__addr *out)
-{
-    struct gn_network *net = foe->net;
-    size_t i;
-
-    if (!text)
-        return;
-    *out = foe_addr(text);
-    for (i = 0; i < net->n_prefixes; i++) {
-        struct gn__net_prefix *p = &net->prefixes[i];
-
-        if (!gn__prefix_contains(&p->prefix, out))
-            continue;
-        assert_int_equal(gn__pool_take_exact(&p->pool, out), 0);
-        assert_int_equal(
-            gn__port_add_addr(&foe->port, out, p->prefix.len, (int)i), 0);
-        return;
-    }
-    fail_msg("in no prefix: %s", text);
-}
-
 void foe_open(struct foe *foe, struct gn_network *net, const char *v4,
               const char *v6)
 {
+    const char *const addresses[] = {v4 ? v4 : v6, v4 ? v6 : NULL, NULL};
+
     memset(foe, 0, sizeof(*foe));
     foe->net = net;
+    if (v4)
+        foe->v4 = foe_addr(v4);
+    if (v6)
+        foe->v6 = foe_addr(v6);
     gn__engine_enter(net->engine);
-    gn__port_init(&foe->port, &foe_ops, net->mtu);
+    gn__port_init(&foe->port, &foe_ops, gn_outsider_create(net, NULL),
+                  net->mtu);
     assert_int_equal(gn__port_attach(&foe->port, net), 0);
-    add_addr(foe, v4, &foe->v4);
-    add_addr(foe, v6, &foe->v6);
+    gn_outsider_own(&foe->port, addresses);
     gn__engine_leave(net->engine);
 }
 
@@ -102,6 +89,7 @@ void foe_close(struct foe *foe)
 
     gn__engine_enter(engine);
     gn__port_detach(&foe->port);
+    gn_outsider_end(foe->port.owner);
     if (foe->last)
         gn__packet_free(foe->last);
     foe->last = NULL;

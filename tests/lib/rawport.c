@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "namespace/internal.h"
+#include "tests/lib/outsider.h"
 
 struct gn_rawport {
     struct gn__port port;
@@ -37,26 +38,6 @@ static const struct gn__port_ops raw_ops = {
     .deliver = deliver,
 };
 
-static void own(struct gn_rawport *raw, const char *text)
-{
-    struct gn_network *net = raw->port.net;
-    struct gn__addr addr;
-    size_t i;
-
-    assert_int_equal(gn__addr_parse(text, &addr), 0);
-    for (i = 0; i < net->n_prefixes; i++) {
-        struct gn__net_prefix *p = &net->prefixes[i];
-
-        if (!gn__prefix_contains(&p->prefix, &addr))
-            continue;
-        assert_int_equal(gn__pool_take_exact(&p->pool, &addr), 0);
-        assert_int_equal(
-            gn__port_add_addr(&raw->port, &addr, p->prefix.len, (int)i), 0);
-        return;
-    }
-    fail_msg("%s is in no prefix", text);
-}
-
 struct gn_rawport *gn_rawport_open(struct gn_network *net,
                                    const char *const *addresses, uint32_t mtu)
 {
@@ -66,10 +47,10 @@ struct gn_rawport *gn_rawport_open(struct gn_network *net,
     raw->engine = net->engine;
     raw->tail = &raw->head;
     gn__engine_enter(raw->engine);
-    gn__port_init(&raw->port, &raw_ops, mtu ? mtu : net->mtu);
+    gn__port_init(&raw->port, &raw_ops, gn_outsider_create(net, NULL),
+                  mtu ? mtu : net->mtu);
     assert_int_equal(gn__port_attach(&raw->port, net), 0);
-    for (; *addresses; addresses++)
-        own(raw, *addresses);
+    gn_outsider_own(&raw->port, addresses);
     gn__engine_leave(raw->engine);
     return raw;
 }
@@ -93,6 +74,7 @@ void gn_rawport_close(struct gn_rawport *raw)
 
     gn__engine_enter(raw->engine);
     gn__port_detach(&raw->port);
+    gn_outsider_end(raw->port.owner);
     while ((packet = pop(raw)))
         gn__packet_free(packet);
     gn__engine_leave(raw->engine);

@@ -172,7 +172,7 @@ static int teardown(void **state)
 static void counting_init(struct fake *fake, struct counting *counting)
 {
     memset(counting, 0, sizeof(*counting));
-    gn__port_init(&counting->port, &counting_ops, 1500);
+    gn__port_init(&counting->port, &counting_ops, NULL, 1500);
     counting->engine = fake->engine;
     assert_int_equal(gn__gate_take(fake->engine, &counting->port), 0);
 }

@@ -86,10 +86,10 @@ static void guests_2_to_the_32_apart_have_ports_of_their_own(void **state)
     struct gn_namespace *a = gn_simnet_guest_at(sim->net, "10.77.0.2"), *b, *c;
     struct gn_sock *at_a, *at_b, *from;
 
-    sim->net->engine->last_generation = a->id + UINT32_MAX;
+    sim->net->engine->last_generation = a->guest.id + UINT32_MAX;
     b = gn_simnet_guest_at(sim->net, "10.77.0.3");
     c = gn_simnet_guest_at(sim->net, "10.77.0.4");
-    assert_int_equal((uint32_t)b->id, (uint32_t)a->id);
+    assert_int_equal((uint32_t)b->guest.id, (uint32_t)a->guest.id);
     at_a = gn_simnet_udp(a, "0.0.0.0:5000");
     at_b = gn_simnet_udp(b, "0.0.0.0:5000");
     from = gn_simnet_udp(c, "0.0.0.0:0");
