@@ -33,9 +33,6 @@
 #include <string.h>
 
 #include "base/counter.h"
-#include "namespace/internal.h"
-#include "namespace/sock/sock.h"
-#include "switch/switch.h"
 
 /** What the standby allows the driver to be late, ns. */
 #define STANDBY_GRACE_NS 1000000ull
@@ -62,15 +59,19 @@ static void init_lists(struct gn__engine *engine)
     gn__lane_init(&engine->own_lane);
     gn__heap_init(&engine->under_way);
     gn__heap_init(&engine->events);
-    gn__list_init(&engine->gate_blocks);
     gn__list_init(&engine->changed);
     gn__sched_init(&engine->notices);
     gn__list_init(&engine->wakes);
     gn__list_init(&engine->fds);
-    gn__list_init(&engine->networks);
+}
+
+static size_t size_of(const struct gn__engine_user *user)
+{
+    return sizeof(struct gn__engine) + user->room;
 }
 
 int gn__engine_create(const struct gn__driver_ops *driver, void *driver_self,
+                      const struct gn__engine_user *user,
                       const struct gn_allocator *alloc, struct gn__engine **out)
 {
     struct gn__engine *engine;
@@ -79,16 +80,17 @@ int gn__engine_create(const struct gn__driver_ops *driver, void *driver_self,
     int err;
 
     gn__mem_init(&mem, alloc);
-    engine = gn__zalloc(&mem, sizeof(*engine));
+    engine = gn__zalloc(&mem, size_of(user));
     if (!engine)
         return -ENOMEM;
     engine->driver = driver;
     engine->driver_self = driver_self;
+    engine->user = user;
     gn__ref_init(&engine->refs, 1);
     atomic_init(&engine->next, GN__NEVER);
     atomic_init(&engine->armed, GN__NEVER);
     engine->last_generation = GN__COUNT_FROM(uint64_t);
-    engine->under_way_max = GN__UNDER_WAY_MAX;
+    engine->under_way_max = SIZE_MAX;
     init_lists(engine);
 
     driver->random(driver_self, seed, sizeof(seed));
@@ -99,11 +101,11 @@ int gn__engine_create(const struct gn__driver_ops *driver, void *driver_self,
     err = gn__netstack_init(&engine->net, alloc, secret,
                             driver->now(driver_self));
     if (err) {
-        gn__free(&mem, engine, sizeof(*engine));
+        gn__free(&mem, engine, size_of(user));
         return err;
     }
-    gn__table_init(&engine->ports, &engine->net.mem, key);
-    gn__list_init(&engine->served_waits);
+    if (user->init)
+        user->init(engine, key);
     *out = engine;
     return 0;
 }
@@ -154,10 +156,10 @@ static void engine_destroy(struct gn__engine *engine)
 
     drop_packets(engine);
     gn__sched_done(&engine->notices);
-    gn__gates_done(engine);
-    gn__table_done(&engine->ports);
+    if (engine->user->done)
+        engine->user->done(engine);
     gn__netstack_done(&engine->net);
-    gn__free(&mem, engine, sizeof(*engine));
+    gn__free(&mem, engine, size_of(engine->user));
     driver->released(driver_self);
 }
 
@@ -219,9 +221,10 @@ void gn__engine_post(struct gn__engine *engine, struct gn__packet *packet)
     engine->n_run++;
 }
 
-bool gn__engine_has_room(struct gn__engine *engine, struct gn__gate *gate)
+bool gn__engine_has_room(const struct gn__engine *engine,
+                         const struct gn__lane *lane)
 {
-    uint32_t n = lane_of(engine, gate)->n, all = engine->n_run;
+    uint32_t n = (lane ? lane : &engine->own_lane)->n, all = engine->n_run;
 
     return n < GN__RUN_QUEUE_LEAST ||
            (all < GN__RUN_QUEUE_MAX &&
@@ -268,7 +271,7 @@ static bool run_packet(struct gn__engine *engine)
     struct gn__packet *packet = take_packet(engine);
 
     if (packet)
-        gn__switch_arrived(engine, packet);
+        engine->user->arrived(engine, packet);
     return packet != NULL;
 }
 
@@ -282,7 +285,7 @@ static bool run_arrival(struct gn__engine *engine)
     gn__heap_remove(&engine->under_way, node);
     packet = gn__container_of(node, struct gn__packet, event);
     engine->under_way_bytes -= gn__packet_cost(packet);
-    gn__switch_arrived(engine, packet);
+    engine->user->arrived(engine, packet);
     return true;
 }
 
@@ -333,7 +336,7 @@ static void settle(struct gn__engine *engine)
     struct gn__list *node;
 
     while ((node = gn__list_pop(&engine->changed)))
-        gn__sock_settle(gn__container_of(node, struct gn_sock, changed));
+        engine->user->changed(node);
 }
 
 static uint64_t earlier(uint64_t next, const struct gn__heap *heap)

@@ -47,13 +47,8 @@
 #define GN__RUN_QUEUE_LEAST 256u
 #define GN__RUN_QUEUE_SHARE 4u
 
-/** Bound ports that are found without a search in their table. */
-#define GN__HOT_PORTS 16u
-
 struct gn__engine;
-struct gn__gate;
 struct gn__walls;
-struct gn__port_use;
 
 /** Where a thread (or a coroutine) sleeps. Zero is one that is not woken. */
 struct gn__parker {
@@ -144,7 +139,8 @@ struct gn__late {
     void (*run)(struct gn__late *late);
 };
 
-/** Packets due now of one sender, in order. A gate begins with its own. */
+/** Packets due now of one sender, in order: what packet->from points to begins
+ *  with one. */
 struct gn__lane {
     struct gn__list turn; /* in engine->lanes, if there are any */
     struct gn__packet *head;
@@ -152,42 +148,49 @@ struct gn__lane {
     uint32_t n;
 };
 
+/** Whose engine it is: what packets and changes are handed to, under the lock. */
+struct gn__engine_user {
+    const char *name;
+    size_t room; /* bytes of its own behind the engine, gn__engine_room() */
+    /** The room is zero; @key seeds what is hashed in it. NULL: nothing. */
+    void (*init)(struct gn__engine *engine, const uint64_t key[2]);
+    /** With the engine; packets have been freed. NULL: nothing. */
+    void (*done)(struct gn__engine *engine);
+    /** A packet is where it was under way to (consumed). */
+    void (*arrived)(struct gn__engine *engine, struct gn__packet *packet);
+    /** A node that was put on engine->changed, off it: once for each entry. */
+    void (*changed)(struct gn__list *node);
+};
+
 struct gn__engine {
     const struct gn__driver_ops *driver;
     void *driver_self;
+    const struct gn__engine_user *user;
     struct gn__ref refs;
-    struct gn__netstack net;   /* net.now is the time of this entry */
-    struct gn__rng rng;        /* everything random derives from it */
-    uint64_t key[2];           /* the seed of namespaces' streams */
-    struct gn__list lanes;     /* of senders that have packets due now */
-    struct gn__lane own_lane;  /* of packets that no port has sent */
-    uint32_t lane_turn;        /* moved of the first lane in its turn */
-    uint32_t n_run;            /* packets in all of them */
-    struct gn__heap under_way; /* packets on links, by arrival */
-    struct gn__heap events;    /* struct gn__event */
-    size_t under_way_bytes;    /* memory held by packets on links */
-    size_t under_way_max;      /* GN__UNDER_WAY_MAX */
-    struct gn__gate *free_gates;
-    struct gn__list gate_blocks;
-    uint64_t last_generation; /* of gates; also numbers namespaces */
-    struct gn__list changed;  /* struct gn_sock.changed */
-    struct gn__sched notices; /* callbacks that are due */
-    struct gn__list wakes;    /* struct gn__waiter, after unlocking */
-    struct gn__list fds;      /* struct gn__late */
-    struct gn__list networks;
+    struct gn__netstack net;       /* net.now is the time of this entry */
+    struct gn__rng rng;            /* everything random derives from it */
+    uint64_t key[2];               /* the seed of namespaces' streams */
+    struct gn__list lanes;         /* of senders that have packets due now */
+    struct gn__lane own_lane;      /* of packets that no port has sent */
+    uint32_t lane_turn;            /* moved of the first lane in its turn */
+    uint32_t n_run;                /* packets in all of them */
+    struct gn__heap under_way;     /* packets on links, by arrival */
+    struct gn__heap events;        /* struct gn__event */
+    size_t under_way_bytes;        /* memory held by packets on links */
+    size_t under_way_max;          /* the user's limit of it */
+    uint64_t last_generation;      /* of what the user numbers */
+    struct gn__list changed;       /* what user->changed is to be told of */
+    struct gn__sched notices;      /* callbacks that are due */
+    struct gn__list wakes;         /* struct gn__waiter, after unlocking */
+    struct gn__list fds;           /* struct gn__late */
     const struct gn__walls *walls; /* between groups of guests; NULL: none.
                                       Borrowed */
-    struct gn__table ports;        /* bound ports of all namespaces (sock) */
-    /** Some of them (sock); each NULL or in the table. */
-    struct gn__port_use *hot_ports[GN__HOT_PORTS];
-    struct gn__list served_waits; /* struct gn__waiter, for a port to be
-                                     served (sock) */
-    struct gn__waiter *standby;   /* the sleeper that runs deadlines */
-    bool dispatching;             /* a callback is running */
-    _Atomic uint64_t next;        /* the next deadline, at the last leave */
-    _Atomic uint64_t armed;       /* what the driver knows of it; both are
+    struct gn__waiter *standby;    /* the sleeper that runs deadlines */
+    bool dispatching;              /* a callback is running */
+    _Atomic uint64_t next;         /* the next deadline, at the last leave */
+    _Atomic uint64_t armed;        /* what the driver knows of it; both are
                                     written under the lock */
-    uint64_t entries;             /* for statistics and tests */
+    uint64_t entries;              /* for statistics and tests */
 };
 
 /* The time of this entry, ns. */
@@ -196,9 +199,16 @@ static inline uint64_t gn__now(const struct gn__engine *engine)
     return engine->net.now;
 }
 
+/** The user's own. */
+static inline void *gn__engine_room(struct gn__engine *engine)
+{
+    return engine + 1;
+}
+
 /** @alloc NULL: malloc. Seeds itself from driver->random. One reference. */
 GN_WARN_UNUSED int gn__engine_create(const struct gn__driver_ops *driver,
                                      void *driver_self,
+                                     const struct gn__engine_user *user,
                                      const struct gn_allocator *alloc,
                                      struct gn__engine **out);
 /** Sockets may outlive their network; each holds the engine (and with it the
@@ -225,8 +235,9 @@ bool gn__engine_dispatch(struct gn__engine *engine, unsigned max);
  *  sent before. */
 void gn__engine_post(struct gn__engine *engine, struct gn__packet *packet);
 void gn__lane_init(struct gn__lane *lane);
-/** May one more be queued that is sent from @gate (NULL: from no port)? */
-bool gn__engine_has_room(struct gn__engine *engine, struct gn__gate *gate);
+/** May one more be queued of this lane (NULL: from no sender)? */
+bool gn__engine_has_room(const struct gn__engine *engine,
+                         const struct gn__lane *lane);
 /** The same, at a later time. */
 void gn__engine_post_at(struct gn__engine *engine, struct gn__packet *packet,
                         uint64_t when);

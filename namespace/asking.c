@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "namespace/lifecycle.h"
-#include "namespace/log.h"
 #include "switch/switch.h"
 
 #define GATEWAY "gateway"

@@ -3,8 +3,8 @@
 #define GN_NAMESPACE_INTERNAL_H
 
 /*
- * What the files of this folder know of each other: networks, ports of the
- * switch, interfaces and namespaces. All of it under the engine's lock.
+ * What the files of this folder know of each other: interfaces and namespaces.
+ * All of it under the engine's lock.
  *
  *     gn_namespace --owns--> gn__iface (is a gn__port) --on--> gn_network
  *     gn_network: table of addresses -> gn__port, pools, limits
@@ -23,10 +23,9 @@
 #include "ipam/ipam.h"
 #include "namespace/descriptors.h"
 #include "engine/engine.h"
-#include "namespace/log.h"
 #include "namespace/machine.h"
-#include "namespace/names.h"
-#include "switch/port.h"
+#include "namespace/shared.h"
+#include "switch/switch.h"
 
 struct gn__binding;
 struct gn__kernel;
@@ -125,59 +124,6 @@ struct gn_namespace {
     void *close_arg;
 };
 
-/** The gateway's side of the world outside (gateway/). */
-struct gn__outside_net {
-    struct gn__list guests;  /* struct gn__outside_guest.of_net */
-    struct gn__table ghosts; /* those without a port, by its generation */
-    uint32_t n_dials;
-};
-
-struct gn__net_prefix {
-    struct gn__prefix prefix;
-    struct gn__pool pool; /* knows the gateway */
-};
-
-struct gn_network {
-    struct gn__engine *engine;
-    struct gn__list of_engine;
-    char name[64];
-    struct gn__net_prefix *prefixes;
-    size_t n_prefixes;
-    struct gn__table addresses; /* struct gn__port_addr */
-    struct gn__table names;     /* struct gn__guest.by_name */
-    struct gn__table paths;     /* struct gn__path, gn_path_set() */
-    struct gn__table groups;    /* struct gn__group: who listens */
-    struct gn__list ports;      /* struct gn__port.link */
-    struct gn__port *uplink;    /* has what no port has; NULL: none does */
-    struct gn__list namespaces; /* struct gn_namespace.of_net */
-    struct gn__list ended;      /* those that ended with the network */
-    struct gn_namespace *gateway;
-    struct gn__outside_net outside;
-    uint64_t n_created; /* namespaces, ever */
-    uint32_t mtu;
-    char domain[254];
-    struct gn_limits limits;
-    struct gn__budget budget;
-    struct gn__fd_pool *fds; /* that its guests' descriptors are of */
-    struct gn_stats stats;
-    uint64_t key[2];              /* what its random streams derive from */
-    struct gn_resolver *resolver; /* NULL: its own names */
-    gn_query_log_cb query_log;
-    void *query_log_arg;
-    gn_log_cb log;
-    void *log_arg;
-    struct gn__logger *logger; /* NULL: no log */
-    struct gn__list taps;      /* struct gn__tap: who looks on */
-    struct gn__io *io;         /* NULL: nobody asked for it yet */
-    bool io_ended;             /* and nobody gets it any more */
-    struct gn__list calls;     /* struct gn__call, on their way */
-    struct gn__notice ends;    /* the first step of closing */
-    struct gn__notice closed;
-    gn_close_cb close_cb;
-    void *close_arg;
-    bool closing;
-};
-
 /* ---- namespaces: route.c, input.c, output.c ---- */
 
 /**
@@ -237,18 +183,6 @@ void gn__iface_leave(struct gn__iface *iface, const struct gn__addr *group);
 void gn__iface_hear(struct gn__iface *iface);
 void gn__iface_show_groups(const struct gn__iface *iface,
                            struct gn_interface *out);
-
-/* ---- the switch: switch.c ---- */
-
-void gn__net_drop(struct gn_network *net, enum gn_drop why);
-/** 255.255.255.255, or the last address of an IPv4 prefix that has one. */
-bool gn__net_is_broadcast(const struct gn_network *net,
-                          const struct gn__addr *addr);
-
-/** The gateway's address in the family of @like: of its prefix, or of any. */
-GN_WARN_UNUSED bool gn__net_gateway(const struct gn_network *net,
-                                    const struct gn__addr *like,
-                                    struct gn__addr *out);
 
 /* ---- the world outside: gateway/ ---- */
 

@@ -13,16 +13,16 @@
 #include "namespace/asking.h"
 #include "namespace/descriptors.h"
 #include "engine/engine.h"
-#include "namespace/log.h"
 #include "namespace/machine.h"
-#include "namespace/names.h"
 #include "namespace/gateway/gateway.h"
 #include "namespace/sock/sock.h"
 #include "namespace/sock/stream.h"
 #include "namespace/sock/system.h"
 #include "namespace/timers.h"
-#include "switch/capture_hook.h"
-#include "switch/port.h"
+#include "switch/switch.h"
+
+/** What engines are made for (gn__engine_create()). */
+extern const struct gn__engine_user gn__namespaces;
 
 /**
  * Create a network on @engine, of which it takes a reference; the driver's

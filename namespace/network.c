@@ -216,12 +216,12 @@ static int add_prefixes(struct gn_network *net,
 
 /* ---- creating ---- */
 
-static unsigned count_named(const struct gn__engine *engine, const char *name)
+static unsigned count_named(struct gn__engine *engine, const char *name)
 {
     struct gn__list *it;
     unsigned n = 0;
 
-    gn__list_foreach (it, &engine->networks) {
+    gn__list_foreach (it, &gn__shared_of(engine)->networks) {
         if (!strcmp(gn__container_of(it, struct gn_network, of_engine)->name,
                     name))
             n++;
@@ -331,6 +331,11 @@ static struct gn_limits gateway_limits(const struct gn_network *net)
     return limits;
 }
 
+static void addr_added(struct gn_network *net)
+{
+    gn__served_changed(net->engine);
+}
+
 static int create(struct gn__engine *engine,
                   const struct gn_network_config *config,
                   struct gn_network **out)
@@ -343,6 +348,7 @@ static int create(struct gn__engine *engine,
     if (!net)
         return -ENOMEM;
     net->engine = engine;
+    net->addr_added = addr_added;
     init_simple(net, config);
     err = gn__logger_create(net);
     if (err)
@@ -358,7 +364,7 @@ static int create(struct gn__engine *engine,
         goto undo_prefixes;
     gn__fds_init(net, config->max_descriptors);
     gn__engine_ref(engine);
-    gn__list_add_tail(&engine->networks, &net->of_engine);
+    gn__list_add_tail(&gn__shared_of(engine)->networks, &net->of_engine);
     *out = net;
     return 0;
 
@@ -407,7 +413,7 @@ struct gn_network *gn__engine_network(struct gn__engine *engine, size_t i)
 {
     struct gn__list *it;
 
-    gn__list_foreach (it, &engine->networks) {
+    gn__list_foreach (it, &gn__shared_of(engine)->networks) {
         if (i-- == 0)
             return gn__container_of(it, struct gn_network, of_engine);
     }

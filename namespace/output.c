@@ -25,7 +25,7 @@ void gn__ns_loop(struct gn_namespace *ns, struct gn__iface *iface,
 {
     struct gn__engine *engine = ns->engine;
 
-    if (!gn__engine_has_room(engine, iface->port.gate)) {
+    if (!gn__engine_has_room(engine, &iface->port.gate->lane)) {
         drop(ns, packet, GN_DROP_QUEUE);
         return;
     }

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "namespace/lifecycle.h"
-#include "namespace/log.h"
 #include "namespace/namespace.h"
 
 static const char *const drop_names[] = {

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "namespace/internal.h"
-#include "namespace/log.h"
 #include "namespace/namespace.h"
 
 static int may_begin(struct gn_namespace *ns)

@@ -213,7 +213,8 @@ int gn_clock_create(const struct gn_clock_config *config, struct gn_clock **out)
     gn__rng_init(&clock->rng, seed, "clock", 5);
     gn__machines_init(clock);
     gn__marks_init(clock);
-    err = gn__engine_create(&clock_ops, clock, config->alloc, &clock->engine);
+    err = gn__engine_create(&clock_ops, clock, &gn__namespaces, config->alloc,
+                            &clock->engine);
     if (err) {
         gn__free(&mem, clock, sizeof(*clock));
         return err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "switch/capture_hook.h"
 
-#include "switch/switch.h"
+#include "switch/internal.h"
 
 void gn__tap_start(struct gn_network *net, const struct gn__guest *only,
                    struct gn__tap *tap)

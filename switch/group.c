@@ -17,7 +17,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "switch/switch.h"
+#include "switch/internal.h"
 
 /** Copies made before others have their turn. */
 #define SPREAD_AT_ONCE 16u

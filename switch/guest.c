@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "namespace/log.h"
-#include "namespace/names.h"
-#include "switch/switch.h"
+#include "switch/log.h"
+#include "switch/names.h"
+#include "switch/internal.h"
 
 /* ---- limits ---- */
 

@@ -4,7 +4,7 @@
  * Ports that are held: what they send stays before their link, and what has
  * arrived stays behind it, as if the machine stood still.
  */
-#include "switch/switch.h"
+#include "switch/internal.h"
 
 void gn__port_keep(struct gn__port *port, enum gn__port_way way,
                    struct gn__packet *packet)

@@ -20,7 +20,7 @@
 #include <string.h>
 
 #include "base/config.h"
-#include "switch/switch.h"
+#include "switch/internal.h"
 
 #define PPM         1000000u
 #define QUEUE_LEAST (256u * 1024)
@@ -198,51 +198,4 @@ int gn__packet_damage(struct gn__packet *packet, struct gn__rng *rng)
     gn__chunk_data(packet->slices[0].chunk)[at - packet->head_len] ^=
         (uint8_t)(1u << (bit % 8));
     return 0;
-}
-
-/* ---- settings ---- */
-
-static struct gn__iface *wired_iface(struct gn_namespace *ns, const char *name)
-{
-    struct gn__list *it;
-
-    gn__list_foreach (it, &ns->ifaces) {
-        struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
-
-        if (!strcmp(iface->name, name))
-            return iface;
-    }
-    return NULL;
-}
-
-int gn_link_set(struct gn_namespace *ns, const char *interface,
-                const struct gn_link_config *config)
-{
-    struct gn__iface *iface;
-    int err;
-
-    if (!ns || (interface && !strcmp(interface, "lo")))
-        return -EINVAL;
-    gn__engine_enter(ns->engine);
-    iface = wired_iface(ns, interface ? interface : "eth0");
-    err = iface ? gn__link_configure(&iface->port.wire, config,
-                                     gn__now(ns->engine))
-                : -ENODEV;
-    gn__engine_leave(ns->engine);
-    return err;
-}
-
-int gn_link_get(struct gn_namespace *ns, const char *interface,
-                struct gn_link_config *out)
-{
-    struct gn__iface *iface;
-
-    if (!ns || !out || (interface && !strcmp(interface, "lo")))
-        return -EINVAL;
-    gn__engine_enter(ns->engine);
-    iface = wired_iface(ns, interface ? interface : "eth0");
-    if (iface)
-        *out = iface->port.wire.config;
-    gn__engine_leave(ns->engine);
-    return iface ? 0 : -ENODEV;
 }

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/config.h"
-#include "switch/switch.h"
+#include "switch/internal.h"
 
 struct gn__path *gn__path_of(const struct gn_network *net,
                              const struct gn__port *from,
@@ -135,8 +135,9 @@ static struct gn__path *find_path(struct gn_network *net,
     return node ? gn__container_of(node, struct gn__path, node) : NULL;
 }
 
-static int path_set(struct gn_network *net, struct gn__guest *from,
-                    struct gn__guest *to, const struct gn_path_config *config)
+int gn__path_set(struct gn_network *net, const struct gn__guest *from,
+                 const struct gn__guest *to,
+                 const struct gn_path_config *config)
 {
     static const struct gn_path_config none;
     struct gn__path *path;
@@ -159,20 +160,4 @@ static int path_set(struct gn_network *net, struct gn__guest *from,
     if (!config->hold)
         release_held(net, path);
     return 0;
-}
-
-int gn_path_set(struct gn_network *net, struct gn_namespace *from,
-                struct gn_namespace *to, const struct gn_path_config *config)
-{
-    int err;
-
-    if (!net || !from || !to ||
-        (config && ((config->size && !gn__config_is_known(config, config->size,
-                                                          sizeof(*config))) ||
-                    config->loss_ppm > 1000000)))
-        return -EINVAL;
-    gn__engine_enter(net->engine);
-    err = path_set(net, &from->guest, &to->guest, config);
-    gn__engine_leave(net->engine);
-    return err;
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "switch/switch.h"
+#include "switch/internal.h"
 
 /* ---- the end of a batch ---- */
 
@@ -139,7 +139,7 @@ int gn__port_add_addr(struct gn__port *port, const struct gn__addr *addr,
         return -ENOMEM;
     }
     gn__list_add_tail(&port->addrs, &owned->of_port);
-    gn__served_changed(net->engine);
+    net->addr_added(net);
     return 0;
 }
 

@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "switch/switch.h"
+#include "switch/internal.h"
 
 void gn__net_drop(struct gn_network *net, enum gn_drop why)
 {
@@ -295,7 +295,7 @@ void gn__switch_send(struct gn__port *from, const struct gn__addr *next_hop,
         gn__switch_drop(net, packet, GN_DROP_SOURCE);
         return;
     }
-    if (!gn__engine_has_room(net->engine, from->gate)) {
+    if (!gn__engine_has_room(net->engine, &from->gate->lane)) {
         gn__switch_drop(net, packet, GN_DROP_QUEUE);
         return;
     }

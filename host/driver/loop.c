@@ -431,7 +431,8 @@ static int create(const struct gn_network_config *config, struct gn__loop **out)
         gn__free(&mem, loop, sizeof(*loop));
         return err;
     }
-    err = gn__engine_create(&loop_ops, loop, config->alloc, &loop->engine);
+    err = gn__engine_create(&loop_ops, loop, &gn__namespaces, config->alloc,
+                            &loop->engine);
     if (err) {
         loop_released(loop);
         return err;

@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "namespace/lifecycle.h"
-#include "namespace/log.h"
 #include "namespace/gateway/guest.h"
 #include "switch/switch.h"
 

@@ -30,7 +30,8 @@ static unsigned proto_of(const struct gn_sock *sock)
 static struct gn__port_use **hot_place(struct gn__engine *engine,
                                        const struct gn__port_key *key)
 {
-    return &engine->hot_ports[(key->ns + key->port) % GN__HOT_PORTS];
+    return &gn__shared_of(engine)
+                ->hot_ports[(key->ns + key->port) % GN__HOT_PORTS];
 }
 
 struct gn__port_use *gn__port_find(const struct gn_namespace *ns,
@@ -43,7 +44,7 @@ struct gn__port_use *gn__port_find(const struct gn_namespace *ns,
 
     if (*hot && !memcmp(&(*hot)->key, &key, sizeof(key)))
         return *hot;
-    node = gn__table_find(&ns->engine->ports, &key, sizeof(key));
+    node = gn__table_find(&gn__shared_of(ns->engine)->ports, &key, sizeof(key));
     if (!node)
         return NULL;
     *hot = gn__container_of(node, struct gn__port_use, node);
@@ -127,7 +128,7 @@ static struct gn__port_use *new_use(struct gn_namespace *ns, unsigned proto,
         .ns = ns->guest.id, .port = port, .proto = (uint16_t)proto};
     use->engine = engine;
     gn__list_init(&use->bindings);
-    if (gn__table_add(&engine->ports, &use->node, &use->key,
+    if (gn__table_add(&gn__shared_of(engine)->ports, &use->node, &use->key,
                       sizeof(use->key))) {
         gn__free(&engine->net.mem, use, sizeof(*use));
         return NULL;
@@ -153,7 +154,7 @@ static void drop_use_if_empty(struct gn__port_use *use)
         return;
     if (*hot == use)
         *hot = NULL;
-    gn__table_del(&engine->ports, &use->node);
+    gn__table_del(&gn__shared_of(engine)->ports, &use->node);
     gn__free(&engine->net.mem, use, sizeof(*use));
 }
 

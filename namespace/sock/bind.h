@@ -24,7 +24,7 @@ struct gn__port_key {
 };
 
 struct gn__port_use {
-    struct gn__table_node node; /* in engine->ports */
+    struct gn__table_node node; /* in gn__shared.ports */
     struct gn__port_key key;
     struct gn__engine *engine;
     struct gn__list bindings;

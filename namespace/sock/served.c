@@ -18,7 +18,7 @@ void gn__served_changed(struct gn__engine *engine)
 {
     struct gn__list *it;
 
-    while ((it = gn__list_first(&engine->served_waits)))
+    while ((it = gn__list_first(&gn__shared_of(engine)->served_waits)))
         gn__engine_wake(engine, gn__container_of(it, struct gn__waiter, link));
 }
 
@@ -110,7 +110,8 @@ static int wait_once(struct gn_namespace *ns, uint64_t deadline)
         .waiter = {.call = "wait for a listener", .abandon = gn__ns_abandon},
         .ns = ns};
 
-    gn__list_add_tail(&ns->engine->served_waits, &self.waiter.link);
+    gn__list_add_tail(&gn__shared_of(ns->engine)->served_waits,
+                      &self.waiter.link);
     return gn__ns_wait(ns, &self.waiter, deadline);
 }
 

@@ -9,7 +9,7 @@
 #include <guestnet/link.h>
 
 #include "namespace/internal.h"
-#include "switch/switch.h"
+#include "switch/internal.h"
 #include "tests/lib/simnet.h"
 
 #define HOSTILE   16u

@@ -8,128 +8,20 @@
 
 #include <cmocka.h>
 
-#include "switch/switch.h"
-#include "tests/lib/heap.h"
+#include "tests/lib/fake.h"
 
-/* A driver that a test plays itself. */
-struct fake {
-    struct gn_test_heap heap;
-    struct gn__engine *engine;
-    uint64_t now;
-    bool driving;
-    int locked;
-    unsigned n_kicks;
-    uint64_t kicked_for;
-    unsigned n_parks;
-    uint64_t parked_until;
-    void (*on_park)(struct fake *fake);
-    unsigned n_unparks;
-    int unlocked_when_woken; /* -1: never woken */
-    int released;
-};
-
-static uint64_t fake_now(void *self)
-{
-    return ((struct fake *)self)->now;
-}
-
-static void fake_random(void *self, void *out, size_t len)
-{
-    (void)self;
-    memset(out, 7, len);
-}
-
-static void fake_lock(void *self, bool driver)
-{
-    struct fake *fake = self;
-
-    (void)driver;
-    assert_int_equal(fake->locked, 0);
-    fake->locked = 1;
-}
-
-static void fake_unlock(void *self)
-{
-    struct fake *fake = self;
-
-    assert_int_equal(fake->locked, 1);
-    fake->locked = 0;
-}
-
-static int fake_park(void *self, struct gn__parker *parker, uint64_t deadline)
-{
-    struct fake *fake = self;
-
-    assert_int_equal(fake->locked, 0);
-    fake->n_parks++;
-    fake->parked_until = deadline;
-    if (atomic_load(&parker->woken))
-        return 0;
-    assert_non_null(fake->on_park);
-    fake->on_park(fake);
-    return 0;
-}
-
-static void fake_unpark(void *self, struct gn__parker *parker)
-{
-    struct fake *fake = self;
-
-    fake->n_unparks++;
-    fake->unlocked_when_woken = !fake->locked;
-    atomic_store(&parker->woken, 1);
-}
-
-static void fake_kick(void *self, uint64_t deadline)
-{
-    struct fake *fake = self;
-
-    assert_int_equal(fake->locked, 0);
-    fake->n_kicks++;
-    fake->kicked_for = deadline;
-}
-
-static bool fake_is_driving(void *self)
-{
-    return ((struct fake *)self)->driving;
-}
-
-static void fake_gone(void *self, void (*done)(void *arg), void *arg)
-{
-    (void)self;
-    done(arg);
-}
-
-static void fake_released(void *self)
-{
-    ((struct fake *)self)->released++;
-}
-
-static const struct gn__driver_ops fake_ops = {
-    .name = "fake",
-    .now = fake_now,
-    .random = fake_random,
-    .lock = fake_lock,
-    .unlock = fake_unlock,
-    .park = fake_park,
-    .unpark = fake_unpark,
-    .kick = fake_kick,
-    .is_driving = fake_is_driving,
-    .gone = fake_gone,
-    .released = fake_released,
-};
-
-/* A port that counts, and answers each packet if told to. */
+/* Whom packets are for: it counts, and answers each if told to. */
 struct counting {
-    struct gn__port port;
-    struct gn__engine *engine;
+    struct gn__lane lane; /* of what it sends; first */
     unsigned n;
     uint64_t last_ip_id;
-    struct gn__port *answer;
+    struct counting *answer;
 };
 
-static void count(struct gn__port *port, struct gn__packet *packet)
+static void counting_arrived(struct gn__engine *engine,
+                             struct gn__packet *packet)
 {
-    struct counting *counting = gn__container_of(port, struct counting, port);
+    struct counting *counting = packet->to;
 
     counting->n++;
     counting->last_ip_id = packet->ip.frag_id;
@@ -137,54 +29,33 @@ static void count(struct gn__port *port, struct gn__packet *packet)
         gn__packet_free(packet);
         return;
     }
-    gn__packet_address(packet, port, counting->answer);
-    gn__engine_post(counting->engine, packet);
+    packet->from = &counting->lane;
+    packet->to = counting->answer;
+    gn__engine_post(engine, packet);
 }
 
-static const struct gn__port_ops counting_ops = {.name = "counting",
-                                                 .deliver = count};
+static const struct gn__engine_user counting_user = {.name = "counting",
+                                                     .arrived =
+                                                         counting_arrived};
 
 static int setup(void **state)
 {
-    struct fake *fake = test_calloc(1, sizeof(*fake));
-
-    gn_test_heap_init(&fake->heap);
-    fake->now = 1000;
-    fake->unlocked_when_woken = -1;
-    assert_int_equal(
-        gn__engine_create(&fake_ops, fake, &fake->heap.alloc, &fake->engine),
-        0);
-    *state = fake;
-    return 0;
+    return fake_setup(state, &counting_user);
 }
 
-static int teardown(void **state)
-{
-    struct fake *fake = *state;
-
-    gn__engine_unref(fake->engine);
-    assert_int_equal(fake->released, 1);
-    gn_test_heap_done(&fake->heap);
-    test_free(fake);
-    return 0;
-}
-
-static void counting_init(struct fake *fake, struct counting *counting)
+static void counting_init(struct counting *counting)
 {
     memset(counting, 0, sizeof(*counting));
-    gn__port_init(&counting->port, &counting_ops, NULL, 1500);
-    counting->engine = fake->engine;
-    assert_int_equal(gn__gate_take(fake->engine, &counting->port), 0);
+    gn__lane_init(&counting->lane);
 }
 
 static struct gn__packet *packet_to(struct fake *fake,
-                                    const struct counting *counting,
-                                    uint32_t id)
+                                    struct counting *counting, uint32_t id)
 {
     struct gn__packet *packet = gn__packet_alloc(&fake->engine->net.packets);
 
     assert_non_null(packet);
-    gn__packet_address(packet, NULL, &counting->port);
+    packet->to = counting;
     packet->ip.frag_id = id;
     return packet;
 }
@@ -194,13 +65,12 @@ static void packets_are_delivered_on_leaving(void **state)
     struct fake *fake = *state;
     struct counting to;
 
-    counting_init(fake, &to);
+    counting_init(&to);
     gn__engine_enter(fake->engine);
     gn__engine_post(fake->engine, packet_to(fake, &to, 1));
     assert_int_equal(to.n, 0);
     gn__engine_leave(fake->engine);
     assert_int_equal(to.n, 1);
-    gn__gate_give(fake->engine, &to.port);
 }
 
 static void an_entry_moves_a_bounded_number(void **state)
@@ -209,7 +79,7 @@ static void an_entry_moves_a_bounded_number(void **state)
     struct counting to;
     unsigned i;
 
-    counting_init(fake, &to);
+    counting_init(&to);
     gn__engine_enter(fake->engine);
     for (i = 0; i < 3 * GN__ENGINE_BUDGET; i++)
         gn__engine_post(fake->engine, packet_to(fake, &to, i));
@@ -224,7 +94,6 @@ static void an_entry_moves_a_bounded_number(void **state)
     assert_int_equal(to.n, 3 * GN__ENGINE_BUDGET);
     assert_int_equal(to.last_ip_id, 3 * GN__ENGINE_BUDGET - 1);
     assert_true(gn__engine_deadline(fake->engine) > fake->now);
-    gn__gate_give(fake->engine, &to.port);
 }
 
 static void two_that_answer_for_ever_leave_room_for_others(void **state)
@@ -233,11 +102,11 @@ static void two_that_answer_for_ever_leave_room_for_others(void **state)
     struct counting a, b, other;
     unsigned i;
 
-    counting_init(fake, &a);
-    counting_init(fake, &b);
-    counting_init(fake, &other);
-    a.answer = &b.port;
-    b.answer = &a.port;
+    counting_init(&a);
+    counting_init(&b);
+    counting_init(&other);
+    a.answer = &b;
+    b.answer = &a;
     gn__engine_enter(fake->engine);
     for (i = 0; i < 10; i++)
         gn__engine_post(fake->engine, packet_to(fake, &a, i));
@@ -247,20 +116,18 @@ static void two_that_answer_for_ever_leave_room_for_others(void **state)
     gn__engine_post(fake->engine, packet_to(fake, &other, 1));
     gn__engine_leave(fake->engine);
     assert_int_equal(other.n, 1);
-    gn__gate_give(fake->engine, &a.port);
-    gn__gate_give(fake->engine, &b.port);
+    a.answer = b.answer = NULL;
     fake->driving = true;
-    gn__engine_run(fake->engine); /* Nobody is there any more: it ends. */
+    gn__engine_run(fake->engine); /* Nobody answers any more: it ends. */
     assert_true(gn__engine_deadline(fake->engine) > fake->now);
-    gn__gate_give(fake->engine, &other.port);
 }
 
-static void post_from(struct fake *fake, const struct counting *from,
-                      const struct counting *to, uint32_t id)
+static void post_from(struct fake *fake, struct counting *from,
+                      struct counting *to, uint32_t id)
 {
     struct gn__packet *packet = packet_to(fake, to, id);
 
-    gn__packet_address(packet, &from->port, &to->port);
+    packet->from = &from->lane;
     gn__engine_post(fake->engine, packet);
 }
 
@@ -271,10 +138,10 @@ static void who_sends_much_waits_behind_itself(void **state)
     struct counting much, little, to, other;
     unsigned i;
 
-    counting_init(fake, &much);
-    counting_init(fake, &little);
-    counting_init(fake, &to);
-    counting_init(fake, &other);
+    counting_init(&much);
+    counting_init(&little);
+    counting_init(&to);
+    counting_init(&other);
     gn__engine_enter(fake->engine);
     for (i = 0; i < 10 * GN__ENGINE_BUDGET; i++)
         post_from(fake, &much, &to, i);
@@ -288,10 +155,6 @@ static void who_sends_much_waits_behind_itself(void **state)
         gn__engine_run(fake->engine);
     assert_int_equal(to.n, 10 * GN__ENGINE_BUDGET);
     assert_int_equal(to.last_ip_id, 10 * GN__ENGINE_BUDGET - 1);
-    gn__gate_give(fake->engine, &much.port);
-    gn__gate_give(fake->engine, &little.port);
-    gn__gate_give(fake->engine, &to.port);
-    gn__gate_give(fake->engine, &other.port);
 }
 
 /* However much one of them has queued. */
@@ -301,22 +164,22 @@ static void every_sender_has_room_for_some(void **state)
     struct counting much, little, to;
     unsigned i;
 
-    counting_init(fake, &much);
-    counting_init(fake, &little);
-    counting_init(fake, &to);
+    counting_init(&much);
+    counting_init(&little);
+    counting_init(&to);
     gn__engine_enter(fake->engine);
-    for (i = 0; gn__engine_has_room(fake->engine, much.port.gate); i++)
+    for (i = 0; gn__engine_has_room(fake->engine, &much.lane); i++)
         post_from(fake, &much, &to, i);
     assert_in_range(i, GN__RUN_QUEUE_MAX / 8, GN__RUN_QUEUE_MAX / 2);
     for (i = 0; i < GN__RUN_QUEUE_LEAST; i++) {
-        assert_true(gn__engine_has_room(fake->engine, little.port.gate));
+        assert_true(gn__engine_has_room(fake->engine, &little.lane));
         post_from(fake, &little, &to, i);
     }
     assert_true(gn__engine_has_room(fake->engine, NULL));
     gn__engine_leave(fake->engine);
-    gn__gate_give(fake->engine, &much.port);
-    gn__gate_give(fake->engine, &little.port);
-    gn__gate_give(fake->engine, &to.port);
+    fake->driving = true;
+    while (fake->engine->n_run)
+        gn__engine_run(fake->engine);
 }
 
 struct noting {
@@ -336,18 +199,19 @@ static void what_is_due_has_its_turn_among_packets(void **state)
     struct counting a, b;
     unsigned i;
 
-    counting_init(fake, &a);
-    counting_init(fake, &b);
-    a.answer = &b.port;
-    b.answer = &a.port;
+    counting_init(&a);
+    counting_init(&b);
+    a.answer = &b;
+    b.answer = &a;
     gn__engine_enter(fake->engine);
     for (i = 0; i < 10; i++)
         gn__engine_post(fake->engine, packet_to(fake, &a, i));
     gn__event_arm(fake->engine, &noting.event, fake->now);
     gn__engine_leave(fake->engine);
     assert_true(noting.fired);
-    gn__gate_give(fake->engine, &a.port);
-    gn__gate_give(fake->engine, &b.port);
+    a.answer = b.answer = NULL;
+    fake->driving = true;
+    gn__engine_run(fake->engine); /* Nobody answers any more: it ends. */
 }
 
 static void later_packets_come_in_time_order(void **state)
@@ -355,7 +219,7 @@ static void later_packets_come_in_time_order(void **state)
     struct fake *fake = *state;
     struct counting to;
 
-    counting_init(fake, &to);
+    counting_init(&to);
     gn__engine_enter(fake->engine);
     gn__engine_post_at(fake->engine, packet_to(fake, &to, 3), 3000);
     gn__engine_post_at(fake->engine, packet_to(fake, &to, 1), 2000);
@@ -372,7 +236,6 @@ static void later_packets_come_in_time_order(void **state)
     fake->now = 3000;
     gn__engine_run(fake->engine);
     assert_int_equal(to.last_ip_id, 3);
-    gn__gate_give(fake->engine, &to.port);
 }
 
 struct timer {
@@ -633,30 +496,14 @@ static void time_never_goes_back(void **state)
     gn__engine_leave(fake->engine);
 }
 
-static void a_stale_gate_drops(void **state)
-{
-    struct fake *fake = *state;
-    struct counting gone, next;
-
-    counting_init(fake, &gone);
-    gn__engine_enter(fake->engine);
-    gn__engine_post_at(fake->engine, packet_to(fake, &gone, 1), 2000);
-    gn__gate_give(fake->engine, &gone.port);
-    counting_init(fake, &next); /* The same gate again. */
-    gn__engine_leave(fake->engine);
-    fake->now = 2000;
-    gn__engine_run(fake->engine);
-    assert_int_equal(next.n, 0);
-    gn__gate_give(fake->engine, &next.port);
-}
-
 static int create_engine(struct gn_test_heap *heap, void *arg)
 {
     struct fake *fake = arg;
     struct gn__engine *engine;
     int err;
 
-    err = gn__engine_create(&fake_ops, fake, &heap->alloc, &engine);
+    err = gn__engine_create(&fake_ops, fake, &counting_user, &heap->alloc,
+                            &engine);
     if (!err)
         gn__engine_unref(engine);
     return err;
@@ -673,7 +520,7 @@ static void creating_survives_any_failed_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fake_teardown)
         T(packets_are_delivered_on_leaving),
         T(an_entry_moves_a_bounded_number),
         T(two_that_answer_for_ever_leave_room_for_others),
@@ -691,7 +538,6 @@ int main(void)
         T(who_drives_cannot_wait),
         T(late_work_is_done_after_unlocking),
         T(time_never_goes_back),
-        T(a_stale_gate_drops),
         cmocka_unit_test(creating_survives_any_failed_allocation),
 #undef T
     };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef GN_NAMESPACE_LOG_H
-#define GN_NAMESPACE_LOG_H
+#ifndef GN_SWITCH_LOG_H
+#define GN_SWITCH_LOG_H
 
 /*
  * Lines for gn_network_config.log: what was turned away, limited or failed
@@ -55,4 +55,4 @@ void gn__logger_end(struct gn_network *net);
 /** Inside the engine, of a network that has said nothing. */
 void gn__logger_discard(struct gn_network *net);
 
-#endif /* GN_NAMESPACE_LOG_H */
+#endif /* GN_SWITCH_LOG_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef GN_NAMESPACE_NAMES_H
-#define GN_NAMESPACE_NAMES_H
+#ifndef GN_SWITCH_NAMES_H
+#define GN_SWITCH_NAMES_H
 
 /*
  * What a guest has been told: which names its lookups led to which addresses,
@@ -82,4 +82,4 @@ GN_WARN_UNUSED int gn__names_learn(struct gn__guest *guest,
 size_t gn__names_of(struct gn__guest *guest, const struct gn__addr *addr,
                     struct gn__name *out, size_t cap);
 
-#endif /* GN_NAMESPACE_NAMES_H */
+#endif /* GN_SWITCH_NAMES_H */

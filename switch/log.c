@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "namespace/log.h"
+#include "switch/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#include "namespace/internal.h"
+#include "switch/internal.h"
 
 #define LINES    16u
 #define PER_SPAN 10u

@@ -5,13 +5,13 @@
  * pair of the two is also in a heap by its end, from which pairs are dropped
  * when they are over, whenever something is added, or to make room.
  */
-#include "namespace/names.h"
+#include "switch/names.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/list.h"
-#include "namespace/internal.h"
+#include "switch/internal.h"
 
 #define SECOND 1000000000ull
 

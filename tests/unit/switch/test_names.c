@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "namespace/names.h"
+#include "switch/names.h"
 
 #include <errno.h>
 #include <setjmp.h>
