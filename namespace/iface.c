@@ -25,6 +25,9 @@
 #include "namespace/lifecycle.h"
 #include "switch/switch.h"
 
+/** The first interface of a namespace; eth0, eth1 follow. */
+#define LO_INDEX 1u
+
 #define LO_MTU     GN__PACKET_MAX
 #define MAX_IFACES 64u
 #define MAX_ADDRS  (GN_INTERFACE_ADDRS - 1u) /* and the link-local one */
@@ -115,6 +118,11 @@ static bool has_v6(const struct gn__iface *iface)
 
 /* ---- life ---- */
 
+struct gn__iface *gn__ns_lo(const struct gn_namespace *ns)
+{
+    return gn__container_of(ns->ifaces.next, struct gn__iface, of_ns);
+}
+
 static unsigned n_ifaces(const struct gn_namespace *ns)
 {
     struct gn__list *it;
@@ -132,7 +140,7 @@ static unsigned next_index(const struct gn_namespace *ns)
     unsigned index = ns->last_index;
 
     do {
-        index = index < INT_MAX ? index + 1 : 1;
+        index = index < INT_MAX ? index + 1 : LO_INDEX;
     } while (gn__ns_iface_by_index(ns, index));
     return index;
 }
@@ -168,7 +176,7 @@ int gn__iface_add(struct gn_namespace *ns,
     iface->index = ns->last_index = next_index(ns);
     if (config->net)
         (void)snprintf(iface->name, sizeof(iface->name), "eth%u",
-                       iface->index - 2);
+                       iface->index - LO_INDEX - 1);
     else
         (void)snprintf(iface->name, sizeof(iface->name), "lo");
     gn__list_add_tail(&ns->ifaces, &iface->of_ns);

@@ -31,35 +31,30 @@ static void refuse(struct gn_namespace *ns, struct gn__packet *packet,
 
 /* ---- ICMP ---- */
 
-/* Whoever can send us packets could else make us send small ones only. */
-static bool was_sent(struct gn_namespace *ns, const struct gn__icmp *icmp)
+static const struct gn__transport *transport_of(const struct gn_namespace *ns,
+                                                unsigned proto)
 {
-    if (icmp->inner.proto == GN__PROTO_TCP)
-        return gn__tcp_has_sent(&ns->stack, icmp);
-    return icmp->inner.proto == GN__PROTO_UDP &&
-           gn__sock_udp_has_sent(ns, icmp);
+    switch (proto) {
+    case GN__PROTO_TCP:
+        return &ns->transports->tcp;
+    case GN__PROTO_UDP:
+        return &ns->transports->udp;
+    default:
+        return NULL;
+    }
 }
 
 static void icmp_error_input(struct gn_namespace *ns,
                              const struct gn__packet *packet,
                              const struct gn__icmp *icmp)
 {
-    bool ours = icmp->has_inner && gn__ns_is_local(ns, &icmp->inner.src);
+    const struct gn__transport *transport = NULL;
 
-    if (ours && ns->is_gateway &&
-        gn__outside_error(ns->guest.home, packet, icmp))
-        return;
+    if (icmp->has_inner && gn__ns_is_local(ns, &icmp->inner.src))
+        transport = transport_of(ns, icmp->inner.proto);
     /* We have sent what it quotes, or it is not for us to believe. */
-    if (!ours || !was_sent(ns, icmp)) {
+    if (!transport || !transport->error(ns, packet, icmp))
         gn__ns_drop(ns, GN_DROP_ICMP);
-        return;
-    }
-    if (icmp->kind == GN__ICMP_TOO_BIG && icmp->mtu)
-        gn__ns_learn_mtu(ns, &icmp->inner.dst, icmp->mtu);
-    if (icmp->inner.proto == GN__PROTO_TCP)
-        gn__tcp_icmp_error(&ns->stack, icmp);
-    else
-        gn__sock_udp_error(ns, icmp);
 }
 
 static void icmp_input(struct gn_namespace *ns, struct gn__packet *packet)
@@ -99,39 +94,24 @@ static bool is_icmp(const struct gn__packet *packet)
            (packet->ip.version == 4 ? GN__PROTO_ICMP : GN__PROTO_ICMP6);
 }
 
-/* The gateway's addresses stand for more than the host's namespace. */
-static bool is_behind(struct gn_namespace *ns, struct gn__packet *packet)
-{
-    return ns->is_gateway && gn__outside_stands_in(ns->guest.home, packet);
-}
-
-static void tcp_input(struct gn_namespace *ns, struct gn__packet *packet)
-{
-    if (is_behind(ns, packet))
-        gn__outside_input(ns->guest.home, packet);
-    else
-        gn__tcp_input(&ns->stack, packet);
-}
-
 static void local_input(struct gn_namespace *ns, struct gn__iface *iface,
                         struct gn__packet *packet)
 {
+    const struct gn__transport *transport;
+
     if (gn__ip_is_fragment(&packet->ip)) {
         packet = gn__stack_reassemble(&ns->stack, packet);
         if (!packet)
             return;
     }
-    if (packet->ip.proto == GN__PROTO_TCP)
-        tcp_input(ns, packet);
-    else if (is_icmp(packet))
+    if (is_icmp(packet)) {
         icmp_input(ns, packet);
-    else if (packet->ip.proto != GN__PROTO_UDP)
-        refuse(ns, packet, GN__ICMP_PROTO_UNREACHABLE, GN_DROP_PROTOCOL);
-    else if (gn__sock_udp_input(ns, iface, packet))
         return;
-    else if (is_behind(ns, packet))
-        gn__outside_input(ns->guest.home, packet);
-    else
+    }
+    transport = transport_of(ns, packet->ip.proto);
+    if (!transport)
+        refuse(ns, packet, GN__ICMP_PROTO_UNREACHABLE, GN_DROP_PROTOCOL);
+    else if (!transport->input(ns, iface, packet))
         refuse(ns, packet, GN__ICMP_PORT_UNREACHABLE, GN_DROP_PORT);
 }
 
@@ -139,14 +119,17 @@ static void local_input(struct gn_namespace *ns, struct gn__iface *iface,
 static void group_input(struct gn_namespace *ns, struct gn__iface *iface,
                         struct gn__packet *packet)
 {
+    const struct gn__transport *transport;
+
     if (gn__ip_is_fragment(&packet->ip)) {
         packet = gn__stack_reassemble(&ns->stack, packet);
         if (!packet)
             return;
     }
-    if (packet->ip.proto != GN__PROTO_UDP)
+    transport = transport_of(ns, packet->ip.proto);
+    if (!transport || !transport->group_input)
         drop(ns, packet, GN_DROP_PROTOCOL);
-    else if (!gn__sock_udp_input(ns, iface, packet))
+    else if (!transport->group_input(ns, iface, packet))
         drop(ns, packet, GN_DROP_PORT);
 }
 
@@ -183,15 +166,7 @@ static void forward(struct gn_namespace *ns, struct gn__packet *packet)
     gn__ns_output(ns, packet);
 }
 
-/* ---- as somebody outside ---- */
-
-static void outside_input(struct gn_namespace *ns, struct gn__packet *packet)
-{
-    if (packet->corrupt)
-        drop(ns, packet, GN_DROP_CORRUPT);
-    else
-        gn__outside_input(ns->guest.home, packet);
-}
+/* ---- for whom ---- */
 
 static bool is_for_all(const struct gn__iface *iface,
                        const struct gn__addr *dst)
@@ -250,9 +225,8 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
         local_input(ns, iface, packet);
     else if (is_ours)
         group_input(ns, iface, packet);
-    else if (ns->is_gateway &&
-             gn__outside_may_be(ns->guest.home, &packet->ip.dst))
-        outside_input(ns, packet);
+    else if (ns->transports->foreign && ns->transports->foreign(ns, packet))
+        return;
     else if (ns->forwarding && !iface->loopback)
         forward(ns, packet);
     else

@@ -87,10 +87,38 @@ struct gn__pmtu {
     uint64_t until;
 };
 
+/** A protocol above IP, as the IP layer knows it. */
+struct gn__transport {
+    /** A whole packet for one of our addresses (consumed). False: nobody wanted
+     *  it, and the packet is still the caller's (for the ICMP error). */
+    bool (*input)(struct gn_namespace *ns, struct gn__iface *iface,
+                  struct gn__packet *packet);
+    /** The same of one for a group, or for all. NULL: it has none. */
+    bool (*group_input)(struct gn_namespace *ns, struct gn__iface *iface,
+                        struct gn__packet *packet);
+    /** An ICMP error (@packet) that quotes a packet of ours. False: it was sent
+     *  by nothing here. */
+    bool (*error)(struct gn_namespace *ns, const struct gn__packet *packet,
+                  const struct gn__icmp *icmp);
+};
+
+struct gn__transports {
+    struct gn__transport tcp, udp;
+    /** A packet for an address that is not ours. True: consumed. NULL: none is
+     *  taken. */
+    bool (*foreign)(struct gn_namespace *ns, struct gn__packet *packet);
+};
+
+/** Sockets (sock/transport.c). */
+extern const struct gn__transports gn__sock_transports;
+/** The same with what is behind the gateway (gateway/port.c). */
+extern const struct gn__transports gn__gateway_transports;
+
 struct gn_namespace {
     struct gn__guest guest;    /* a reference while open, one of each socket */
     struct gn__engine *engine; /* the guest's */
     struct gn__list of_net;
+    const struct gn__transports *transports;
     struct gn__stack stack;
     struct gn__rng rng;
     struct gn__list ifaces; /* lo first, then as they were attached */
@@ -141,10 +169,14 @@ GN_WARN_UNUSED int gn__ns_route(struct gn_namespace *ns,
 bool gn__ns_is_local(struct gn_namespace *ns, const struct gn__addr *addr);
 struct gn__iface *gn__ns_iface_of(struct gn_namespace *ns,
                                   const struct gn__addr *addr);
+/** lo. */
+struct gn__iface *gn__ns_lo(const struct gn_namespace *ns);
 struct gn__iface *gn__ns_iface_by_index(const struct gn_namespace *ns,
                                         unsigned i);
 /** Send an IP packet of ours (parsed, consumed); fragments it if needed. */
 void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet);
+/** The same of one whose source is not the namespace's. */
+void gn__ns_output_foreign(struct gn_namespace *ns, struct gn__packet *packet);
 /** The same by a way that was found before in this entry, in pieces of @mtu at
  *  most. */
 void gn__ns_output_by(struct gn_namespace *ns, const struct gn__way *way,
@@ -229,8 +261,7 @@ struct gn__listener *gn__sock_listener(struct gn_namespace *ns,
                                        const struct gn__endpoint *remote);
 void gn__sock_changed(void *owner);
 void gn__sock_port_released(struct gn_namespace *ns, void *binding);
-/** A UDP datagram (whole, consumed). False: nobody wanted it, and the packet
- *  is still the caller's (for the ICMP error). */
+/** gn__transport.input of UDP. */
 bool gn__sock_udp_input(struct gn_namespace *ns, struct gn__iface *iface,
                         struct gn__packet *packet);
 /** What the socket is bound by that gets datagrams to @local from @remote; NULL:

@@ -174,6 +174,7 @@ static struct gn_namespace *ns_alloc(struct gn_network *net,
         ns->guest.limits.max_sockets = UINT32_MAX; /* Nobody's guest. */
     ns->forwarding = config->forwarding;
     ns->is_gateway = gateway;
+    ns->transports = gateway ? &gn__gateway_transports : &gn__sock_transports;
     gn__list_init(&ns->of_net);
     gn__list_init(&ns->ifaces);
     gn__list_init(&ns->routes);
@@ -374,6 +375,19 @@ void gn__ns_drop_iface(struct gn_namespace *ns, struct gn__iface *iface)
     gn__iface_remove(iface);
 }
 
+static struct gn__iface *home_iface(const struct gn_namespace *ns)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->ifaces) {
+        struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
+
+        if (iface->port.net && iface->port.net == ns->guest.home)
+            return iface;
+    }
+    return NULL;
+}
+
 void gn_namespace_detach(struct gn_namespace *ns)
 {
     struct gn__iface *eth0;
@@ -381,8 +395,8 @@ void gn_namespace_detach(struct gn_namespace *ns)
     if (!ns || ns->is_gateway)
         return;
     gn__engine_enter(ns->engine);
-    eth0 = ns->closing ? NULL : gn__ns_iface_by_index(ns, 2);
-    if (eth0 && eth0->port.net == ns->guest.home) {
+    eth0 = ns->closing || ns->detached ? NULL : home_iface(ns);
+    if (eth0) {
         ns->detached = true;
         gn__ns_drop_iface(ns, eth0);
     }

@@ -64,7 +64,7 @@ static void reject_big(struct gn_namespace *ns, struct gn__packet *packet,
                            GN__ICMP_TOO_BIG, mtu);
     drop(ns, packet, GN_DROP_TOO_BIG);
     if (error)
-        gn__ns_loop(ns, gn__ns_iface_by_index(ns, 1), error);
+        gn__ns_loop(ns, gn__ns_lo(ns), error);
 }
 
 static void send_cut(struct gn_namespace *ns, struct sending *sending,
@@ -94,24 +94,13 @@ static void mark_out(struct gn_namespace *ns, struct gn__packet *packet)
     ns->guest.stats.bytes_out += packet->len;
 }
 
-/* The address it must leave from; NULL: any. The gateway's sockets are bound to
- * their own addresses like everybody's; what leaves it as somebody outside is
- * made by gateway/ only. */
-static const struct gn__addr *source_of(const struct gn_namespace *ns,
-                                        const struct gn__packet *packet)
-{
-    if (packet->forwarded ||
-        (ns->is_gateway && gn__outside_may_be(ns->guest.home, &packet->ip.src)))
-        return NULL;
-    return &packet->ip.src;
-}
-
-void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet)
+static void output_from(struct gn_namespace *ns, const struct gn__addr *source,
+                        struct gn__packet *packet)
 {
     struct gn__way way;
     int err;
 
-    err = gn__ns_route(ns, &packet->ip.dst, source_of(ns, packet), 0, &way);
+    err = gn__ns_route(ns, &packet->ip.dst, source, 0, &way);
     if (!err) {
         gn__ns_output_by(ns, &way, packet, UINT32_MAX);
         return;
@@ -119,6 +108,16 @@ void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet)
     if (packet->forwarded)
         gn__ns_icmp_error(ns, packet, GN__ICMP_NET_UNREACHABLE, 0);
     drop(ns, packet, GN_DROP_NO_ROUTE);
+}
+
+void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet)
+{
+    output_from(ns, packet->forwarded ? NULL : &packet->ip.src, packet);
+}
+
+void gn__ns_output_foreign(struct gn_namespace *ns, struct gn__packet *packet)
+{
+    output_from(ns, NULL, packet);
 }
 
 void gn__ns_output_by(struct gn_namespace *ns, const struct gn__way *way,

@@ -67,18 +67,40 @@ static void tell_bound(struct gn__notice *notice)
     gn__engine_unref(engine);
 }
 
-/* The guest whose hooks want to know; NULL: nobody does. */
+static bool port_has(const struct gn__port *port, const struct gn__addr *addr)
+{
+    const struct gn__port_addr *owned;
+
+    if (gn__addr_is_any(addr))
+        return true;
+    owned = gn__port_addr_find(port->net, addr);
+    return owned && owned->port == port;
+}
+
+static bool wants_to_know(const struct gn__port *port)
+{
+    const struct gn__outside_guest *guest = port->outside;
+
+    return guest && guest->outside && guest->outside->ops->bound;
+}
+
+/* Whose hooks want to know: of the interface that has its address, or of the
+ * first. NULL: nobody does. */
 static struct gn__outside_guest *interested(const struct gn_sock *sock)
 {
-    struct gn__iface *eth0 = gn__ns_iface_by_index(sock->ns, 2);
-    struct gn__outside_guest *guest = eth0 ? eth0->port.outside : NULL;
+    const struct gn__addr *addr = &sock->local.addr;
+    struct gn__list *it;
 
-    if (!guest || !guest->outside || !guest->outside->ops->bound ||
-        gn__addr_is_loopback(&sock->local.addr) ||
-        gn__addr_is_linklocal(&sock->local.addr) ||
-        gn__addr_is_multicast(&sock->local.addr))
+    if (gn__addr_is_loopback(addr) || gn__addr_is_linklocal(addr) ||
+        gn__addr_is_multicast(addr))
         return NULL;
-    return guest;
+    gn__list_foreach (it, &sock->ns->guest.ports) {
+        struct gn__port *port = gn__container_of(it, struct gn__port, of_owner);
+
+        if (wants_to_know(port) && port_has(port, addr))
+            return port->outside;
+    }
+    return NULL;
 }
 
 int gn__outside_bound(struct gn_sock *sock)

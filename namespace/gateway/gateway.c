@@ -351,9 +351,12 @@ int gn__port_set_outside(struct gn__port *port, struct gn__outside *outside)
 
 int gn__ns_set_outside(struct gn_namespace *ns, struct gn__outside *outside)
 {
-    struct gn__iface *eth0 = gn__ns_iface_by_index(ns, 2);
+    struct gn__list *first = gn__list_first(&ns->guest.ports);
 
-    return eth0 ? gn__port_set_outside(&eth0->port, outside) : -EADDRNOTAVAIL;
+    return first ? gn__port_set_outside(
+                       gn__container_of(first, struct gn__port, of_owner),
+                       outside)
+                 : -EADDRNOTAVAIL;
 }
 
 /* ---- their end ---- */
@@ -458,7 +461,7 @@ void gn__outside_send(struct gn__outside_guest *guest,
                       struct gn__packet *packet)
 {
     if (guest->port)
-        gn__ns_output(guest->net->gateway, packet);
+        gn__ns_output_foreign(guest->net->gateway, packet);
     else
         gn__outside_drop(guest, packet, GN_DROP_STALE);
 }
