@@ -221,6 +221,8 @@ void gn__iface_show_groups(const struct gn__iface *iface,
 /** Does what @port sends to @addr go to the gateway, which answers as it? */
 bool gn__outside_reaches(const struct gn__port *port,
                          const struct gn__addr *addr);
+/** May the gateway send as @addr: one outside, or of a host it plays? */
+bool gn__outside_plays(struct gn_network *net, const struct gn__addr *addr);
 /** A packet that arrived at the gateway for an address outside (consumed). */
 void gn__outside_input(struct gn_network *net, struct gn__packet *packet);
 /** Is a whole packet for the gateway's own address, which the host's namespace

@@ -71,6 +71,22 @@ bool gn__label_is_valid(const char *label, size_t len)
     return true;
 }
 
+int gn__label_check(const char *name, char *why, size_t why_len)
+{
+    if (!gn__label_is_valid(name, strnlen(name, LABEL_MAX + 1)))
+        return gn__text_refuse(why, why_len,
+                               "name \"%.70s\": not a DNS label (letters, "
+                               "digits and inner hyphens, 1 to 63 of them)",
+                               name);
+    if (gn__hostname_is_below(name, "localhost"))
+        return gn__text_refuse(why, why_len,
+                               "name \"%.70s\": stands for each guest's own "
+                               "loopback (RFC 6761), so nobody would find this "
+                               "one by it",
+                               name);
+    return 0;
+}
+
 /* ---- creating ---- */
 
 static int init_stack(struct gn_namespace *ns)
@@ -237,18 +253,8 @@ static int check_config(const struct gn_network *net,
     if (!gn__config_is_known(config, config->size, sizeof(*config)))
         return -EINVAL; /* Not even `why` may be believed. */
     if (config->name &&
-        !gn__label_is_valid(config->name, strnlen(config->name, LABEL_MAX + 1)))
-        return gn__text_refuse(
-            config->why, config->why_len,
-            "name \"%.70s\": not a DNS label (letters, digits and "
-            "inner hyphens, 1 to 63 of them)",
-            config->name);
-    if (config->name && gn__hostname_is_below(config->name, "localhost"))
-        return gn__text_refuse(
-            config->why, config->why_len,
-            "name \"%.70s\": stands for each guest's own loopback "
-            "(RFC 6761), so nobody would find this one by it",
-            config->name);
+        gn__label_check(config->name, config->why, config->why_len))
+        return -EINVAL;
     if (config->egress && !net->n_prefixes)
         return gn__text_refuse(
             config->why, config->why_len,

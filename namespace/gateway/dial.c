@@ -231,7 +231,7 @@ static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
     dial->pub.outside = key->outside;
     dial->engine = guest->engine;
     gn__engine_ref(dial->engine);
-    dial->outside = guest->outside;
+    dial->outside = gn__outside_for(guest, key);
     dial->guest = guest;
     dial->notice.run = tell;
     dial->notice.account = guest->owner->account;

@@ -56,6 +56,11 @@ bool gn__outside_may_be(struct gn_network *net, const struct gn__addr *addr)
     return net->gateway && !gn__ns_is_local(net->gateway, addr);
 }
 
+bool gn__outside_plays(struct gn_network *net, const struct gn__addr *addr)
+{
+    return gn__outside_may_be(net, addr) || gn__host_at(net, addr);
+}
+
 bool gn__outside_may_come(struct gn_network *net, const struct gn__addr *addr)
 {
     return !gn__addr_is_linklocal(addr) && gn__outside_may_be(net, addr);
@@ -109,7 +114,7 @@ int gn__outside_play(struct gn__outside_guest *guest,
 {
     struct gn__played *played = NULL;
 
-    if (!guest->outside) {
+    if (!guest->outside && !gn__host_at(guest->net, addr)) {
         played = find_played(guest, addr);
         if (played)
             gn__ref_take(&played->refs);
@@ -296,7 +301,7 @@ int gn__outside_find(struct gn_network *net, const struct gn__addr *addr,
 {
     struct gn__port *port = port_to(net, addr);
 
-    if (!port)
+    if (!port || port->ops == &gn__host_ops)
         return -EHOSTUNREACH;
     *out = gn__outside_guest_of(port);
     return *out ? 0 : -ENOMEM;
@@ -453,7 +458,15 @@ void gn__outside_drop(struct gn__outside_guest *guest,
 void gn__outside_unreachable(struct gn__outside_guest *guest,
                              struct gn__packet *packet, enum gn_drop why)
 {
-    gn__ns_icmp_error(guest->net->gateway, packet, GN__ICMP_NET_UNREACHABLE, 0);
+    if (gn__host_at(guest->net, &packet->ip.dst))
+        gn__outside_icmp_error(guest, packet, &packet->ip.dst,
+                               packet->ip.proto == GN__PROTO_UDP
+                                   ? GN__ICMP_PORT_UNREACHABLE
+                                   : GN__ICMP_PROTO_UNREACHABLE,
+                               0);
+    else
+        gn__ns_icmp_error(guest->net->gateway, packet, GN__ICMP_NET_UNREACHABLE,
+                          0);
     gn__outside_drop(guest, packet, why);
 }
 
@@ -554,7 +567,8 @@ bool gn__outside_error(struct gn_network *net, const struct gn__packet *packet,
     return true;
 }
 
-/* No echo: who answers in the outside's place would say what it cannot know. */
+/* No echo of the outside's: who answers in its place would say what it cannot
+ * know. A host that is played is there. */
 static void icmp_input(struct gn_network *net, struct gn__packet *packet)
 {
     struct gn_namespace *gateway = net->gateway;
@@ -562,6 +576,12 @@ static void icmp_input(struct gn_network *net, struct gn__packet *packet)
 
     if (!gn__icmp_parse(packet, &icmp)) {
         gn__ns_drop(gateway, GN_DROP_MALFORMED);
+    } else if (icmp.kind == GN__ICMP_ECHO_REQUEST &&
+               gn__host_at(net, &packet->ip.dst) &&
+               gn__icmp_echo_reply(packet)) {
+        packet->forwarded = false;
+        gn__ns_output_foreign(gateway, packet);
+        return;
     } else if (icmp.kind == GN__ICMP_ECHO_REQUEST) {
         gn__ns_icmp_error(gateway, packet, GN__ICMP_PROHIBITED, 0);
         gn__ns_drop(gateway, GN_DROP_PROTOCOL);
@@ -599,13 +619,36 @@ bool gn__outside_stands_in(struct gn_network *net, struct gn__packet *packet)
            gn__outside_tcp_stands_in(guest, net->gateway, packet);
 }
 
+/* ... and is whole. */
+static bool is_icmp(const struct gn__packet *packet)
+{
+    return packet->ip.proto ==
+               (packet->ip.version == 4 ? GN__PROTO_ICMP : GN__PROTO_ICMP6) &&
+           !gn__ip_is_fragment(&packet->ip);
+}
+
+void gn__outside_host_input(struct gn_network *net, struct gn__packet *packet)
+{
+    struct gn__port *from = gn__packet_from(packet);
+    struct gn__outside_guest *guest = sender_of(net, packet);
+
+    if (!guest && from)
+        guest = gn__outside_guest_of(from);
+    if (is_icmp(packet)) {
+        icmp_input(net, packet);
+    } else if (guest) {
+        guest_input(guest, packet);
+    } else {
+        gn__ns_drop(net->gateway, from ? GN_DROP_MEMORY : GN_DROP_STALE);
+        gn__packet_free(packet);
+    }
+}
+
 void gn__outside_input(struct gn_network *net, struct gn__packet *packet)
 {
     struct gn__outside_guest *guest = sender_of(net, packet);
-    bool icmp = packet->ip.proto ==
-                (packet->ip.version == 4 ? GN__PROTO_ICMP : GN__PROTO_ICMP6);
 
-    if (icmp && !gn__ip_is_fragment(&packet->ip)) {
+    if (is_icmp(packet)) {
         icmp_input(net, packet);
     } else if (guest) {
         guest_input(guest, packet);

@@ -91,6 +91,40 @@ GN_WARN_UNUSED int gn__ns_set_outside(struct gn_namespace *ns,
 GN_WARN_UNUSED int gn__port_set_outside(struct gn__port *port,
                                         struct gn__outside *outside);
 
+/**
+ * A service that guests reach at a host of the network that is none of its
+ * namespaces: the gateway plays it. A host has a name, addresses of its own (the
+ * lowest free one of each prefix) and any number of services; it begins with the
+ * first and ends with the last. Every guest reaches it, with hooks or without:
+ * what it sends to a service's port are dials of @outside, whose ops->bound()
+ * and taken() are not called.
+ */
+struct gn__service {
+    struct gn__outside outside; /* its ops are set by its owner */
+    int type;                   /* the same: SOCK_STREAM, SOCK_DGRAM */
+    uint16_t port;
+    struct gn__host *host; /* NULL: it is not open */
+    struct gn__list of_host;
+};
+/**
+ * @name  Copied: one DNS label.
+ *
+ *   -EADDRINUSE     A guest has the name, or there is such a service there.
+ *   -EADDRNOTAVAIL  The network has no prefixes.
+ *   -ENOSPC         A prefix has no free address.
+ *   -EINVAL         No label.
+ *   -ENOMEM, -ECANCELED (the network is closing)
+ */
+GN_WARN_UNUSED int gn__service_open(struct gn_network *net, const char *name,
+                                    struct gn__service *service, char *why,
+                                    size_t why_len);
+/** Dials that its owner has heard of must have ended; others are refused, and
+ *  none comes any more. Not open: nothing happens. */
+void gn__service_close(struct gn__service *service);
+/** Copy the host's addresses: returns how many, @cap at most. */
+size_t gn__service_addrs(const struct gn__service *service,
+                         struct gn__addr *out, size_t cap);
+
 /** What a namespace is given as its egress: its way outside. */
 struct gn_egress {
     struct gn__outside *outside;

@@ -7,6 +7,7 @@
  *
  *     port.c     the gateway as a port of the switch
  *     gateway.c  who may reach what, guests at the gateway, demultiplexing
+ *     service.c  hosts of the network that the gateway plays
  *     dial.c     what waits for the outside to answer
  *     tcp.c      connections
  *     flow.c     flows of datagrams: how they begin, idle and end
@@ -28,6 +29,13 @@
 #include "namespace/gateway/gateway.h"
 
 struct gn__bound;
+
+/** A host that the gateway plays, see struct gn__service. */
+struct gn__host {
+    struct gn__guest guest; /* it has the name; first */
+    struct gn__port port;   /* ... and the addresses */
+    struct gn__list services;
+};
 
 /** Dials of all guests of a network at once. */
 #define GN__OUTSIDE_DIALS_MAX 65536u
@@ -171,6 +179,23 @@ void gn__outside_icmp_error(struct gn__outside_guest *guest,
                             const struct gn__addr *from,
                             enum gn__icmp_kind kind, int verdict);
 
+/** A packet for a host that is played (consumed). */
+void gn__outside_host_input(struct gn_network *net, struct gn__packet *packet);
+
+/* ---- service.c ---- */
+
+extern const struct gn__port_ops gn__host_ops;
+/** The host that has @addr; NULL: none. */
+struct gn__host *gn__host_at(const struct gn_network *net,
+                             const struct gn__addr *addr);
+/** Has it a service there? @proto: GN__PROTO_TCP, _UDP. */
+bool gn__host_serves(const struct gn__host *host, unsigned proto,
+                     uint16_t port);
+/** Who is asked for what @guest sends: a host's service, or for addresses
+ *  outside the guest's own hooks; NULL: nobody is. */
+struct gn__outside *gn__outside_for(const struct gn__outside_guest *guest,
+                                    const struct gn__outside_key *key);
+
 /* ---- dial.c ---- */
 
 void gn__outside_queue_init(struct gn__outside_queue *queue);
@@ -204,6 +229,8 @@ void gn__dial_free(struct gn__dial *dial);
 
 /* ---- tcp.c ---- */
 
+/** Free it, and tell the guest, unless it gave up. */
+void gn__dial_refuse(struct gn__dial *dial, int error);
 extern const struct gn__stack_ops gn__outside_stack_ops;
 void gn__outside_tcp_input(struct gn__outside_guest *guest,
                            struct gn__packet *packet);

@@ -178,7 +178,8 @@ static void stray(struct gn__outside_guest *guest, struct gn__packet *packet)
 {
     if (!guest->port) {
         gn__outside_drop(guest, packet, GN_DROP_STALE);
-    } else if (gn__outside_reaches(guest->port, &packet->ip.dst)) {
+    } else if (gn__outside_reaches(guest->port, &packet->ip.dst) ||
+               gn__host_at(guest->net, &packet->ip.dst)) {
         gn__outside_count(guest, GN_DROP_NOT_PLAYED, 1);
         gn__tcp_reject(&guest->stack, packet, 0);
     } else {
@@ -197,7 +198,8 @@ void gn__outside_tcp_input(struct gn__outside_guest *guest,
         gn__outside_drop(guest, packet, GN_DROP_MALFORMED);
         return;
     }
-    may_dial = is_syn(&segment) && guest->outside && guest->port;
+    may_dial =
+        is_syn(&segment) && guest->port && gn__outside_for(guest, &segment.key);
     use = gn__tcp_tuple_use(&guest->stack, &segment.key.outside,
                             &segment.key.guest);
     if (use == GN__TUPLE_USED || (use == GN__TUPLE_RESTING && !may_dial)) {
@@ -278,18 +280,24 @@ static void tell_refused(struct gn__outside_guest *guest, struct gn__dial *dial,
     gn__outside_queue_end(guest, &dial->waiting);
 }
 
+void gn__dial_refuse(struct gn__dial *dial, int error)
+{
+    struct gn__outside_guest *guest = dial->guest;
+
+    gn__notice_cancel(dial->engine, &dial->notice);
+    if (gn__dial_take(dial))
+        tell_refused(guest, dial, error);
+    gn__dial_free(dial);
+}
+
 void gn__outside_refuse(struct gn__outside_dial *pub, int error)
 {
     struct gn__dial *dial = (struct gn__dial *)(void *)pub;
-    struct gn__outside_guest *guest;
     struct gn__engine *engine = dial->engine;
 
     gn__engine_ref(engine);
     gn__engine_enter(engine);
-    guest = dial->guest;
-    if (gn__dial_take(dial))
-        tell_refused(guest, dial, error);
-    gn__dial_free(dial);
+    gn__dial_refuse(dial, error);
     gn__engine_leave(engine);
     gn__engine_unref(engine);
 }

@@ -181,7 +181,7 @@ void gn__outside_udp_input(struct gn__outside_guest *guest,
         gn__outside_queue_add(guest, &dial->waiting, packet);
     else if (!guest->port)
         gn__outside_drop(guest, packet, GN_DROP_STALE);
-    else if (guest->outside && key.outside.port && key.guest.port)
+    else if (key.outside.port && key.guest.port && gn__outside_for(guest, &key))
         gn__dial_begin(guest, &key, 0, packet);
     else
         gn__outside_unreachable(guest, packet, GN_DROP_NOT_PLAYED);

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 
+#include "namespace/gateway/guest.h"
 #include "namespace/lifecycle.h"
 #include "namespace/namespace.h"
 #include "namespace/sock/bind.h"
@@ -65,12 +66,30 @@ static const struct gn_namespace *served_owner(struct gn_namespace *ns,
     return NULL;
 }
 
+/* One of the host's, at an address that is no namespace's. */
+static bool is_service(const struct gn_namespace *ns,
+                       const struct gn__served *what,
+                       const struct gn__addr *addr)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &ns->guest.ports) {
+        struct gn__port *port = gn__container_of(it, struct gn__port, of_owner);
+        const struct gn__host *host = gn__host_at(port->net, addr);
+
+        if (host)
+            return gn__host_serves(host, what->proto, what->port);
+    }
+    return false;
+}
+
 static bool is_served_at(struct gn_namespace *ns, const struct gn__served *what,
                          const struct gn__addr *addr)
 {
     const struct gn_namespace *owner = served_owner(ns, addr);
 
-    return owner && is_bound(owner, what->proto, addr, what->port);
+    return owner ? is_bound(owner, what->proto, addr, what->port)
+                 : is_service(ns, what, addr);
 }
 
 static bool is_served_here(struct gn_namespace *ns,
