@@ -37,7 +37,6 @@ static void free_publication(struct gn_publication *pub)
 {
     const struct gn__mem *mem = pub->io->mem;
 
-    gn__publish_events_free(pub);
     gn__account_unref(pub->account);
     gn__free(mem, pub, sizeof(*pub));
 }
@@ -59,6 +58,7 @@ static void shut(struct gn_publication *pub)
     pub->closing = true;
     gn__publish_unlink(&pub->file);
     gn__publish_forget(pub);
+    gn__reports_stop(&pub->reports);
     pub->ops->end(pub);
     close(pub->fd);
 }
@@ -188,10 +188,10 @@ static struct gn_publication *create(struct gn__io *io,
     pub->found[0] = pub->found[1] = gn__addr_any(AF_INET6);
     pub->end.run = network_closes;
     pub->gone.run = run_gone;
-    if (!gn__publish_events_create(pub, call->options))
-        return pub;
-    free_publication(pub);
-    return NULL;
+    gn__reports_init(&pub->reports, io, gn__publish_report);
+    pub->event = call->options->event;
+    pub->event_arg = call->options->event_arg;
+    return pub;
 }
 
 static int publish(void *arg)

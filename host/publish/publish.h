@@ -22,6 +22,7 @@
 #include "base/list.h"
 #include "host/forward/forward.h"
 #include "host/conn/target.h"
+#include "host/reports.h"
 #include "namespace/namespace.h"
 
 struct gn_publication;
@@ -52,7 +53,6 @@ struct gn__publish_file {
 };
 
 struct gn__publish_asking;
-struct gn__publish_events;
 
 struct gn_publication {
     const struct gn__publish_ops *ops;
@@ -85,15 +85,14 @@ struct gn_publication {
     struct gn__io_timer back_timer;
     struct gn__inlet inlet; /* of datagrams */
     struct gn_publication_stats stats;
-    struct gn__publish_events *events; /* NULL: its owner is not told */
-    gn_close_cb closed;                /* NULL: nobody wants to know */
+    struct gn__reports reports;
+    gn_publication_cb event; /* NULL: its owner is not told */
+    void *event_arg;
+    gn_close_cb closed; /* NULL: nobody wants to know */
     void *closed_arg;
 };
 
 /* ---- publish_event.c ---- */
-
-/** Events that wait to be told. */
-#define GN__PUBLISH_EVENTS 32u
 
 /** Tell the log and the owner. @client NULL: none, or it has no address. */
 void gn__publish_tell(struct gn_publication *pub,
@@ -102,9 +101,9 @@ void gn__publish_tell(struct gn_publication *pub,
 /** The same of a client that was turned away: because there is no guest? */
 void gn__publish_turned_away(struct gn_publication *pub, int error,
                              const struct gn__endpoint *client);
-GN_WARN_UNUSED int gn__publish_events_create(
-    struct gn_publication *pub, const struct gn_publish_options *options);
-void gn__publish_events_free(struct gn_publication *pub);
+/** gn__reports.tell of a publication. */
+void gn__publish_report(struct gn__reports *reports, int kind, int error,
+                        const struct sockaddr *client);
 
 /* ---- publish_open.c ---- */
 
