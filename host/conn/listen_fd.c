@@ -31,11 +31,10 @@
 #include "host/conn/conn.h"
 #include "host/conn/listen.h"
 #include "host/conn/target.h"
+#include "host/forward/forward.h"
 
-/** Longest line of PROXY protocol version 1, with its NUL. */
-#define PROXY_MAX 108
-#define TEMPLATE  "/guestnet-XXXXXX"
-#define SOCKET    "/listen"
+#define TEMPLATE "/guestnet-XXXXXX"
+#define SOCKET   "/listen"
 
 /** A folder's path, short enough for a client's name in it. */
 #define DIR_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - GN_ADDR_TEXT_MAX)
@@ -93,20 +92,6 @@ static int client_name_end(const struct fd_server *server, int fd,
                    gn__endpoint_format(&client->peer, text, sizeof(text)));
     (void)unlink(un->sun_path); /* Of an attempt that had to wait. */
     return bind(fd, &client->seen.any, sizeof(*un)) ? -errno : 0;
-}
-
-/* PROXY protocol version 1: a line in front of all else, which the buffer of a
- * new socket takes whole. */
-static int client_announce(int fd, const struct fd_client *client)
-{
-    char line[PROXY_MAX], from[GN__ADDR_TEXT], to[GN__ADDR_TEXT];
-    int n = snprintf(line, sizeof(line), "PROXY TCP%c %s %s %u %u\r\n",
-                     gn__addr_is_v4(&client->peer.addr) ? '4' : '6',
-                     gn__addr_format(&client->peer.addr, from, sizeof(from)),
-                     gn__addr_format(&client->local.addr, to, sizeof(to)),
-                     client->peer.port, client->local.port);
-
-    return send(fd, line, (size_t)n, MSG_NOSIGNAL) == n ? 0 : -EPIPE;
 }
 
 static int client_read(struct gn_conn *conn, struct fd_client *out)
@@ -195,7 +180,7 @@ static int client_open(const struct fd_server *server, struct gn_conn *conn,
     fd = client_open_end(server, conn, client);
     err = fd < 0 ? fd : 0;
     if (!err && server->proxy)
-        err = client_announce(fd, client);
+        err = gn__proxy_announce(fd, &client->peer, &client->local);
     if (!err) {
         *out = fd;
         return 0;

@@ -80,12 +80,7 @@ static void request_free(struct gn_egress_dial *request)
 
 int gn__egress_charge(struct gn_egress_dial *request)
 {
-    struct gn__outside_dial *dial = request->dial;
-
-    if (dial->type == SOCK_DGRAM && !request->share.guest &&
-        !gn__fds_left(dial->who))
-        gn__outside_make_room(dial);
-    return gn__fds_take(dial->who, &request->share);
+    return gn__attempt_charge(request->dial, &request->share);
 }
 
 /* Datagrams through a kernel socket of their own. */

@@ -4,11 +4,25 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 /* ---- connecting ---- */
+
+/* On one machine a port may meet itself: a connection to a free port that was
+ * picked for this end, too. Nobody listens there. */
+static bool is_to_itself(int fd)
+{
+    struct sockaddr_storage local = {0}, peer = {0};
+    socklen_t local_len = sizeof(local), peer_len = sizeof(peer);
+
+    return !getsockname(fd, (struct sockaddr *)&local, &local_len) &&
+           !getpeername(fd, (struct sockaddr *)&peer, &peer_len) &&
+           local.ss_family != AF_UNIX && local_len == peer_len &&
+           !memcmp(&local, &peer, local_len);
+}
 
 static int socket_error(int fd)
 {
@@ -17,7 +31,7 @@ static int socket_error(int fd)
 
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
         error = errno;
-    return -error;
+    return !error && is_to_itself(fd) ? -ECONNREFUSED : -error;
 }
 
 /* The machine itself has answered before connect(2) returns, and says
@@ -41,6 +55,14 @@ static socklen_t address_len(const struct sockaddr *addr)
     }
 }
 
+int gn__attempt_charge(struct gn__outside_dial *dial,
+                       struct gn__fd_share *share)
+{
+    if (dial->type == SOCK_DGRAM && !share->guest && !gn__fds_left(dial->who))
+        gn__outside_make_room(dial);
+    return gn__fds_take(dial->who, share);
+}
+
 int gn__attempt_open(int type, const struct sockaddr *addr, int *out)
 {
     int on = 1, err = 0;
@@ -55,6 +77,8 @@ int gn__attempt_open(int type, const struct sockaddr *addr, int *out)
         err = -errno;
     if (err == -EINPROGRESS)
         err = look_once(fd);
+    if (!err && is_to_itself(fd))
+        err = -ECONNREFUSED;
     if (err && err != -EINPROGRESS)
         (void)close(fd); /* Also after an error it is closed. */
     else

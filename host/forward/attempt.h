@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/io.h"
+#include "namespace/namespace.h"
 
 struct gn__attempt;
 
@@ -27,6 +28,14 @@ struct gn__attempt {
 };
 
 /**
+ * A descriptor is about to be opened for what a guest dials: take its share. Of
+ * datagrams the flow of the guest's that is idle longest makes room. Errors are
+ * those of gn__fds_take(), and the guest gets them.
+ */
+GN_WARN_UNUSED int gn__attempt_charge(struct gn__outside_dial *dial,
+                                      struct gn__fd_share *share);
+
+/**
  * Open a non-blocking socket of the address' family that connects to it; a
  * stream of AF_UNIX, too.
  *
@@ -34,7 +43,8 @@ struct gn__attempt {
  * @out   Set with 0 and -EINPROGRESS. Owned by the caller.
  *
  * Returns 0: it is connected; -EINPROGRESS; or what socket(2) or connect(2)
- * said: -EAGAIN of AF_UNIX where the backlog is full.
+ * said: -EAGAIN of AF_UNIX where the backlog is full; -ECONNREFUSED also where
+ * it met itself.
  */
 GN_WARN_UNUSED int gn__attempt_open(int type, const struct sockaddr *addr,
                                     int *out);

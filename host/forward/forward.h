@@ -14,6 +14,7 @@
  *     inlet.h     a datagram socket of the kernel's: flows of its clients
  *     flow.h      flows of clients, wherever their datagrams come from
  *     dgram.h     datagrams of the kernel with their addresses and errors
+ *     proxy.h     the PROXY protocol's line
  *     gateway.h   who a guest sees: the client itself, or the gateway
  *
  * All of it is for the driving thread.
@@ -25,6 +26,7 @@
 #include "host/forward/gateway.h"
 #include "host/forward/inlet.h"
 #include "host/forward/outlet.h"
+#include "host/forward/proxy.h"
 #include "host/forward/relay.h"
 
 #endif /* GN_FORWARD_FORWARD_H */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GN_FORWARD_PROXY_H
+#define GN_FORWARD_PROXY_H
+
+/*
+ * The PROXY protocol, version 1 (HAProxy's proxy-protocol.txt): a line in front
+ * of all else that tells a server who connects to it.
+ */
+#include "base/addr.h"
+#include "base/mem.h"
+
+/** Send the line by a connected stream that nothing was sent by yet: its buffer
+ *  takes it whole. -EPIPE: it did not. */
+GN_WARN_UNUSED int gn__proxy_announce(int fd, const struct gn__endpoint *from,
+                                      const struct gn__endpoint *to);
+
+#endif /* GN_FORWARD_PROXY_H */
