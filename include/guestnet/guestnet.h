@@ -35,6 +35,7 @@
 #include <guestnet/egress.h>
 #include <guestnet/error.h>
 #include <guestnet/export.h>
+#include <guestnet/forward.h>
 #include <guestnet/conn.h>
 #include <guestnet/ipam.h>
 #include <guestnet/link.h>

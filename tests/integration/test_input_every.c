@@ -243,6 +243,10 @@ static void captures_and_publications_of_nothing(void **state)
     SAYS(-EINVAL, gn_publication_addr_text, NULL, NULL, 0);
     DOES_NOTHING(gn_publication_stats, NULL, NULL);
     DOES_NOTHING(gn_unpublish, NULL, NULL, NULL);
+    SAYS(-EINVAL, gn_forward, NULL, NULL, NULL, NULL, NULL, NULL);
+    SAYS(-EINVAL, gn_forwarding_addr_text, NULL, AF_UNSPEC, NULL, 0);
+    DOES_NOTHING(gn_forwarding_stats, NULL, NULL);
+    DOES_NOTHING(gn_unforward, NULL, NULL, NULL);
 }
 
 /* ---- egress.h ---- */
