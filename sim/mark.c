@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sim/clock.h"
+#include "sim/sim.h"
 #include "sim/task.h"
 
 #define PPM 1000000u
@@ -64,6 +65,14 @@ static struct gn__mark *mark_of_caller(const char *name)
     node = gn__table_find(&task->clock->marks, name, strlen(name));
     return node ? gn__container_of(node, struct gn__mark, node)
                 : mark_create(task->clock, name);
+}
+
+bool gn__mark_is_reached(struct gn_clock *clock, const char *name)
+{
+    struct gn__table_node *node =
+        gn__table_find(&clock->marks, name, strlen(name));
+
+    return node && gn__container_of(node, struct gn__mark, node)->n_reached;
 }
 
 bool gn_sim_chance(const char *name, uint32_t ppm)

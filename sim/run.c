@@ -301,6 +301,13 @@ int gn_clock_run(struct gn_clock *clock, uint64_t until_ns,
 
 /* ---- what tasks say ---- */
 
+static _Thread_local void (*on_fail)(const char *text);
+
+void gn__sim_on_fail(void (*fail)(const char *text))
+{
+    on_fail = fail;
+}
+
 static struct gn_clock *clock_of_caller(void)
 {
     const struct gn_task *task = gn__task_current();
@@ -355,6 +362,8 @@ void gn_sim_fail(const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    if (!clock && on_fail)
+        on_fail(text);
     if (!clock) {
         (void)fprintf(stderr, "gn_sim_fail: %s\n", text);
         abort();

@@ -32,6 +32,7 @@
 #include <guestnet/machine.h>
 #include <guestnet/mem.h>
 #include <guestnet/plan.h>
+#include <guestnet/scenario.h>
 
 GN_BEGIN_DECLS
 
@@ -151,12 +152,22 @@ GN_API void gn_sim_log(const char *format, ...)
 
 /**
  * The run is wrong: it ends with GN_SIM_FAILED and this text. The task that
- * calls does not go on, and nothing on its stack is undone. Elsewhere than in a
- * task under a clock it writes the text to standard error and aborts. @format is
+ * calls does not go on, and nothing on its stack is undone. In the functions of
+ * a scenario (scenario.h) it fails the seed. Elsewhere it writes the text to standard error and aborts. @format is
  * not NULL.
  */
 GN_API void gn_sim_fail(const char *format, ...)
     __attribute__((noreturn, format(printf, 1, 2)));
+
+/**
+ * Have a task under a clock that uses more than its stack named on standard
+ * error before the signal (SIGSEGV, SIGBUS) takes its way. It is handled on an
+ * alternate stack of the calling thread, unless that has one. Those are the only
+ * handlers that this library ever installs, and only here.
+ *
+ * Returns 0, or a negative errno of sigaltstack(2) or sigaction(2).
+ */
+GN_API GN_WARN_UNUSED int gn_sim_catch_overflow(void);
 
 /**
  * Should it happen here, under this seed? For what the code of a task cannot
