@@ -115,6 +115,8 @@ static void machines_of_nothing(void **state)
     SAYS(-EINVAL, gn_disk_truncate, NULL, NULL, 0);
     SAYS(-EINVAL, gn_disk_sync, NULL, NULL);
     SAYS(-EINVAL, gn_disk_size, NULL, NULL);
+    SAYS(2, gn_sim_main, 0, NULL, NULL, 0);
+    SAYS(0, gn_sim_catch_overflow, );
     SAYS(-EINVAL, gn_plan_parse, NULL, 0, NULL, 0, NULL);
     SAYS(-EINVAL, gn_plan_random, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_plan_apply, NULL, NULL, NULL, 0);

@@ -5,7 +5,7 @@
 # (of base/, which has no one header, any).
 set -euo pipefail
 cd "$1"
-folders="base ipam netstack resolver engine switch namespace host/forward host sim guests/nic"
+folders="base ipam netstack resolver engine switch namespace host/forward host sim explore guests/nic"
 [ -f docs/architecture.md ] || exit 77
 
 declare -A allowed

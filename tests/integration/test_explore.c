@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * gn_sim_main(), as a command: what it prints and returns, for scenarios that
+ * fail in all the ways there are.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <guestnet/guestnet.h>
+
+#define SECOND UINT64_C(1000000000)
+
+/* ---- scenarios ---- */
+
+static struct gn_machine *machines[3];
+static uint64_t busy;
+
+static int make_machines(struct gn_clock *clock, gn_task_fn boot)
+{
+    static const char *const prefixes[] = {"10.77.0.0/24", NULL};
+    struct gn_network_config config = {.size = sizeof(config),
+                                       .prefixes = prefixes,
+                                       .drive = GN_DRIVE_VIRTUAL,
+                                       .clock = clock};
+    struct gn_network *net;
+    int i, err = gn_network_create(&config, &net);
+
+    for (i = 0; i < 3 && !err; i++) {
+        char name[8];
+        struct gn_namespace_config ns = {.size = sizeof(ns), .name = name};
+        struct gn_machine_config machine = {
+            .size = sizeof(machine), .ns = &ns, .boot = boot};
+
+        (void)snprintf(name, sizeof(name), "n%d", i);
+        err = gn_machine_create(net, &machine, &machines[i]);
+        if (!err)
+            err = gn_machine_start(machines[i]);
+    }
+    return err;
+}
+
+static int set_up(struct gn_clock *clock, void *arg)
+{
+    return make_machines(clock, *(const gn_task_fn *)arg);
+}
+
+static int rest(void *arg)
+{
+    (void)arg;
+    gn_sim_reached("rest");
+    gn_sim_log("rests");
+    return gn_sleep_ns(gn_task_namespace(), 100 * SECOND);
+}
+
+/* Wrong when n1 lives again. */
+static int come_back(void *arg)
+{
+    char byte;
+
+    if (!strcmp(gn_machine_name(gn_task_machine()), "n1") &&
+        gn_disk_read(gn_task_machine(), "was", 0, &byte, 1) == 1)
+        gn_sim_fail("it was here before");
+    if (gn_disk_write(gn_task_machine(), "was", 0, "x", 1) != 1 ||
+        gn_disk_sync(gn_task_machine(), "was"))
+        gn_sim_fail("disk");
+    return rest(arg);
+}
+
+static int wait_for_ever(void *arg)
+{
+    struct gn_sock *sock;
+
+    (void)arg;
+    if (gn_sock_listen_at(gn_task_namespace(), "tcp4", ":80", 1, NULL, 0,
+                          &sock))
+        return 1;
+    return gn_sock_accept(sock, NULL, NULL, 0, &sock);
+}
+
+static int stand_still(void *arg)
+{
+    (void)arg;
+    while (!gn_sleep_ns(gn_task_namespace(), 0))
+        continue;
+    return 0;
+}
+
+static int die(void *arg)
+{
+    (void)arg;
+    (void)fprintf(stderr, "about to die\n");
+    abort();
+}
+
+static int leave(void *arg)
+{
+    (void)arg;
+    _exit(5);
+}
+
+static int spin(void *arg)
+{
+    (void)arg;
+    while (__atomic_add_fetch(&busy, 1, __ATOMIC_RELAXED))
+        continue;
+    return 0;
+}
+
+__attribute__((noinline)) static int dig(int depth)
+{
+    volatile char room[512];
+
+    room[depth % 512] = (char)depth;
+    return depth < 0 ? 0 : dig(depth + 1) + room[depth % 512];
+}
+
+static int overrun(void *arg)
+{
+    (void)arg;
+    return dig(1);
+}
+
+static int check_fails(struct gn_clock *clock, void *arg)
+{
+    (void)clock, (void)arg;
+    return -EIO;
+}
+
+static int check_says(struct gn_clock *clock, void *arg)
+{
+    (void)arg;
+    gn_sim_fail("it is %llu", (unsigned long long)gn_clock_now_ns(clock));
+}
+
+static int no_setup(struct gn_clock *clock, void *arg)
+{
+    (void)clock, (void)arg;
+    return -EADDRINUSE;
+}
+
+static const gn_task_fn boots[] = {rest, come_back, wait_for_ever, stand_still,
+                                   die,  leave,     spin,          overrun};
+static const struct gn_plan_config faults = {
+    .size = sizeof(faults),
+    .kinds = GN_PLAN_CRASH | GN_PLAN_LINK | GN_PLAN_PARTITION};
+static const char *const marks[] = {"rest", "never", NULL};
+
+#define SCENARIO(called, i, ...)                                               \
+    {                                                                          \
+        .size = sizeof(struct gn_scenario), .name = (called), .setup = set_up, \
+        .arg = (void *)(uintptr_t)&boots[i], .duration_ns = 10 * SECOND,       \
+        __VA_ARGS__                                                            \
+    }
+
+static const struct gn_scenario scenarios[] = {
+    SCENARIO("good", 0, .faults = &faults, .marks = marks),
+    SCENARIO("back", 1, .faults = &faults),
+    SCENARIO("deadlock", 2, .faults = NULL),
+    SCENARIO("livelock", 3, .faults = NULL),
+    SCENARIO("dies", 4, .faults = NULL),
+    SCENARIO("leaves", 5, .faults = NULL),
+    SCENARIO("spins", 6, .faults = NULL),
+    SCENARIO("overruns", 7, .faults = NULL),
+    SCENARIO("check", 0, .check = check_fails),
+    SCENARIO("says", 0, .check = check_says),
+    {.size = sizeof(struct gn_scenario),
+     .name = "setup",
+     .setup = no_setup,
+     .duration_ns = SECOND},
+};
+
+#define N_SCENARIOS (sizeof(scenarios) / sizeof(*scenarios))
+
+/* ---- running it ---- */
+
+static char output[65536];
+
+/* As a command: its exit status, and what it wrote in `output`. */
+static int run_these(const struct gn_scenario *these, size_t n,
+                     const char *line)
+{
+    char *argv[32], *copy = strdup(line), *at = copy;
+    int argc = 0, status, fd = memfd_create("output", 0);
+    ssize_t len;
+    pid_t pid;
+
+    while ((argv[argc] = strsep(&at, " ")))
+        argc++;
+    (void)fflush(NULL);
+    pid = fork();
+    assert_true(pid >= 0 && fd >= 0);
+    if (!pid) {
+        (void)dup2(fd, STDOUT_FILENO);
+        (void)dup2(fd, STDERR_FILENO);
+        status = gn_sim_main(argc, argv, these, n);
+        (void)fflush(NULL);
+        _exit(status);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    len = pread(fd, output, sizeof(output) - 1, 0);
+    output[len > 0 ? len : 0] = '\0';
+    (void)close(fd);
+    free(copy);
+    if (!WIFEXITED(status))
+        fail_msg("signal %d:\n%s", WTERMSIG(status), output);
+    return WEXITSTATUS(status);
+}
+
+static int run(const char *line)
+{
+    return run_these(scenarios, N_SCENARIOS, line);
+}
+
+static void says(const char *text)
+{
+    if (!strstr(output, text))
+        fail_msg("not there: %s\nin:\n%s", text, output);
+}
+
+/* ---- cases ---- */
+
+static void good_seeds_are_good(void **state)
+{
+    (void)state;
+    assert_int_equal(run("x --scenario good --seeds 50 --jobs 3"), 0);
+    says("good: 50 seeds in ");
+    says("  no seed reached \"never\"\n");
+    assert_null(strstr(output, "\"rest\""));
+}
+
+static void digests_are_the_same_however_many_run_at_once(void **state)
+{
+    char first[sizeof(output)];
+
+    (void)state;
+    assert_int_equal(run("x --scenario good --seeds 20 --jobs 1 --digest"), 0);
+    says("good: digest of 20 seeds from 1: ");
+    memcpy(first, strstr(output, "digest"),
+           strlen(strstr(output, "digest")) + 1);
+    assert_int_equal(run("x --scenario good --seeds 20 --jobs 7 --digest"), 0);
+    assert_string_equal(strstr(output, "digest"), first);
+    assert_int_equal(run("x --scenario good --seeds 21 --jobs 7 --digest"), 0);
+    assert_string_not_equal(strstr(output, "digest"), first);
+}
+
+static void a_seed_that_fails_is_shrunk_and_replayed(void **state)
+{
+    char replay[256], *at, failed[64];
+
+    (void)state;
+    assert_int_equal(run("x --scenario back --seeds 1000"), 1);
+    says("n1/boot: it was here before");
+    says("  with 1 of its ");
+    says("each of which it takes");
+    says(" crash n1 for ");
+    at = strstr(output, "replay: ");
+    assert_non_null(at);
+    assert_int_equal(sscanf(output, "back: seed %63s", failed), 1);
+    (void)snprintf(replay, sizeof(replay), "%s", at + strlen("replay: "));
+    replay[strcspn(replay, "\n")] = '\0';
+    assert_int_equal(run(replay), 1);
+    says("n1/boot rests");
+    says(failed);
+    (void)strcat(replay, " --no-fork");
+    assert_int_equal(run(replay), 1);
+    says("n1/boot: it was here before");
+}
+
+static void the_lowest_seed_that_fails_is_told(void **state)
+{
+    char one[64];
+
+    (void)state;
+    assert_int_equal(run("x --scenario back --jobs 1 --no-shrink"), 1);
+    assert_int_equal(sscanf(output, "back: seed %63s", one), 1);
+    assert_int_equal(run("x --scenario back --jobs 16 --no-shrink"), 1);
+    says(one);
+}
+
+static void a_plan_can_be_given(void **state)
+{
+    char path[] = "/tmp/guestnet-plan-XXXXXX", line[128];
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_int_equal(write(fd, "at 1s crash n1 for 1s\n", 22), 22);
+    (void)snprintf(line, sizeof(line), "x --scenario back --seed 1 --plan %s",
+                   path);
+    assert_int_equal(run(line), 1);
+    says("  at 1s crash n1 for 1s\n");
+    assert_int_equal(pwrite(fd, "at 1s crash n1 for 1x\n", 22, 0), 22);
+    assert_int_equal(run(line), 2);
+    says("line 1, column 20: \"1x\": here goes a time as 10ms or 2.5s");
+    (void)close(fd);
+    (void)unlink(path);
+}
+
+static void each_end_has_its_name(void **state)
+{
+    (void)state;
+    assert_int_equal(run("x --scenario deadlock --seeds 1"), 1);
+    says(
+        "deadlock: seed 1 deadlock at 1.000000000:\n    n0/boot waits in accept"
+        " at 0.0.0.0:80\n");
+    says("without any fault");
+    assert_int_equal(run("x --scenario livelock --seeds 1"), 1);
+    says("seed 1 livelock at 1.000000000:\n    n0/boot: time stands still");
+    assert_int_equal(run("x --scenario check --seeds 1"), 1);
+    says("its check returned -5");
+    assert_int_equal(run("x --scenario says --seeds 1"), 1);
+    says("    it is 11000000000\n");
+    assert_int_equal(run("x --scenario says --seed 1 --no-fork"), 1);
+    says("it is 11000000000\n");
+    assert_int_equal(run("x --scenario setup --seeds 1"), 1);
+    says("its setup returned -98 (Address already in use)");
+}
+
+static void a_process_that_dies_is_a_seed_that_fails(void **state)
+{
+    (void)state;
+    assert_int_equal(run("x --scenario dies --seeds 1"), 1);
+    says("seed 1 died:\n    signal 6 (Aborted)\n  it wrote:\n");
+    says("about to die\n");
+    assert_int_equal(run("x --scenario leaves --seeds 1"), 1);
+    says("the process ended with status 5");
+}
+
+static void an_overrun_has_a_name(void **state)
+{
+    (void)state;
+    assert_int_equal(run("x --scenario overruns --seeds 1"), 1);
+    says("n0/boot has used more than the 65536 bytes of its stack");
+}
+
+static void a_seed_that_takes_too_long_is_given_up(void **state)
+{
+    (void)state;
+    assert_int_equal(run("x --scenario spins --seeds 1 --limit 1"), 3);
+    says("seed 1 gave up:");
+    says("more real time than it may; see --limit");
+    assert_null(strstr(output, "faults"));
+}
+
+static void results_are_written_for_ci(void **state)
+{
+    char path[] = "/tmp/guestnet-junit-XXXXXX", line[128], text[4096];
+    int fd = mkstemp(path);
+    ssize_t n;
+
+    (void)state;
+    (void)snprintf(line, sizeof(line),
+                   "x<y --scenario deadlock --seeds 1 --junit %s", path);
+    assert_int_equal(run(line), 1);
+    (void)close(fd);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = read(fd, text, sizeof(text) - 1);
+    assert_true(n > 0);
+    text[n] = '\0';
+    assert_non_null(strstr(text, "<testsuite name=\"x&lt;y\" tests=\"1\" "
+                                 "failures=\"1\" errors=\"0\">"));
+    assert_non_null(strstr(text, "<failure message=\"seed 1 deadlock\">"));
+    assert_non_null(strstr(text, "</testsuite>\n"));
+    (void)close(fd);
+    (void)unlink(path);
+}
+
+static void packets_are_captured(void **state)
+{
+    char path[] = "/tmp/guestnet-pcap-XXXXXX", line[128];
+    int fd = mkstemp(path);
+
+    (void)state;
+    (void)snprintf(line, sizeof(line), "x --scenario good --seed 1 --pcap %s",
+                   path);
+    assert_int_equal(run(line), 0);
+    (void)close(fd);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(lseek(fd, 0, SEEK_END) > 0);
+    (void)close(fd);
+    (void)unlink(path);
+}
+
+static void a_wrong_command_line_is_explained(void **state)
+{
+    static const struct gn_scenario endless = {
+        .size = sizeof(endless), .name = "endless", .setup = set_up};
+
+    (void)state;
+    assert_int_equal(run("x --seeds many"), 2);
+    says("--seeds \"many\": not a number from 1 to 1000000000");
+    assert_int_equal(run("x --seed 0"), 2);
+    says("--seed \"0\": not a number from 1 to ");
+    assert_int_equal(run("x --scenario none"), 2);
+    says("--scenario \"none\": there is none of that name; see --list");
+    assert_int_equal(run("x --trace"), 2);
+    says("--trace, --pcap and --no-fork are of one seed: add --seed N");
+    assert_int_equal(run("x --plan /none"), 2);
+    says("--plan /none: No such file or directory");
+    assert_int_equal(run("x 17"), 2);
+    says("\"17\": what is this for? See --help");
+    assert_int_equal(run("x --sedes 1"), 2);
+    assert_int_equal(run_these(&endless, 1, "x"), 2);
+    says("scenario \"endless\": it has no duration_ns");
+    assert_int_equal(run("x --help"), 0);
+    says("usage: x [OPTION...]");
+    assert_int_equal(run("x --list"), 0);
+    says("good\nback\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_seeds_are_good),
+        cmocka_unit_test(digests_are_the_same_however_many_run_at_once),
+        cmocka_unit_test(a_seed_that_fails_is_shrunk_and_replayed),
+        cmocka_unit_test(the_lowest_seed_that_fails_is_told),
+        cmocka_unit_test(a_plan_can_be_given),
+        cmocka_unit_test(each_end_has_its_name),
+        cmocka_unit_test(a_process_that_dies_is_a_seed_that_fails),
+        cmocka_unit_test(an_overrun_has_a_name),
+        cmocka_unit_test(a_seed_that_takes_too_long_is_given_up),
+        cmocka_unit_test(results_are_written_for_ci),
+        cmocka_unit_test(packets_are_captured),
+        cmocka_unit_test(a_wrong_command_line_is_explained),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
