@@ -320,6 +320,7 @@ void gn__machine_task_add(struct gn_task *task, const struct gn_task *starter,
     gn__list_init(&task->of_machine);
     if (!machine)
         return;
+    task->daemon = task->daemon || machine->task.daemon;
     task->handle_inside = handle && starter && starter->machine == machine;
     if (!machine->clock) {
         count_thread(machine, 1);

@@ -42,7 +42,7 @@ static uint64_t draw_between(struct drawing *d, uint64_t low, uint64_t high)
 static void draw_times(struct drawing *d, struct gn__fault *fault)
 {
     uint64_t room = d->room_ns / MS;
-    uint64_t lasts = draw_between(d, 1, room / 2 > 1 ? room / 2 : 1);
+    uint64_t lasts = draw_between(d, 1, d->config.max_for_ns / MS);
 
     /* Short ones as often as long ones. */
     lasts = 1 + lasts / (UINT64_C(1) << gn__rng_below(&d->rng, 6));
@@ -284,6 +284,10 @@ static void fill_config(struct drawing *d)
     if (!c->max_down)
         c->max_down = d->n > 2 ? (uint32_t)(d->n - 1) / 2 : 1;
     d->room_ns = c->duration_ns > c->calm_ns ? c->duration_ns - c->calm_ns : 0;
+    if (!c->max_for_ns || c->max_for_ns > d->room_ns / 2)
+        c->max_for_ns = d->room_ns / 2;
+    if (c->max_for_ns < MS)
+        c->max_for_ns = MS;
 }
 
 static int check_config(const struct gn_plan_config *config)

@@ -48,10 +48,10 @@ struct gn_machine_config {
                                              as the machine; `why` is not
                                              used. */
     const struct gn_link_config *link;    /* Of eth0. NULL: the perfect one. */
-    gn_task_fn boot;            /* The first task of each life. Required. */
-    void *arg;                  /* For boot and crashed. Borrowed. */
-    size_t stack_bytes;         /* Of that task, as in struct gn_task_config. */
-    bool daemon;                /* gn_clock_run() does not wait for it. */
+    gn_task_fn boot;    /* The first task of each life. Required. */
+    void *arg;          /* For boot and crashed. Borrowed. */
+    size_t stack_bytes; /* Of that task, as in struct gn_task_config. */
+    bool daemon;        /* gn_clock_run() waits for none of its tasks. */
     void (*crashed)(void *arg); /* After each crash, outside tasks or on the
                                    stack of who called; must not wait. */
     uint64_t disk_bytes;        /* That its files may have; 16 MiB. */

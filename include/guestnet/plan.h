@@ -85,6 +85,8 @@ struct gn_plan_config {
     uint64_t duration_ns; /* All of them begin and end within it; 60 s. */
     uint64_t calm_ns;     /* The end of it, in which nothing is wrong; a quarter
                              of it. */
+    uint64_t max_for_ns;  /* The longest that a fault lasts; half of what is
+                             not calm. */
     uint32_t max_faults;  /* Of each kind; 4. */
     uint32_t max_down;    /* Machines off, paused or stopped at once; fewer than
                              half of them. */
