@@ -90,6 +90,7 @@ struct gn__verb_form {
     const char *word;
     const char *names; /* for errors: "a machine" */
     uint8_t n_names;   /* 1 or 2; 0: sides of a partition */
+    bool may_be_many;  /* more than one, each of which it is for */
     bool may_be_all;   /* "*" */
     bool may_last;     /* "for" */
     struct gn__option options[GN__OPTIONS_MAX + 1];

@@ -225,7 +225,8 @@ static int read_name(struct reader *r, struct gn__fault *fault, uint8_t side)
                          GN__PLAN_NAMES_MAX);
     memcpy(name->name, r->word, r->word_len);
     name->name[r->word_len] = '\0';
-    if (form->n_names != 1 && gn__fault_side(fault, name->name) &&
+    if ((form->n_names != 1 || form->may_be_many) &&
+        gn__fault_side(fault, name->name) &&
         (is_all || gn__fault_side(fault, "*") == 0))
         return refuse_at(r, r->column, "\"%s\" is there twice", name->name);
     name->column = r->column;
@@ -275,6 +276,9 @@ static int read_names(struct reader *r, struct gn__fault *fault)
         return read_sides(r, fault);
     for (i = 0; i < gn__verbs[fault->verb].n_names && !err; i++)
         err = read_name(r, fault, (uint8_t)(i + 1));
+    while (!err && gn__verbs[fault->verb].may_be_many && r->word_len &&
+           !word_is(r, "for"))
+        err = read_name(r, fault, 1);
     return err;
 }
 

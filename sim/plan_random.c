@@ -71,6 +71,14 @@ static void draw_any(struct drawing *d, struct gn__fault *fault)
     name_machine(d, fault, gn__rng_below(&d->rng, d->n), 1);
 }
 
+static void draw_all(struct drawing *d, struct gn__fault *fault)
+{
+    size_t i;
+
+    for (i = 0; i < d->n && i < GN__PLAN_NAMES_MAX; i++)
+        name_machine(d, fault, i, 1);
+}
+
 /* Each machine on one side or the other, and both sides with some. */
 static void draw_partition(struct drawing *d, struct gn__fault *fault)
 {
@@ -162,6 +170,7 @@ static const struct kind {
     {GN_PLAN_LINK, "link", GN__VERB_LINK, false, 1, draw_link},
     {GN_PLAN_CLOCK, "clock", GN__VERB_CLOCK, false, 1, draw_clock},
     {GN_PLAN_DNS, "dns", GN__VERB_DNS, false, 1, draw_dns},
+    {GN_PLAN_POWER, "power", GN__VERB_CRASH, false, 2, draw_all},
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(*kinds))

@@ -411,8 +411,8 @@ static void crash_one(struct cue *cue, struct gn_machine *machine)
     if (!machine->ns)
         return;
     (void)gn_machine_crash(machine);
-    if (!cue->fault.for_ns)
-        return;
+    if (!cue->fault.for_ns || cue->n_off == cue->room_off)
+        return; /* For good; or it is newer than the plan. */
     memcpy(cue->off[cue->n_off++], machine->name, sizeof(machine->name));
     if (!machine->task.daemon)
         cue->clock->n_awaited++;

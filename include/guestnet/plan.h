@@ -22,7 +22,7 @@
  * each adds to those that began before it: of an option that both have, the
  * later one counts.
  *
- *   crash M            start M           pause M           stop M
+ *   crash M...         start M...        pause M...        stop M...
  *   partition M... | M... [| M...]       partition M... > M...
  *   clock M            offset (+ or - time), drift (+ or - ppm, ppb or %)
  *   link M             latency, jitter (time), rate (bit, kbit, mbit, gbit),
@@ -75,7 +75,8 @@ enum {
     GN_PLAN_LINK = 1u << 4,
     GN_PLAN_CLOCK = 1u << 5,
     GN_PLAN_DNS = 1u << 6,
-    GN_PLAN_ALL = (1u << 7) - 1
+    GN_PLAN_POWER = 1u << 7, /* All of the machines crash together. */
+    GN_PLAN_ALL = (1u << 8) - 1
 };
 
 /** Settings for gn_plan_random(); zero selects the default given here. */

@@ -52,6 +52,7 @@ static void each_verb_is_read_and_written(void **state)
     same("at 2500ms crash n1 for 4s\n");
     same("at 0ns start n9\n");
     same("at 5s pause * for 1s\n");
+    same("at 5s crash n1 n2 n3 for 1s\n");
     same("at 5s stop n2 for 1s\n");
     same("at 3s partition n0 n1 | n2 n3 | n4 for 10s\n");
     same("at 3s partition n0 > * for 500ms\n");
@@ -88,15 +89,15 @@ static void mistakes_have_a_line_a_column_and_a_remedy(void **state)
          "line 2, column 4: \"10\": here goes a time as 10ms or 2.5s");
     says("crash n1",
          "line 1, column 1: \"crash\": here goes \"at\" and a time");
-    says("at 1s crash",
-         "line 1, column 12: the line ends; here goes a machine");
-    says("at 1s crash n_1", "line 1, column 13: \"n_1\": here goes a machine");
+    says("at 1s crash", "line 1, column 12: the line ends; here goes machines");
+    says("at 1s crash n_1", "line 1, column 13: \"n_1\": here goes machines");
     says("at 1s crash n1 for",
          "line 1, column 19: the line ends; here goes a time as 10ms or 2.5s");
     says("at 1s crash n1 for 0s",
          "line 1, column 20: \"0s\": not between 1ns and 14400000min");
-    says("at 1s crash n1 n2",
-         "line 1, column 16: \"n2\": here goes \"for\" and a time, or nothing");
+    says("at 1s crash n1 n1", "line 1, column 16: \"n1\" is there twice");
+    says("at 1s crash n1 for 1s n2",
+         "line 1, column 23: \"n2\": here goes nothing more");
     says("at 1s start n1 for 2s",
          "line 1, column 16: \"start\" has no \"for\"");
     says("at 1s partition a b for 1s",
