@@ -40,10 +40,8 @@
  *  leaves then yields its processor: it is without the lock there, and else
  *  loses the processor somewhere in an entry, where everybody waits for it. */
 #define CROWD 8u
-/** Packets of one lane before the next has its turn, and of all lanes before
- *  what is due at a time is looked at. */
+/** Packets of one lane before the next has its turn. */
 #define LANE_TURN 8u
-#define RUN_TURN  32u
 /** Descriptors updated at a time. */
 #define N_LATES 16u
 
@@ -221,16 +219,6 @@ void gn__engine_post(struct gn__engine *engine, struct gn__packet *packet)
     engine->n_run++;
 }
 
-bool gn__engine_has_room(const struct gn__engine *engine,
-                         const struct gn__lane *lane)
-{
-    uint32_t n = (lane ? lane : &engine->own_lane)->n, all = engine->n_run;
-
-    return n < GN__RUN_QUEUE_LEAST ||
-           (all < GN__RUN_QUEUE_MAX &&
-            n < (GN__RUN_QUEUE_MAX - all) / GN__RUN_QUEUE_SHARE);
-}
-
 void gn__engine_post_at(struct gn__engine *engine, struct gn__packet *packet,
                         uint64_t when)
 {
@@ -302,31 +290,30 @@ static bool run_event(struct gn__engine *engine)
     return true;
 }
 
-static bool run_timer(struct gn__engine *engine)
+/* What is due at a time. False: nothing, and *@next is when the next timer is. */
+static bool run_timed(struct gn__engine *engine, uint64_t *next)
 {
-    if (gn__netstack_deadline(&engine->net) > engine->net.now)
+    if (run_arrival(engine) || run_event(engine))
+        return true;
+    *next = gn__netstack_deadline(&engine->net);
+    if (*next > engine->net.now)
         return false;
     (void)gn__netstack_timers(&engine->net, 1); /* More: next round. */
     return true;
 }
 
-/* What is due at a time. */
-static bool run_timed(struct gn__engine *engine)
-{
-    return run_arrival(engine) || run_event(engine) || run_timer(engine);
-}
-
-/* Run what is due, within the budget; returns when the next timer is. */
+/* Run what is due, within the budget, half of which packets may use up before
+ * the others are looked at; returns when the next timer is. */
 static uint64_t run_due(struct gn__engine *engine)
 {
     unsigned budget;
+    uint64_t next;
 
     for (budget = GN__ENGINE_BUDGET; budget; budget--) {
-        bool its_turn = budget % RUN_TURN == 0 && budget < GN__ENGINE_BUDGET;
-
-        if (!(its_turn && run_timed(engine)) && !run_packet(engine) &&
-            !run_timed(engine))
-            break;
+        if (budget == GN__ENGINE_BUDGET / 2 && run_timed(engine, &next))
+            continue;
+        if (!run_packet(engine) && !run_timed(engine, &next))
+            return next;
     }
     return gn__netstack_deadline(&engine->net);
 }

@@ -236,8 +236,15 @@ bool gn__engine_dispatch(struct gn__engine *engine, unsigned max);
 void gn__engine_post(struct gn__engine *engine, struct gn__packet *packet);
 void gn__lane_init(struct gn__lane *lane);
 /** May one more be queued of this lane (NULL: from no sender)? */
-bool gn__engine_has_room(const struct gn__engine *engine,
-                         const struct gn__lane *lane);
+static inline bool gn__engine_has_room(const struct gn__engine *engine,
+                                       const struct gn__lane *lane)
+{
+    uint32_t n = (lane ? lane : &engine->own_lane)->n, all = engine->n_run;
+
+    return n < GN__RUN_QUEUE_LEAST ||
+           (all < GN__RUN_QUEUE_MAX &&
+            n < (GN__RUN_QUEUE_MAX - all) / GN__RUN_QUEUE_SHARE);
+}
 /** The same, at a later time. */
 void gn__engine_post_at(struct gn__engine *engine, struct gn__packet *packet,
                         uint64_t when);
