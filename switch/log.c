@@ -135,6 +135,9 @@ static const struct drop_line drop_lines[GN_N_DROPS] = {
                            "max_time_wait"},
     [GN_DROP_CONNECTIONS] = {GN_LOG_WARN, GN__LOG_LIMITED,
                              "no more connections: max_connections"},
+    [GN_DROP_QUEUE] =
+        {GN_LOG_WARN, GN__LOG_LIMITED,
+         "no more packets at once: it has its share of the queue"},
     [GN_DROP_MEMORY] = {GN_LOG_WARN, GN__LOG_LIMITED,
                         "no memory for a packet: max_buffered, or the "
                         "process's"},

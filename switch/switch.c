@@ -226,6 +226,15 @@ static bool may_be_under_way(const struct gn__engine *engine,
             has <= (engine->under_way_max - total) / GN__UNDER_WAY_SHARE);
 }
 
+/* @from (NULL: nobody) has more on its way than it may: it counts that, too. */
+static void drop_of(struct gn_network *net, struct gn__port *from,
+                    struct gn__packet *packet, enum gn_drop why)
+{
+    if (from && from->owner)
+        gn__guest_drop(from->owner, why);
+    gn__switch_drop(net, packet, why);
+}
+
 static void put_on_link(struct gn_network *net, struct gn__packet *packet,
                         uint64_t when)
 {
@@ -234,9 +243,7 @@ static void put_on_link(struct gn_network *net, struct gn__packet *packet,
     size_t cost = gn__packet_cost(packet);
 
     if (!may_be_under_way(engine, from, cost)) {
-        if (from && from->owner)
-            gn__guest_drop(from->owner, GN_DROP_UNDER_WAY);
-        gn__switch_drop(net, packet, GN_DROP_UNDER_WAY);
+        drop_of(net, from, packet, GN_DROP_UNDER_WAY);
         return;
     }
     packet->on_link = true;
@@ -296,7 +303,7 @@ void gn__switch_send(struct gn__port *from, const struct gn__addr *next_hop,
         return;
     }
     if (!gn__engine_has_room(net->engine, &from->gate->lane)) {
-        gn__switch_drop(net, packet, GN_DROP_QUEUE);
+        drop_of(net, from, packet, GN_DROP_QUEUE);
         return;
     }
     to = receiver_cached(from, next_hop);

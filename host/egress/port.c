@@ -47,7 +47,7 @@ static int port_target(struct gn__flow_table *table,
     return gn__bound_target(&port_of(table)->bound, client, out);
 }
 
-static void port_answer(struct gn__flow_table *table,
+static bool port_answer(struct gn__flow_table *table,
                         const struct gn__dgram *dgram)
 {
     struct gn_egress_port *port = port_of(table);
@@ -57,15 +57,17 @@ static void port_answer(struct gn__flow_table *table,
                                  .port = port->bound.local.port};
     struct sockaddr_storage from, to;
 
+    if (!egress->ops.send)
+        return false;
     gn__endpoint_to_sockaddr(&local, AF_UNSPEC, (struct sockaddr *)&from,
                              sizeof(from));
     gn__endpoint_to_sockaddr(&dgram->peer, AF_UNSPEC, (struct sockaddr *)&to,
                              sizeof(to));
-    if (egress->ops.send)
-        egress->ops.send(
-            egress->self, port, dgram->data, dgram->len,
-            gn__addr_is_any(&dgram->local) ? NULL : (struct sockaddr *)&from,
-            (struct sockaddr *)&to);
+    egress->ops.send(egress->self, port, dgram->data, dgram->len,
+                     gn__addr_is_any(&dgram->local) ? NULL
+                                                    : (struct sockaddr *)&from,
+                     (struct sockaddr *)&to);
+    return true;
 }
 
 static const struct gn__flow_ops port_ops = {

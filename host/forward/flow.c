@@ -132,8 +132,10 @@ static void flow_received(struct gn__outside_flow *outside, const void *data,
                               .local = flow->key.local,
                               .iface = flow->iface};
 
-    (void)outside;
-    flow->table->ops->answer(flow->table, &dgram);
+    if (flow->table->ops->answer(flow->table, &dgram))
+        return;
+    flow->table->counts.dropped++;
+    gn__outside_flow_drop(outside, GN_DROP_KERNEL);
 }
 
 static void flow_turn_away(struct gn__flow_table *table,

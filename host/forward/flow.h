@@ -30,8 +30,9 @@ struct gn__flow_ops {
      *  NULL: nothing happens. */
     void (*turned_away)(struct gn__flow_table *table,
                         const struct gn__endpoint *client, int why);
-    /** An answer to dgram->peer, to be sent from dgram->local. */
-    void (*answer)(struct gn__flow_table *table, const struct gn__dgram *dgram);
+    /** An answer to dgram->peer, to be sent from dgram->local. False: it was
+     *  not taken, which is counted as the kernel's doing. */
+    bool (*answer)(struct gn__flow_table *table, const struct gn__dgram *dgram);
 };
 
 /** What has happened to them. */

@@ -41,7 +41,7 @@ static void take_errors(struct gn__inlet *inlet)
 }
 
 /* An error of a datagram before this one is said once: this one is sent. */
-static void inlet_answer(struct gn__flow_table *table,
+static bool inlet_answer(struct gn__flow_table *table,
                          const struct gn__dgram *dgram)
 {
     const struct gn__inlet_config *config = &inlet_of(table)->config;
@@ -49,10 +49,7 @@ static void inlet_answer(struct gn__flow_table *table,
 
     if (err && err != -EAGAIN && err != -EMSGSIZE)
         err = gn__dgram_send(config->fd, config->family, dgram);
-    if (!err)
-        return;
-    table->counts.dropped++;
-    gn__network_drop(table->net, GN_DROP_KERNEL);
+    return !err;
 }
 
 static const struct gn__flow_ops inlet_ops = {

@@ -71,7 +71,8 @@ enum gn_drop {
     GN_DROP_STALE,         /* Its receiver left while it was under way. */
     GN_DROP_DOWN,          /* A link or an interface is down. */
     GN_DROP_LOSS,          /* Lost on a link or path, as configured. */
-    GN_DROP_QUEUE,         /* A link's queue is full. */
+    GN_DROP_QUEUE,         /* A link's queue is full, or its sender has its
+                              share of the packets that are due at once. */
     GN_DROP_BLOCKED,       /* The path is blocked. */
     GN_DROP_BROADCAST,     /* Too many broadcasts wait to be spread. */
     GN_DROP_PROTOCOL,      /* Nobody speaks the protocol. */
@@ -107,7 +108,8 @@ enum gn_drop {
  * A namespace's counters, or a network's: there packets and bytes are those
  * that went through the switch. Drops are counted where they happen, at the
  * namespace that dropped the packet, or at the network if it was the switch,
- * a link or a path; GN_DROP_UNDER_WAY at the sender as well. What the gateway
+ * a link or a path; what its sender has too much of (GN_DROP_UNDER_WAY, and
+ * GN_DROP_QUEUE but for links) at the sender as well. What the gateway
  * drops of a guest's traffic with the world outside is counted at the gateway
  * and at that guest.
  */

@@ -179,7 +179,7 @@ static const struct gn_egress_ops ops = {
     .send = hook_send,
 };
 
-static int setup(void **state)
+static int setup_by(void **state, const struct gn_egress_ops *by)
 {
     static struct fixture f;
     struct gn_egress *egress;
@@ -188,10 +188,23 @@ static int setup(void **state)
     f.peer = -1;
     pthread_mutex_init(&f.lock, NULL);
     eg_clear(&f.eg);
-    assert_int_equal(gn_egress_create(&ops, &f, &egress), 0);
+    assert_int_equal(gn_egress_create(by, &f, &egress), 0);
     eg_begin_egress(&f.eg, egress);
     *state = &f;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_by(state, &ops);
+}
+
+static int setup_mute(void **state)
+{
+    struct gn_egress_ops mute = ops;
+
+    mute.send = NULL;
+    return setup_by(state, &mute);
 }
 
 static int teardown(void **state)
@@ -477,6 +490,39 @@ static void a_port_is_announced_and_served(void **state)
     assert_null(f->port);
 }
 
+static uint64_t kernel_drops(struct gn_namespace *ns)
+{
+    struct gn_stats stats;
+
+    gn_namespace_stats(ns, &stats);
+    return stats.drops[GN_DROP_KERNEL];
+}
+
+static void answers_that_are_not_sent_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace *gateway = gn_network_gateway(f->eg.net);
+    struct gn_sock *sock = eg_open(&f->eg, AF_INET, SOCK_DGRAM);
+    struct sockaddr_storage peer;
+    socklen_t len;
+    char buf[16];
+
+    assert_int_equal(bind_to(sock, "0.0.0.0:53"), 0);
+    until(f, &f->n_bound, 1);
+    assert_int_equal(gn_addr_parse("198.51.100.7:5555", &peer, &len), 0);
+    assert_int_equal(
+        gn_egress_packet(f->port, "ask", 3, (struct sockaddr *)&peer, NULL), 0);
+    assert_int_equal(gn_sock_recv(sock, buf, sizeof(buf), 0), 3);
+    assert_int_equal(
+        gn_sock_sendto(sock, "answer", 6, 0, (struct sockaddr *)&peer, len), 6);
+    for (int i = 0; !kernel_drops(f->eg.guest); i++) {
+        assert_true(i < 10000);
+        assert_int_equal(gn_sleep_ns(f->eg.guest, 1000000), 0);
+    }
+    assert_int_equal(kernel_drops(gateway), 1);
+    drop(sock);
+}
+
 /* 3,000 senders: the oldest make room. */
 static void a_port_has_bounded_clients(void **state)
 {
@@ -565,6 +611,8 @@ int main(void)
         TEST(loopback_and_chosen_ports_are_not_announced),
         TEST(a_refused_listener_is_still_one),
         TEST(a_port_is_announced_and_served),
+        cmocka_unit_test_setup_teardown(answers_that_are_not_sent_are_counted,
+                                        setup_mute, teardown),
         TEST(a_port_has_bounded_clients),
         TEST(without_operations_there_is_no_way),
         TEST(hosts_may_be_closed_right_after_their_guests),

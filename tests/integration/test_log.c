@@ -217,6 +217,7 @@ static void what_a_limit_drops_is_said_and_nothing_else(void **state)
     } drops[] = {
         {GN_DROP_HALF_OPEN, "a half-open connection made room"},
         {GN_DROP_TIME_WAIT, "a connection in TIME_WAIT made room"},
+        {GN_DROP_QUEUE, "no more packets at once"},
         {GN_DROP_MEMORY, "no memory for a packet"},
         {GN_DROP_UNDER_WAY, "no more packets on links"},
     };
