@@ -50,10 +50,22 @@ struct gn__iface {
 };
 
 struct gn__route {
-    struct gn__list link; /* longest prefix first */
-    struct gn__prefix prefix;
+    struct gn__list link;
+    struct gn__table_node node;
+    struct gn__route_key {
+        struct gn__addr addr;
+        uint32_t len; /* of its version's prefixes */
+    } key;
     struct gn__addr gateway;
     struct gn__iface *iface;
+};
+
+/** Routes by their prefix, and how many there are of each length: a look-up
+ *  takes one look for each length that there is. */
+struct gn__route_table {
+    struct gn__table by_prefix;
+    uint32_t n_of_len4[33];
+    uint32_t n_of_len6[129];
 };
 
 /** Where a destination is reached from here. */
@@ -124,6 +136,7 @@ struct gn_namespace {
     struct gn__list ifaces; /* lo first, then as they were attached */
     unsigned last_index;
     struct gn__list routes;
+    struct gn__route_table *route_table; /* NULL: there are none */
     uint32_t n_routes;
     struct gn__last_way last_ways[2]; /* from any source, and from a certain */
     struct gn__pmtu *pmtu;            /* GN__N_PMTU entries; NULL: none yet */

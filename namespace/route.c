@@ -7,10 +7,11 @@
  * Else there is no default route: what is outside is unreachable until a route
  * says otherwise.
  *
- * A namespace has a handful of interfaces, addresses and routes, so they are
- * walked; the last answers are kept, because most packets go where the one
- * before them went: one from a certain source, as packets have it, and one from
- * any, as connect() asks.
+ * A namespace has a handful of interfaces and addresses, so they are walked;
+ * routes are found by their prefix, a look for each length there is. The last
+ * answers are kept, because most packets go where the one before them went: one
+ * from a certain source, as packets have it, and one from any, as connect()
+ * asks.
  *
  * The MTU of a way is known as far as one can see: that of the interface, of
  * the receiver on the same link, and what routers have said (RFC 1191, RFC
@@ -24,7 +25,7 @@
 #include "namespace/lifecycle.h"
 #include "switch/switch.h"
 
-#define MAX_ROUTES   1024u
+#define MAX_ROUTES   65536u
 #define PMTU_KEPT_NS (600ull * 1000000000ull)
 
 static const struct gn__addr loopback4 = {
@@ -194,19 +195,42 @@ static int on_link(struct gn_namespace *ns, const struct gn__addr *dst,
     return best;
 }
 
-/* Routes stand longest prefix first. */
+static struct gn__route *route_at(const struct gn_namespace *ns,
+                                  const struct gn__addr *addr, uint32_t len)
+{
+    struct gn__route_key key = {.addr = *addr, .len = len};
+    struct gn__table_node *node =
+        gn__table_find(&ns->route_table->by_prefix, &key, sizeof(key));
+
+    return node ? gn__container_of(node, struct gn__route, node) : NULL;
+}
+
+static uint32_t *n_of_len(struct gn__route_table *table, bool is_v4)
+{
+    return is_v4 ? table->n_of_len4 : table->n_of_len6;
+}
+
+/* The longest prefix that there is a route for. */
 static struct gn__route *by_route(struct gn_namespace *ns,
                                   const struct gn__addr *dst)
 {
-    struct gn__list *it;
+    bool is_v4 = gn__addr_is_v4(dst);
+    unsigned len = is_v4 ? 33 : 129;
+    struct gn__route *route = NULL;
+    const uint32_t *n;
 
-    gn__list_foreach (it, &ns->routes) {
-        struct gn__route *route = gn__container_of(it, struct gn__route, link);
+    if (!ns->route_table)
+        return NULL;
+    n = n_of_len(ns->route_table, is_v4);
+    while (len-- > 0 && !route) {
+        struct gn__addr masked;
 
-        if (gn__prefix_contains(&route->prefix, dst))
-            return route;
+        if (!n[len])
+            continue;
+        masked = gn__addr_mask(dst, len);
+        route = route_at(ns, &masked, len);
     }
-    return NULL;
+    return route;
 }
 
 /* Addresses that say nothing about the interface: link-local, multicast. */
@@ -353,7 +377,7 @@ static int pick_iface(struct gn_namespace *ns, const struct gn__addr *dst,
     }
     len = on_link(ns, dst, prefer, &out->iface);
     route = by_route(ns, dst);
-    if (route && route->prefix.len > len) {
+    if (route && (int)route->key.len > len) {
         out->iface = route->iface;
         out->next_hop = route->gateway;
         return 0;
@@ -490,11 +514,23 @@ uint64_t gn__ns_round_trip(struct gn_namespace *ns, const struct gn__addr *dst)
 
 /* ---- the table ---- */
 
+static void table_free(struct gn_namespace *ns)
+{
+    gn__table_done(&ns->route_table->by_prefix);
+    gn__free(&ns->engine->net.mem, ns->route_table, sizeof(*ns->route_table));
+    ns->route_table = NULL;
+}
+
 static void route_free(struct gn_namespace *ns, struct gn__route *route)
 {
+    struct gn__route_table *table = ns->route_table;
+
     gn__list_del(&route->link);
-    ns->n_routes--;
+    gn__table_del(&table->by_prefix, &route->node);
+    n_of_len(table, gn__addr_is_v4(&route->key.addr))[route->key.len]--;
     gn__free(&ns->engine->net.mem, route, sizeof(*route));
+    if (!--ns->n_routes)
+        table_free(ns);
 }
 
 void gn__routes_end(struct gn_namespace *ns, const struct gn__iface *iface)
@@ -513,29 +549,52 @@ void gn__routes_end(struct gn_namespace *ns, const struct gn__iface *iface)
 static struct gn__route *find_route(struct gn_namespace *ns,
                                     const struct gn__prefix *prefix)
 {
-    struct gn__list *it;
-
-    gn__list_foreach (it, &ns->routes) {
-        struct gn__route *route = gn__container_of(it, struct gn__route, link);
-
-        if (gn__prefix_equal(&route->prefix, prefix))
-            return route;
-    }
-    return NULL;
+    return ns->route_table ? route_at(ns, &prefix->addr, prefix->len) : NULL;
 }
 
-/* Behind those with a longer or equally long prefix. */
-static void insert(struct gn_namespace *ns, struct gn__route *route)
+static int table_create(struct gn_namespace *ns)
 {
-    struct gn__list *it;
+    const struct gn__mem *mem = &ns->engine->net.mem;
 
-    gn__list_foreach (it, &ns->routes) {
-        if (gn__container_of(it, struct gn__route, link)->prefix.len <
-            route->prefix.len)
-            break;
-    }
-    gn__list_add_tail(it, &route->link);
+    if (ns->route_table)
+        return 0;
+    ns->route_table = gn__zalloc(mem, sizeof(*ns->route_table));
+    if (!ns->route_table)
+        return -ENOMEM;
+    gn__table_init(&ns->route_table->by_prefix, mem, ns->rng.key);
+    return 0;
+}
+
+static int route_create(struct gn_namespace *ns,
+                        const struct gn__prefix *prefix, struct gn__route **out)
+{
+    const struct gn__mem *mem = &ns->engine->net.mem;
+    struct gn__route *route;
+
+    if (ns->n_routes >= MAX_ROUTES)
+        return -ENOSPC;
+    if (table_create(ns))
+        return -ENOMEM;
+    route = gn__zalloc(mem, sizeof(*route));
+    if (!route)
+        goto undo_table;
+    route->key.addr = prefix->addr;
+    route->key.len = prefix->len;
+    if (gn__table_add(&ns->route_table->by_prefix, &route->node, &route->key,
+                      sizeof(route->key)))
+        goto undo_route;
+    n_of_len(ns->route_table, gn__prefix_is_v4(prefix))[prefix->len]++;
+    gn__list_add_tail(&ns->routes, &route->link);
     ns->n_routes++;
+    *out = route;
+    return 0;
+
+undo_route:
+    gn__free(mem, route, sizeof(*route));
+undo_table:
+    if (!ns->n_routes)
+        table_free(ns);
+    return -ENOMEM;
 }
 
 static int gateway_iface(struct gn_namespace *ns,
@@ -562,13 +621,9 @@ static int route_add(struct gn_namespace *ns, const struct gn__prefix *prefix,
     if (err)
         return err;
     if (!route) {
-        if (ns->n_routes >= MAX_ROUTES)
-            return -ENOSPC;
-        route = gn__zalloc(&ns->engine->net.mem, sizeof(*route));
-        if (!route)
-            return -ENOMEM;
-        route->prefix = *prefix;
-        insert(ns, route);
+        err = route_create(ns, prefix, &route);
+        if (err)
+            return err;
     }
     route->gateway = gateway->addr;
     route->iface = iface;

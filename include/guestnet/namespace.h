@@ -170,7 +170,7 @@ GN_API GN_WARN_UNUSED int gn_namespace_attach(
  *                 its own addresses.
  *   -ENETUNREACH  The gateway is on none of its interfaces.
  *   -ESRCH        Nothing to remove.
- *   -ENOSPC       There are 1024 routes.
+ *   -ENOSPC       There are 65536 routes.
  *   -ENOMEM       Out of memory.
  */
 GN_API GN_WARN_UNUSED int gn_route_add(struct gn_namespace *ns,

@@ -281,6 +281,35 @@ static void link_local_addresses_reach_the_link(void **state)
     gn_simnet_end(sock);
 }
 
+/* Of 65,536 routes by nobody, the one by the router is found among them. */
+static void the_longest_prefix_is_found_among_many(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *from = gn_simnet_udp(f->left, "10.1.0.2:1");
+    struct gn_sock *to = gn_simnet_udp(f->right, "10.2.0.3:1");
+    char prefix[32];
+    unsigned i;
+
+    for (i = 0; i < 65535; i++) {
+        (void)snprintf(prefix, sizeof(prefix), "11.%u.%u.0/%u", i >> 8, i & 255,
+                       24 + i % 9);
+        assert_int_equal(gn_route_add(f->left, prefix, "10.1.0.99"), 0);
+    }
+    assert_int_equal(gn_route_add(f->left, "10.2.0.0/16", "10.1.0.3"), 0);
+    assert_int_equal(gn_route_add(f->left, "12.0.0.0/8", "10.1.0.3"), -ENOSPC);
+    assert_int_equal(gn_simnet_send(from, "10.2.0.3:1", "x", 1), 1);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    gn_simnet_expect(to, "x");
+    for (i = 0; i < 65535; i++) {
+        (void)snprintf(prefix, sizeof(prefix), "11.%u.%u.0/%u", i >> 8, i & 255,
+                       24 + i % 9);
+        assert_int_equal(gn_route_add(f->left, prefix, NULL), 0);
+    }
+    assert_int_equal(gn_route_add(f->left, "12.0.0.0/8", "10.1.0.3"), 0);
+    gn_simnet_end(from);
+    gn_simnet_end(to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +324,7 @@ int main(void)
         T(broadcasts_are_not_forwarded),
         T(routes_are_checked),
         T(the_longest_prefix_wins_and_goes),
+        T(the_longest_prefix_is_found_among_many),
         T(routes_go_with_their_interface),
         T(another_clock_is_another_engine),
         T(link_local_addresses_reach_the_link),
