@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The table of all imports.
+ *
+ * Types are written in letters. Rows of preview 1 and WasmEdge have the core
+ * function's: "iiI>i". Those of WASI 0.2 have the letters of the WIT types,
+ * which say both what the core function's parameters are (Canonical ABI,
+ * "Flattening") and how the result lies in memory (lower.c):
+ *
+ *     k  borrowed handle    b  bool     s  string          e  an enum
+ *     o  owned handle       y  u8       L  list<u8>        E  stream-error
+ *     A  ip-socket-address  h  u16      P  any other list  T  datetime
+ *     I  ip-address         w  u32      O  option of the next
+ *     _  nothing            q  u64      R  result of what is before the comma,
+ *                                          with what is behind it as error
+ *
+ * Several letters behind R or at the end are a tuple.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "guests/wasi/wasi.h"
+
+static const struct gn__wasi_row *const files[] = {
+    gn__wasi_preview1_rows, gn__wasi_wasmedge_rows, gn__wasi_io_rows,
+    gn__wasi_tcp_rows,      gn__wasi_udp_rows,      gn__wasi_names_rows,
+    gn__wasi_cli_rows,
+};
+#define N_FILES   (sizeof(files) / sizeof(files[0]))
+#define FILE_BITS 8
+
+const struct gn__wasi_row *gn__wasi_row(int op)
+{
+    unsigned file = (unsigned)op >> FILE_BITS;
+
+    /* gn_wasi_find() gives no others; what is beyond a file's end is not. */
+    if (op < 0 || file >= N_FILES)
+        return NULL;
+    for (unsigned i = 0, n = op & ((1u << FILE_BITS) - 1); i <= n; i++)
+        if (!files[file][i].name)
+            return NULL;
+    return &files[file][op & ((1 << FILE_BITS) - 1)];
+}
+
+bool gn__wasi_row_is_0_2(const struct gn__wasi_row *row)
+{
+    return row->module[4] == ':';
+}
+
+bool gn__wasi_row_is_wasmedge(int op)
+{
+    return op >= 0 && (unsigned)op >> FILE_BITS < N_FILES &&
+           files[op >> FILE_BITS] == gn__wasi_wasmedge_rows;
+}
+
+/* ---- types as core functions have them ---- */
+
+static char *flat_add(char *out, const char *end, char letter, unsigned n)
+{
+    while (n-- && out < end)
+        *out++ = letter;
+    return out;
+}
+
+static char *flat_params(const char *type, char *out, const char *end)
+{
+    for (; *type && *type != '>'; type++) {
+        switch (*type) {
+        case 'q':
+            out = flat_add(out, end, 'I', 1);
+            break;
+        case 's':
+        case 'L':
+        case 'P':
+            out = flat_add(out, end, 'i', 2);
+            break;
+        case 'A':
+            out = flat_add(out, end, 'i', 12);
+            break;
+        default: /* O: whether it is there */
+            out = flat_add(out, end, 'i', 1);
+        }
+    }
+    return out;
+}
+
+bool gn__wasi_is_scalar(const char *result)
+{
+    return result[0] && !result[1] && strchr("beoyhwq", result[0]);
+}
+
+unsigned gn__wasi_row_n_params(const struct gn__wasi_row *row)
+{
+    const char *result = strchr(row->type, '>') + 1;
+    char letters[40];
+
+    if (!gn__wasi_row_is_0_2(row))
+        return (unsigned)(result - row->type) - 1;
+    return (unsigned)(flat_params(row->type, letters, letters + 36) - letters) +
+           (*result && !gn__wasi_is_scalar(result));
+}
+
+void gn__wasi_row_signature(const struct gn__wasi_row *row, char out[40])
+{
+    const char *result = strchr(row->type, '>') + 1;
+    char *end = out + 36, *at;
+
+    if (!gn__wasi_row_is_0_2(row)) {
+        strcpy(out, row->type); /* At most 8 parameters. */
+        return;
+    }
+    at = flat_params(row->type, out, end);
+    if (*result && !gn__wasi_is_scalar(result))
+        *at++ = 'i'; /* Where the result goes. */
+    *at++ = '>';
+    if (gn__wasi_is_scalar(result))
+        *at++ = *result == 'q' ? 'I' : 'i';
+    *at = '\0';
+}
+
+/* ---- finding ---- */
+
+/* "wasi:io/poll" is that of any "wasi:io/poll@0.2.N". */
+static bool module_fits(const struct gn__wasi_row *row, const char *module)
+{
+    size_t len = strlen(row->module);
+
+    if (strncmp(row->module, module, len) != 0)
+        return false;
+    if (!gn__wasi_row_is_0_2(row))
+        return !module[len];
+    if (strncmp(module + len, "@0.2.", 5) != 0)
+        return false;
+    return module[len + 5] &&
+           !module[len + 5 + strspn(module + len + 5, "0123456789")];
+}
+
+/* "*" is every name that begins so. */
+static bool name_fits(const struct gn__wasi_row *row, const char *name)
+{
+    size_t len = strlen(row->name);
+
+    if (row->name[len - 1] == '*')
+        return strncmp(row->name, name, len - 1) == 0;
+    return strcmp(row->name, name) == 0;
+}
+
+static bool type_fits(const struct gn__wasi_row *row, const char *signature)
+{
+    char own[40];
+
+    if (!signature || row->type[0] == '*')
+        return true;
+    gn__wasi_row_signature(row, own);
+    return strcmp(own, signature) == 0;
+}
+
+int gn_wasi_find(const char *module, const char *name, const char *signature)
+{
+    if (!module || !name)
+        return -ENOENT;
+    for (unsigned file = 0; file < N_FILES; file++)
+        for (unsigned i = 0; files[file][i].name; i++) {
+            const struct gn__wasi_row *row = &files[file][i];
+
+            if (module_fits(row, module) && name_fits(row, name) &&
+                type_fits(row, signature))
+                return (int)(file << FILE_BITS | i);
+        }
+    return -ENOENT;
+}
