@@ -52,5 +52,6 @@
 #include <guestnet/task.h>
 #include <guestnet/timer.h>
 #include <guestnet/version.h>
+#include <guestnet/wasi.h>
 
 #endif /* GUESTNET_GUESTNET_H */

@@ -323,6 +323,22 @@ static void lookups_of_nothing(void **state)
 
 /* ---- ipam.h, addr.h, stats.h, error.h, version.h ---- */
 
+static void wasm_guests_of_nothing(void **state)
+{
+    (void)state;
+    SAYS(-EINVAL, gn_wasi_create, NULL, NULL, NULL);
+    DOES_NOTHING(gn_wasi_close, NULL);
+    SAYS(-EINVAL, gn_wasi_preopen, NULL, NULL);
+    SAYS(-EINVAL, gn_wasi_stdio, NULL, NULL);
+    SAYS(-ENOENT, gn_wasi_find, NULL, NULL, NULL);
+    SAYS(GN_WASI_TRAP, gn_wasi_call, NULL, 0, NULL, NULL);
+    SAYS(-EINVAL, gn_wasi_wait, NULL, NULL, NULL);
+    SAYS(GN_WASI_TRAP, gn_wasi_resume, NULL, NULL);
+    SAYS(0, *gn_wasi_why, NULL);
+    SAYS(-EINVAL, gn_wasi_scan, NULL, 0, NULL, NULL, 0);
+    DOES_NOTHING(gn_wasi_scan_done, NULL);
+}
+
 static void small_things_of_nothing(void **state)
 {
     (void)state;
@@ -442,6 +458,7 @@ int main(void)
         cmocka_unit_test(hosts_of_nothing),
         cmocka_unit_test(resolvers_of_nothing),
         cmocka_unit_test(lookups_of_nothing),
+        cmocka_unit_test(wasm_guests_of_nothing),
         cmocka_unit_test(small_things_of_nothing),
         cmocka_unit_test(that_was_every_function),
     };

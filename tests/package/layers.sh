@@ -6,6 +6,7 @@
 set -euo pipefail
 cd "$1"
 folders="base ipam netstack resolver engine switch namespace host/forward host sim explore guests/nic"
+folders+=" guests/wasi"
 [ -f docs/architecture.md ] || exit 77
 
 declare -A allowed
