@@ -22,6 +22,11 @@ packages_of() {
             lld openssl socat \
             tshark dnsmasq-base unbound iproute2 debootstrap
         ;;
+    wasm)
+        packages_of test
+        printf '%s\n' wabt wasi-libc clang-19 lld-19 \
+            libclang-rt-19-dev-wasm32
+        ;;
     lint)
         packages_of test
         printf '%s\n' clang libclang-rt-dev llvm clang-tidy clang-format \
