@@ -58,6 +58,7 @@ extern const struct bench_row bench_fair_rows[];
 extern const struct bench_row bench_ipam_rows[];
 extern const struct bench_row bench_lock_rows[];
 extern const struct bench_row bench_machine_rows[];
+extern const struct bench_row bench_wasi_rows[];
 
 /** CLOCK_MONOTONIC. */
 uint64_t bench_now_ns(void);

@@ -66,7 +66,7 @@ static const struct bench_row *const all_rows[] = {
     bench_connect_rows, bench_datagram_rows, bench_guest_rows,
     bench_ipam_rows,    bench_lock_rows,     bench_publish_rows,
     bench_http_rows,    bench_dial_rows,     bench_resolve_rows,
-    bench_fair_rows,
+    bench_fair_rows,    bench_wasi_rows,
 };
 
 static const char *const goal_text[] = {
