@@ -8,6 +8,7 @@
  * what is here:
  *
  *     relay.h     bytes between a stream of a guest's and a stream of the kernel
+ *     transport.h what is between a relay and the kernel's end: nothing, or TLS
  *     acceptor.h  a listening stream socket of the kernel's: accept, pause
  *     attempt.h   a stream or datagram socket of the kernel's that connects
  *     outlet.h    a datagram socket of the kernel's for a flow a guest began
@@ -28,5 +29,6 @@
 #include "host/forward/outlet.h"
 #include "host/forward/proxy.h"
 #include "host/forward/relay.h"
+#include "host/forward/transport.h"
 
 #endif /* GN_FORWARD_FORWARD_H */

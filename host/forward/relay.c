@@ -42,6 +42,8 @@ struct gn__relay {
     struct gn__io *io;
     struct gn_sock *sock;
     struct gn__io_watch watch;
+    const struct gn__transport_ops *transport;
+    void *transport_self;
     struct gn__stream_hook hook;
     struct gn__notice again;
     struct gn__io_timer retry;
@@ -50,9 +52,9 @@ struct gn__relay {
     gn__relay_cb ended;
     void *arg;
     struct gn__slice held[GN__ROUND_SEND]; /* read, and not yet taken */
-    unsigned n_held;
     size_t room;   /* of the socket, as of the last round */
     size_t passed; /* written, and not yet let go */
+    unsigned n_held;
     uint32_t read_size;
     bool ask;      /* the socket has, or may have, something to tell */
     bool readable; /* the descriptor, as far as is known */
@@ -113,6 +115,7 @@ static void let_go(struct gn__relay *relay, bool reset)
     gn__io_forget_end(&relay->end);
     gn__stream_hook_done(&relay->hook);
     drop_chunks(relay->held, relay->n_held);
+    relay->transport->done(relay->transport_self);
     drop_ends(relay->sock, fd, reset);
     gn__fds_give(&relay->share);
     gn__free(io->mem, relay, sizeof(*relay));
@@ -210,7 +213,6 @@ static void keep_read(struct gn__relay *relay, size_t n)
 static int read_some(struct gn__relay *relay)
 {
     struct iovec iov[GN__ROUND_SEND];
-    struct msghdr msg = {.msg_iov = iov};
     size_t asked = take_chunks(relay);
     ssize_t n;
     unsigned i;
@@ -224,8 +226,8 @@ static int read_some(struct gn__relay *relay)
         iov[i].iov_base = gn__chunk_data(relay->held[i].chunk);
         iov[i].iov_len = relay->held[i].len;
     }
-    msg.msg_iovlen = relay->n_held;
-    n = recvmsg(relay->watch.fd, &msg, MSG_DONTWAIT);
+    n = relay->transport->read(relay->transport_self, relay->watch.fd, iov,
+                               relay->n_held);
     keep_read(relay, n > 0 ? (size_t)n : 0);
     if (n > 0) {
         adapt(relay, (size_t)n, asked);
@@ -236,9 +238,9 @@ static int read_some(struct gn__relay *relay)
         relay->ask = true;
         return 0;
     }
-    if (errno == EAGAIN)
+    if (n == -EAGAIN)
         relay->readable = false;
-    return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    return n == -EAGAIN || n == -EINTR ? 0 : (int)n;
 }
 
 /* ---- to the descriptor ---- */
@@ -248,7 +250,6 @@ static int write_slices(struct gn__relay *relay,
                         const struct gn__stream_round *round)
 {
     struct iovec iov[GN__ROUND_RECV];
-    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = round->n_recv};
     size_t total = 0;
     ssize_t n;
     unsigned i;
@@ -258,10 +259,11 @@ static int write_slices(struct gn__relay *relay,
         iov[i].iov_len = round->recv[i].len;
         total += round->recv[i].len;
     }
-    n = sendmsg(relay->watch.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n < 0 && errno != EAGAIN && errno != EINTR)
-        return -errno;
-    if (n < 0 ? errno == EAGAIN : (size_t)n < total)
+    n = relay->transport->write(relay->transport_self, relay->watch.fd, iov,
+                                round->n_recv);
+    if (n < 0 && n != -EAGAIN && n != -EINTR)
+        return (int)n;
+    if (n < 0 ? n == -EAGAIN : (size_t)n < total)
         relay->writable = false;
     relay->passed = n > 0 ? (size_t)n : 0;
     return 0;
@@ -280,8 +282,15 @@ static int write_some(struct gn__relay *relay,
 
 static int pass_fin(struct gn__relay *relay)
 {
+    int err =
+        relay->transport->shutdown(relay->transport_self, relay->watch.fd);
+
+    if (err == -EAGAIN) {
+        relay->writable = false;
+        return 0;
+    }
     relay->write_end = true;
-    return shutdown(relay->watch.fd, SHUT_WR) && errno != ENOTCONN ? -errno : 0;
+    return err;
 }
 
 /* ---- turns ---- */
@@ -362,9 +371,11 @@ static void fd_ready(struct gn__io_watch *watch, short revents)
 {
     struct gn__relay *relay = gn__container_of(watch, struct gn__relay, watch);
 
-    if (revents & (POLLIN | POLLRDHUP | POLLHUP | POLLERR))
+    bool both = relay->transport->mixes;
+
+    if (both || revents & (POLLIN | POLLRDHUP | POLLHUP | POLLERR))
         relay->readable = true;
-    if (revents & (POLLOUT | POLLHUP | POLLERR) && !relay->writable) {
+    if ((both || revents & (POLLOUT | POLLHUP | POLLERR)) && !relay->writable) {
         relay->writable = true;
         relay->ask = true;
     }
@@ -417,6 +428,9 @@ static struct gn__relay *create(const struct gn__relay_config *config)
         return NULL;
     relay->io = config->io;
     relay->sock = config->sock;
+    relay->transport =
+        config->transport ? config->transport : &gn__transport_plain;
+    relay->transport_self = config->transport_self;
     relay->share = config->share;
     relay->ended = config->ended;
     relay->arg = config->arg;
@@ -456,6 +470,8 @@ int gn__relay_start(const struct gn__relay_config *config,
 undo_relay:
     gn__free(config->io->mem, relay, sizeof(*relay));
 undo_ends:
+    if (config->transport)
+        config->transport->done(config->transport_self);
     drop_ends(config->sock, config->fd, true);
     gn__fds_give(&share);
     return err;

@@ -19,9 +19,13 @@
  *     ECONNRESET, any other error    RST, and the other way round (a Unix
  *                                    socket is just closed)
  *
+ * What is between the descriptor and its bytes is the transport's (transport.h);
+ * the table above is that of the plain one.
+ *
  * Everything here is for the driving thread.
  */
 #include "base/io.h"
+#include "host/forward/transport.h"
 #include "namespace/namespace.h"
 
 struct gn__relay;
@@ -44,6 +48,8 @@ struct gn__relay_config {
     struct gn_sock *sock; /* a stream, connected or connecting; consumed with
                              the reference */
     int fd;               /* a connected stream socket; consumed */
+    const struct gn__transport_ops *transport; /* over it; NULL: plain */
+    void *transport_self;                      /* consumed */
     struct gn__fd_share share; /* what it is held for; consumed */
     gn__relay_cb ended;        /* NULL: nobody wants to know */
     void *arg;
