@@ -10,7 +10,8 @@ target_include_directories(gn_build INTERFACE
     "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/include")
 target_compile_features(gn_build INTERFACE c_std_11)
 target_compile_definitions(gn_build INTERFACE _GNU_SOURCE
-    $<$<BOOL:${GUESTNET_WRAP}>:GN__WRAP>)
+    $<$<BOOL:${GUESTNET_WRAP}>:GN__WRAP>
+    GN__HAS_TLS=$<BOOL:${GUESTNET_TLS}>)
 target_compile_options(gn_build INTERFACE
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
     -Wpointer-arith -Wcast-qual -Wundef -Wvla -Wwrite-strings

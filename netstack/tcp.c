@@ -253,6 +253,17 @@ bool gn__tcp_is_orphan(struct gn__stack *stack,
     return !conn->owner && !conn->listener;
 }
 
+void *gn__tcp_owner_at(struct gn__stack *stack,
+                       const struct gn__endpoint *local,
+                       const struct gn__endpoint *remote)
+{
+    struct gn__tuple *tuple = gn__tuple_find(stack, local, remote);
+
+    return tuple && !tuple->resting
+               ? gn__container_of(tuple, struct gn__conn, tuple)->owner
+               : NULL;
+}
+
 static uint16_t get16(const uint8_t *p)
 {
     return (uint16_t)(p[0] << 8 | p[1]);

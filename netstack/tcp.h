@@ -189,6 +189,11 @@ GN_WARN_UNUSED bool gn__tcp_is_orphan(struct gn__stack *stack,
                                       const struct gn__endpoint *local,
                                       const struct gn__endpoint *remote);
 
+/** Whose connection has this 4-tuple; NULL: there is none, or it has no owner. */
+void *gn__tcp_owner_at(struct gn__stack *stack,
+                       const struct gn__endpoint *local,
+                       const struct gn__endpoint *remote);
+
 /** Is there a connection or TIME_WAIT with this 4-tuple? */
 enum gn__tuple_use { GN__TUPLE_FREE, GN__TUPLE_RESTING, GN__TUPLE_USED };
 enum gn__tuple_use gn__tcp_tuple_use(struct gn__stack *stack,

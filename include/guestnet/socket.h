@@ -67,6 +67,31 @@ GN_BEGIN_DECLS
 struct gn_namespace;
 struct gn_sock;
 
+/** The level of options that only these sockets have. */
+#define GN_SOL_GUESTNET 0x676e
+
+/**
+ * Of a stream, before connect(): let the host speak TLS for the guest. What
+ * leaves by the namespace's egress is TLS with this name, which is sent (SNI)
+ * and which the server's certificate must be for; the guest reads and writes
+ * plain text. connect() succeeds when the handshake has; a handshake that fails
+ * is -EPROTO. shutdown() and close() send close_notify; a server that ends
+ * without one is -ECONNRESET.
+ *
+ * The value is text, with or without its NUL: a DNS name, or an address, which
+ * the certificate must name then and which is not sent. Length 0 takes it back.
+ * Read, it has its NUL.
+ *
+ *   -ENOPROTOOPT  Not a stream, or the library was built without TLS.
+ *   -EINVAL       Neither a name nor an address.
+ *   -EISCONN      Connecting, connected or listening.
+ *
+ * connect() is then -EOPNOTSUPP to what does not leave by an egress: guests,
+ * services of the host's in the network, the host program; and
+ * -EPROTONOSUPPORT by an egress that is not gn_egress_system()'s.
+ */
+#define GN_TLS_SERVER_NAME 1
+
 /** Elements of an iovec that a call takes; more are -EMSGSIZE (UIO_MAXIOV). */
 #define GN_IOV_MAX 1024
 

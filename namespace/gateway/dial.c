@@ -21,6 +21,7 @@
 
 #include "namespace/namespace.h"
 #include "namespace/gateway/guest.h"
+#include "namespace/sock/tcp.h"
 #include "namespace/sock/bind.h"
 #include "namespace/sock/udp.h"
 
@@ -120,6 +121,7 @@ void gn__dial_free(struct gn__dial *dial)
     struct gn__engine *engine = dial->engine;
     struct gn__guest *who = dial->pub.who;
 
+    gn__strfree(&engine->net.mem, dial->tls_name);
     gn__free(&engine->net.mem, dial, sizeof(*dial));
     gn__guest_unref(who);
     gn__engine_unref(engine); /* Who calls has another one. */
@@ -208,6 +210,22 @@ static void dial_join_sock(struct gn__dial *dial)
     gn__outside_queue_charge(&dial->waiting, gn__udp_of(binding->sock));
 }
 
+/* What the guest's socket asked for. -ENOMEM: it must not go out plain. */
+static int dial_read_tls(struct gn__dial *dial, struct gn_namespace *ns)
+{
+    struct gn_sock *sock = NULL;
+
+    if (ns && dial->key.type == SOCK_STREAM)
+        sock =
+            gn__tcp_owner_at(&ns->stack, &dial->key.guest, &dial->key.outside);
+    if (!sock || !gn__tcp_of(sock)->tls_name)
+        return 0;
+    dial->tls_name =
+        gn__strdup(&ns->engine->net.mem, gn__tcp_of(sock)->tls_name);
+    dial->pub.tls_name = dial->tls_name;
+    return dial->tls_name ? 0 : -ENOMEM;
+}
+
 static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
                                    const struct gn__outside_key *key)
 {
@@ -217,8 +235,13 @@ static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
     if (!dial)
         return NULL;
     dial->key = *key;
+    if (dial_read_tls(dial, guest->owner->ns)) {
+        gn__free(mem, dial, sizeof(*dial));
+        return NULL;
+    }
     if (gn__table_add(&guest->dials, &dial->node, &dial->key,
                       sizeof(dial->key))) {
+        gn__strfree(mem, dial->tls_name);
         gn__free(mem, dial, sizeof(*dial));
         return NULL;
     }

@@ -149,6 +149,20 @@ bool gn__outside_reaches(const struct gn__port *port,
            (guest->outside || find_played(guest, addr));
 }
 
+/* The machine's loopback is behind the gateway's address. */
+bool gn__outside_leaves(const struct gn__port *port,
+                        const struct gn__endpoint *to)
+{
+    const struct gn__outside_guest *guest = port->outside;
+    const struct gn__endpoint any = {.addr = to->addr};
+
+    if (!guest || !guest->outside)
+        return false;
+    return gn__outside_may_be(guest->net, &to->addr) ||
+           (gn__ns_is_local(guest->net->gateway, &to->addr) &&
+            !gn__sock_listener(guest->net->gateway, to, &any));
+}
+
 /* ---- guests ---- */
 
 static void guest_free(struct gn__outside_guest *guest)

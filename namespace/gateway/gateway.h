@@ -136,6 +136,7 @@ struct gn__outside_dial {
     int type;              /* SOCK_STREAM, SOCK_DGRAM */
     struct gn__endpoint guest;
     struct gn__endpoint outside;
+    const char *tls_name; /* the host is to speak TLS with it; NULL: plain */
     void *user;
 };
 

@@ -137,6 +137,7 @@ struct gn__dial {
     struct gn__outside_guest *guest; /* NULL: it is over */
     struct gn__notice notice;
     bool told; /* the outside knows of it */
+    char *tls_name;
     uint32_t seq;
     struct gn__list of_sock;          /* of datagrams: in gn__binding.dials */
     struct gn__outside_queue waiting; /* the SYN, or datagrams */

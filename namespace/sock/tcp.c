@@ -483,11 +483,17 @@ static void iface_gone(struct gn_sock *sock, struct gn__iface *iface)
     gn__sock_touch(sock);
 }
 
+static void tcp_done(struct gn_sock *sock)
+{
+    gn__strfree(&sock->engine->net.mem, gn__tcp_of(sock)->tls_name);
+}
+
 const struct gn__sock_ops gn__sock_tcp = {
     .name = "tcp",
     .size = sizeof(struct gn__tcp_sock),
     .init = init,
     .end = end,
+    .done = tcp_done,
     .linger = linger,
     .bind = gn__tcp_sock_bind,
     .listen = gn__tcp_sock_listen,

@@ -32,6 +32,7 @@ struct gn__tcp_sock {
     bool fin;
     uint32_t backlog;
     struct gn__addr bound; /* what bind() said, for after disconnecting */
+    char *tls_name;        /* GN_TLS_SERVER_NAME; NULL: plain */
 };
 
 static inline struct gn__tcp_sock *gn__tcp_of(struct gn_sock *sock)

@@ -51,6 +51,8 @@ static const struct gn__option *find(const struct gn_sock *sock, int level,
         return find_in(&gn__options_ip6, sock, level, name);
     case IPPROTO_TCP:
         return find_in(&gn__options_tcp, sock, level, name);
+    case GN_SOL_GUESTNET:
+        return find_in(&gn__options_guestnet, sock, level, name);
     default:
         return NULL;
     }

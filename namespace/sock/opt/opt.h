@@ -5,8 +5,8 @@
 /*
  * Options, one table entry each. Most are an int, or an int that is a flag at
  * some offset of struct gn__sock_opt; the few that are structs have functions
- * of their own. The tables are by level: socket.c, _ip.c, _ip6.c,
- * _tcp.c.
+ * of their own. The tables are by level: socket.c, ip.c, ip6.c, tcp.c, and ours,
+ * guestnet.c.
  */
 #include "namespace/sock/sock.h"
 
@@ -43,6 +43,7 @@ extern const struct gn__options gn__options_socket;
 extern const struct gn__options gn__options_ip;
 extern const struct gn__options gn__options_ip6;
 extern const struct gn__options gn__options_tcp;
+extern const struct gn__options gn__options_guestnet;
 
 /** Write at most *@len bytes of a value. */
 void gn__option_put(const void *from, size_t size, void *value, socklen_t *len);
