@@ -9,7 +9,7 @@ packages_of() {
     sources) ;;
     build)
         printf '%s\n' gcc libc6-dev binutils cmake ninja-build pkg-config \
-            patch xz-utils uthash-dev libuv1-dev libpcap-dev
+            patch xz-utils uthash-dev libuv1-dev libpcap-dev libssl-dev
         ;;
     demo)
         packages_of build

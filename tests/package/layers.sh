@@ -66,6 +66,10 @@ while IFS= read -r line; do
 done < <(grep -rE --include='*.[ch]' '^ *# *include [<"]pcap[./]' . |
     grep -vE '^\./(host/capture\.c:|tests/|build/)')
 while IFS= read -r line; do
+    complain "only host/tls/openssl.c includes OpenSSL: $line"
+done < <(grep -rE --include='*.[ch]' '^ *# *include [<"]openssl/' . |
+    grep -vE '^\./(host/tls/openssl\.c:|tests/|build/)')
+while IFS= read -r line; do
     complain "only resolver/ares includes c-ares: $line"
 done < <(grep -rE --include='*.[ch]' '^ *# *include ["<]ares[._]' . |
     grep -vE '^\./(resolver/ares|tests/package|findings|build)/')

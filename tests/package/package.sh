@@ -66,7 +66,7 @@ find_package_lacks_*)
     # is not lacking.
     lacks=${case#find_package_lacks_}
     mkdir pkgconfig
-    for module in libuv libpcap; do
+    for module in libuv libpcap openssl; do
         [ "$module" = "$lacks" ] || printf 'Name: %s\nDescription: %s\nVersion: 9\n' \
             "$module" "$module" >"pkgconfig/$module.pc"
     done
