@@ -41,6 +41,7 @@ struct gn_egress_dial {
     bool over;
     int status;
     int fd;
+    struct gn__tls *tls;       /* over fd; NULL: plain */
     struct gn__fd_share share; /* for fd, or what is to become one */
     size_t n_names;
     struct gn__name names[];
@@ -73,6 +74,7 @@ static void request_free(struct gn_egress_dial *request)
 {
     struct gn__engine *engine = request->engine;
 
+    gn__tls_free(request->tls);
     gn__fds_give(&request->share);
     gn__free(&engine->net.mem, request, size_of(request));
     gn__engine_unref(engine);
@@ -101,10 +103,14 @@ static void join_flow(struct gn_network *net, struct gn__outside_dial *dial,
 }
 
 static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
-                        int fd, struct gn__fd_share share)
+                        int fd, struct gn__fd_share share, struct gn__tls *tls)
 {
-    struct gn__relay_config config = {
-        .io = gn__network_io(net), .fd = fd, .share = share};
+    struct gn__relay_config config = {.io = gn__network_io(net),
+                                      .fd = fd,
+                                      .transport =
+                                          tls ? &gn__tls_transport : NULL,
+                                      .transport_self = tls,
+                                      .share = share};
     struct gn__relay *relay;
     int err = config.io ? 0 : -ENOMEM;
 
@@ -113,6 +119,7 @@ static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
     else
         err = gn__outside_accept(dial, &config.sock);
     if (err) {
+        gn__tls_free(tls);
         close_fd(fd);
         gn__fds_give(&share);
     } else if (gn__relay_start(&config, &relay)) {
@@ -131,6 +138,7 @@ static const char *outcome_of(const struct gn_egress_dial *request, int status,
     switch (status) {
     case 0:
     case -ECANCELED:
+    case -EPROTO: /* It was logged with its reason. */
         return NULL;
     case -EACCES:
     case -EPERM:
@@ -171,6 +179,7 @@ static void finish(struct gn__notice *notice)
     struct gn__outside_dial *dial = request->dial;
     struct gn_network *net = gn__guest_network(dial->who);
     int status = request->status, fd = request->fd;
+    struct gn__tls *tls = request->tls;
     struct gn__fd_share share;
 
     if (!status)
@@ -181,13 +190,15 @@ static void finish(struct gn__notice *notice)
     if (!status)
         status = gn__egress_charge(request);
     share = gn__fds_pass(&request->share);
+    request->tls = NULL;
     request_free(request);
     if (status) {
+        gn__tls_free(tls);
         close_fd(fd);
         gn__fds_give(&share);
         gn__outside_refuse(dial, status);
     } else if (dial->type == SOCK_STREAM) {
-        join_stream(net, dial, fd, share);
+        join_stream(net, dial, fd, share, tls);
     } else {
         join_flow(net, dial, fd, share);
     }
@@ -216,6 +227,18 @@ void gn_egress_dial_done(struct gn_egress_dial *request, int status, int fd)
     gn__engine_unref(engine);
     if (!taken)
         close_fd(fd);
+}
+
+const char *gn__egress_tls_name(const struct gn_egress_dial *request)
+{
+    return request->dial->tls_name;
+}
+
+void gn__egress_dial_secured(struct gn_egress_dial *request, int fd,
+                             struct gn__tls *tls)
+{
+    request->tls = tls; /* Freed with it, whatever happens. */
+    gn_egress_dial_done(request, 0, fd);
 }
 
 static void dial_cancel(struct gn__outside *outside,
@@ -293,6 +316,10 @@ static void dial(struct gn__outside *outside, struct gn__outside_dial *dial)
 
     if (!net || !egress->ops.dial) {
         gn__outside_refuse(dial, -ENETUNREACH);
+        return;
+    }
+    if (dial->tls_name && !egress->speaks_tls) {
+        gn__outside_refuse(dial, -EPROTONOSUPPORT);
         return;
     }
     request = request_create(egress, net, dial);

@@ -10,6 +10,7 @@
  *     egress_port.c    what guests bind for datagrams, and who writes to it
  *     egress_system.c  the ready egress: a policy and the kernel
  *     egress_show.c    the same: guests' ports shown outside
+ *     secure.c         the same: TLS handshakes
  *     policy*.c        the rules
  *     machine.c        which addresses are this machine's
  *
@@ -22,6 +23,7 @@
 #include "base/ref.h"
 #include "host/driver/drive.h"
 #include "host/egress/policy.h"
+#include "host/tls/tls.h"
 #include "namespace/namespace.h"
 
 struct gn__egress {
@@ -30,6 +32,7 @@ struct gn__egress {
     struct gn__mem mem;
     struct gn_egress_ops ops;
     void *self;
+    bool speaks_tls;     /* where a guest's socket asks for it */
     struct gn__ref refs; /* its owner's, and one of each that has it */
 };
 
@@ -49,6 +52,14 @@ struct gn__guest *gn__egress_guest(const struct gn_egress_dial *request);
  *  gn__fds_take(), and the guest gets them. Of datagrams the flow that is idle
  *  longest makes room. */
 GN_WARN_UNUSED int gn__egress_charge(struct gn_egress_dial *request);
+
+/** The name that the guest's socket asks TLS with (GN_TLS_SERVER_NAME); NULL:
+ *  it does not. As long as the request. */
+const char *gn__egress_tls_name(const struct gn_egress_dial *request);
+/** End a dial as gn_egress_dial_done() does, with a connection that goes on by
+ *  TLS (consumed; NULL: plain). Driving thread. */
+void gn__egress_dial_secured(struct gn_egress_dial *request, int fd,
+                             struct gn__tls *tls);
 
 /** Non-blocking and close-on-exec. -EBADF. */
 GN_WARN_UNUSED int gn__fd_prepare(int fd);
@@ -123,7 +134,8 @@ struct gn__system {
     struct gn__mem mem;
     struct gn__policy policy;
     enum gn_denial denial;
-    uint64_t timeout_ns; /* 0: none */
+    uint64_t timeout_ns;         /* 0: none */
+    struct gn__tls_trust *trust; /* NULL: the system's, not loaded yet */
     gn_audit_cb audit;
     void *audit_arg;
 };
@@ -141,6 +153,42 @@ int gn__show_listen_packet(void *self, struct gn_egress_port *port,
 struct gn__system_request {
     void (*cancel)(struct gn__system_request *request);
 };
+
+/* ---- secure.c ---- */
+
+/**
+ * The server's name, where a connection is to go by TLS because its rule or its
+ * socket says so.
+ *
+ * Returns 0; -ENOENT: it goes plain; -EACCES: the rule does not cover the name
+ * that the socket asks for.
+ */
+GN_WARN_UNUSED int gn__secure_name(const struct gn__rule *rule,
+                                   const struct gn_egress_dial *request,
+                                   const struct sockaddr *address,
+                                   struct gn__name *out);
+
+/** A TLS handshake; embedded. Zero: none is under way. */
+struct gn__secure {
+    struct gn__io *io;
+    struct gn__tls *tls;
+    int fd;
+    struct gn__io_watch watch;
+    struct gn__io_timer timer;
+    struct gn__io_end end;
+    /** 0, and tls is the callee's; or -EPROTO (gn__tls_reason() of tls, until it
+     *  returns), -ETIMEDOUT, -ECANCELED (the network closes). */
+    void (*done)(struct gn__secure *secure, int status);
+};
+
+/** Begin, over a connected descriptor, which is borrowed until it has stopped.
+ *  @tls is consumed, also when it fails: errors are those of gn__io_watch(). */
+GN_WARN_UNUSED int gn__secure_start(struct gn__secure *secure,
+                                    struct gn__io *io, struct gn__tls *tls,
+                                    int fd, uint64_t timeout_ns,
+                                    struct gn__account *account);
+/** Stop; nothing is told. Does nothing where none is under way. */
+void gn__secure_stop(struct gn__secure *secure);
 
 /* ---- local_addr.c ---- */
 

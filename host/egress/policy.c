@@ -87,7 +87,7 @@ static bool port_fits(const struct gn__rule *rule, uint16_t port)
     return rule->n_ports == 0;
 }
 
-static bool name_fits(const struct gn__rule *rule, const char *name)
+bool gn__rule_covers_name(const struct gn__rule *rule, const char *name)
 {
     size_t len = strlen(name), tail = strlen(rule->name.text);
 
@@ -103,7 +103,7 @@ static const char *find_name(const struct gn__rule *rule,
     size_t i;
 
     for (i = 0; i < ask->n_names; i++) {
-        if (name_fits(rule, ask->names[i].text))
+        if (gn__rule_covers_name(rule, ask->names[i].text))
             return ask->names[i].text;
     }
     return NULL;

@@ -7,7 +7,7 @@
  * I/O, no clock: who asks says which names the guest was told for the address,
  * and which addresses are the machine's own.
  *
- *     rule    = ("allow" | "deny") [PROTO] target ["port" ports]
+ *     rule    = ("allow" | "deny") [PROTO] target ["port" ports] ["tls"]
  *             | "listen" [PROTO] address ["port" ports]
  *     PROTO   = "tcp" | "udp"                 without: both
  *     target  = "any" | address | prefix
@@ -15,6 +15,7 @@
  *     pattern = name | "*." name              the latter: names below it
  *     ports   = range {"," range}             without: all
  *     range   = number | number "-" number    1 to 65535
+ *     "tls"                                   allow, and tcp only
  *
  * The first rule that matches decides; where none does, the answer is no.
  *
@@ -86,6 +87,7 @@ struct gn__rule {
     struct gn__name name;     /* without the "*." */
     bool below;               /* names below it, and not itself */
     bool opens_private;       /* what the name leads to may be private */
+    bool tls;                 /* the host speaks TLS with it */
     struct gn__port_range *ports;
     size_t n_ports; /* 0: all */
     char *text;     /* as it was given */
@@ -134,6 +136,9 @@ struct gn__policy_answer {
     const char *reason; /* constant text */
     bool opens_own;     /* the rule may mean the machine itself */
 };
+
+/** Does a name rule cover this name, which is in its normal form? */
+bool gn__rule_covers_name(const struct gn__rule *rule, const char *name);
 
 void gn__policy_decide(const struct gn__policy *policy,
                        const struct gn__policy_ask *ask,

@@ -403,6 +403,23 @@ static int read_ports(struct reader *r, struct gn__rule *rule)
     return next(r);
 }
 
+/* ---- TLS ---- */
+
+static int read_tls(struct reader *r, struct gn__rule *rule)
+{
+    if (rule->kind != GN__RULE_ALLOW)
+        return refuse_word(r, "goes with allow: the host speaks it for guests "
+                              "that connect");
+    if (rule->protos == GN__RULE_UDP)
+        return refuse_word(r, "goes with tcp");
+    if (!GN__HAS_TLS)
+        return refuse_word(r, "is not there: this library was built without "
+                              "TLS (GUESTNET_TLS)");
+    rule->protos = GN__RULE_TCP;
+    rule->tls = true;
+    return next(r);
+}
+
 /* ---- rules ---- */
 
 static int read_rule(struct reader *r, struct gn__rule *rule)
@@ -419,8 +436,11 @@ static int read_rule(struct reader *r, struct gn__rule *rule)
                               "open private addresses without it");
     if (!err && is(r, "port"))
         err = read_ports(r, rule);
+    if (!err && is(r, "tls"))
+        err = read_tls(r, rule);
     if (!err && !is(r, ""))
-        return refuse_word(r, rule->n_ports
+        return refuse_word(r, rule->tls ? "is too much: the rule ends after tls"
+                              : rule->n_ports
                                   ? "is too much: the rule ends after its ports"
                                   : "is unexpected: the rule ends here, or "
                                     "goes on with port");

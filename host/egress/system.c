@@ -19,6 +19,8 @@
 #include "host/forward/forward.h"
 
 #define MS 1000000ull
+/** Of a handshake, where the policy has no time of its own. */
+#define HANDSHAKE_NS (30 * 1000 * MS)
 
 /** What a rule has allowed. */
 struct permit {
@@ -27,14 +29,17 @@ struct permit {
     bool opens_own; /* it may come to the machine itself */
 };
 
-/** A connection that the kernel is at. */
+/** A connection that the kernel is at, and then its TLS handshake. */
 struct dialling {
     struct gn__system_request base; /* first */
     struct gn__attempt attempt;
+    struct gn__secure secure;
     struct gn_egress_dial *request;
-    const struct gn__system *system;
-    const struct gn__mem *mem;
+    struct gn__system *system;
+    struct gn__io *io;
     struct permit permit;
+    int fd;
+    struct gn__name server; /* to speak TLS with; "": plain */
 };
 
 /* A connection that hears nothing waits until the guest has enough. */
@@ -93,89 +98,202 @@ static bool may_be_used(const struct gn__system *system,
 static void dialling_free(struct dialling *dialling)
 {
     gn__attempt_stop(&dialling->attempt);
-    gn__free(dialling->mem, dialling, sizeof(*dialling));
+    gn__secure_stop(&dialling->secure);
+    gn__free(dialling->io->mem, dialling, sizeof(*dialling));
 }
 
-static void dialling_done(struct gn__attempt *attempt, int status)
+/* @status 0: it is dropped, and the guest hears nothing. */
+static void dialling_end(struct dialling *dialling, int status)
 {
-    struct dialling *dialling =
-        gn__container_of(attempt, struct dialling, attempt);
     struct gn_egress_dial *request = dialling->request;
-    int fd = attempt->fd;
-    bool used = !status && may_be_used(dialling->system, request,
-                                       &dialling->permit, fd, &status);
+    int fd = dialling->fd;
 
     gn_egress_dial_set_user(request, NULL);
     dialling_free(dialling);
-    if (used) {
-        gn_egress_dial_done(request, 0, fd);
-        return;
-    }
     (void)close(fd); /* Also after an error it is closed. */
     if (status)
         gn_egress_dial_done(request, status, -1);
 }
 
+static void dialling_succeed(struct dialling *dialling, struct gn__tls *tls)
+{
+    struct gn_egress_dial *request = dialling->request;
+    int fd = dialling->fd;
+
+    gn_egress_dial_set_user(request, NULL);
+    dialling_free(dialling);
+    gn__egress_dial_secured(request, fd, tls);
+}
+
+/* ---- TLS ---- */
+
+/* It fails after it was allowed. */
+static void tell_failure(const struct gn__system *system,
+                         const struct gn_egress_dial *request,
+                         const struct permit *permit,
+                         const struct sockaddr *address, int error,
+                         const char *reason)
+{
+    char at[GN_ADDR_TEXT_MAX] = "";
+    struct gn_audit audit = {.type = permit->type,
+                             .address = address,
+                             .name = gn_egress_dial_name(request, 0),
+                             .reason = reason,
+                             .error = error};
+
+    gn__system_audit(system, gn__egress_guest(request), permit->rule, &audit);
+    if (!gn_addr_format(address, at, sizeof(at)))
+        gn__guest_log(gn__egress_guest(request), GN_LOG_WARN, GN__LOG_FAILED,
+                      "tls with %s: %s", at, reason);
+}
+
+static void secure_done(struct gn__secure *secure, int status)
+{
+    struct dialling *dialling =
+        gn__container_of(secure, struct dialling, secure);
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof(peer);
+
+    if (!status) {
+        dialling_succeed(dialling, secure->tls);
+        return;
+    }
+    (void)getpeername(dialling->fd, (struct sockaddr *)&peer, &len);
+    if (status != -ECANCELED)
+        tell_failure(dialling->system, dialling->request, &dialling->permit,
+                     (struct sockaddr *)&peer, status,
+                     status == -ETIMEDOUT ? "the TLS handshake never ended"
+                                          : gn__tls_reason(secure->tls));
+    dialling_end(dialling, status);
+}
+
+static int load_trust(struct gn__system *system)
+{
+    return system->trust ? 0
+                         : gn__tls_trust_create(&system->mem, NULL, NULL, 0,
+                                                &system->trust);
+}
+
+static int secure_begin(struct dialling *dialling)
+{
+    struct gn__system *system = dialling->system;
+    struct gn__tls *tls;
+    int err = load_trust(system);
+
+    if (!err)
+        err = gn__tls_create(system->trust, dialling->fd, dialling->server.text,
+                             &tls);
+    if (err)
+        return err;
+    dialling->secure.done = secure_done;
+    return gn__secure_start(&dialling->secure, dialling->io, tls, dialling->fd,
+                            system->timeout_ns ? system->timeout_ns
+                                               : HANDSHAKE_NS,
+                            gn__egress_guest(dialling->request)->account);
+}
+
+/* ---- connected ---- */
+
+static void dialling_connected(struct dialling *dialling)
+{
+    int err = 0;
+
+    if (!may_be_used(dialling->system, dialling->request, &dialling->permit,
+                     dialling->fd, &err)) {
+        dialling_end(dialling, err);
+    } else if (!dialling->server.text[0]) {
+        dialling_succeed(dialling, NULL);
+    } else {
+        err = secure_begin(dialling);
+        if (err)
+            dialling_end(dialling, err);
+    }
+}
+
+static void attempt_done(struct gn__attempt *attempt, int status)
+{
+    struct dialling *dialling =
+        gn__container_of(attempt, struct dialling, attempt);
+
+    if (status)
+        dialling_end(dialling, status);
+    else
+        dialling_connected(dialling);
+}
+
 static void dialling_cancel(struct gn__system_request *request)
 {
     struct dialling *dialling = (struct dialling *)(void *)request;
-    int fd = dialling->attempt.fd;
+    int fd = dialling->fd;
 
     dialling_free(dialling);
     (void)close(fd); /* Also after an error it is closed. */
 }
 
-/* Leaves the descriptor open when it fails. */
-static int dialling_begin(const struct gn__system *system,
-                          struct gn_egress_dial *request,
-                          const struct permit *permit, int fd)
+static struct dialling *dialling_create(struct gn__system *system,
+                                        struct gn_egress_dial *request,
+                                        const struct permit *permit,
+                                        struct gn_network *net)
 {
-    struct gn_network *net = gn__guest_network(gn__egress_guest(request));
     struct gn__io *io = net ? gn__network_io(net) : NULL;
     struct dialling *dialling =
         io ? gn__zalloc(io->mem, sizeof(*dialling)) : NULL;
-    int err;
 
     if (!dialling)
-        return -ENOMEM;
+        return NULL;
     dialling->base.cancel = dialling_cancel;
     dialling->request = request;
     dialling->system = system;
-    dialling->mem = io->mem;
+    dialling->io = io;
     dialling->permit = *permit;
-    err = gn__attempt_start(&dialling->attempt, io, fd, system->timeout_ns,
-                            gn__egress_guest(request)->account, dialling_done);
-    if (err)
-        dialling_free(dialling);
-    else
-        gn_egress_dial_set_user(request, dialling);
-    return err;
+    dialling->fd = -1;
+    return dialling;
 }
 
-static int connect_out(const struct gn__system *system,
+/* 0: it is under way, or over. */
+static int dialling_start(struct dialling *dialling,
+                          const struct sockaddr *address)
+{
+    int err = gn__attempt_open(dialling->permit.type, address, &dialling->fd);
+
+    if (err && err != -EINPROGRESS)
+        return err;
+    gn_egress_dial_set_user(dialling->request, dialling);
+    if (!err) {
+        dialling_connected(dialling);
+        return 0;
+    }
+    err = gn__attempt_start(&dialling->attempt, dialling->io, dialling->fd,
+                            dialling->system->timeout_ns,
+                            gn__egress_guest(dialling->request)->account,
+                            attempt_done);
+    if (err)
+        dialling_end(dialling, err);
+    return 0;
+}
+
+/* @server: to speak TLS with; "": plain. */
+static int connect_out(struct gn__system *system,
                        struct gn_egress_dial *request,
                        const struct permit *permit,
-                       const struct sockaddr *address)
+                       const struct sockaddr *address,
+                       const struct gn__name *server)
 {
     struct gn_network *net = gn__guest_network(gn__egress_guest(request));
-    int fd, err = gn__egress_charge(request);
+    struct dialling *dialling;
+    int err = gn__egress_charge(request);
 
     if (!err && net && !gn__network_has_descriptors(net))
         err = -ENOTSUP; /* Before the far end hears of it. */
     if (err)
         return err;
-    err = gn__attempt_open(permit->type, address, &fd);
-    if (err == -EINPROGRESS) {
-        err = dialling_begin(system, request, permit, fd);
-        if (!err)
-            return 0;
-    } else if (err) {
-        return err;
-    } else if (may_be_used(system, request, permit, fd, &err)) {
-        gn_egress_dial_done(request, 0, fd);
-        return 0;
-    }
-    (void)close(fd); /* Also after an error it is closed. */
+    dialling = dialling_create(system, request, permit, net);
+    if (!dialling)
+        return -ENOMEM;
+    dialling->server = *server;
+    err = dialling_start(dialling, address);
+    if (err)
+        dialling_free(dialling);
     return err;
 }
 
@@ -268,15 +386,23 @@ static int system_dial(void *self, struct gn_egress_dial *request, int family,
                        int type, const struct sockaddr *address,
                        const char *looked_up_name)
 {
-    const struct gn__system *system = self;
+    struct gn__system *system = self;
     struct permit permit = {.type = type};
+    struct gn__name server = {.text = ""};
     int err;
 
     (void)family;
     (void)looked_up_name;
     if (!judge(system, request, address, &permit, &err))
         return err;
-    return connect_out(system, request, &permit, address);
+    if (type == SOCK_STREAM &&
+        gn__secure_name(&system->policy.rules[permit.rule], request, address,
+                        &server) == -EACCES) {
+        tell_failure(system, request, &permit, address, 0,
+                     "the rule is not for this server name");
+        return denied(system, type);
+    }
+    return connect_out(system, request, &permit, address, &server);
 }
 
 static void system_close(void *self)
@@ -284,6 +410,7 @@ static void system_close(void *self)
     struct gn__system *system = self;
     struct gn__mem mem = system->mem;
 
+    gn__tls_trust_unref(system->trust);
     gn__policy_done(&system->policy);
     gn__free(&mem, system, sizeof(*system));
 }
@@ -312,16 +439,21 @@ static int system_create(const struct gn_policy *policy,
 {
     struct gn__system *system;
     struct gn__mem mem;
-    int err;
+    int err = 0;
 
     gn__mem_init(&mem, policy->alloc);
     system = gn__zalloc(&mem, sizeof(*system));
     if (!system)
         return -ENOMEM;
     system->mem = mem;
-    err = gn__policy_init(&system->policy, &system->mem, policy->rules,
-                          policy->why, policy->why_len);
+    if (policy->tls_ca_file)
+        err = gn__tls_trust_create(&mem, policy->tls_ca_file, policy->why,
+                                   policy->why_len, &system->trust);
+    if (!err)
+        err = gn__policy_init(&system->policy, &system->mem, policy->rules,
+                              policy->why, policy->why_len);
     if (err) {
+        gn__tls_trust_unref(system->trust);
         gn__free(&mem, system, sizeof(*system));
         return err;
     }
@@ -352,5 +484,7 @@ int gn_egress_system(const struct gn_policy *policy, struct gn_egress **out)
     err = gn__egress_create(&system_ops, system, &system->mem, out);
     if (err)
         system_close(system);
+    else
+        gn__egress_of((*out)->outside)->speaks_tls = true;
     return err;
 }

@@ -261,8 +261,10 @@ typedef void (*gn_audit_cb)(const struct gn_audit *audit, void *arg);
  *     allow tcp 127.0.0.1 port 8080
  *     listen tcp 127.0.0.1 port 8000-8999
  *
+ *     allow name api.example.org port 443 tls
+ *
  *     (allow|deny) [tcp|udp] (any | ADDRESS | PREFIX | name PATTERN [private])
- *                  [port PORT[-PORT][,...]]
+ *                  [port PORT[-PORT][,...]] [tls]
  *     listen [tcp|udp] ADDRESS [port PORT[-PORT][,...]]
  *
  * A name rule matches an address while a lookup of this guest for such a name
@@ -288,6 +290,15 @@ typedef void (*gn_audit_cb)(const struct gn_audit *audit, void *arg);
  * Deny rules have no exceptions, and match an IPv4 address inside such an IPv6
  * address too.
  *
+ * With "tls" (allow, and only tcp then) the host speaks TLS with the server, and
+ * the guest plain text, whether its socket asks for it (GN_TLS_SERVER_NAME,
+ * socket.h) or not. The name is the one that the socket asks for, which a name
+ * rule must cover; else the one that the rule matched or the address was last
+ * looked up by; else the address. A server that fails to prove that it has the
+ * name, by `tls_ca_file`, is -EPROTO for the guest, and audited as denied after
+ * it was allowed, with the reason. The handshake has connect_timeout_ms once
+ * more, or 30 s.
+ *
  * Which addresses are the machine's own is asked of its routing table before
  * each connection, with protocol, port and user, and again when it stands, with
  * both ends: a connection that came to the machine itself is closed before a
@@ -308,6 +319,9 @@ struct gn_policy {
                                     (TCP_SYNCNT), or the kernel's. */
     gn_audit_cb audit;           /* NULL: nobody wants to know. */
     void *audit_arg;             /* Borrowed as long as the egress. */
+    const char *tls_ca_file; /* Certificates to be believed, in PEM form; read
+                                at once. NULL: those of the system, as OpenSSL
+                                finds them (SSL_CERT_FILE, SSL_CERT_DIR). */
     const struct gn_allocator *alloc; /* Copied; NULL: malloc(). */
     char
         *why; /* Borrowed for the call: on -EINVAL gets one line that says which
@@ -325,8 +339,10 @@ struct gn_policy {
  * @out     Set only on success. Owned by the caller: gn_egress_close().
  *
  * Returns 0, or:
- *   -EINVAL  A rule is malformed or makes no sense, `denial` is none, the size
- *            is unknown, or @out is NULL.
+ *   -EINVAL  A rule is malformed or makes no sense, `denial` is none,
+ *            `tls_ca_file` cannot be used, the size is unknown, or @out is NULL.
+ *   -ENOPROTOOPT  `tls_ca_file` is given, and the library was built without
+ *            TLS.
  *   -ENOMEM
  */
 GN_API GN_WARN_UNUSED int gn_egress_system(const struct gn_policy *policy,

@@ -33,6 +33,8 @@ static void check_rule(const struct gn__rule *rule)
     for (size_t i = 0; i < rule->n_ports; i++)
         CHECK(rule->ports[i].first &&
               rule->ports[i].first <= rule->ports[i].last);
+    CHECK(!rule->tls ||
+          (rule->kind == GN__RULE_ALLOW && rule->protos == GN__RULE_TCP));
     if (rule->target == GN__TARGET_NAME) {
         struct gn__name again;
 

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "namespace/names.h"
 #include "namespace/sock/opt/opt.h"
 #include "namespace/sock/tcp.h"
+#include "switch/switch.h"
 
 static bool is_name_byte(char c)
 {

@@ -467,6 +467,21 @@ static void listen_rules_are_found_one_by_one(void **state)
     gn__policy_done(&policy);
 }
 
+static void tls_is_of_tcp_only(void **state)
+{
+    const char *const *rules = RULES("allow name example.org port 443 tls");
+
+    (void)state;
+    if (!GN__HAS_TLS) {
+        puts("skipped: this library was built without TLS");
+        skip();
+    }
+    assert_true(named(rules, "203.0.113.1", "example.org"));
+    assert_false(
+        ask_named(rules, GN__RULE_UDP, "203.0.113.1", 443, "example.org")
+            .allowed);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -475,6 +490,7 @@ int main(void)
         cmocka_unit_test(the_first_rule_that_matches_decides),
         cmocka_unit_test(ports_are_matched_to_the_edge),
         cmocka_unit_test(a_prefix_is_of_one_version),
+        cmocka_unit_test(tls_is_of_tcp_only),
         cmocka_unit_test(names_open_what_the_guest_was_told),
         cmocka_unit_test(a_pattern_means_names_below_it_only),
         cmocka_unit_test(deny_by_name_comes_before_what_follows),
