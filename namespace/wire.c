@@ -35,9 +35,22 @@ int gn_link_set(struct gn_namespace *ns, const char *interface,
         return -EINVAL;
     gn__engine_enter(ns->engine);
     iface = wired_iface(ns, interface ? interface : "eth0");
-    err = iface ? gn__link_configure(&iface->port.wire, config,
-                                     gn__now(ns->engine))
-                : -ENODEV;
+    err = iface ? gn__link_set(&iface->port, config) : -ENODEV;
+    gn__engine_leave(ns->engine);
+    return err;
+}
+
+int gn_link_change(struct gn_namespace *ns, const char *interface,
+                   const struct gn_link_change *change)
+{
+    struct gn__iface *iface;
+    int err;
+
+    if (!ns || !change || (interface && !strcmp(interface, "lo")))
+        return -EINVAL;
+    gn__engine_enter(ns->engine);
+    iface = wired_iface(ns, interface ? interface : "eth0");
+    err = iface ? gn__link_change(&iface->port, change) : -ENODEV;
     gn__engine_leave(ns->engine);
     return err;
 }

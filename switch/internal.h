@@ -33,6 +33,53 @@
 /** Broadcasts of one group that wait until those before them are spread. */
 #define GN__GROUP_WAITING_MAX 64u
 
+/* ---- change.c ---- */
+
+/** A field of a struct of settings. */
+struct gn__field {
+    size_t offset, size;
+};
+#define GN__FIELD(type, name)                           \
+    {                                                   \
+        offsetof(type, name), sizeof(((type *)0)->name) \
+    }
+
+/** Settings that can be changed by field: a link's, or a path's. */
+struct gn__settings_kind {
+    size_t size;
+    const struct gn__field *fields; /* in the order of their bits */
+    unsigned n_fields;
+    /** They are these from now on. Under the lock. */
+    void (*apply)(void *owner, const void *settings);
+};
+
+/** Are these fields of it, and at least one? */
+bool gn__fields_are_known(const struct gn__settings_kind *kind,
+                          uint32_t fields);
+/** Copy these fields of @from to @to. */
+void gn__fields_copy(const struct gn__settings_kind *kind, uint32_t fields,
+                     const void *from, void *to);
+
+/** What is set for a time. */
+struct gn__lease {
+    const struct gn__settings_kind *kind;
+    void *owner;
+    const void *now; /* the owner's settings */
+    uint32_t fields;
+    const void *values;
+    uint64_t for_ms;
+};
+/** Apply it, and take it back in time. @changes: where the owner has them.
+ *  Returns 0, or -ENOMEM with nothing changed. */
+GN_WARN_UNUSED int gn__changes_add(struct gn__changes **changes,
+                                   struct gn__engine *engine,
+                                   const struct gn__lease *lease);
+/** These fields are set for good by the owner. */
+void gn__changes_yield(struct gn__changes **changes, uint32_t fields,
+                       const void *values);
+/** The owner ends. */
+void gn__changes_end(struct gn__changes **changes);
+
 /* ---- port.c ---- */
 
 /** A packet for what is behind the port (consumed). */

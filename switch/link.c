@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/config.h"
@@ -55,20 +56,14 @@ void gn__link_init(struct gn__link *link, const uint64_t key[2],
     gn__rng_init(&link->rng, key, name, strlen(name));
 }
 
-int gn__link_configure(struct gn__link *link,
-                       const struct gn_link_config *config, uint64_t now)
+static void link_use(struct gn__link *link, const struct gn_link_config *config,
+                     uint64_t now)
 {
-    if (config && !is_valid(config))
-        return -EINVAL;
-    if (config)
-        link->config = *config;
-    else
-        memset(&link->config, 0, sizeof(link->config));
+    link->config = *config;
     link->config.size = sizeof(link->config);
     /* Nothing may overtake what is still under way. */
     link->perfect = is_perfect(&link->config) && link->up.last_arrival <= now &&
                     link->down.last_arrival <= now;
-    return 0;
 }
 
 /* Room for what a sender has too much in flight when it finds out: 100 ms at
@@ -198,4 +193,66 @@ int gn__packet_damage(struct gn__packet *packet, struct gn__rng *rng)
     gn__chunk_data(packet->slices[0].chunk)[at - packet->head_len] ^=
         (uint8_t)(1u << (bit % 8));
     return 0;
+}
+
+/* ---- settings ---- */
+
+static void link_apply(void *owner, const void *settings)
+{
+    struct gn__port *port = owner;
+
+    link_use(&port->wire, settings, gn__now(port->net->engine));
+}
+
+#define FIELD(name) GN__FIELD(struct gn_link_config, name)
+
+static const struct gn__field fields[] = {
+    FIELD(latency_us),    FIELD(jitter_us),   FIELD(rate_bps),
+    FIELD(queue_bytes),   FIELD(loss_ppm),    FIELD(reorder_ppm),
+    FIELD(duplicate_ppm), FIELD(corrupt_ppm), FIELD(down),
+};
+
+static const struct gn__settings_kind link_kind = {
+    .size = sizeof(struct gn_link_config),
+    .fields = fields,
+    .n_fields = sizeof(fields) / sizeof(*fields),
+    .apply = link_apply,
+};
+
+#define ALL_FIELDS ((1u << (sizeof(fields) / sizeof(*fields))) - 1)
+
+int gn__link_change(struct gn__port *port, const struct gn_link_change *change)
+{
+    struct gn__link *link = &port->wire;
+    struct gn_link_config config = link->config;
+
+    if (!gn__config_is_known(change, change->size, sizeof(*change)) ||
+        !gn__fields_are_known(&link_kind, change->fields))
+        return -EINVAL;
+    gn__fields_copy(&link_kind, change->fields, &change->config, &config);
+    if (!is_valid(&config))
+        return -EINVAL;
+    if (change->for_ms)
+        return gn__changes_add(&link->changes, port->net->engine,
+                               &(struct gn__lease){.kind = &link_kind,
+                                                   .owner = port,
+                                                   .now = &link->config,
+                                                   .fields = change->fields,
+                                                   .values = &change->config,
+                                                   .for_ms = change->for_ms});
+    gn__changes_yield(&link->changes, change->fields, &config);
+    link_apply(port, &config);
+    return 0;
+}
+
+int gn__link_set(struct gn__port *port, const struct gn_link_config *config)
+{
+    struct gn_link_change change = {.size = sizeof(change),
+                                    .fields = ALL_FIELDS};
+
+    if (config && !is_valid(config))
+        return -EINVAL;
+    if (config)
+        change.config = *config;
+    return gn__link_change(port, &change);
 }

@@ -92,6 +92,7 @@ void gn__port_detach(struct gn__port *port)
     if (net->uplink)
         net->uplink->ops->gone(net->uplink, port);
     gn__port_forget_held(port);
+    gn__changes_end(&port->wire.changes);
     if (net->uplink == port)
         net->uplink = NULL;
     gn__group_leave_all(port);

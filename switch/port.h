@@ -25,6 +25,7 @@
 
 #include "switch/guest.h"
 
+struct gn__changes;
 struct gn__outside_guest;
 struct gn__port;
 
@@ -83,8 +84,9 @@ struct gn__link_state {
 
 /** A link: what packets meet between a port and the switch. */
 struct gn__link {
-    struct gn_link_config config;
-    bool perfect; /* nothing to do: the direct path */
+    struct gn_link_config config; /* as it is now */
+    struct gn__changes *changes;  /* for a time; NULL: none */
+    bool perfect;                 /* nothing to do: the direct path */
     struct gn__rng rng;
     struct gn__link_state up; /* port to switch */
     struct gn__link_state down;

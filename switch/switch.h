@@ -56,10 +56,12 @@ void gn__switch_arrived(struct gn__engine *engine, struct gn__packet *packet);
 
 /** How slow it is at worst, ns; 0 for the perfect one. */
 uint64_t gn__link_slowness(const struct gn__link *link);
-/** Returns 0, or -EINVAL with nothing changed. @config NULL: perfect. */
-GN_WARN_UNUSED int gn__link_configure(struct gn__link *link,
-                                      const struct gn_link_config *config,
-                                      uint64_t now);
+/** gn_link_change() of the link of an attached port: -EINVAL, -ENOMEM. */
+GN_WARN_UNUSED int gn__link_change(struct gn__port *port,
+                                   const struct gn_link_change *change);
+/** The same for all fields, for good: -EINVAL. @config NULL: perfect. */
+GN_WARN_UNUSED int gn__link_set(struct gn__port *port,
+                                const struct gn_link_config *config);
 
 /** One direction between two parties; in net->paths. */
 struct gn__path {

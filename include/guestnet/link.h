@@ -13,6 +13,18 @@
  * those under way arrive as they would have. A perfect link, the default,
  * costs nothing. Packets keep their order unless reordering is asked for.
  *
+ * Single fields may be changed, for good or for a time in the network's time:
+ *
+ *     struct gn_link_change flap = {.size = sizeof(flap),
+ *         .fields = GN_LINK_DOWN, .config.down = true, .for_ms = 2000};
+ *     gn_link_change(ns, NULL, &flap);
+ *
+ * Changes for a time lie on top of what was set for good, and on each other, in
+ * the order of the calls. A field has the value of the newest change that names
+ * it and is not over, or else what was set for good. So each change takes back
+ * what it did and nothing more, whichever ends first. What is set for good,
+ * meanwhile, holds at once: changes for a time lose the fields that it names.
+ *
  * What is on links takes memory: 1 GiB in all networks that share a driver. It
  * is charged to the sender, whoever's link it is on. A sender may always have
  * 256 KiB there, and beyond that a quarter of what is left, so many who send
@@ -50,6 +62,26 @@ struct gn_link_config {
     bool down;              /* Nothing passes. */
 };
 
+/* Fields of struct gn_link_config. */
+#define GN_LINK_LATENCY   (1u << 0) /* latency_us */
+#define GN_LINK_JITTER    (1u << 1) /* jitter_us */
+#define GN_LINK_RATE      (1u << 2) /* rate_bps */
+#define GN_LINK_QUEUE     (1u << 3) /* queue_bytes */
+#define GN_LINK_LOSS      (1u << 4) /* loss_ppm */
+#define GN_LINK_REORDER   (1u << 5) /* reorder_ppm */
+#define GN_LINK_DUPLICATE (1u << 6) /* duplicate_ppm */
+#define GN_LINK_CORRUPT   (1u << 7) /* corrupt_ppm */
+#define GN_LINK_DOWN      (1u << 8) /* down */
+
+/** A change of some of a link's settings. */
+struct gn_link_change {
+    size_t size;                  /* sizeof this struct. Required. */
+    uint32_t fields;              /* GN_LINK_LATENCY and its like, one or more:
+                                     what is not named stays as it is, */
+    struct gn_link_config config; /* whatever this says. */
+    uint64_t for_ms; /* After so long it is taken back; 0: never. */
+};
+
 /** A path's settings; all zero removes what was set. */
 struct gn_path_config {
     size_t size;         /* sizeof this struct; 0 stands for that. */
@@ -61,7 +93,7 @@ struct gn_path_config {
 };
 
 /**
- * Set the link of an interface.
+ * Set the link of an interface, all of it for good.
  *
  * @interface  Its name; NULL: "eth0".
  * @config     Copied. NULL: the perfect link.
@@ -75,7 +107,24 @@ GN_API GN_WARN_UNUSED int gn_link_set(struct gn_namespace *ns,
                                       const char *interface,
                                       const struct gn_link_config *config);
 
-/** The settings of a link. Returns 0, -EINVAL or -ENODEV. */
+/**
+ * Change some settings of an interface's link, for good or for a time.
+ *
+ * @interface  Its name; NULL: "eth0".
+ * @change     Copied.
+ *
+ * Returns 0, or with nothing changed:
+ *   -EINVAL  An argument is NULL, no field is named or an unknown one, a
+ *            probability that is named is above 1,000,000, a size is unknown, or
+ *            the interface is lo.
+ *   -ENODEV  There is no such interface.
+ *   -ENOMEM  Out of memory.
+ */
+GN_API GN_WARN_UNUSED int gn_link_change(struct gn_namespace *ns,
+                                         const char *interface,
+                                         const struct gn_link_change *change);
+
+/** The settings of a link as they are now. Returns 0, -EINVAL or -ENODEV. */
 GN_API GN_WARN_UNUSED int gn_link_get(struct gn_namespace *ns,
                                       const char *interface,
                                       struct gn_link_config *out);

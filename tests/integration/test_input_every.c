@@ -68,6 +68,7 @@ static void networks_of_nothing(void **state)
     DOES_NOTHING(gn_network_stats, NULL, NULL);
     SAYS(-EINVAL, gn_path_set, NULL, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_link_set, NULL, NULL, NULL);
+    SAYS(-EINVAL, gn_link_change, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_link_get, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_clock_create, NULL, NULL);
     DOES_NOTHING(gn_clock_close, NULL);
