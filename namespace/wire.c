@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/config.h"
 #include "namespace/internal.h"
 
 static struct gn__iface *wired_iface(struct gn_namespace *ns, const char *name)
@@ -75,13 +74,23 @@ int gn_path_set(struct gn_network *net, struct gn_namespace *from,
 {
     int err;
 
-    if (!net || !from || !to ||
-        (config && ((config->size && !gn__config_is_known(config, config->size,
-                                                          sizeof(*config))) ||
-                    config->loss_ppm > 1000000)))
+    if (!net || !from || !to)
         return -EINVAL;
     gn__engine_enter(net->engine);
     err = gn__path_set(net, &from->guest, &to->guest, config);
+    gn__engine_leave(net->engine);
+    return err;
+}
+
+int gn_path_change(struct gn_network *net, struct gn_namespace *from,
+                   struct gn_namespace *to, const struct gn_path_change *change)
+{
+    int err;
+
+    if (!net || !from || !to || !change)
+        return -EINVAL;
+    gn__engine_enter(net->engine);
+    err = gn__path_change(net, &from->guest, &to->guest, change);
     gn__engine_leave(net->engine);
     return err;
 }

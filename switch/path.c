@@ -11,6 +11,7 @@
 #include <guestnet/link.h>
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,6 +84,7 @@ static void path_free(struct gn_network *net, struct gn__path *path)
 {
     struct gn__packet *packet, *next;
 
+    gn__changes_end(&path->changes);
     for (packet = take_held(path); packet; packet = next) {
         next = packet->next;
         gn__switch_drop(net, packet, GN_DROP_STALE);
@@ -113,6 +115,7 @@ static struct gn__path *path_create(struct gn_network *net,
 
     if (!path)
         return NULL;
+    path->net = net;
     path->key[0] = from->id;
     path->key[1] = to->id;
     path->held_tail = &path->held_head;
@@ -135,29 +138,102 @@ static struct gn__path *find_path(struct gn_network *net,
     return node ? gn__container_of(node, struct gn__path, node) : NULL;
 }
 
+/* ---- settings ---- */
+
+static void path_apply(void *owner, const void *settings)
+{
+    struct gn__path *path = owner;
+
+    path->config = *(const struct gn_path_config *)settings;
+    path->config.size = sizeof(path->config);
+    if (!path->config.hold)
+        release_held(path->net, path);
+}
+
+#define FIELD(name) GN__FIELD(struct gn_path_config, name)
+
+static const struct gn__field fields[] = {
+    FIELD(latency_us),
+    FIELD(loss_ppm),
+    FIELD(block),
+    FIELD(hold),
+};
+
+static const struct gn__settings_kind path_kind = {
+    .size = sizeof(struct gn_path_config),
+    .fields = fields,
+    .n_fields = sizeof(fields) / sizeof(*fields),
+    .apply = path_apply,
+};
+
+#define ALL_FIELDS ((1u << (sizeof(fields) / sizeof(*fields))) - 1)
+
+static bool is_valid(const struct gn_path_config *c)
+{
+    return (!c->size || gn__config_is_known(c, c->size, sizeof(*c))) &&
+           c->loss_ppm <= 1000000;
+}
+
+static bool is_nothing(const struct gn_path_config *c)
+{
+    return !c->latency_us && !c->loss_ppm && !c->block && !c->hold;
+}
+
+/* The change of one that is there. */
+static int path_change(struct gn__path *path,
+                       const struct gn_path_change *change)
+{
+    struct gn_path_config config = path->config;
+
+    if (change->for_ms)
+        return gn__changes_add(&path->changes, path->net->engine,
+                               &(struct gn__lease){.kind = &path_kind,
+                                                   .owner = path,
+                                                   .now = &path->config,
+                                                   .fields = change->fields,
+                                                   .values = &change->config,
+                                                   .for_ms = change->for_ms});
+    gn__fields_copy(&path_kind, change->fields, &change->config, &config);
+    gn__changes_yield(&path->changes, change->fields, &config);
+    path_apply(path, &config);
+    return 0;
+}
+
+/* One that is not there is nothing, and made when that changes. */
+int gn__path_change(struct gn_network *net, const struct gn__guest *from,
+                    const struct gn__guest *to,
+                    const struct gn_path_change *change)
+{
+    struct gn_path_config config = {0};
+    struct gn__path *path;
+
+    if (!gn__config_is_known(change, change->size, sizeof(*change)) ||
+        !gn__fields_are_known(&path_kind, change->fields))
+        return -EINVAL;
+    if (from->engine != net->engine || to->engine != net->engine ||
+        !gn__guest_is_in(from, net) || !gn__guest_is_in(to, net))
+        return -ENODEV;
+    gn__fields_copy(&path_kind, change->fields, &change->config, &config);
+    if (!is_valid(&config))
+        return -EINVAL;
+    path = find_path(net, from, to);
+    if (!path && is_nothing(&config))
+        return 0;
+    if (!path)
+        path = path_create(net, from, to);
+    return path ? path_change(path, change) : -ENOMEM;
+}
+
 int gn__path_set(struct gn_network *net, const struct gn__guest *from,
                  const struct gn__guest *to,
                  const struct gn_path_config *config)
 {
-    static const struct gn_path_config none;
-    struct gn__path *path;
+    struct gn_path_change change = {.size = sizeof(change),
+                                    .fields = ALL_FIELDS};
 
-    if (from->engine != net->engine || to->engine != net->engine ||
-        !gn__guest_is_in(from, net) || !gn__guest_is_in(to, net))
-        return -ENODEV;
-    path = find_path(net, from, to);
-    if (!config)
-        config = &none;
-    if (!path && !config->latency_us && !config->loss_ppm && !config->block &&
-        !config->hold)
-        return 0;
-    if (!path)
-        path = path_create(net, from, to);
-    if (!path)
-        return -ENOMEM;
-    path->config = *config;
-    path->config.size = sizeof(path->config);
-    if (!config->hold)
-        release_held(net, path);
-    return 0;
+    if (config && !is_valid(config))
+        return -EINVAL;
+    if (config)
+        change.config = *config;
+    return gn__path_change(net, from, to, &change);
 }

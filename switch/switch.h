@@ -66,8 +66,10 @@ GN_WARN_UNUSED int gn__link_set(struct gn__port *port,
 /** One direction between two parties; in net->paths. */
 struct gn__path {
     struct gn__table_node node;
+    struct gn_network *net;
     uint64_t key[2]; /* the parties: from, to */
     struct gn_path_config config;
+    struct gn__changes *changes; /* for a time; NULL: none */
     struct gn__rng rng;
     uint64_t last_arrival; /* keeps order */
     struct gn__packet *held_head;
@@ -78,7 +80,12 @@ struct gn__path {
 struct gn__path *gn__path_of(const struct gn_network *net,
                              const struct gn__port *from,
                              const struct gn__port *to);
-/** gn_path_set(): -ENODEV, -ENOMEM. @config NULL: nothing lies between. */
+/** gn_path_change(): -EINVAL, -ENODEV, -ENOMEM. */
+GN_WARN_UNUSED int gn__path_change(struct gn_network *net,
+                                   const struct gn__guest *from,
+                                   const struct gn__guest *to,
+                                   const struct gn_path_change *change);
+/** The same for all fields, for good. @config NULL: nothing lies between. */
 GN_WARN_UNUSED int gn__path_set(struct gn_network *net,
                                 const struct gn__guest *from,
                                 const struct gn__guest *to,

@@ -92,6 +92,20 @@ struct gn_path_config {
                             in order; up to 1024 packets, more are dropped. */
 };
 
+/* Fields of struct gn_path_config. */
+#define GN_PATH_LATENCY (1u << 0) /* latency_us */
+#define GN_PATH_LOSS    (1u << 1) /* loss_ppm */
+#define GN_PATH_BLOCK   (1u << 2) /* block */
+#define GN_PATH_HOLD    (1u << 3) /* hold */
+
+/** A change of some of a path's settings. */
+struct gn_path_change {
+    size_t size;     /* sizeof this struct. Required. */
+    uint32_t fields; /* GN_PATH_LATENCY and its like, as gn_link_change's. */
+    struct gn_path_config config;
+    uint64_t for_ms; /* After so long it is taken back; 0: never. */
+};
+
 /**
  * Set the link of an interface, all of it for good.
  *
@@ -131,7 +145,7 @@ GN_API GN_WARN_UNUSED int gn_link_get(struct gn_namespace *ns,
 
 /**
  * Set what packets from one namespace to another meet in @net on top of the
- * links. It is gone with either of them.
+ * links, all of it for good. It is gone with either of them.
  *
  * @config  Copied. NULL: nothing.
  *
@@ -145,6 +159,19 @@ GN_API GN_WARN_UNUSED int gn_path_set(struct gn_network *net,
                                       struct gn_namespace *from,
                                       struct gn_namespace *to,
                                       const struct gn_path_config *config);
+
+/**
+ * Change some settings of a path, for good or for a time.
+ *
+ * @change  Copied. What a hold has kept goes on when the change is taken back.
+ *
+ * Returns 0, or with nothing changed what gn_path_set() does; -EINVAL also if
+ * no field is named or an unknown one.
+ */
+GN_API GN_WARN_UNUSED int gn_path_change(struct gn_network *net,
+                                         struct gn_namespace *from,
+                                         struct gn_namespace *to,
+                                         const struct gn_path_change *change);
 
 GN_END_DECLS
 

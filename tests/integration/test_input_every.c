@@ -67,6 +67,7 @@ static void networks_of_nothing(void **state)
     SAYS(0, *gn_network_domain, NULL);
     DOES_NOTHING(gn_network_stats, NULL, NULL);
     SAYS(-EINVAL, gn_path_set, NULL, NULL, NULL, NULL);
+    SAYS(-EINVAL, gn_path_change, NULL, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_link_set, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_link_change, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_link_get, NULL, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * gn_link_change(): settings that change field by field,
+ * gn_link_change() and gn_path_change(): settings that change field by field,
  * for good or for a time, one on top of the other.
  */
 #include <errno.h>
@@ -243,6 +243,118 @@ static void changes_end_with_their_interface(void **state)
     talk_pass_ms(talk, 20);
 }
 
+/* ---- paths ---- */
+
+static int path(struct talk *talk, uint32_t fields,
+                struct gn_path_config config, uint64_t for_ms)
+{
+    struct gn_path_change change = {.size = sizeof(change),
+                                    .fields = fields,
+                                    .config = config,
+                                    .for_ms = for_ms};
+
+    return gn_path_change(talk->net, talk->a, talk->b, &change);
+}
+
+static void send_all(struct gn_sock *from, const char *text)
+{
+    for (; *text; text++)
+        assert_int_equal(gn_simnet_send(from, "10.77.0.3:1", text, 1), 1);
+}
+
+static void a_path_is_held_for_a_time(void **state)
+{
+    struct talk *talk = *state;
+    struct gn_sock *from = gn_simnet_udp(talk->a, "10.77.0.2:1");
+    struct gn_sock *to = gn_simnet_udp(talk->b, "10.77.0.3:1");
+
+    assert_int_equal(
+        path(talk, GN_PATH_HOLD, (struct gn_path_config){.hold = true}, 50), 0);
+    send_all(from, "12");
+    gn_clock_advance(talk->clock, 50 * GN_MS - 1);
+    gn_simnet_expect(to, NULL);
+    gn_clock_advance(talk->clock, 1);
+    gn_simnet_expect(to, "1");
+    gn_simnet_expect(to, "2");
+    send_all(from, "3");
+    talk_pass_ms(talk, 0);
+    gn_simnet_expect(to, "3");
+    gn_simnet_end(from);
+    gn_simnet_end(to);
+}
+
+static void changes_of_a_path_lie_on_each_other(void **state)
+{
+    struct talk *talk = *state;
+    struct gn_sock *from = gn_simnet_udp(talk->a, "10.77.0.2:1");
+    struct gn_sock *to = gn_simnet_udp(talk->b, "10.77.0.3:1");
+    uint64_t sent;
+
+    assert_int_equal(path(talk, GN_PATH_LATENCY,
+                          (struct gn_path_config){.latency_us = 3000}, 0),
+                     0);
+    assert_int_equal(
+        path(talk, GN_PATH_BLOCK, (struct gn_path_config){.block = true}, 10),
+        0);
+    assert_int_equal(path(talk, GN_PATH_BLOCK, (struct gn_path_config){0}, 5),
+                     0);
+    send_all(from, "1"); /* Through: the newest says so. */
+    talk_pass_ms(talk, 5);
+    gn_simnet_expect(to, "1");
+    send_all(from, "2"); /* Blocked. */
+    talk_pass_ms(talk, 5);
+    send_all(from, "3");
+    sent = gn_now_ns(talk->a);
+    gn_clock_advance(talk->clock, 3 * GN_MS - 1);
+    gn_simnet_expect(to, NULL);
+    gn_clock_advance(talk->clock, 1);
+    gn_simnet_expect(to, "3");
+    assert_int_equal(gn_now_ns(talk->a), sent + 3 * GN_MS);
+    assert_int_equal(gn_simnet_drops(talk->net, GN_DROP_BLOCKED), 1);
+    gn_simnet_end(from);
+    gn_simnet_end(to);
+}
+
+static void setting_a_path_ends_all_changes(void **state)
+{
+    struct talk *talk = *state;
+    struct gn_sock *from = gn_simnet_udp(talk->a, "10.77.0.2:1");
+    struct gn_sock *to = gn_simnet_udp(talk->b, "10.77.0.3:1");
+
+    assert_int_equal(
+        path(talk, GN_PATH_HOLD, (struct gn_path_config){.hold = true}, 50), 0);
+    send_all(from, "1");
+    assert_int_equal(gn_path_set(talk->net, talk->a, talk->b, NULL), 0);
+    talk_pass_ms(talk, 0);
+    gn_simnet_expect(to, "1");
+    assert_int_equal(gn_clock_next_ns(talk->clock), UINT64_MAX);
+    gn_simnet_end(from);
+    gn_simnet_end(to);
+}
+
+static void a_wrong_change_of_a_path_changes_nothing(void **state)
+{
+    const struct gn_path_config bad = {.block = true, .loss_ppm = 1000001};
+    struct talk *talk = *state;
+
+    assert_int_equal(path(talk, GN_PATH_BLOCK | GN_PATH_LOSS, bad, 1), -EINVAL);
+    assert_int_equal(path(talk, 0, bad, 1), -EINVAL);
+    assert_int_equal(path(talk, 1u << 4, bad, 1), -EINVAL);
+    assert_int_equal(gn_clock_next_ns(talk->clock), UINT64_MAX);
+    gn_namespace_detach(talk->b);
+    assert_int_equal(path(talk, GN_PATH_BLOCK, bad, 1), -ENODEV);
+}
+
+static void changes_end_with_their_path(void **state)
+{
+    struct talk *talk = *state;
+
+    assert_int_equal(
+        path(talk, GN_PATH_HOLD, (struct gn_path_config){.hold = true}, 50), 0);
+    gn_namespace_close(talk->b, 0, NULL, NULL);
+    talk_pass_ms(talk, 100);
+}
+
 /* ---- memory, and real time ---- */
 
 static int some_changes(struct gn_test_heap *heap, void *arg)
@@ -256,6 +368,9 @@ static int some_changes(struct gn_test_heap *heap, void *arg)
                      (struct gn_link_config){.latency_us = 1}, 5);
         assert_int_equal(link_of(talk.a).latency_us, !err);
     }
+    if (!err)
+        err = path(&talk, GN_PATH_LATENCY,
+                   (struct gn_path_config){.latency_us = 1}, 5);
     if (!err)
         talk_pass_ms(&talk, 3);
     talk_close(&talk);
@@ -300,6 +415,11 @@ int main(void)
         CASE(a_change_may_outlast_everything),
         CASE(a_wrong_change_changes_nothing),
         CASE(changes_end_with_their_interface),
+        CASE(a_path_is_held_for_a_time),
+        CASE(changes_of_a_path_lie_on_each_other),
+        CASE(setting_a_path_ends_all_changes),
+        CASE(a_wrong_change_of_a_path_changes_nothing),
+        CASE(changes_end_with_their_path),
         cmocka_unit_test(memory_may_end_anywhere),
         cmocka_unit_test_setup_teardown(real_time_takes_a_change_back_too,
                                         talk_threaded, talk_teardown),
