@@ -13,65 +13,23 @@
 #include <cmocka.h>
 
 #include "tests/lib/socks.h"
+#include "tests/lib/webnet.h"
 
-#define PLENTY_MS 30000 /* longer than anything here takes */
-
-struct fixture {
-    struct gn_network *net;
-    struct gn_namespace *web, *client;
-    char why[160];
-};
-
-static int setup(void **state)
-{
-    static const char *const prefixes[] = {"10.77.0.0/24", "fd77::/64", NULL};
-    struct gn_network_config config = {.size = sizeof(config),
-                                       .prefixes = prefixes};
-    struct gn_namespace_config web = {.size = sizeof(web), .name = "web"};
-    struct fixture *f = test_calloc(1, sizeof(*f));
-
-    assert_int_equal(gn_network_create(&config, &f->net), 0);
-    assert_int_equal(gn_namespace_create(f->net, &web, &f->web), 0);
-    assert_int_equal(gn_namespace_create(f->net, NULL, &f->client), 0);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    gn_network_close(f->net, NULL, NULL);
-    test_free(f);
-    return 0;
-}
-
-static int dial(struct fixture *f, const char *proto, const char *address,
+static int dial(struct webnet *w, const char *proto, const char *address,
                 uint64_t timeout_ms, struct gn_sock **out)
 {
-    f->why[0] = '\0';
-    return gn_sock_dial(f->client, proto, address, timeout_ms, f->why,
-                        sizeof(f->why), out);
+    w->why[0] = '\0';
+    return gn_sock_dial(w->client, proto, address, timeout_ms, w->why,
+                        sizeof(w->why), out);
 }
 
-static struct gn_sock *listen_web(struct fixture *f, const char *proto,
-                                  const char *address)
-{
-    struct gn_sock *sock;
-
-    if (gn_sock_listen_at(f->web, proto, address, 0, f->why, sizeof(f->why),
-                          &sock))
-        fail_msg("%s", f->why);
-    return sock;
-}
-
-static void expect_dial(struct fixture *f, const char *proto,
+static void expect_dial(struct webnet *w, const char *proto,
                         const char *address, const char *peer)
 {
     struct gn_sock *sock;
 
-    if (dial(f, proto, address, PLENTY_MS, &sock))
-        fail_msg("%s", f->why);
+    if (dial(w, proto, address, WEBNET_PLENTY_MS, &sock))
+        fail_msg("%s", w->why);
     assert_string_equal(peer_of(sock), peer);
     assert_int_equal(gn_sock_nonblock(sock), 0);
     drop(sock);
@@ -79,32 +37,32 @@ static void expect_dial(struct fixture *f, const char *proto,
 
 static void a_listener_serves_both_versions(void **state)
 {
-    struct fixture *f = *state;
-    struct gn_sock *listener = listen_web(f, "tcp", ":80");
+    struct webnet *w = *state;
+    struct gn_sock *listener = webnet_listen(w, "tcp", ":80");
 
     assert_int_equal(gn_sock_nonblock(listener), 0);
-    expect_dial(f, "tcp4", "web:80", "10.77.0.2:80");
-    expect_dial(f, "tcp6", "web:http", "[fd77::2]:80");
-    expect_dial(f, "tcp", "[fd77::2]:80", "[fd77::2]:80");
+    expect_dial(w, "tcp4", "web:80", "10.77.0.2:80");
+    expect_dial(w, "tcp6", "web:http", "[fd77::2]:80");
+    expect_dial(w, "tcp", "[fd77::2]:80", "[fd77::2]:80");
     drop(listener);
 }
 
 static void a_name_s_addresses_are_tried_in_turn(void **state)
 {
-    struct fixture *f = *state;
-    struct gn_sock *listener = listen_web(f, "tcp4", ":80");
+    struct webnet *w = *state;
+    struct gn_sock *listener = webnet_listen(w, "tcp4", ":80");
 
-    expect_dial(f, "tcp", "web:80", "10.77.0.2:80"); /* fd77::2 refuses. */
+    expect_dial(w, "tcp", "web:80", "10.77.0.2:80"); /* fd77::2 refuses. */
     drop(listener);
 }
 
 static void datagram_sockets_are_connected(void **state)
 {
-    struct fixture *f = *state;
-    struct gn_sock *server = listen_web(f, "udp", ":53"), *sock;
+    struct webnet *w = *state;
+    struct gn_sock *server = webnet_listen(w, "udp", ":53"), *sock;
     char buf[8];
 
-    assert_int_equal(dial(f, "udp", "web:domain", PLENTY_MS, &sock), 0);
+    assert_int_equal(dial(w, "udp", "web:domain", WEBNET_PLENTY_MS, &sock), 0);
     assert_int_equal(send_text(sock, "hello"), 5);
     assert_int_equal(gn_sock_recv(server, buf, sizeof(buf), 0), 5);
     drop(sock);
@@ -113,13 +71,13 @@ static void datagram_sockets_are_connected(void **state)
 
 static void a_dial_without_a_host_is_to_the_own_loopback(void **state)
 {
-    struct fixture *f = *state;
+    struct webnet *w = *state;
     struct gn_sock *listener, *sock;
 
-    assert_int_equal(gn_sock_listen_at(f->client, "tcp", "localhost:81", 1,
+    assert_int_equal(gn_sock_listen_at(w->client, "tcp", "localhost:81", 1,
                                        NULL, 0, &listener),
                      0);
-    assert_int_equal(dial(f, "tcp", ":81", PLENTY_MS, &sock), 0);
+    assert_int_equal(dial(w, "tcp", ":81", WEBNET_PLENTY_MS, &sock), 0);
     assert_string_equal(peer_of(sock), "127.0.0.1:81");
     drop(sock);
     drop(listener);
@@ -127,32 +85,33 @@ static void a_dial_without_a_host_is_to_the_own_loopback(void **state)
 
 static void errors_are_explained(void **state)
 {
-    struct fixture *f = *state;
+    struct webnet *w = *state;
     struct gn_sock *sock = NULL;
 
-    assert_int_equal(dial(f, "tcp", "10.77.0.2:80", PLENTY_MS, &sock),
+    assert_int_equal(dial(w, "tcp", "10.77.0.2:80", WEBNET_PLENTY_MS, &sock),
                      -ECONNREFUSED);
-    assert_string_equal(f->why, "10.77.0.2:80: Connection refused");
-    assert_int_equal(dial(f, "tcp", "nowhere:80", PLENTY_MS, &sock),
+    assert_string_equal(w->why, "10.77.0.2:80: Connection refused");
+    assert_int_equal(dial(w, "tcp", "nowhere:80", WEBNET_PLENTY_MS, &sock),
                      GN_EAI_NONAME);
-    assert_non_null(strstr(f->why, "nowhere: "));
-    assert_int_equal(dial(f, "tcp", "web", PLENTY_MS, &sock), -EINVAL);
-    assert_string_equal(f->why,
+    assert_non_null(strstr(w->why, "nowhere: "));
+    assert_int_equal(dial(w, "tcp", "web", WEBNET_PLENTY_MS, &sock), -EINVAL);
+    assert_string_equal(w->why,
                         "address \"web\": no port; \"web:80\" would have one");
-    assert_int_equal(dial(f, "tcp", "web:0", PLENTY_MS, &sock), -EINVAL);
-    assert_int_equal(dial(f, "sctp", "web:80", PLENTY_MS, &sock), -EINVAL);
+    assert_int_equal(dial(w, "tcp", "web:0", WEBNET_PLENTY_MS, &sock), -EINVAL);
+    assert_int_equal(dial(w, "sctp", "web:80", WEBNET_PLENTY_MS, &sock),
+                     -EINVAL);
     assert_null(sock);
 }
 
 static void a_dial_ends_in_its_time(void **state)
 {
     struct gn_path_config block = {.size = sizeof(block), .block = true};
-    struct fixture *f = *state;
+    struct webnet *w = *state;
     struct gn_sock *sock;
 
-    assert_int_equal(gn_path_set(f->net, f->client, f->web, &block), 0);
-    assert_int_equal(dial(f, "tcp4", "web:80", 20, &sock), -ETIMEDOUT);
-    assert_string_equal(f->why, "10.77.0.2:80: Connection timed out");
+    assert_int_equal(gn_path_set(w->net, w->client, w->web, &block), 0);
+    assert_int_equal(dial(w, "tcp4", "web:80", 20, &sock), -ETIMEDOUT);
+    assert_string_equal(w->why, "10.77.0.2:80: Connection timed out");
 }
 
 /* The guest's own limit of a lookup is 10 s, more than the test has. */
@@ -162,36 +121,36 @@ static void a_lookup_ends_in_the_dial_s_time(void **state)
     struct gn_resolver_fault_config config = {
         .size = sizeof(config), .rules = &hang, .n_rules = 1};
     struct gn_namespace_config guest = {.size = sizeof(guest)};
-    struct fixture *f = *state;
+    struct webnet *w = *state;
     struct gn_sock *sock;
 
     assert_int_equal(gn_resolver_network(&config.inner), 0);
     assert_int_equal(gn_resolver_fault(&config, &guest.resolver), 0);
-    assert_int_equal(gn_namespace_create(f->net, &guest, &f->client), 0);
-    assert_int_equal(dial(f, "tcp", "web:80", 20, &sock), -ETIMEDOUT);
-    gn_namespace_close(f->client, 0, NULL, NULL);
+    assert_int_equal(gn_namespace_create(w->net, &guest, &w->client), 0);
+    assert_int_equal(dial(w, "tcp", "web:80", 20, &sock), -ETIMEDOUT);
+    gn_namespace_close(w->client, 0, NULL, NULL);
     gn_resolver_close(guest.resolver);
     gn_resolver_close(config.inner);
 }
 
 static void a_listener_has_its_own_addresses(void **state)
 {
-    struct fixture *f = *state;
-    struct gn_sock *sock = NULL, *first = listen_web(f, "tcp", ":80");
+    struct webnet *w = *state;
+    struct gn_sock *sock = NULL, *first = webnet_listen(w, "tcp", ":80");
 
-    assert_int_equal(gn_sock_listen_at(f->web, "tcp", "client:80", 0, f->why,
-                                       sizeof(f->why), &sock),
+    assert_int_equal(gn_sock_listen_at(w->web, "tcp", "client:80", 0, w->why,
+                                       sizeof(w->why), &sock),
                      -EINVAL);
-    assert_string_equal(f->why,
+    assert_string_equal(w->why,
                         "host \"client\": a listener has its own addresses, "
                         "by number, or \"localhost\"");
-    assert_int_equal(gn_sock_listen_at(f->web, "tcp", "10.77.0.9:80", 0, f->why,
-                                       sizeof(f->why), &sock),
+    assert_int_equal(gn_sock_listen_at(w->web, "tcp", "10.77.0.9:80", 0, w->why,
+                                       sizeof(w->why), &sock),
                      -EADDRNOTAVAIL);
-    assert_int_equal(gn_sock_listen_at(f->web, "tcp", ":80", 0, f->why,
-                                       sizeof(f->why), &sock),
+    assert_int_equal(gn_sock_listen_at(w->web, "tcp", ":80", 0, w->why,
+                                       sizeof(w->why), &sock),
                      -EADDRINUSE);
-    assert_string_equal(f->why, ":80: Address already in use");
+    assert_string_equal(w->why, ":80: Address already in use");
     assert_null(sock);
     drop(first);
 }
@@ -199,17 +158,17 @@ static void a_listener_has_its_own_addresses(void **state)
 /* The server closes first, so its end rests in TIME_WAIT. */
 static void a_server_may_start_again(void **state)
 {
-    struct fixture *f = *state;
-    struct gn_sock *listener = listen_web(f, "tcp", ":80"), *sock, *server;
+    struct webnet *w = *state;
+    struct gn_sock *listener = webnet_listen(w, "tcp", ":80"), *sock, *server;
     char byte;
 
-    assert_int_equal(dial(f, "tcp", "web:80", PLENTY_MS, &sock), 0);
+    assert_int_equal(dial(w, "tcp", "web:80", WEBNET_PLENTY_MS, &sock), 0);
     assert_int_equal(gn_sock_accept(listener, NULL, NULL, 0, &server), 0);
     drop(server);
     drop(listener);
     assert_int_equal(gn_sock_recv(sock, &byte, 1, 0), 0);
     drop(sock);
-    drop(listen_web(f, "tcp", ":80"));
+    drop(webnet_listen(w, "tcp", ":80"));
 }
 
 static void the_kernel_s_sockets_are_dialled_too(void **state)
@@ -222,15 +181,16 @@ static void the_kernel_s_sockets_are_dialled_too(void **state)
     assert_int_equal(
         gn_sock_listen_at(kernel, "tcp4", "127.0.0.1:0", 0, NULL, 0, &listener),
         0);
-    assert_int_equal(gn_sock_dial(kernel, "tcp", name_of(listener), PLENTY_MS,
-                                  NULL, 0, &sock),
+    assert_int_equal(gn_sock_dial(kernel, "tcp", name_of(listener),
+                                  WEBNET_PLENTY_MS, NULL, 0, &sock),
                      0);
     drop(sock);
     drop(listener);
     gn_namespace_close(kernel, 0, NULL, NULL);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, webnet_setup, webnet_teardown)
 
 int main(void)
 {
