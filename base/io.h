@@ -88,6 +88,7 @@ struct gn__io {
     struct gn__list ends;
     struct gn__list lasts; /* struct gn__io_end, of a second time */
     bool running;          /* in gn__io_run(): whoever called it rearms */
+    bool timers_only;      /* gn__io_watch() is always -ENOTSUP */
 };
 
 void gn__io_init(struct gn__io *io, const struct gn__io_ops *ops,

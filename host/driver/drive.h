@@ -18,7 +18,8 @@
 /** The network's descriptors, timers and turns, made when first asked for. On
  *  the driving thread. NULL: no memory, or the network is closing. */
 struct gn__io *gn__network_io(struct gn_network *net);
-/** Has it descriptors of the kernel's at all? Not under a virtual clock. */
+/** Has it descriptors of the kernel's at all? Not under a virtual clock. On the
+ *  driving thread. */
 bool gn__network_has_descriptors(struct gn_network *net);
 
 /**

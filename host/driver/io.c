@@ -153,15 +153,11 @@ static struct host_io *make(struct gn__engine *engine)
     self->engine = engine;
     gn__engine_ref(engine);
     gn__io_init(&self->io, &ops, &self->mem);
+    self->io.timers_only = !engine->driver->watch;
     self->event.fire = fire;
     self->notice.run = run;
     self->armed = UINT64_MAX;
     return self;
-}
-
-bool gn__network_has_descriptors(struct gn_network *net)
-{
-    return gn__network_engine(net)->driver->watch != NULL;
 }
 
 struct gn__io *gn__network_io(struct gn_network *net)
@@ -180,4 +176,11 @@ struct gn__io *gn__network_io(struct gn_network *net)
         return NULL;
     }
     return &self->io;
+}
+
+bool gn__network_has_descriptors(struct gn_network *net)
+{
+    const struct gn__io *io = gn__network_io(net);
+
+    return !io || !io->timers_only;
 }
