@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +18,8 @@
 #include <cmocka.h>
 
 #include "tests/parity/cases.h"
-#include "tests/parity/compare.h"
 #include "tests/parity/differences.h"
+#include "tests/parity/run.h"
 
 /* Longer than any hiccup of a loaded machine; only differences take it. */
 #define PATIENCE_MS 2000
@@ -31,9 +31,6 @@ static const struct case_table *const tables[] = {
     &cases_close,    &cases_datagram, &cases_control, &cases_options,
     &cases_blocking, &cases_link};
 enum { N_TABLES = sizeof(tables) / sizeof(tables[0]) };
-
-static struct world world;
-static unsigned skipped;
 
 static bool is_neutral(const struct step *steps)
 {
@@ -59,9 +56,7 @@ static bool run_variant(const struct parity_case *one, enum variant variant)
     struct difference difference;
 
     if (lack) {
-        print_message("skipped: %s (%s): %s\n", one->name,
-                      variant_names[variant], lack);
-        skipped++;
+        parity_skip(one->name, lack);
         return true;
     }
     if (world_compare(&world, one->steps, variant, PATIENCE_MS, &difference))
@@ -78,30 +73,18 @@ static void run_case(void **state)
     bool neutral = is_neutral(one->steps), same = true;
     int variant;
 
-    (void)signal(SIGSEGV, SIG_DFL); /* cmocka would go on, with locks held. */
-    (void)signal(SIGABRT, SIG_DFL);
+    parity_begin();
     world_refresh(&world, needs_link(one->steps));
     for (variant = V4; variant < (neutral ? N_VARIANTS : V4 + 1); variant++)
         same &= run_variant(one, (enum variant)variant);
     assert_true(same);
 }
 
-/* What could not be looked at is not said to be well. */
-static void skip_if_any_was(void)
-{
-    if (skipped == 0)
-        return;
-    print_message("%u cases were skipped\n", skipped);
-    skip();
-}
-
 static void enough_calls_were_compared(void **state)
 {
     (void)state;
-    print_message("%lu calls compared, %lu with readiness\n", world.calls,
-                  world.compared);
     assert_true(world.calls >= CALLS_LEAST);
-    skip_if_any_was();
+    parity_skip_if_any_was();
 }
 
 static void every_wanted_difference_was_met(void **state)
@@ -110,7 +93,7 @@ static void every_wanted_difference_was_met(void **state)
     size_t i;
 
     (void)state;
-    skip_if_any_was();
+    parity_skip_if_any_was();
     for (i = 0; i < n_wanted_differences; i++) {
         if (difference_met(i) > 0)
             continue;
@@ -167,20 +150,6 @@ static void every_wanted_difference_is_documented(void **state)
     assert_true(all);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    print_message("%s\n", gn_version_string());
-    return world_open(&world);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 static bool is_wanted(const char *name, int argc, char **argv)
 {
     int i;
@@ -230,7 +199,7 @@ int main(int argc, char **argv)
     if (!tests)
         return 1;
     n = collect(tests, argc, argv);
-    failed = _cmocka_run_group_tests("parity", tests, n, setup, teardown);
+    failed = parity_run("parity", tests, n);
     free(tests);
-    return failed ? failed : skipped > 0 ? 77 : 0;
+    return failed;
 }

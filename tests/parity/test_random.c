@@ -15,8 +15,8 @@
  */
 #include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +24,8 @@
 #include <cmocka.h>
 
 #include "tests/lib/seed.h"
-#include "tests/parity/compare.h"
 #include "tests/parity/maker.h"
+#include "tests/parity/run.h"
 
 #define STEPS_DEFAULT 10000
 /* How long a difference in time may take: when found, when shrinking. */
@@ -33,8 +33,6 @@
 #define IMPATIENCE_MS 300
 /* Rows after which the kernel's side is refreshed. */
 #define ROWS_FRESH 50
-
-static struct world world;
 
 /* ---- looking ---- */
 
@@ -106,8 +104,7 @@ static void guests_do_as_the_kernel_does(void **state)
     struct row row;
 
     (void)state;
-    (void)signal(SIGSEGV, SIG_DFL); /* cmocka would go on, with locks held. */
-    (void)signal(SIGABRT, SIG_DFL);
+    parity_begin();
     gn_test_seed_init(&seed);
     while (done < wanted && different < 3) {
         uint64_t before = seed.state;
@@ -125,25 +122,11 @@ static void guests_do_as_the_kernel_does(void **state)
     assert_int_equal(different, 0);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    print_message("%s\n", gn_version_string());
-    return world_open(&world);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(guests_do_as_the_kernel_does),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return parity_run("random", tests, sizeof(tests) / sizeof(*tests));
 }

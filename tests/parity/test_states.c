@@ -9,15 +9,15 @@
  * order: some 100,000 cases, which take minutes.
  */
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "tests/parity/compare.h"
+#include "tests/parity/run.h"
 
 #define PATIENCE_MS 2000
 #define STEPS_MAX   48
@@ -25,8 +25,6 @@
 #define CASES_FRESH 50
 /* More differences than that are not printed. */
 #define SHOWN_MAX 20
-
-static struct world world;
 
 /* Socket 1 is the one that is looked at. 0 listens, and is connected to. */
 #define LISTENER OPEN(0, TCP), BIND(0, LO, NO_PORT), LISTEN(0, 5)
@@ -223,17 +221,17 @@ static void append(struct made *made, const struct parity_case *part)
 
 struct tally {
     unsigned cases;
-    unsigned skipped;
     unsigned different;
 };
 
 static void compare(struct tally *tally, const struct made *made,
                     enum variant variant, const char *text)
 {
+    const char *lack = world_lacks(&world, made->steps, variant);
     struct difference first, again;
 
-    if (world_lacks(&world, made->steps, variant)) {
-        tally->skipped++;
+    if (lack) {
+        parity_skip(text, lack);
         return;
     }
     if (tally->cases++ % CASES_FRESH == 0)
@@ -273,8 +271,7 @@ static void run_state(void **state)
     struct tally tally = {0};
     size_t i, k;
 
-    (void)signal(SIGSEGV, SIG_DFL); /* cmocka would go on, with locks held. */
-    (void)signal(SIGABRT, SIG_DFL);
+    parity_begin();
     for (i = 0; i < n; i++) {
         if (!depth || atoi(depth) < 2)
             run_calls(&tally, *state, &calls[i], NULL);
@@ -282,28 +279,9 @@ static void run_state(void **state)
             for (k = 0; k < n; k++)
                 run_calls(&tally, *state, &calls[i], &calls[k]);
     }
-    if (tally.skipped)
-        print_message("%u cases skipped: %s\n", tally.skipped,
-                      "no IPv6 here, or no network namespace");
     assert_int_equal(tally.different, 0);
     if (!tally.cases)
         skip();
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    print_message("%s\n", gn_version_string());
-    return world_open(&world);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    print_message("%lu calls compared, %lu with readiness\n", world.calls,
-                  world.compared);
-    world_close(&world);
-    return 0;
 }
 
 #define N_STREAMS   (sizeof(streams) / sizeof(*streams))
@@ -322,6 +300,5 @@ int main(void)
                                        .test_func = run_state,
                                        .initial_state = (void *)(uintptr_t)one};
     }
-    return _cmocka_run_group_tests("states", tests, N_STREAMS + N_DATAGRAMS,
-                                   setup, teardown);
+    return parity_run("states", tests, N_STREAMS + N_DATAGRAMS);
 }

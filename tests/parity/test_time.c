@@ -12,8 +12,8 @@
  */
 #include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 #include "tests/lib/seed.h"
-#include "tests/parity/compare.h"
+#include "tests/parity/run.h"
 
 #define STEPS_MAX 12
 #define ROWS_MAX  96
@@ -46,8 +46,6 @@ struct run {
     int64_t over_ms; /* since the link was cut; 0: not yet */
     int error;
 };
-
-static struct world world;
 
 /* ---- rows by hand ---- */
 
@@ -341,11 +339,10 @@ static void rows_compare(struct row *rows, size_t n)
     struct gn_namespace *guests[PARITY_PLACES];
     struct gn_network *net;
 
-    (void)signal(SIGSEGV, SIG_DFL); /* cmocka would go on, with locks held. */
-    (void)signal(SIGABRT, SIG_DFL);
+    parity_begin();
     world_refresh(&world, true);
     if (!world.joined) {
-        print_message("skipped: needs two hosts on a link\n");
+        parity_skip("connections", "needs two hosts on a link");
         skip();
     }
     assert_int_equal(hosts_guests(&net, guests), 0);
@@ -378,20 +375,6 @@ static void so_do_those_with_random_options(void **state)
     rows_compare(rows, n);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    print_message("%s\n", gn_version_string());
-    return world_open(&world);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -399,5 +382,5 @@ int main(void)
         cmocka_unit_test(so_do_those_with_random_options),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return parity_run("time", tests, sizeof(tests) / sizeof(*tests));
 }
