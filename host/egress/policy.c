@@ -216,6 +216,17 @@ size_t gn__policy_listen(const struct gn__policy *policy, unsigned proto,
     return GN__NO_RULE;
 }
 
+size_t gn__policy_shows_at(const struct gn__policy *policy, unsigned proto,
+                           const struct gn__endpoint *at)
+{
+    size_t i = gn__policy_listen(policy, proto, at->port, 0);
+
+    while (i != GN__NO_RULE &&
+           !gn__addr_equal(&policy->rules[i].prefix.addr, &at->addr))
+        i = gn__policy_listen(policy, proto, at->port, i + 1);
+    return i;
+}
+
 bool gn__policy_shows(const struct gn__policy *policy)
 {
     size_t i;

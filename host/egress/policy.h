@@ -149,6 +149,11 @@ void gn__policy_decide(const struct gn__policy *policy,
 size_t gn__policy_listen(const struct gn__policy *policy, unsigned proto,
                          uint16_t port, size_t from);
 
+/** The first rule by which a guest's port of this number is shown at this
+ *  address; GN__NO_RULE. */
+size_t gn__policy_shows_at(const struct gn__policy *policy, unsigned proto,
+                           const struct gn__endpoint *at);
+
 /** Is there any rule by which ports are shown? */
 bool gn__policy_shows(const struct gn__policy *policy);
 

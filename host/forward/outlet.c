@@ -48,9 +48,14 @@ static void outlet_finish(struct gn__outlet *outlet, int why)
         ended(why, arg);
 }
 
+void gn__outlet_cut(struct gn__outlet *outlet)
+{
+    outlet_finish(outlet, -ECANCELED);
+}
+
 static void network_closes(struct gn__io_end *end)
 {
-    outlet_finish(gn__container_of(end, struct gn__outlet, end), -ECANCELED);
+    gn__outlet_cut(gn__container_of(end, struct gn__outlet, end));
 }
 
 /* Tell the guest one thing that ICMP has said, if there is one. */

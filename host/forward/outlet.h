@@ -41,5 +41,7 @@ GN_WARN_UNUSED int gn__outlet_start(const struct gn__outlet_config *config,
                                     struct gn__outlet **out);
 /** End it; nothing is told. */
 void gn__outlet_end(struct gn__outlet *outlet);
+/** The same, and its owner is told -ECANCELED, before this returns. */
+void gn__outlet_cut(struct gn__outlet *outlet);
 
 #endif /* GN_FORWARD_OUTLET_H */

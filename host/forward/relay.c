@@ -143,9 +143,14 @@ void gn__relay_abort(struct gn__relay *relay)
     let_go(relay, true);
 }
 
+void gn__relay_cut(struct gn__relay *relay)
+{
+    finish(relay, -ECANCELED);
+}
+
 static void network_closes(struct gn__io_end *end)
 {
-    finish(gn__container_of(end, struct gn__relay, end), -ECANCELED);
+    gn__relay_cut(gn__container_of(end, struct gn__relay, end));
 }
 
 /* ---- from the descriptor ---- */

@@ -71,6 +71,8 @@ void gn__relay_reset(int fd);
 
 /** End it: both ends are reset, and nobody is called. */
 void gn__relay_abort(struct gn__relay *relay);
+/** The same, and its owner is told -ECANCELED, before this returns. */
+void gn__relay_cut(struct gn__relay *relay);
 
 /** Bytes of memory that each takes by itself; for measurements. */
 size_t gn__relay_size(void);
