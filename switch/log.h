@@ -24,6 +24,7 @@ enum gn__log_kind {
     GN__LOG_EVICTED,         /* something made room for another */
     GN__LOG_FAILED,          /* something that was asked for is not there */
     GN__LOG_DENIED,          /* a guest, of the outside */
+    GN__LOG_ENDED,           /* rules no longer allow what was open */
     GN__LOG_N_KINDS
 };
 

@@ -35,6 +35,7 @@ struct gn_egress_dial {
     struct gn__egress *egress;
     struct gn__engine *engine; /* a reference */
     struct gn__outside_dial *dial;
+    struct gn__pass *pass; /* NULL: no rules have a say */
     struct sockaddr_storage address;
     struct gn__notice notice;
     bool done;
@@ -75,6 +76,7 @@ static void request_free(struct gn_egress_dial *request)
     struct gn__engine *engine = request->engine;
 
     gn__tls_free(request->tls);
+    gn__pass_end(request->pass);
     gn__fds_give(&request->share);
     gn__free(&engine->net.mem, request, size_of(request));
     gn__engine_unref(engine);
@@ -85,32 +87,81 @@ int gn__egress_charge(struct gn_egress_dial *request)
     return gn__attempt_charge(request->dial, &request->share);
 }
 
+void gn__egress_dial_allow(struct gn_egress_dial *request,
+                           struct gn__pass *pass)
+{
+    request->pass = pass;
+}
+
+/* ---- what is open ---- */
+
+static void outlet_over(int why, void *arg)
+{
+    (void)why;
+    gn__pass_end(arg);
+}
+
+/* The guest's next datagram is judged anew. */
+static void outlet_cut(void *outlet, int error)
+{
+    (void)error;
+    gn__outlet_cut(outlet);
+}
+
 /* Datagrams through a kernel socket of their own. */
 static void join_flow(struct gn_network *net, struct gn__outside_dial *dial,
-                      int fd, struct gn__fd_share share)
+                      int fd, struct gn__fd_share share, struct gn__pass *pass)
 {
-    struct gn__outlet_config config = {
-        .io = gn__network_io(net), .dial = dial, .fd = fd, .share = share};
+    struct gn__outlet_config config = {.io = gn__network_io(net),
+                                       .dial = dial,
+                                       .fd = fd,
+                                       .share = share,
+                                       .ended = outlet_over,
+                                       .arg = pass};
     struct gn__outlet *outlet;
 
     if (!config.io) {
         close_fd(fd);
         gn__fds_give(&share);
         gn__outside_refuse(dial, -ENOMEM);
+        gn__pass_end(pass);
     } else if (gn__outlet_start(&config, &outlet)) {
-        return; /* The guest was told. */
+        gn__pass_end(pass); /* The guest was told. */
+    } else if (pass) {
+        gn__pass_open(pass, outlet_cut, outlet);
     }
 }
 
+static void relay_over(int status, void *arg)
+{
+    (void)status;
+    gn__pass_end(arg);
+}
+
+static void relay_cut(void *relay, int error)
+{
+    (void)error;
+    gn__relay_cut(relay);
+}
+
+void gn__egress_relay_open(struct gn__pass *pass, struct gn__relay *relay)
+{
+    if (pass)
+        gn__pass_open(pass, relay_cut, relay);
+}
+
 static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
-                        int fd, struct gn__fd_share share, struct gn__tls *tls)
+                        int fd, struct gn__fd_share share, struct gn__tls *tls,
+                        struct gn__pass *pass)
 {
     struct gn__relay_config config = {.io = gn__network_io(net),
                                       .fd = fd,
                                       .transport =
                                           tls ? &gn__tls_transport : NULL,
                                       .transport_self = tls,
-                                      .share = share};
+                                      .share = share,
+                                      .ended = relay_over,
+                                      .arg = pass};
     struct gn__relay *relay;
     int err = config.io ? 0 : -ENOMEM;
 
@@ -122,8 +173,11 @@ static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
         gn__tls_free(tls);
         close_fd(fd);
         gn__fds_give(&share);
+        gn__pass_end(pass);
     } else if (gn__relay_start(&config, &relay)) {
-        return; /* It was reset. */
+        gn__pass_end(pass); /* It was reset. */
+    } else {
+        gn__egress_relay_open(pass, relay);
     }
 }
 
@@ -172,18 +226,34 @@ static void log_outcome(const struct gn_egress_dial *request, int status)
                   gn_strerror(status));
 }
 
+/* How it ends, if it could end well. */
+static int check_done(const struct gn_egress_dial *request)
+{
+    int status = request->status;
+    int error;
+
+    if (!status)
+        status = gn__fd_prepare(request->fd);
+    if (status || !request->pass)
+        return status;
+    gn__pass_refresh(request->pass);
+    if (!request->pass->denied)
+        return 0;
+    error = gn__denied(request->pass->system, request->dial->type);
+    return error ? error : -ETIMEDOUT;
+}
+
 static void finish(struct gn__notice *notice)
 {
     struct gn_egress_dial *request =
         gn__container_of(notice, struct gn_egress_dial, notice);
     struct gn__outside_dial *dial = request->dial;
     struct gn_network *net = gn__guest_network(dial->who);
-    int status = request->status, fd = request->fd;
+    int status = check_done(request), fd = request->fd;
+    struct gn__pass *pass = request->pass;
     struct gn__tls *tls = request->tls;
     struct gn__fd_share share;
 
-    if (!status)
-        status = gn__fd_prepare(fd);
     log_outcome(request, status);
     if (!status && !net)
         status = -ECANCELED;
@@ -191,16 +261,18 @@ static void finish(struct gn__notice *notice)
         status = gn__egress_charge(request);
     share = gn__fds_pass(&request->share);
     request->tls = NULL;
+    request->pass = NULL;
     request_free(request);
     if (status) {
         gn__tls_free(tls);
         close_fd(fd);
         gn__fds_give(&share);
         gn__outside_refuse(dial, status);
+        gn__pass_end(pass);
     } else if (dial->type == SOCK_STREAM) {
-        join_stream(net, dial, fd, share, tls);
+        join_stream(net, dial, fd, share, tls, pass);
     } else {
-        join_flow(net, dial, fd, share);
+        join_flow(net, dial, fd, share, pass);
     }
 }
 
@@ -371,7 +443,12 @@ void *gn_egress_dial_user(const struct gn_egress_dial *request)
 
 /* ---- an egress ---- */
 
-static void egress_unref(struct gn__egress *egress)
+void gn__egress_ref(struct gn__egress *egress)
+{
+    gn__ref_take(&egress->refs);
+}
+
+void gn__egress_unref(struct gn__egress *egress)
 {
     struct gn__mem mem = egress->mem;
 
@@ -384,12 +461,12 @@ static void egress_unref(struct gn__egress *egress)
 
 static void taken(struct gn__outside *outside)
 {
-    gn__ref_take(&gn__egress_of(outside)->refs);
+    gn__egress_ref(gn__egress_of(outside));
 }
 
 static void released(struct gn__outside *outside)
 {
-    egress_unref(gn__egress_of(outside));
+    gn__egress_unref(gn__egress_of(outside));
 }
 
 static const struct gn__outside_ops outside_ops = {
@@ -433,5 +510,5 @@ int gn_egress_create(const struct gn_egress_ops *ops, void *self,
 void gn_egress_close(struct gn_egress *egress)
 {
     if (egress)
-        egress_unref(gn__egress_of(egress->outside));
+        gn__egress_unref(gn__egress_of(egress->outside));
 }

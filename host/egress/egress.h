@@ -11,6 +11,8 @@
  *     egress_system.c  the ready egress: a policy and the kernel
  *     egress_show.c    the same: guests' ports shown outside
  *     secure.c         the same: TLS handshakes
+ *     pass.c           the same: what it has allowed, until that is over
+ *     rules.c          rules that change, and what goes on by them
  *     policy*.c        the rules
  *     machine.c        which addresses are this machine's
  *
@@ -22,8 +24,11 @@
 
 #include "base/ref.h"
 #include "host/driver/drive.h"
+#include "host/egress/pass.h"
 #include "host/egress/policy.h"
 #include "host/tls/tls.h"
+#include "host/egress/rules.h"
+#include "host/forward/forward.h"
 #include "namespace/namespace.h"
 
 struct gn__egress {
@@ -46,6 +51,16 @@ GN_WARN_UNUSED int gn__egress_create(const struct gn_egress_ops *ops,
                                      void *self, const struct gn__mem *mem,
                                      struct gn_egress **out);
 
+/** Whoever has one may take another. unref: the last one closes it. */
+void gn__egress_ref(struct gn__egress *egress);
+void gn__egress_unref(struct gn__egress *egress);
+
+/** Rules have allowed the dial by @pass, which is the request's from now on. */
+void gn__egress_dial_allow(struct gn_egress_dial *request,
+                           struct gn__pass *pass);
+/** @pass (NULL: none) is open by @relay, which is cut when rules deny it; whoever
+ *  hears of its end ends the pass. */
+void gn__egress_relay_open(struct gn__pass *pass, struct gn__relay *relay);
 /** Who dials; as long as it is under way. */
 struct gn__guest *gn__egress_guest(const struct gn_egress_dial *request);
 /** A descriptor is about to be opened for a dial: errors are those of
@@ -119,9 +134,11 @@ void gn__egress_port_begin(struct gn__egress *egress,
 void gn__egress_port_end(struct gn_egress_port *port);
 
 /** A client for what a guest listens on: it is joined with a connection to the
- *  guest. @peer NULL: it has no address. Consumes the descriptor. */
+ *  guest. @peer NULL: it has no address. @pass NULL: no rules have a say.
+ *  Consumes the descriptor and the pass. */
 void gn__bound_join(struct gn__bound_port *bound,
-                    const struct gn__endpoint *peer, int fd);
+                    const struct gn__endpoint *peer, int fd,
+                    struct gn__pass *pass);
 /** Has the guest a socket left for one more client? */
 bool gn__bound_has_room(const struct gn__bound_port *bound);
 /** Log and count that a client was. */
@@ -132,7 +149,8 @@ void gn__bound_turned_away(const struct gn__bound_port *bound, int why);
 /** The ready egress. */
 struct gn__system {
     struct gn__mem mem;
-    struct gn__policy policy;
+    struct gn__egress *egress; /* that it is behind */
+    struct gn__rulebook book;
     enum gn_denial denial;
     uint64_t timeout_ns;         /* 0: none */
     struct gn__tls_trust *trust; /* NULL: the system's, not loaded yet */
@@ -140,9 +158,10 @@ struct gn__system {
     void *audit_arg;
 };
 
-/** Tell the audit hook, if there is one. @rule may be GN__NO_RULE. */
+/** Tell the audit hook, if there is one. @rule, of @rules, may be GN__NO_RULE. */
 void gn__system_audit(const struct gn__system *system, struct gn__guest *guest,
-                      size_t rule, struct gn_audit *audit);
+                      const struct gn__rules *rules, size_t rule,
+                      struct gn_audit *audit);
 
 /** Its listen and listen_packet operations. */
 int gn__show_listen(void *self, struct gn_egress_listener *listener,

@@ -41,6 +41,7 @@ struct visit {
     struct gn__list link;         /* in bound->visits */
     struct gn__bound_port *bound; /* NULL: the port is gone */
     struct gn_namespace *ns;      /* a reference */
+    struct gn__pass *pass;        /* NULL: no rules have a say */
     uint16_t port;
 };
 
@@ -221,6 +222,7 @@ static void visit_free(struct visit *visit)
     gn__list_del(&visit->link);
     if (visit->bound)
         visit->bound->n_visits--;
+    gn__pass_end(visit->pass);
     gn__ns_unref(visit->ns);
     gn__free(&mem, visit, sizeof(*visit));
 }
@@ -262,7 +264,8 @@ static int visit_begin(struct gn__bound_port *bound,
 }
 
 void gn__bound_join(struct gn__bound_port *bound,
-                    const struct gn__endpoint *peer, int fd)
+                    const struct gn__endpoint *peer, int fd,
+                    struct gn__pass *pass)
 {
     struct gn__relay_config config = {.fd = fd};
     struct gn__relay *relay;
@@ -271,10 +274,14 @@ void gn__bound_join(struct gn__bound_port *bound,
     if (err) {
         gn__relay_reset(fd); /* The guest has not heard of it. */
         gn__fds_give(&config.share);
+        gn__pass_end(pass);
     } else {
+        ((struct visit *)config.arg)->pass = pass;
         err = gn__relay_start(&config, &relay); /* It was reset. */
         if (err)
             visit_free(config.arg);
+        else
+            gn__egress_relay_open(pass, relay);
     }
     if (err)
         gn__bound_turned_away(bound, err);
@@ -290,7 +297,7 @@ static void take_up(struct gn__notice *notice)
         struct client *client = gn__container_of(link, struct client, link);
 
         gn__bound_join(bound, client->has_peer ? &client->peer : NULL,
-                       client->fd);
+                       client->fd, NULL);
         client->fd = -1;
         client_free(bound->engine, client);
     }

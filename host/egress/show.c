@@ -95,7 +95,7 @@ static void window_accepted(void *user, const struct gn__endpoint *peer, int fd)
 {
     const struct window *window = user;
 
-    gn__bound_join(bound_of(window->show), peer, fd);
+    gn__bound_join(bound_of(window->show), peer, fd, NULL);
 }
 
 static bool window_has_room(void *user)
@@ -276,10 +276,11 @@ static void log_hidden(const struct show *show, struct gn_namespace *ns,
                   gn_strerror(audit->error));
 }
 
-static void open_by_rule(const struct gn__system *system, struct show *show,
+static void open_by_rule(const struct gn__system *system,
+                         const struct gn__rules *rules, struct show *show,
                          struct gn_namespace *ns, size_t rule, uint16_t port)
 {
-    struct gn__endpoint at = {.addr = system->policy.rules[rule].prefix.addr,
+    struct gn__endpoint at = {.addr = rules->policy.rules[rule].prefix.addr,
                               .port = port};
     struct sockaddr_storage addr;
     socklen_t len = gn__endpoint_to_sockaddr(
@@ -295,19 +296,20 @@ static void open_by_rule(const struct gn__system *system, struct show *show,
     audit.error = window_open(show, ns, (struct sockaddr *)&addr, len);
     if (audit.error)
         log_hidden(show, ns, &audit);
-    gn__system_audit(system, gn__ns_guest(ns), rule, &audit);
+    gn__system_audit(system, gn__ns_guest(ns), rules, rule, &audit);
 }
 
 /* A port that no rule shows. It is told only where listen rules were asked for
  * at all. */
-static int stay_hidden(const struct gn__system *system, struct gn_namespace *ns,
+static int stay_hidden(const struct gn__system *system,
+                       const struct gn__rules *rules, struct gn_namespace *ns,
                        int type, const struct sockaddr *local)
 {
     struct gn_audit audit = {
         .type = type, .inbound = true, .address = local, .reason = "no rule"};
 
-    if (gn__policy_shows(&system->policy))
-        gn__system_audit(system, gn__ns_guest(ns), GN__NO_RULE, &audit);
+    if (gn__policy_shows(&rules->policy))
+        gn__system_audit(system, gn__ns_guest(ns), rules, GN__NO_RULE, &audit);
     return -EACCES;
 }
 
@@ -329,14 +331,14 @@ static struct show *show_create(struct gn_namespace *ns)
     return show;
 }
 
-/* Returns what the operation does; *@out NULL: nothing is shown. */
-static int show_begin(const struct gn__system *system, struct gn_namespace *ns,
-                      const struct show *what, const struct sockaddr *local,
-                      struct show **out)
+static int show_by_rules(const struct gn__system *system,
+                         const struct gn__rules *rules, struct gn_namespace *ns,
+                         const struct show *what, const struct sockaddr *local,
+                         struct show **out)
 {
     int type = what->listener ? SOCK_STREAM : SOCK_DGRAM;
     unsigned proto = what->listener ? GN__RULE_TCP : GN__RULE_UDP;
-    const struct gn__policy *policy = &system->policy;
+    const struct gn__policy *policy = &rules->policy;
     struct gn__endpoint at;
     struct show *show;
     size_t rule;
@@ -346,7 +348,7 @@ static int show_begin(const struct gn__system *system, struct gn_namespace *ns,
         return -EINVAL;
     rule = gn__policy_listen(policy, proto, at.port, 0);
     if (rule == GN__NO_RULE)
-        return stay_hidden(system, ns, type, local);
+        return stay_hidden(system, rules, ns, type, local);
     show = show_create(ns);
     if (!show)
         return -ENOMEM;
@@ -355,10 +357,22 @@ static int show_begin(const struct gn__system *system, struct gn_namespace *ns,
     for (; rule != GN__NO_RULE;
          rule = gn__policy_listen(policy, proto, at.port, rule + 1)) {
         if (!is_again(policy, proto, at.port, rule))
-            open_by_rule(system, show, ns, rule, at.port);
+            open_by_rule(system, rules, show, ns, rule, at.port);
     }
     *out = show;
     return 0;
+}
+
+/* Returns what the operation does; *@out NULL: nothing is shown. */
+static int show_begin(struct gn__system *system, struct gn_namespace *ns,
+                      const struct show *what, const struct sockaddr *local,
+                      struct show **out)
+{
+    struct gn__rules *rules = gn__rulebook_rules(&system->book);
+    int err = show_by_rules(system, rules, ns, what, local, out);
+
+    gn__rules_unref(rules);
+    return err;
 }
 
 int gn__show_listen(void *self, struct gn_egress_listener *listener,

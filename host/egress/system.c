@@ -22,74 +22,50 @@
 /** Of a handshake, where the policy has no time of its own. */
 #define HANDSHAKE_NS (30 * 1000 * MS)
 
-/** What a rule has allowed. */
-struct permit {
-    int type;
-    size_t rule;
-    bool opens_own; /* it may come to the machine itself */
-};
-
 /** A connection that the kernel is at, and then its TLS handshake. */
 struct dialling {
     struct gn__system_request base; /* first */
     struct gn__attempt attempt;
     struct gn__secure secure;
     struct gn_egress_dial *request;
-    struct gn__system *system;
     struct gn__io *io;
-    struct permit permit;
+    struct gn__pass *pass; /* the request's */
     int fd;
     struct gn__name server; /* to speak TLS with; "": plain */
 };
 
-/* A connection that hears nothing waits until the guest has enough. */
-static int denied(const struct gn__system *system, int type)
-{
-    switch (system->denial) {
-    case GN_DENIAL_REFUSED:
-        return -ECONNREFUSED;
-    case GN_DENIAL_SILENT:
-        return type == SOCK_STREAM ? 0 : -ETIMEDOUT;
-    default:
-        return -EACCES;
-    }
-}
-
 /* It came to the machine itself, where the rule does not say so: routes have
  * changed meanwhile, or the port of this end chose another. @reached: 1, or why
  * that cannot be found out. */
-static int deny_late(const struct gn__system *system,
-                     const struct gn_egress_dial *request,
-                     const struct permit *permit, int fd, int reached)
+static int deny_late(const struct gn__pass *pass, int fd, int reached)
 {
     struct sockaddr_storage peer = {0};
     socklen_t len = sizeof(peer);
-    struct gn_audit audit = {.type = permit->type,
+    struct gn_audit audit = {.type = pass->type,
                              .address = (const struct sockaddr *)&peer,
-                             .name = gn_egress_dial_name(request, 0),
+                             .name = pass->n_names ? pass->names[0].text : NULL,
                              .reason = "the machine's own",
                              .error = reached < 0 ? reached : 0};
 
     (void)getpeername(fd, (struct sockaddr *)&peer, &len);
-    gn__system_audit(system, gn__egress_guest(request), permit->rule, &audit);
-    return reached < 0 ? reached : denied(system, permit->type);
+    gn__system_audit(pass->system, pass->guest, pass->rules, pass->rule,
+                     &audit);
+    return reached < 0 ? reached : gn__denied(pass->system, pass->type);
 }
 
 /* The kernel has connected @fd. True: it may be used; else *@err is how the
  * dial ends, 0: not yet. */
-static bool may_be_used(const struct gn__system *system,
-                        const struct gn_egress_dial *request,
-                        const struct permit *permit, int fd, int *err)
+static bool may_be_used(const struct gn__pass *pass, int fd, int *err)
 {
-    bool stream = permit->type == SOCK_STREAM;
+    bool stream = pass->type == SOCK_STREAM;
     int reached;
 
-    if (permit->opens_own)
+    if (pass->opens_own)
         return true;
     reached = gn__machine_reached(fd, stream ? IPPROTO_TCP : IPPROTO_UDP);
     if (!reached)
         return true;
-    *err = deny_late(system, request, permit, fd, reached);
+    *err = deny_late(pass, fd, reached);
     return false;
 }
 
@@ -99,6 +75,7 @@ static void dialling_free(struct dialling *dialling)
 {
     gn__attempt_stop(&dialling->attempt);
     gn__secure_stop(&dialling->secure);
+    gn__pass_set_cut(dialling->pass, NULL, NULL);
     gn__free(dialling->io->mem, dialling, sizeof(*dialling));
 }
 
@@ -115,6 +92,12 @@ static void dialling_end(struct dialling *dialling, int status)
         gn_egress_dial_done(request, status, -1);
 }
 
+/* Rules deny it meanwhile. */
+static void dialling_cut(void *owner, int error)
+{
+    dialling_end(owner, error);
+}
+
 static void dialling_succeed(struct dialling *dialling, struct gn__tls *tls)
 {
     struct gn_egress_dial *request = dialling->request;
@@ -128,22 +111,21 @@ static void dialling_succeed(struct dialling *dialling, struct gn__tls *tls)
 /* ---- TLS ---- */
 
 /* It fails after it was allowed. */
-static void tell_failure(const struct gn__system *system,
-                         const struct gn_egress_dial *request,
-                         const struct permit *permit,
+static void tell_failure(const struct gn__pass *pass,
                          const struct sockaddr *address, int error,
                          const char *reason)
 {
     char at[GN_ADDR_TEXT_MAX] = "";
-    struct gn_audit audit = {.type = permit->type,
+    struct gn_audit audit = {.type = pass->type,
                              .address = address,
-                             .name = gn_egress_dial_name(request, 0),
+                             .name = pass->n_names ? pass->names[0].text : NULL,
                              .reason = reason,
                              .error = error};
 
-    gn__system_audit(system, gn__egress_guest(request), permit->rule, &audit);
+    gn__system_audit(pass->system, pass->guest, pass->rules, pass->rule,
+                     &audit);
     if (!gn_addr_format(address, at, sizeof(at)))
-        gn__guest_log(gn__egress_guest(request), GN_LOG_WARN, GN__LOG_FAILED,
+        gn__guest_log(pass->guest, GN_LOG_WARN, GN__LOG_FAILED,
                       "tls with %s: %s", at, reason);
 }
 
@@ -160,8 +142,7 @@ static void secure_done(struct gn__secure *secure, int status)
     }
     (void)getpeername(dialling->fd, (struct sockaddr *)&peer, &len);
     if (status != -ECANCELED)
-        tell_failure(dialling->system, dialling->request, &dialling->permit,
-                     (struct sockaddr *)&peer, status,
+        tell_failure(dialling->pass, (struct sockaddr *)&peer, status,
                      status == -ETIMEDOUT ? "the TLS handshake never ended"
                                           : gn__tls_reason(secure->tls));
     dialling_end(dialling, status);
@@ -176,7 +157,7 @@ static int load_trust(struct gn__system *system)
 
 static int secure_begin(struct dialling *dialling)
 {
-    struct gn__system *system = dialling->system;
+    struct gn__system *system = dialling->pass->system;
     struct gn__tls *tls;
     int err = load_trust(system);
 
@@ -198,8 +179,7 @@ static void dialling_connected(struct dialling *dialling)
 {
     int err = 0;
 
-    if (!may_be_used(dialling->system, dialling->request, &dialling->permit,
-                     dialling->fd, &err)) {
+    if (!may_be_used(dialling->pass, dialling->fd, &err)) {
         dialling_end(dialling, err);
     } else if (!dialling->server.text[0]) {
         dialling_succeed(dialling, NULL);
@@ -230,9 +210,8 @@ static void dialling_cancel(struct gn__system_request *request)
     (void)close(fd); /* Also after an error it is closed. */
 }
 
-static struct dialling *dialling_create(struct gn__system *system,
-                                        struct gn_egress_dial *request,
-                                        const struct permit *permit,
+static struct dialling *dialling_create(struct gn_egress_dial *request,
+                                        struct gn__pass *pass,
                                         struct gn_network *net)
 {
     struct gn__io *io = net ? gn__network_io(net) : NULL;
@@ -243,9 +222,9 @@ static struct dialling *dialling_create(struct gn__system *system,
         return NULL;
     dialling->base.cancel = dialling_cancel;
     dialling->request = request;
-    dialling->system = system;
     dialling->io = io;
-    dialling->permit = *permit;
+    dialling->pass = pass;
+    gn__pass_set_cut(pass, dialling_cut, dialling);
     dialling->fd = -1;
     return dialling;
 }
@@ -254,7 +233,7 @@ static struct dialling *dialling_create(struct gn__system *system,
 static int dialling_start(struct dialling *dialling,
                           const struct sockaddr *address)
 {
-    int err = gn__attempt_open(dialling->permit.type, address, &dialling->fd);
+    int err = gn__attempt_open(dialling->pass->type, address, &dialling->fd);
 
     if (err && err != -EINPROGRESS)
         return err;
@@ -264,7 +243,7 @@ static int dialling_start(struct dialling *dialling,
         return 0;
     }
     err = gn__attempt_start(&dialling->attempt, dialling->io, dialling->fd,
-                            dialling->system->timeout_ns,
+                            dialling->pass->system->timeout_ns,
                             gn__egress_guest(dialling->request)->account,
                             attempt_done);
     if (err)
@@ -273,9 +252,7 @@ static int dialling_start(struct dialling *dialling,
 }
 
 /* @server: to speak TLS with; "": plain. */
-static int connect_out(struct gn__system *system,
-                       struct gn_egress_dial *request,
-                       const struct permit *permit,
+static int connect_out(struct gn_egress_dial *request, struct gn__pass *pass,
                        const struct sockaddr *address,
                        const struct gn__name *server)
 {
@@ -287,7 +264,7 @@ static int connect_out(struct gn__system *system,
         err = -ENOTSUP; /* Before the far end hears of it. */
     if (err)
         return err;
-    dialling = dialling_create(system, request, permit, net);
+    dialling = dialling_create(request, pass, net);
     if (!dialling)
         return -ENOMEM;
     dialling->server = *server;
@@ -297,10 +274,9 @@ static int connect_out(struct gn__system *system,
     return err;
 }
 
-/* ---- judging ---- */
-
 void gn__system_audit(const struct gn__system *system, struct gn__guest *guest,
-                      size_t rule, struct gn_audit *audit)
+                      const struct gn__rules *rules, size_t rule,
+                      struct gn_audit *audit)
 {
     char name[128] = "";
 
@@ -313,71 +289,8 @@ void gn__system_audit(const struct gn__system *system, struct gn__guest *guest,
     audit->guest_name = name;
     audit->rule = rule == GN__NO_RULE ? -1 : (int)rule;
     audit->rule_text =
-        rule == GN__NO_RULE ? "" : system->policy.rules[rule].text;
+        rule == GN__NO_RULE ? "" : rules->policy.rules[rule].text;
     system->audit(audit, system->audit_arg);
-}
-
-/* How the routing table is asked, and why it could not say; or 0. */
-struct own_ask {
-    struct gn__route_ask route;
-    int error;
-};
-
-/* What is not known counts as its own. */
-static bool is_own(const struct gn__addr *addr, void *arg)
-{
-    struct own_ask *ask = arg;
-    int has;
-
-    ask->route.to.addr = *addr;
-    has = gn__machine_has(&ask->route);
-    if (has < 0)
-        ask->error = has;
-    return has != 0;
-}
-
-/* Is it allowed? If not, *@out is what its operation returns. */
-static bool judge(const struct gn__system *system,
-                  const struct gn_egress_dial *request,
-                  const struct sockaddr *address, struct permit *permit,
-                  int *out)
-{
-    bool stream = permit->type == SOCK_STREAM;
-    struct gn__name names[GN__NAMES_PER_ADDR];
-    struct gn__policy_answer answer;
-    struct own_ask own = {.route.protocol = stream ? IPPROTO_TCP : IPPROTO_UDP};
-    struct gn__policy_ask ask = {.proto = stream ? GN__RULE_TCP : GN__RULE_UDP,
-                                 .names = names,
-                                 .is_own = is_own,
-                                 .arg = &own};
-    struct gn__endpoint to;
-    struct gn_audit audit;
-    const char *name;
-
-    *out = denied(system, permit->type);
-    if (gn__endpoint_from_sockaddr(address, sizeof(struct sockaddr_in6),
-                                   AF_UNSPEC, &to))
-        return false;
-    own.route.to = to;
-    ask.addr = to.addr;
-    ask.port = to.port;
-    while ((name = gn_egress_dial_name(request, ask.n_names)))
-        (void)snprintf(names[ask.n_names++].text, sizeof(names[0].text), "%s",
-                       name);
-    gn__policy_decide(&system->policy, &ask, &answer);
-    permit->rule = answer.rule;
-    permit->opens_own = answer.opens_own;
-    if (own.error && !answer.allowed)
-        *out = own.error; /* It may be allowed another time. */
-    audit = (struct gn_audit){
-        .type = permit->type,
-        .address = address,
-        .name = answer.name ? answer.name : gn_egress_dial_name(request, 0),
-        .allowed = answer.allowed,
-        .reason = answer.reason,
-        .error = answer.allowed ? 0 : own.error};
-    gn__system_audit(system, gn__egress_guest(request), answer.rule, &audit);
-    return answer.allowed;
 }
 
 /* ---- operations ---- */
@@ -386,23 +299,24 @@ static int system_dial(void *self, struct gn_egress_dial *request, int family,
                        int type, const struct sockaddr *address,
                        const char *looked_up_name)
 {
-    struct gn__system *system = self;
-    struct permit permit = {.type = type};
     struct gn__name server = {.text = ""};
+    struct gn__pass *pass = NULL;
     int err;
 
     (void)family;
     (void)looked_up_name;
-    if (!judge(system, request, address, &permit, &err))
+    err = gn__pass_dial(self, request, type, address, &pass);
+    if (err || !pass)
         return err;
+    gn__egress_dial_allow(request, pass);
     if (type == SOCK_STREAM &&
-        gn__secure_name(&system->policy.rules[permit.rule], request, address,
-                        &server) == -EACCES) {
-        tell_failure(system, request, &permit, address, 0,
-                     "the rule is not for this server name");
-        return denied(system, type);
+        gn__secure_name(&pass->rules->policy.rules[pass->rule], request,
+                        address, &server) == -EACCES) {
+        tell_failure(pass, address, 0, "the rule is not for this server name");
+        return gn__denied(pass->system, type);
     }
-    return connect_out(system, request, &permit, address, &server);
+    pass->tls = server.text[0] != '\0';
+    return connect_out(request, pass, address, &server);
 }
 
 static void system_close(void *self)
@@ -411,7 +325,7 @@ static void system_close(void *self)
     struct gn__mem mem = system->mem;
 
     gn__tls_trust_unref(system->trust);
-    gn__policy_done(&system->policy);
+    gn__rulebook_done(&system->book);
     gn__free(&mem, system, sizeof(*system));
 }
 
@@ -437,6 +351,7 @@ static const struct gn_egress_ops system_ops = {
 static int system_create(const struct gn_policy *policy,
                          struct gn__system **out)
 {
+    struct gn__rules *rules = NULL;
     struct gn__system *system;
     struct gn__mem mem;
     int err = 0;
@@ -450,13 +365,14 @@ static int system_create(const struct gn_policy *policy,
         err = gn__tls_trust_create(&mem, policy->tls_ca_file, policy->why,
                                    policy->why_len, &system->trust);
     if (!err)
-        err = gn__policy_init(&system->policy, &system->mem, policy->rules,
-                              policy->why, policy->why_len);
+        err = gn__rules_create(&mem, policy->rules, policy->why,
+                               policy->why_len, &rules);
     if (err) {
         gn__tls_trust_unref(system->trust);
         gn__free(&mem, system, sizeof(*system));
         return err;
     }
+    gn__rulebook_init(&system->book, rules);
     system->denial = policy->denial;
     system->timeout_ns = policy->connect_timeout_ms * MS;
     system->audit = policy->audit;
@@ -484,7 +400,9 @@ int gn_egress_system(const struct gn_policy *policy, struct gn_egress **out)
     err = gn__egress_create(&system_ops, system, &system->mem, out);
     if (err)
         system_close(system);
-    else
-        gn__egress_of((*out)->outside)->speaks_tls = true;
-    return err;
+    if (err)
+        return err;
+    system->egress = gn__egress_of((*out)->outside);
+    system->egress->speaks_tls = true;
+    return 0;
 }

@@ -238,6 +238,8 @@ struct gn_audit {
     const char *rule_text; /* "" */
     const char *reason;    /* "rule", "no rule", or why rules that cover the
                               address do not open it, such as "loopback". */
+    bool ended;            /* It was allowed, and ends because the rules have
+                              changed; not `allowed`. */
     int error;             /* Of a port that could not be opened, or why the
                               kernel could not say whether the address is the
                               machine's own (no descriptors), which is then
