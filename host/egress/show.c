@@ -26,6 +26,8 @@
 /** One port of a guest, shown at some addresses. */
 struct show {
     struct gn__system_request base; /* first */
+    struct gn__tie tie;
+    struct gn__system *system;
     struct gn_network *net;
     struct gn__io *io;
     struct gn_egress_listener *listener; /* or: */
@@ -33,6 +35,7 @@ struct show {
     struct gn__account *account; /* the guest's */
     struct gn__list windows;     /* struct window */
     struct gn__io_end end;
+    bool ended; /* its network's io has */
 };
 
 /** It at one of them. */
@@ -41,6 +44,7 @@ struct window {
     struct show *show;
     struct gn__acceptor acceptor; /* of a listener */
     struct gn__inlet inlet;       /* of a port */
+    struct gn__endpoint at;
     int fd;
     struct gn__fd_share share; /* for it */
 };
@@ -79,6 +83,7 @@ static void show_cancel(struct gn__system_request *request)
     struct show *show = (struct show *)(void *)request;
 
     close_windows(show);
+    gn__tie_end(&show->tie);
     gn__io_forget_end(&show->end);
     gn__free(show->io->mem, show, sizeof(*show));
 }
@@ -86,7 +91,10 @@ static void show_cancel(struct gn__system_request *request)
 /* The port itself ends later. */
 static void show_end(struct gn__io_end *end)
 {
-    close_windows(gn__container_of(end, struct show, end));
+    struct show *show = gn__container_of(end, struct show, end);
+
+    show->ended = true;
+    close_windows(show);
 }
 
 /* ---- clients ---- */
@@ -94,8 +102,18 @@ static void show_end(struct gn__io_end *end)
 static void window_accepted(void *user, const struct gn__endpoint *peer, int fd)
 {
     const struct window *window = user;
+    struct gn__bound_port *bound = bound_of(window->show);
+    struct gn__pass *pass = NULL;
+    int err;
 
-    gn__bound_join(bound_of(window->show), peer, fd, NULL);
+    err = gn__pass_client(window->show->system, gn__ns_guest(bound->ns),
+                          &window->at, &pass);
+    if (!err) {
+        gn__bound_join(bound, peer, fd, pass);
+        return;
+    }
+    gn__bound_turned_away(bound, err);
+    gn__relay_reset(fd);
 }
 
 static bool window_has_room(void *user)
@@ -217,23 +235,26 @@ static int open_at(const struct sockaddr *at, socklen_t len, int type, int *out)
     return 0;
 }
 
-static int window_open(struct show *show, struct gn_namespace *ns,
-                       const struct sockaddr *at, socklen_t len)
+static int window_open(struct show *show, const struct gn__endpoint *at)
 {
     int type = show->listener ? SOCK_STREAM : SOCK_DGRAM;
+    struct sockaddr_storage addr;
+    socklen_t len = gn__endpoint_to_sockaddr(
+        at, AF_UNSPEC, (struct sockaddr *)&addr, sizeof(addr));
     struct window *window = gn__zalloc(show->io->mem, sizeof(*window));
     int err;
 
     if (!window)
         return -ENOMEM;
-    err = gn__fds_take(gn__ns_guest(ns), &window->share);
+    err = gn__fds_take(gn__ns_guest(bound_of(show)->ns), &window->share);
     if (err)
         goto undo_alloc;
-    err = open_at(at, len, type, &window->fd);
+    err = open_at((struct sockaddr *)&addr, len, type, &window->fd);
     if (err)
         goto undo_share;
     window->show = show;
-    err = window_start(window, at->sa_family);
+    window->at = *at;
+    err = window_start(window, addr.ss_family);
     if (err)
         goto undo_fd;
     gn__list_add_tail(&show->windows, &window->of_show);
@@ -249,128 +270,165 @@ undo_alloc:
     return err;
 }
 
-/* Has an earlier rule opened this address for the same port? */
-static bool is_again(const struct gn__policy *policy, unsigned proto,
-                     uint16_t port, size_t rule)
-{
-    size_t i = gn__policy_listen(policy, proto, port, 0);
+/* ---- what rules say ---- */
 
-    for (; i < rule; i = gn__policy_listen(policy, proto, port, i + 1)) {
-        if (gn__addr_equal(&policy->rules[i].prefix.addr,
-                           &policy->rules[rule].prefix.addr))
+static unsigned proto_of(const struct show *show)
+{
+    return show->listener ? GN__RULE_TCP : GN__RULE_UDP;
+}
+
+static bool has_window(const struct show *show, const struct gn__endpoint *at)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &show->windows) {
+        const struct window *window =
+            gn__container_of(it, struct window, of_show);
+
+        if (gn__addr_equal(&window->at.addr, &at->addr))
             return true;
     }
     return false;
 }
 
-static void log_hidden(const struct show *show, struct gn_namespace *ns,
-                       const struct gn_audit *audit)
+static void log_hidden(const struct show *show, const struct gn_audit *audit)
 {
     char at[GN_ADDR_TEXT_MAX] = "";
 
     if (gn_addr_format(audit->address, at, sizeof(at)))
         return; /* Cannot be: it fits. */
-    gn__guest_log(gn__ns_guest(ns), GN_LOG_WARN, GN__LOG_FAILED,
-                  "its port is not shown at %s %s: %s",
-                  show->listener ? "tcp" : "udp", at,
-                  gn_strerror(audit->error));
+    if (audit->ended)
+        gn__guest_log(gn__ns_guest(bound_of(show)->ns), GN_LOG_INFO,
+                      GN__LOG_ENDED,
+                      "its port is shown at %s %s no longer: the rules have "
+                      "changed",
+                      show->listener ? "tcp" : "udp", at);
+    else
+        gn__guest_log(gn__ns_guest(bound_of(show)->ns), GN_LOG_WARN,
+                      GN__LOG_FAILED, "its port is not shown at %s %s: %s",
+                      show->listener ? "tcp" : "udp", at,
+                      gn_strerror(audit->error));
 }
 
-static void open_by_rule(const struct gn__system *system,
-                         const struct gn__rules *rules, struct show *show,
-                         struct gn_namespace *ns, size_t rule, uint16_t port)
+/* @audit: what is special about it. */
+static void tell_window(const struct show *show, const struct gn__rules *rules,
+                        size_t rule, const struct gn__endpoint *at,
+                        struct gn_audit *audit)
 {
-    struct gn__endpoint at = {.addr = rules->policy.rules[rule].prefix.addr,
-                              .port = port};
     struct sockaddr_storage addr;
-    socklen_t len = gn__endpoint_to_sockaddr(
-        &at, AF_UNSPEC, (struct sockaddr *)&addr, sizeof(addr));
-    struct gn_audit audit = {
-        .type = show->listener ? SOCK_STREAM : SOCK_DGRAM,
-        .inbound = true,
-        .address = (struct sockaddr *)&addr,
-        .allowed = true,
-        .reason = "rule",
-    };
 
-    audit.error = window_open(show, ns, (struct sockaddr *)&addr, len);
-    if (audit.error)
-        log_hidden(show, ns, &audit);
-    gn__system_audit(system, gn__ns_guest(ns), rules, rule, &audit);
+    gn__endpoint_to_sockaddr(at, AF_UNSPEC, (struct sockaddr *)&addr,
+                             sizeof(addr));
+    audit->type = show->listener ? SOCK_STREAM : SOCK_DGRAM;
+    audit->inbound = true;
+    audit->address = (struct sockaddr *)&addr;
+    if (audit->error || audit->ended)
+        log_hidden(show, audit);
+    gn__system_audit(show->system, gn__ns_guest(bound_of(show)->ns), rules,
+                     rule, audit);
+}
+
+/* Each address once, by the first rule that names it. */
+static void open_windows(struct show *show, const struct gn__rules *rules)
+{
+    const struct gn__policy *policy = &rules->policy;
+    uint16_t port = bound_of(show)->local.port;
+    size_t rule = gn__policy_listen(policy, proto_of(show), port, 0);
+
+    for (; rule != GN__NO_RULE;
+         rule = gn__policy_listen(policy, proto_of(show), port, rule + 1)) {
+        struct gn__endpoint at = {.addr = policy->rules[rule].prefix.addr,
+                                  .port = port};
+        struct gn_audit audit = {.allowed = true, .reason = "rule"};
+
+        if (has_window(show, &at) ||
+            gn__policy_shows_at(policy, proto_of(show), &at) != rule)
+            continue;
+        audit.error = window_open(show, &at);
+        tell_window(show, rules, rule, &at, &audit);
+    }
+}
+
+static void close_hidden(struct show *show, const struct gn__rules *rules)
+{
+    struct gn__list *it, *tmp;
+
+    gn__list_foreach_safe (it, tmp, &show->windows) {
+        struct window *window = gn__container_of(it, struct window, of_show);
+        struct gn__endpoint at = window->at;
+        struct gn_audit audit = {.reason = "no rule", .ended = true};
+
+        if (gn__policy_shows_at(&rules->policy, proto_of(show), &at) !=
+            GN__NO_RULE)
+            continue;
+        window_close(window);
+        tell_window(show, rules, GN__NO_RULE, &at, &audit);
+    }
+}
+
+static void show_judge(struct gn__tie *tie, bool end_open)
+{
+    struct show *show = gn__container_of(tie, struct show, tie);
+    struct gn__rules *rules;
+
+    (void)end_open; /* Its clients know. */
+    if (show->ended || gn__ns_is_over(bound_of(show)->ns))
+        return;
+    rules = gn__rulebook_rules(&show->system->book);
+    close_hidden(show, rules);
+    open_windows(show, rules);
+    gn__rules_unref(rules);
 }
 
 /* A port that no rule shows. It is told only where listen rules were asked for
  * at all. */
-static int stay_hidden(const struct gn__system *system,
-                       const struct gn__rules *rules, struct gn_namespace *ns,
-                       int type, const struct sockaddr *local)
+static void tell_hidden(const struct show *show, const struct gn__rules *rules)
 {
-    struct gn_audit audit = {
-        .type = type, .inbound = true, .address = local, .reason = "no rule"};
+    const struct gn__bound_port *bound = bound_of(show);
+    struct gn_audit audit = {.reason = "no rule"};
 
-    if (gn__policy_shows(&rules->policy))
-        gn__system_audit(system, gn__ns_guest(ns), rules, GN__NO_RULE, &audit);
-    return -EACCES;
+    if (gn__policy_shows(&rules->policy) &&
+        gn__policy_listen(&rules->policy, proto_of(show), bound->local.port,
+                          0) == GN__NO_RULE)
+        tell_window(show, rules, GN__NO_RULE, &bound->local, &audit);
 }
 
-static struct show *show_create(struct gn_namespace *ns)
+/* ---- its life ---- */
+
+static struct show *show_create(struct gn__system *system,
+                                const struct gn__bound_port *bound)
 {
-    struct gn_network *net = gn__namespace_network(ns);
+    struct gn_network *net = gn__namespace_network(bound->ns);
     struct gn__io *io = net ? gn__network_io(net) : NULL;
     struct show *show = io ? gn__zalloc(io->mem, sizeof(*show)) : NULL;
 
     if (!show)
         return NULL;
     show->base.cancel = show_cancel;
+    show->tie.judge = show_judge;
+    show->system = system;
     show->net = net;
     show->io = io;
-    show->account = gn__ns_account(ns);
+    show->account = gn__ns_account(bound->ns);
     show->end.run = show_end;
     gn__list_init(&show->windows);
-    gn__io_at_end(io, &show->end);
     return show;
 }
 
-static int show_by_rules(const struct gn__system *system,
-                         const struct gn__rules *rules, struct gn_namespace *ns,
-                         const struct show *what, const struct sockaddr *local,
-                         struct show **out)
+/* It is there for as long as the port, whatever rules say of it today. */
+static int show_begin(struct show *show)
 {
-    int type = what->listener ? SOCK_STREAM : SOCK_DGRAM;
-    unsigned proto = what->listener ? GN__RULE_TCP : GN__RULE_UDP;
-    const struct gn__policy *policy = &rules->policy;
-    struct gn__endpoint at;
-    struct show *show;
-    size_t rule;
+    struct gn__rules *rules = gn__rulebook_rules(&show->system->book);
+    int err = gn__tie_begin(&show->tie, &show->system->book,
+                            bound_of(show)->engine, rules->edition);
 
-    if (gn__endpoint_from_sockaddr(local, sizeof(struct sockaddr_in6),
-                                   AF_UNSPEC, &at))
-        return -EINVAL;
-    rule = gn__policy_listen(policy, proto, at.port, 0);
-    if (rule == GN__NO_RULE)
-        return stay_hidden(system, rules, ns, type, local);
-    show = show_create(ns);
-    if (!show)
-        return -ENOMEM;
-    show->listener = what->listener;
-    show->port = what->port;
-    for (; rule != GN__NO_RULE;
-         rule = gn__policy_listen(policy, proto, at.port, rule + 1)) {
-        if (!is_again(policy, proto, at.port, rule))
-            open_by_rule(system, rules, show, ns, rule, at.port);
+    if (err) {
+        gn__free(show->io->mem, show, sizeof(*show));
+    } else {
+        gn__io_at_end(show->io, &show->end);
+        open_windows(show, rules);
+        tell_hidden(show, rules);
     }
-    *out = show;
-    return 0;
-}
-
-/* Returns what the operation does; *@out NULL: nothing is shown. */
-static int show_begin(struct gn__system *system, struct gn_namespace *ns,
-                      const struct show *what, const struct sockaddr *local,
-                      struct show **out)
-{
-    struct gn__rules *rules = gn__rulebook_rules(&system->book);
-    int err = show_by_rules(system, rules, ns, what, local, out);
-
     gn__rules_unref(rules);
     return err;
 }
@@ -378,12 +436,14 @@ static int show_begin(struct gn__system *system, struct gn_namespace *ns,
 int gn__show_listen(void *self, struct gn_egress_listener *listener,
                     const struct sockaddr *local)
 {
-    struct show what = {.listener = listener};
-    struct show *show;
+    struct show *show = show_create(self, (const void *)listener);
     int err;
 
-    err = show_begin(self, gn_egress_listener_namespace(listener), &what, local,
-                     &show);
+    (void)local; /* The listener knows. */
+    if (!show)
+        return -ENOMEM;
+    show->listener = listener;
+    err = show_begin(show);
     if (err)
         return err;
     gn_egress_listener_set_user(listener, show);
@@ -394,11 +454,14 @@ int gn__show_listen(void *self, struct gn_egress_listener *listener,
 int gn__show_listen_packet(void *self, struct gn_egress_port *port,
                            const struct sockaddr *local)
 {
-    struct show what = {.port = port};
-    struct show *show;
+    struct show *show = show_create(self, (const void *)port);
     int err;
 
-    err = show_begin(self, gn_egress_port_namespace(port), &what, local, &show);
+    (void)local; /* The port knows. */
+    if (!show)
+        return -ENOMEM;
+    show->port = port;
+    err = show_begin(show);
     if (!err)
         gn_egress_port_set_user(port, show);
     return err;
