@@ -406,3 +406,24 @@ int gn_egress_system(const struct gn_policy *policy, struct gn_egress **out)
     system->egress->speaks_tls = true;
     return 0;
 }
+
+int gn_egress_set_rules(struct gn_egress *egress, const char *const *rules,
+                        unsigned flags, char *why, size_t why_len)
+{
+    struct gn__egress *self = egress ? gn__egress_of(egress->outside) : NULL;
+    struct gn__system *system;
+    struct gn__rules *own;
+    int err;
+
+    if (!self)
+        return -EINVAL;
+    if (self->ops.dial != system_dial)
+        return -ENOTSUP;
+    if (flags & ~GN_RULES_END)
+        return gn__text_refuse(why, why_len, "flags: no such one");
+    system = self->self;
+    err = gn__rules_create(&system->mem, rules, why, why_len, &own);
+    if (!err)
+        gn__rulebook_change(&system->book, own, flags & GN_RULES_END);
+    return err;
+}

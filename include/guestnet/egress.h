@@ -239,7 +239,7 @@ struct gn_audit {
     const char *reason;    /* "rule", "no rule", or why rules that cover the
                               address do not open it, such as "loopback". */
     bool ended;            /* It was allowed, and ends because the rules have
-                              changed; not `allowed`. */
+                              changed (gn_egress_set_rules()); not `allowed`. */
     int error;             /* Of a port that could not be opened, or why the
                               kernel could not say whether the address is the
                               machine's own (no descriptors), which is then
@@ -349,6 +349,45 @@ struct gn_policy {
  */
 GN_API GN_WARN_UNUSED int gn_egress_system(const struct gn_policy *policy,
                                            struct gn_egress **out);
+
+/* gn_egress_set_rules(): what is open ends if the new rules deny it. */
+#define GN_RULES_END (1u << 0)
+
+/**
+ * Other rules for an egress of gn_egress_system(), in the place of those it has.
+ * `denial`, `audit` and the rest of its policy stay.
+ *
+ * From when this returns, what guests dial is judged by the new rules; a moment
+ * later, on the driving threads:
+ *   - A dial that is still on its way ends as `denial` says if they deny it.
+ *   - A connection that is open, a flow of datagrams, and a TCP client of a port
+ *     that was shown go on, as a firewall lets go on what is established. With
+ *     GN_RULES_END those that the new rules deny end: a connection is reset at
+ *     both ends (-ECONNRESET), the datagram after a flow is judged anew. They are
+ *     judged by the names that they were dialled by.
+ *   - Ports are shown and no longer shown as the new rules say; where they say
+ *     the same nothing moves. A port that could not be had before is tried again.
+ *     Datagrams of its clients go with a port; they have no other way.
+ * What ends is told to `audit` (gn_audit.ended), and to the network's log. Of
+ * several calls in short succession the last one's rules count, and GN_RULES_END
+ * of any.
+ *
+ * @rules  NULL-ended; copied. NULL: none, nothing is allowed.
+ * @flags  0 or GN_RULES_END.
+ * @why    On -EINVAL gets one line that says which rule and which word is wrong,
+ *         and what would be right. May be NULL.
+ *
+ * Returns 0, or with nothing changed:
+ *   -EINVAL   A rule is malformed or makes no sense, a flag is unknown, or
+ *             @egress is NULL.
+ *   -ENOTSUP  Not one of gn_egress_system().
+ *   -ENOMEM
+ * Any thread, in callbacks too; it waits for none.
+ */
+GN_API GN_WARN_UNUSED int gn_egress_set_rules(struct gn_egress *egress,
+                                              const char *const *rules,
+                                              unsigned flags, char *why,
+                                              size_t why_len);
 
 GN_END_DECLS
 

@@ -266,6 +266,7 @@ static void hosts_of_nothing(void **state)
     assert_int_equal(gn_egress_system(NULL, &egress),
                      0); /* Nothing is allowed. */
     gn_egress_close(egress);
+    SAYS(-EINVAL, gn_egress_set_rules, NULL, NULL, 0, NULL, 0);
     DOES_NOTHING(gn_egress_dial_done, NULL, 0, -1);
     IS_NULL(gn_egress_dial_namespace, NULL);
     DOES_NOTHING(gn_egress_dial_local, NULL, NULL);

@@ -39,6 +39,7 @@ static void note(const struct gn_audit *audit, void *arg)
     out->error = audit->error;
     out->inbound = audit->inbound;
     out->allowed = audit->allowed;
+    out->ended = audit->ended;
     pthread_mutex_unlock(&eg->lock);
 }
 
@@ -61,6 +62,23 @@ size_t eg_audits(struct eg *eg)
     n = eg->n_audits;
     pthread_mutex_unlock(&eg->lock);
     return n;
+}
+
+void eg_await(struct eg *eg, size_t n)
+{
+    unsigned ms;
+
+    for (ms = 0; eg_audits(eg) < n && ms < BOUND_MS; ms++)
+        assert_int_equal(gn_sleep_ns(gn_network_gateway(eg->net), 1000000), 0);
+    assert_true(eg_audits(eg) >= n);
+}
+
+void eg_change(struct eg *eg, const char *const *rules, unsigned flags)
+{
+    char why[256] = "";
+
+    if (gn_egress_set_rules(eg->egress, rules, flags, why, sizeof(why)))
+        fail_msg("%s", why);
 }
 
 void eg_begin_egress(struct eg *eg, struct gn_egress *egress)

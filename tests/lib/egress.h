@@ -32,6 +32,7 @@ struct eg_audit {
     int error;
     bool inbound;
     bool allowed;
+    bool ended;
 };
 
 struct eg {
@@ -89,5 +90,9 @@ void eg_talk(struct gn_sock *sock, int fd);
 /** The last decision. */
 struct eg_audit eg_last(struct eg *eg);
 size_t eg_audits(struct eg *eg);
+/** Wait until there are so many. */
+void eg_await(struct eg *eg, size_t n);
+/** Other rules for its egress; @flags: GN_RULES_END. */
+void eg_change(struct eg *eg, const char *const *rules, unsigned flags);
 
 #endif /* TESTS_LIB_EGRESS_H */
