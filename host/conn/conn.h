@@ -100,12 +100,14 @@ void gn__conn_retry(struct gn_conn *conn);
 /**
  * Relay between an open stream conn and a connected, non-blocking stream socket
  * of the kernel's; the conn is closed. @fd is consumed, also on error, and so is
- * @share, which it is held for.
+ * @share, which it is held for. @opener goes in front of all else to it, even if
+ * it is still connecting; NULL: nothing does.
  *
  * Errors are those of gn_conn_fd(); the conn is then still open, or broken.
  */
 GN_WARN_UNUSED int gn__conn_give(struct gn_conn *conn, int fd,
-                                 struct gn__fd_share *share);
+                                 struct gn__fd_share *share,
+                                 const char *opener);
 
 /** It is over: all that waits gets @error, and so will the reader when nothing
  *  is left to read. */

@@ -173,13 +173,15 @@ static int may_hand_over(const struct gn_conn *conn)
 }
 
 /* The relay has the socket from now on; or it has reset it. */
-static int start_relay(struct gn_conn *conn, int fd, struct gn__fd_share *share)
+static int start_relay(struct gn_conn *conn, int fd, struct gn__fd_share *share,
+                       const char *opener)
 {
     struct gn__relay_config config = {
         .io = conn->handle.io,
         .sock = gn_sock_ref(conn->handle.sock),
         .fd = fd,
         .share = gn__fds_pass(share),
+        .opener = opener,
     };
     struct gn__relay *relay;
 
@@ -189,7 +191,8 @@ static int start_relay(struct gn_conn *conn, int fd, struct gn__fd_share *share)
     return gn__relay_start(&config, &relay);
 }
 
-int gn__conn_give(struct gn_conn *conn, int fd, struct gn__fd_share *share)
+int gn__conn_give(struct gn_conn *conn, int fd, struct gn__fd_share *share,
+                  const char *opener)
 {
     int err = may_hand_over(conn);
 
@@ -198,7 +201,7 @@ int gn__conn_give(struct gn_conn *conn, int fd, struct gn__fd_share *share)
         gn__fds_give(share);
         return err;
     }
-    err = start_relay(conn, fd, share);
+    err = start_relay(conn, fd, share, opener);
     if (err) {
         gn__conn_fail(conn, err);
         return err;
@@ -224,7 +227,7 @@ static int run_conn_fd(void *arg)
                                       : make_unix_pair(pair);
     if (err)
         return err;
-    err = gn__conn_give(conn, pair[0], &share);
+    err = gn__conn_give(conn, pair[0], &share, NULL);
     if (err)
         close(pair[1]);
     else

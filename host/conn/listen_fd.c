@@ -10,8 +10,8 @@
  * "10.77.0.5:40000", and which getpeername(2) gives. The callback and the PROXY
  * line say the same.
  *
- * A server whose backlog is full makes its clients wait in ours, and so does a
- * guest that may have no more descriptors: other guests could else take all of
+ * A server whose backlog is full makes its clients wait in ours (those of a TCP
+ * socket in connect(2), which the relay goes on with), and so does a guest that may have no more descriptors: other guests could else take all of
  * the process by connecting to it.
  */
 #include <guestnet/conn.h>
@@ -178,17 +178,12 @@ static int client_open(const struct fd_server *server, struct gn_conn *conn,
     if (err)
         return err;
     fd = client_open_end(server, conn, client);
-    err = fd < 0 ? fd : 0;
-    if (!err && server->proxy)
-        err = gn__proxy_announce(fd, &client->peer, &client->local);
-    if (!err) {
-        *out = fd;
-        return 0;
+    if (fd < 0) {
+        gn__fds_give(&client->share);
+        return fd;
     }
-    if (fd >= 0)
-        close(fd);
-    gn__fds_give(&client->share);
-    return err;
+    *out = fd;
+    return 0;
 }
 
 /* A server that is gone, or a client that is, gives a reset. The callback may
@@ -198,13 +193,16 @@ static int server_take(void *arg, struct gn_conn *conn)
     const struct fd_server server = *(const struct fd_server *)arg;
     struct fd_client client = {.seen = {.un = {.sun_path = ""}}};
     int err = client_read(conn, &client), fd = -1;
+    char line[GN__PROXY_MAX] = "";
 
     if (!err)
         err = client_open(&server, conn, &client, &fd);
     if (err == -EAGAIN)
         return err;
+    if (server.proxy)
+        (void)gn__proxy_format(&client.peer, &client.local, line);
     if (!err)
-        err = gn__conn_give(conn, fd, &client.share);
+        err = gn__conn_give(conn, fd, &client.share, line);
     if (err)
         (void)gn_conn_reset(conn, NULL, NULL);
     return 0;

@@ -20,6 +20,7 @@
  */
 #include "host/forward/relay.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -38,12 +39,18 @@
 /** Until memory is looked for again, ns. */
 #define RETRY_NS 10000000u
 
+/** What is written in front of all else. */
+struct opener {
+    size_t len, sent;
+    char text[];
+};
+
 struct gn__relay {
     struct gn__io *io;
     struct gn_sock *sock;
     struct gn__io_watch watch;
     const struct gn__transport_ops *transport;
-    void *transport_self;
+    void *transport_self; /* the plain one has none: its opener is here */
     struct gn__stream_hook hook;
     struct gn__notice again;
     struct gn__io_timer retry;
@@ -104,6 +111,23 @@ static void drop_chunks(const struct gn__slice *slices, unsigned n)
         gn__chunk_unref(slices[n].chunk);
 }
 
+/* Not written yet; NULL: there is none. */
+static struct opener *opener_of(const struct gn__relay *relay)
+{
+    return relay->transport == &gn__transport_plain ? relay->transport_self
+                                                    : NULL;
+}
+
+static void opener_free(struct gn__relay *relay)
+{
+    struct opener *opener = opener_of(relay);
+
+    if (!opener)
+        return;
+    relay->transport_self = NULL;
+    gn__free(relay->io->mem, opener, sizeof(*opener) + opener->len);
+}
+
 static void let_go(struct gn__relay *relay, bool reset)
 {
     struct gn__io *io = relay->io;
@@ -114,6 +138,7 @@ static void let_go(struct gn__relay *relay, bool reset)
     gn__io_stop(io, &relay->retry);
     gn__io_forget_end(&relay->end);
     gn__stream_hook_done(&relay->hook);
+    opener_free(relay);
     drop_chunks(relay->held, relay->n_held);
     relay->transport->done(relay->transport_self);
     drop_ends(relay->sock, fd, reset);
@@ -250,6 +275,24 @@ static int read_some(struct gn__relay *relay)
 
 /* ---- to the descriptor ---- */
 
+static int write_opener(struct gn__relay *relay)
+{
+    struct opener *opener = opener_of(relay);
+    ssize_t n = send(relay->watch.fd, opener->text + opener->sent,
+                     opener->len - opener->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        return -errno;
+    if (n < 0 && errno == EAGAIN)
+        relay->writable = false;
+    opener->sent += n > 0 ? (size_t)n : 0;
+    if (opener->sent < opener->len)
+        return 0;
+    opener_free(relay);
+    relay->ask = true; /* For what waits behind it. */
+    return 0;
+}
+
 /* Write what was shown; what is not taken stays where it is. */
 static int write_slices(struct gn__relay *relay,
                         const struct gn__stream_round *round)
@@ -313,7 +356,9 @@ static int ask_engine(struct gn__relay *relay, struct gn__stream_round *round)
     memcpy(round->send, relay->held, sizeof(relay->held));
     round->fin = relay->read_end;
     round->passed = relay->passed;
-    round->max = relay->writable && !relay->write_end ? WRITE_MAX : 0;
+    round->max = relay->writable && !relay->write_end && !opener_of(relay)
+                     ? WRITE_MAX
+                     : 0;
     round->wants_room = relay->n_held || (relay->readable && !relay->shut);
     relay->passed = 0;
     relay->ask = false;
@@ -328,7 +373,9 @@ static int ask_engine(struct gn__relay *relay, struct gn__stream_round *round)
         wait_for_memory(relay);
     if (round->n_recv)
         return write_some(relay, round);
-    return round->eof && !relay->write_end ? pass_fin(relay) : 0;
+    return round->eof && !relay->write_end && !opener_of(relay)
+               ? pass_fin(relay)
+               : 0;
 }
 
 /* One round; false: there was nothing to do. */
@@ -337,7 +384,9 @@ static bool go_round(struct gn__relay *relay, int *err)
     struct gn__stream_round round;
     bool reads = may_read(relay);
 
-    *err = reads ? read_some(relay) : 0;
+    *err = relay->writable && opener_of(relay) ? write_opener(relay) : 0;
+    if (!*err && reads)
+        *err = read_some(relay);
     if (*err || !has_news(relay))
         return reads;
     *err = ask_engine(relay, &round);
@@ -425,6 +474,23 @@ static void set_options(const struct gn__relay_config *config)
     (void)setsockopt(config->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+static int opener_copy(struct gn__relay *relay, const char *text)
+{
+    size_t len = text ? strlen(text) : 0;
+    struct opener *opener;
+
+    if (!len)
+        return 0;
+    assert(relay->transport == &gn__transport_plain);
+    opener = gn__zalloc(relay->io->mem, sizeof(*opener) + len);
+    if (!opener)
+        return -ENOMEM;
+    opener->len = len;
+    memcpy(opener->text, text, len);
+    relay->transport_self = opener;
+    return 0;
+}
+
 static struct gn__relay *create(const struct gn__relay_config *config)
 {
     struct gn__relay *relay = gn__zalloc(config->io->mem, sizeof(*relay));
@@ -441,6 +507,10 @@ static struct gn__relay *create(const struct gn__relay_config *config)
     relay->arg = config->arg;
     relay->read_size = READ_FIRST;
     relay->ask = true;
+    if (opener_copy(relay, config->opener)) {
+        gn__free(config->io->mem, relay, sizeof(*relay));
+        return NULL;
+    }
     set_options(config);
     relay->watch.ready = fd_ready;
     relay->watch.account = relay->sock->account;
@@ -473,6 +543,7 @@ int gn__relay_start(const struct gn__relay_config *config,
     return 0;
 
 undo_relay:
+    opener_free(relay);
     gn__free(config->io->mem, relay, sizeof(*relay));
 undo_ends:
     if (config->transport)

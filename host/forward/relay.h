@@ -51,7 +51,10 @@ struct gn__relay_config {
     const struct gn__transport_ops *transport; /* over it; NULL: plain */
     void *transport_self;                      /* consumed */
     struct gn__fd_share share; /* what it is held for; consumed */
-    gn__relay_cb ended;        /* NULL: nobody wants to know */
+    const char *opener; /* text that is sent to fd in front of all else, even if
+                           fd is still connecting; copied. NULL: none. Not with
+                           a transport */
+    gn__relay_cb ended; /* NULL: nobody wants to know */
     void *arg;
 };
 

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -113,8 +114,11 @@ static struct gn_sock *dial_web(struct fixture *f)
 
 static int accept_fd(struct fixture *f)
 {
-    int fd = accept4(f->fd, NULL, NULL, SOCK_CLOEXEC);
+    struct pollfd server = {.fd = f->fd, .events = POLLIN};
+    int fd;
 
+    assert_int_equal(poll(&server, 1, 30000), 1);
+    fd = accept4(f->fd, NULL, NULL, SOCK_CLOEXEC);
     assert_true(fd >= 0);
     return fd;
 }
@@ -205,6 +209,27 @@ static void a_proxy_line_says_who_it_is(void **state)
     drop(sock);
 }
 
+static void a_proxy_line_comes_before_the_end(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock;
+    char line[108];
+    ssize_t n = 0, got;
+    int fd;
+
+    listen_web(f, (struct gn_listen_fd_options){.loopback = true,
+                                                .proxy_protocol = true});
+    sock = dial_web(f);
+    assert_int_equal(gn_sock_shutdown(sock, SHUT_WR), 0);
+    fd = accept_fd(f);
+    while ((got = recv(fd, line + n, sizeof(line) - (size_t)n, 0)) > 0)
+        n += got;
+    assert_int_equal(got, 0);
+    assert_memory_equal(line + n - 2, "\r\n", 2);
+    close(fd);
+    drop(sock);
+}
+
 static void a_tcp_socket_tells_its_clients_by_callback(void **state)
 {
     struct fixture *f = *state;
@@ -249,6 +274,71 @@ static void clients_of_a_full_backlog_wait(void **state)
         drop(socks[i]);
     }
     assert_int_equal(f->n_told, 8); /* Not at each attempt. */
+}
+
+/* The kernel makes them wait there, in connect(2). */
+static void fill_tcp_backlog(struct fixture *f, struct gn_sock *socks[5])
+{
+    size_t i;
+
+    listen_web(f, (struct gn_listen_fd_options){.backlog = 1,
+                                                .loopback = true,
+                                                .proxy_protocol = true,
+                                                .accepted = note,
+                                                .arg = f});
+    for (i = 0; i < 5; i++)
+        socks[i] = dial_web(f);
+    while (f->n_told < 5)
+        (void)sched_yield();
+}
+
+/* The line is what cannot be sent until then. Nothing goes behind it: under SYN
+ * cookies the kernel resets a client whose second segment finds the backlog
+ * full. */
+static void clients_of_a_full_tcp_backlog_wait_too(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *socks[5];
+    char line[108];
+    size_t i;
+    int fd;
+
+    fill_tcp_backlog(f, socks);
+    for (i = 0; i < 5; i++) {
+        fd = accept_fd(f);
+        assert_true(recv(fd, line, sizeof(line), 0) > 2);
+        assert_int_equal(strncmp(line, "PROXY TCP4 " CLIENT " 10.77.0.2 ", 31),
+                         0);
+        assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
+        close(fd);
+    }
+    for (i = 0; i < 5; i++) {
+        expect_text(socks[i], "x");
+        drop(socks[i]);
+    }
+    assert_int_equal(f->n_told, 5);
+}
+
+static void clients_that_wait_end_with_their_guest(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *socks[5];
+    struct gn_stats stats;
+    char byte;
+    size_t i;
+
+    fill_tcp_backlog(f, socks);
+    gn_namespace_stats(f->web, &stats);
+    assert_int_equal(stats.descriptors, 5);
+    gn_namespace_kill(f->web);
+    for (i = 0; i < 5; i++) {
+        assert_int_equal(gn_sock_recv(socks[i], &byte, 1, 0), -ECONNRESET);
+        drop(socks[i]);
+    }
+    do { /* Without waiting for what connect(2) takes. */
+        (void)sched_yield();
+        gn_namespace_stats(f->web, &stats);
+    } while (stats.descriptors);
 }
 
 static void a_callback_may_close_the_listener(void **state)
@@ -423,8 +513,11 @@ int main(void)
         CASE(the_folder_is_the_owner_s_and_goes),
         CASE(the_folder_goes_with_the_network),
         CASE(a_proxy_line_says_who_it_is),
+        CASE(a_proxy_line_comes_before_the_end),
         CASE(a_tcp_socket_tells_its_clients_by_callback),
         CASE(clients_of_a_full_backlog_wait),
+        CASE(clients_of_a_full_tcp_backlog_wait_too),
+        CASE(clients_that_wait_end_with_their_guest),
         CASE(a_callback_may_close_the_listener),
         CASE(without_a_server_clients_are_reset),
         CASE(refusals_say_why),
