@@ -540,15 +540,14 @@ static size_t transport_header_len(const uint8_t *bytes,
     return hdr_len < len ? hdr_len : len;
 }
 
-int gn__packet_from_bytes(struct gn__packet_pool *pool, const void *data,
-                          size_t len, bool trusted, enum gn__ip_flaw *flaw,
-                          struct gn__packet **out)
+/* Parsed, with its headers in head and no payload yet. */
+static int packet_begin(struct gn__packet_pool *pool, const uint8_t *bytes,
+                        size_t len, bool trusted, enum gn__ip_flaw *flaw,
+                        struct gn__packet **out)
 {
-    const uint8_t *bytes = data;
     struct gn__packet *packet;
     enum gn__ip_flaw found;
     struct gn__ip ip;
-    int err;
 
     found = gn__ip_parse(bytes, len, len, !trusted, &ip);
     if (found) {
@@ -563,16 +562,58 @@ int gn__packet_from_bytes(struct gn__packet_pool *pool, const void *data,
     packet->head_len = (uint16_t)(ip.l4 + transport_header_len(bytes, &ip));
     packet->len = packet->head_len;
     memcpy(packet->head, bytes, packet->head_len);
-    err = gn__packet_add_copy(packet, bytes + packet->head_len,
-                              (size_t)ip.total_len - packet->head_len);
-    if (!err && !trusted && !gn__packet_checksum_ok(packet)) {
+    *out = packet;
+    return 0;
+}
+
+/* @err  What became of its payload. */
+static int packet_end(struct gn__packet *packet, int err,
+                      enum gn__ip_flaw *flaw, struct gn__packet **out)
+{
+    if (!err && !packet->csum_absent && !gn__packet_checksum_ok(packet)) {
         *flaw = GN__IP_BAD_CHECKSUM;
         err = -EINVAL;
     }
-    if (err) {
+    if (err)
         gn__packet_free(packet);
+    else
+        *out = packet;
+    return err;
+}
+
+int gn__packet_from_bytes(struct gn__packet_pool *pool, const void *data,
+                          size_t len, bool trusted, enum gn__ip_flaw *flaw,
+                          struct gn__packet **out)
+{
+    const uint8_t *bytes = data;
+    struct gn__packet *packet;
+    int err = packet_begin(pool, bytes, len, trusted, flaw, &packet);
+
+    if (err)
         return err;
+    err = gn__packet_add_copy(packet, bytes + packet->head_len,
+                              (size_t)packet->ip.total_len - packet->head_len);
+    return packet_end(packet, err, flaw, out);
+}
+
+int gn__packet_from_slice(struct gn__packet_pool *pool,
+                          const struct gn__slice *slice, bool trusted,
+                          enum gn__ip_flaw *flaw, struct gn__packet **out)
+{
+    struct gn__slice rest = *slice;
+    struct gn__packet *packet;
+    int err =
+        packet_begin(pool, slice->data, slice->len, trusted, flaw, &packet);
+
+    if (err)
+        return err;
+    rest.data += packet->head_len;
+    rest.len = (uint32_t)packet->ip.total_len - packet->head_len;
+    if (rest.len) {
+        gn__chunk_ref(rest.chunk);
+        err = gn__packet_add(packet, &rest);
+        if (err)
+            gn__chunk_unref(rest.chunk);
     }
-    *out = packet;
-    return 0;
+    return packet_end(packet, err, flaw, out);
 }

@@ -131,6 +131,13 @@ GN_WARN_UNUSED int gn__packet_from_bytes(struct gn__packet_pool *pool,
                                          bool trusted, enum gn__ip_flaw *flaw,
                                          struct gn__packet **out);
 
+/** The same from bytes that a chunk holds: headers are copied, the payload is
+ *  by reference. @slice stays the caller's. */
+GN_WARN_UNUSED int gn__packet_from_slice(struct gn__packet_pool *pool,
+                                         const struct gn__slice *slice,
+                                         bool trusted, enum gn__ip_flaw *flaw,
+                                         struct gn__packet **out);
+
 /** Leave only the first @len bytes. The header still says what it said. */
 void gn__packet_cut(struct gn__packet *packet, uint32_t len);
 

@@ -584,6 +584,32 @@ static void a_head_that_does_not_fit_is_copied_to_payload(void **state)
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
+static void bytes_of_a_chunk_are_not_copied(void **state)
+{
+    struct fixture *f = *state;
+    struct gn__chunk *chunk = gn__chunk_alloc(f->chunks, 1000);
+    enum gn__ip_flaw flaw = GN__IP_FINE;
+    struct gn__packet *packet;
+    struct gn__slice all;
+
+    assert_non_null(chunk);
+    all = (struct gn__slice){chunk, gn__chunk_data(chunk), 1000};
+    datagram_make("10.0.0.1", "10.0.0.2", 900, gn__chunk_data(chunk));
+    assert_int_equal(
+        gn__packet_from_slice(&f->packets, &all, false, &flaw, &packet), 0);
+    assert_int_equal(packet->len, 900); /* What is behind it is left out. */
+    assert_int_equal(packet->head_len, 28);
+    assert_ptr_equal(packet->slices[0].data, all.data + 28);
+    gn__packet_free(packet);
+    gn__chunk_data(chunk)[500] ^= 1;
+    assert_int_equal(
+        gn__packet_from_slice(&f->packets, &all, false, &flaw, &packet),
+        -EINVAL);
+    assert_int_equal(flaw, GN__IP_BAD_CHECKSUM);
+    assert_false(gn__chunk_is_shared(chunk));
+    gn__chunk_unref(chunk);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -615,6 +641,7 @@ int main(void)
         TEST(copy_stops_where_the_buffer_ends),
         TEST(any_range_can_be_appended),
         TEST(a_head_that_does_not_fit_is_copied_to_payload),
+        TEST(bytes_of_a_chunk_are_not_copied),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
