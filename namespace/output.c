@@ -130,7 +130,7 @@ void gn__ns_output_by(struct gn_namespace *ns, const struct gn__way *way,
         mtu = way->mtu;
     if (way->local)
         gn__ns_loop(ns, way->iface, packet);
-    else if (packet->len > mtu)
+    else if (!gn__packet_fits(packet, mtu))
         send_cut(ns, &sending, packet, mtu);
     else
         send_piece(packet, &sending);
@@ -149,7 +149,7 @@ void gn__ns_output_on(struct gn_namespace *ns, struct gn__iface *iface,
         gn__ns_loop(ns, iface, packet);
     else if (packet->ip.ttl == 0)
         drop(ns, packet, GN_DROP_TTL); /* RFC 1112: not beyond this host. */
-    else if (packet->len > mtu)
+    else if (!gn__packet_fits(packet, mtu))
         send_cut(ns, &sending, packet, mtu);
     else
         send_piece(packet, &sending);

@@ -497,6 +497,29 @@ void gn__packet_fill_checksums(struct gn__packet *packet)
     packet->csum_absent = false;
 }
 
+bool gn__packet_fill_partial(struct gn__packet *packet, uint16_t *start,
+                             uint16_t *offset)
+{
+    const struct sum_rule *rule = sum_rule(&packet->ip);
+    size_t len = rule && rule->pseudo && packet->csum_absent
+                     ? covered_len(packet, rule)
+                     : 0;
+
+    if (!len || !gn__packet_pull(packet, packet->ip.l4 + rule->min_len)) {
+        if (packet->csum_absent)
+            gn__packet_fill_checksums(packet);
+        return false;
+    }
+    if (packet->ip.version == 4)
+        fill_header4(packet);
+    gn__put16(
+        packet->head + packet->ip.l4 + rule->at,
+        (uint16_t)~gn__csum_fold(gn__csum_pseudo(&packet->ip, (uint32_t)len)));
+    *start = packet->ip.l4;
+    *offset = rule->at;
+    return true;
+}
+
 bool gn__packet_checksum_ok(const struct gn__packet *packet)
 {
     const struct sum_rule *rule = sum_rule(&packet->ip);
@@ -616,4 +639,18 @@ int gn__packet_from_slice(struct gn__packet_pool *pool,
             gn__chunk_unref(rest.chunk);
     }
     return packet_end(packet, err, flaw, out);
+}
+
+bool gn__packet_set_segments(struct gn__packet *packet, uint16_t size)
+{
+    size_t l4 = packet->ip.l4, headers;
+
+    if (packet->ip.proto != GN__PROTO_TCP || gn__ip_is_fragment(&packet->ip) ||
+        packet->head_len < l4 + 20)
+        return false;
+    headers = gn__packet_segment_headers(packet);
+    if (headers < l4 + 20 || packet->head_len != headers)
+        return false;
+    packet->segment_size = size;
+    return true;
 }

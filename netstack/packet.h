@@ -60,7 +60,8 @@ struct gn__packet {
     struct gn__ip ip;      /* what its header says */
     uint32_t len;          /* of the whole packet, bytes */
     uint16_t head_len;     /* bytes in head */
-    uint16_t segment_size; /* GSO: payload bytes per segment; 0: none */
+    uint16_t segment_size; /* TCP only: it stands for segments with so many
+                            * payload bytes each; 0: for itself */
     uint8_t n_slices;
     bool csum_absent;  /* checksums have not been computed */
     bool forwarded;    /* came from another namespace's interface */
@@ -180,6 +181,45 @@ bool gn__packet_checksum_ok(const struct gn__packet *packet);
 GN_WARN_UNUSED int gn__packet_fragment(
     struct gn__packet *packet, uint32_t mtu, uint32_t id,
     void (*emit)(struct gn__packet *fragment, void *arg), void *arg);
+
+/**
+ * The bytes in front of the payload of a packet that stands for several
+ * segments: its TCP header stands in head whole, or it was not let in.
+ */
+static inline size_t gn__packet_segment_headers(const struct gn__packet *packet)
+{
+    return packet->ip.l4 + (packet->head[packet->ip.l4 + 12] >> 4) * 4u;
+}
+
+/** Does it pass where packets have at most @mtu bytes, perhaps as segments? */
+static inline bool gn__packet_fits(const struct gn__packet *packet,
+                                   uint32_t mtu)
+{
+    return packet->len <= mtu ||
+           (packet->segment_size &&
+            gn__packet_segment_headers(packet) + packet->segment_size <= mtu);
+}
+
+/**
+ * Have a packet stand for segments of @size payload bytes. False, with nothing
+ * changed: it is not TCP, a fragment, or its header is cut short.
+ */
+GN_WARN_UNUSED bool gn__packet_set_segments(struct gn__packet *packet,
+                                            uint16_t size);
+/** Cut a packet that stands for several segments into them. Consumes it; @emit
+ *  is given each, in order, and owns it; their checksums are absent. -ENOMEM:
+ *  some were not made. */
+GN_WARN_UNUSED int gn__packet_segment(struct gn__packet *packet,
+                                      void (*emit)(struct gn__packet *segment,
+                                                   void *arg),
+                                      void *arg);
+
+/** As gn__packet_fill_checksums(), but leave the transport's to who gets it: the
+ *  sum of the pseudo-header is stored, and the packet's count as absent still.
+ *  @start, @offset: of the transport header
+ *  and of the sum in it. False: there is none to leave, and all was filled. */
+bool gn__packet_fill_partial(struct gn__packet *packet, uint16_t *start,
+                             uint16_t *offset);
 
 /** What it is charged with while it waits: its own memory and its share of
  *  the chunks. */

@@ -443,7 +443,7 @@ void gn__switch_pass(struct gn_network *net, struct gn__packet *packet)
         gn__path_hold(net, path, packet);
         return;
     }
-    if (packet->len > to->mtu) {
+    if (!gn__packet_fits(packet, to->mtu)) {
         cut_or_reject(net, packet, to);
         return;
     }
