@@ -20,6 +20,7 @@
 #include "switch/switch.h"
 
 #define GATEWAY "gateway"
+#define HOST    "host" /* the same, as virtual machines call it */
 
 static const struct gn__addr loopback4 = {
     {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
@@ -139,7 +140,8 @@ static struct gn__guest *by_label(const struct gn_network *net,
 
     if (node)
         return gn__container_of(node, struct gn__guest, by_name);
-    if (len == strlen(GATEWAY) && !memcmp(label, GATEWAY, len))
+    if ((len == strlen(GATEWAY) && !memcmp(label, GATEWAY, len)) ||
+        (len == strlen(HOST) && !memcmp(label, HOST, len)))
         return &net->gateway->guest;
     return NULL;
 }
@@ -292,6 +294,36 @@ static const char *find_addr(const struct gn_network *net,
     if (!owned || gn__addr_is_linklocal(addr))
         return NULL;
     return label_of(net, owned->port->owner);
+}
+
+struct gn_namespace *gn__network_guest_at(struct gn_network *net,
+                                          const struct gn__addr *addr)
+{
+    struct gn_namespace *ns = NULL;
+    struct gn__port_addr *owned;
+
+    gn__engine_enter(net->engine);
+    owned = gn__port_addr_find(net, addr);
+    if (owned && owned->port->owner)
+        ns = owned->port->owner->ns;
+    if (ns)
+        gn__ns_ref(ns);
+    gn__engine_leave(net->engine);
+    return ns;
+}
+
+bool gn__network_gateway_addr(struct gn_network *net, size_t n,
+                              struct gn__addr *out)
+{
+    size_t i;
+
+    for (i = 0; i < net->n_prefixes; i++) {
+        if (!net->prefixes[i].pool.has_gateway || n--)
+            continue;
+        *out = net->prefixes[i].pool.gateway;
+        return true;
+    }
+    return false;
 }
 
 int gn__ns_find_addr(struct gn_namespace *ns, const struct gn__addr *addr,

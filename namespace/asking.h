@@ -78,6 +78,13 @@ GN_WARN_UNUSED int gn__ns_name_addrs(const struct gn_namespace *ns,
 GN_WARN_UNUSED int gn__ns_find_addr(struct gn_namespace *ns,
                                     const struct gn__addr *addr,
                                     char out[GN__NAME_ROOM]);
+/** The guest at this address of a network, or its gateway: a reference; NULL:
+ *  none is there. */
+struct gn_namespace *gn__network_guest_at(struct gn_network *net,
+                                          const struct gn__addr *addr);
+/** The gateway's n-th address. False: no more. */
+bool gn__network_gateway_addr(struct gn_network *net, size_t n,
+                              struct gn__addr *out);
 /** Copy the domain of its network; "" if it is in none any more. */
 void gn__ns_domain(struct gn_namespace *ns, char out[GN__NAME_ROOM]);
 

@@ -199,6 +199,7 @@ void gn__iface_remove(struct gn__iface *iface)
     struct gn_network *net = iface->port.net;
 
     assert(gn__list_empty(&iface->groups));
+    gn__wire_iface_gone(iface);
     gn__routes_end(ns, iface);
     gn__list_del(&iface->of_ns);
     gn__port_detach(&iface->port);

@@ -159,6 +159,7 @@ struct gn_namespace {
     bool closing;
     bool is_gateway;
     const struct gn__kernel *kernel; /* NULL, or its sockets are the kernel's */
+    struct gn__wire *wire;           /* NULL, or its stack is behind it */
     struct gn__bucket icmp;          /* ICMP errors it sends */
     struct gn__notice closed;
     gn_close_cb close_cb;

@@ -80,6 +80,11 @@ void gn__ns_loop(struct gn_namespace *ns, struct gn__iface *iface,
 extern const struct gn__stack_ops gn__ns_stack_ops;
 enum gn_drop gn__tcp_drop_reason(enum gn__tcp_drop why);
 
+/* ---- remote.c ---- */
+
+/** An interface goes away; it may be a wire's. */
+void gn__wire_iface_gone(struct gn__iface *iface);
+
 /* ---- closing: close.c ---- */
 
 /**

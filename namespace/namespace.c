@@ -365,6 +365,8 @@ int gn_namespace_attach(struct gn_namespace *ns, struct gn_network *net,
         return err;
     if (ns->engine != net->engine)
         return -EXDEV;
+    if (ns->wire)
+        return -EOPNOTSUPP;
     iface.mtu = config->mtu ? config->mtu : net->mtu;
     iface.addresses = config->addresses;
     iface.why = config->why;
@@ -516,7 +518,7 @@ void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
     struct gn__closing closing;
     bool wait;
 
-    if (!ns || ns->is_gateway)
+    if (!ns || ns->is_gateway || ns->wire)
         return;
     if (ns->kernel) { /* It is all there is in its network. */
         gn_network_close(ns->guest.home, callback, arg);

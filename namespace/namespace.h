@@ -18,6 +18,7 @@
 #include "namespace/sock/sock.h"
 #include "namespace/sock/stream.h"
 #include "namespace/sock/system.h"
+#include "namespace/remote.h"
 #include "namespace/timers.h"
 #include "switch/switch.h"
 
@@ -42,6 +43,9 @@ struct gn_resolver *gn__network_resolver(const struct gn_network *net);
 
 /** The networks of an engine, in the order of their creation; NULL: no more. */
 struct gn_network *gn__engine_network(struct gn__engine *engine, size_t i);
+
+/** The largest IP packet of a network, bytes. */
+uint32_t gn__network_mtu(const struct gn_network *net);
 
 /** The network a namespace was created in; its io is the namespace's. NULL: it
  *  has ended. */

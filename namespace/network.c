@@ -399,6 +399,11 @@ struct gn__engine *gn__network_engine(const struct gn_network *net)
     return net->engine;
 }
 
+uint32_t gn__network_mtu(const struct gn_network *net)
+{
+    return net->mtu;
+}
+
 struct gn_namespace *gn_network_gateway(struct gn_network *net)
 {
     return net ? net->gateway : NULL;

@@ -670,6 +670,8 @@ int gn_route_add(struct gn_namespace *ns, const char *prefix,
     gn__engine_enter(ns->engine);
     if (ns->killed || ns->closing)
         err = -ECANCELED;
+    else if (ns->wire)
+        err = -EOPNOTSUPP;
     else
         err =
             gateway ? route_add(ns, &parsed, &hop) : route_remove(ns, &parsed);

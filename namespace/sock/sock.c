@@ -211,6 +211,8 @@ int gn_sock_open(struct gn_namespace *ns, int family, int type, int protocol,
         return err;
     if (ns->kernel)
         return gn__system_open(ns, family, type, protocol, out);
+    if (ns->wire)
+        return -EOPNOTSUPP;
     gn__engine_enter(ns->engine);
     err = gn__sock_create(ns, ops, family, &sock);
     if (!err) {
