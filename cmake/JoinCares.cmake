@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # c-ares and what uses it in one relocatable file whose only global names are
-# gn_resolver_ares*: a program may have a c-ares of its own beside ours, as
+# gn_resolver_ares* and gn__dns_*: a program may have a c-ares of its own beside ours, as
 # libcurl often brings one. Its own build would ask the system a hundred
 # questions in each build folder, so it is compiled from here, with the answers
 # in resolver/ares/port/ares_config.h.
@@ -65,8 +65,9 @@ function(gn_join_cares name out)
     add_custom_command(OUTPUT "${joined}"
         COMMAND ${GUESTNET_JOIN_LD} -r --force-group-allocation -o "${whole}"
             $<TARGET_OBJECTS:${name}_parts> $<TARGET_FILE:${name}_upstream>
-        COMMAND ${CMAKE_OBJCOPY} --keep-global-symbol=gn_resolver_ares
-            --keep-global-symbol=gn_resolver_ares_stats "${whole}" "${joined}"
+        COMMAND ${CMAKE_OBJCOPY} --wildcard
+            --keep-global-symbol=gn_resolver_ares*
+            --keep-global-symbol=gn__dns_* "${whole}" "${joined}"
         COMMAND ${CMAKE_COMMAND} -E rm "${whole}"
         DEPENDS ${name}_parts $<TARGET_OBJECTS:${name}_parts> ${name}_upstream
         COMMENT "Joining c-ares"

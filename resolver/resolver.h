@@ -31,6 +31,7 @@
 #include "base/addr.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "resolver/message.h"
 
 /** The longest name, RFC 1035, without the dot at the end; and of a label. */
 #define GN__HOSTNAME_MAX 253u

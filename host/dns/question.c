@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/dns/dns.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <guestnet/resolver.h>
+#include <guestnet/socket.h>
+
+#define HEADER_LEN 12u
+
+/* ---- answering ---- */
+
+static void send_bytes(const struct gn__dns_from *from, bool tcp,
+                       const uint8_t *msg, size_t len)
+{
+    if (!tcp)
+        (void)gn_sock_sendto(from->sock, msg, len, MSG_DONTWAIT,
+                             (const struct sockaddr *)&from->addr,
+                             from->addr_len);
+    else if (from->conn)
+        gn__dns_conn_send(from->conn, msg, len);
+}
+
+static void send_answer(struct gn__dns_server *server,
+                        const struct gn__dns_from *from, bool tcp,
+                        const struct gn__dns_question *question,
+                        const struct gn__dns_answer *answer)
+{
+    size_t cap = tcp ? GN__DNS_ANSWER_MAX : question->udp_size, len;
+    uint8_t *out = gn__alloc(server->mem, cap);
+
+    if (!out)
+        return; /* The client asks again. */
+    len = gn__dns_write(question, answer, out, cap);
+    if (len)
+        send_bytes(from, tcp, out, len);
+    gn__free(server->mem, out, cap);
+}
+
+static void send_rcode(struct gn__dns_server *server,
+                       const struct gn__dns_from *from, bool tcp,
+                       const struct gn__dns_question *question,
+                       enum gn__dns_rcode rcode)
+{
+    const char *zone = gn_network_domain(server->net);
+    struct gn__dns_answer answer = {.rcode = rcode, .zone = NULL};
+
+    if (rcode == GN__RCODE_OK || rcode == GN__RCODE_NXDOMAIN)
+        answer.zone = zone[0] ? zone : NULL;
+    send_answer(server, from, tcp, question, &answer);
+}
+
+/* ---- lookups that have ended ---- */
+
+static enum gn__dns_rcode rcode_of(int status)
+{
+    switch (status) {
+    case 0:
+    case GN_EAI_NODATA:
+    case GN_EAI_ADDRFAMILY:
+        return GN__RCODE_OK;
+    case GN_EAI_NONAME:
+        return GN__RCODE_NXDOMAIN;
+    default:
+        return GN__RCODE_SERVFAIL;
+    }
+}
+
+static void request_free(struct gn__dns_request *request)
+{
+    struct gn__dns_server *server = request->server;
+
+    gn__list_del(&request->of_server);
+    gn__list_del(&request->of_conn);
+    gn_lookup_unref(request->lookup);
+    gn__ns_unref(request->ns);
+    gn_sock_unref(request->from.sock);
+    gn__free(server->mem, request, sizeof(*request));
+    gn__dns_release(server);
+}
+
+static void request_fail(struct gn__dns_request *request, int status)
+{
+    if (!request->server->closing && status != -ECANCELED)
+        send_rcode(request->server, &request->from, request->tcp,
+                   &request->question, rcode_of(status));
+    request_free(request);
+}
+
+static void found_addresses(struct gn_lookup *lookup, int status,
+                            const struct gn_answer *answers, size_t n,
+                            void *arg)
+{
+    struct gn__dns_request *request = arg;
+    struct gn__dns_answer answer = {.addrs = answers, .n = n};
+
+    (void)lookup;
+    if (status || !n || request->server->closing) {
+        request_fail(request, status);
+        return;
+    }
+    send_answer(request->server, &request->from, request->tcp,
+                &request->question, &answer);
+    request_free(request);
+}
+
+static void found_name(struct gn_lookup *lookup, int status, const char *name,
+                       void *arg)
+{
+    struct gn__dns_request *request = arg;
+    struct gn__dns_answer answer = {.host = name, .ttl_s = 5};
+
+    (void)lookup;
+    if (status || request->server->closing) {
+        request_fail(request, status);
+        return;
+    }
+    send_answer(request->server, &request->from, request->tcp,
+                &request->question, &answer);
+    request_free(request);
+}
+
+/* A whole message of another server's, by the number of this question; one that
+ * is too long for UDP is asked for again by TCP. */
+static void found_message(struct gn_lookup *lookup, int status,
+                          const void *message, size_t len, void *arg)
+{
+    struct gn__dns_request *request = arg;
+    struct gn__dns_server *server = request->server;
+    size_t cap = request->tcp ? GN__DNS_ANSWER_MAX : request->question.udp_size;
+    uint8_t *out;
+
+    (void)lookup;
+    if (status || server->closing || len < HEADER_LEN || len > cap) {
+        request_fail(request, status ? status : GN_EAI_AGAIN);
+        return;
+    }
+    out = gn__alloc(server->mem, len);
+    if (out) {
+        memcpy(out, message, len);
+        out[0] = (uint8_t)(request->question.id >> 8);
+        out[1] = (uint8_t)request->question.id;
+        send_bytes(&request->from, request->tcp, out, len);
+        gn__free(server->mem, out, len);
+    }
+    request_free(request);
+}
+
+void gn__dns_request_cancel(struct gn__dns_request *request)
+{
+    request->from.conn = NULL;
+    gn_lookup_cancel(request->lookup);
+}
+
+/* ---- names of the network ---- */
+
+#define OWN_ADDRS 32u
+#define OWN_TTL   5u /* s: a guest may go at any time */
+
+/* False: it is no guest's name, nor the gateway's. */
+static bool answer_guest(struct gn__dns_request *request)
+{
+    const struct gn__dns_question *q = &request->question;
+    int family = q->type == GN__DNS_A ? AF_INET : AF_INET6;
+    struct gn_answer answers[OWN_ADDRS];
+    struct gn__addr addrs[OWN_ADDRS];
+    struct gn__dns_answer answer = {.authoritative = true, .addrs = answers};
+    size_t i;
+
+    if (gn__ns_find_name(request->ns, q->name, family, addrs, OWN_ADDRS,
+                         &answer.n))
+        return false;
+    for (i = 0; i < answer.n; i++) {
+        struct gn__endpoint at = {.addr = addrs[i]};
+
+        (void)gn__endpoint_to_sockaddr(&at, family,
+                                       (struct sockaddr *)&answers[i].addr,
+                                       sizeof(answers[i].addr));
+        answers[i].ttl_s = OWN_TTL;
+    }
+    if (answer.n)
+        send_answer(request->server, &request->from, request->tcp, q, &answer);
+    else
+        send_rcode(request->server, &request->from, request->tcp, q,
+                   GN__RCODE_OK);
+    return true;
+}
+
+/* The same of an address. */
+static bool answer_addr(struct gn__dns_request *request)
+{
+    struct sockaddr_storage addr;
+    char name[GN__NAME_ROOM];
+    struct gn__dns_answer answer = {
+        .authoritative = true, .host = name, .ttl_s = OWN_TTL};
+    struct gn__endpoint at;
+
+    if (!gn__dns_reverse(request->question.name, &addr) ||
+        gn__endpoint_from_sockaddr((struct sockaddr *)&addr, sizeof(addr),
+                                   AF_UNSPEC, &at) ||
+        gn__ns_find_addr(request->ns, &at.addr, name))
+        return false;
+    send_answer(request->server, &request->from, request->tcp,
+                &request->question, &answer);
+    return true;
+}
+
+static bool answer_own(struct gn__dns_request *request)
+{
+    switch (request->question.type) {
+    case GN__DNS_A:
+    case GN__DNS_AAAA:
+        return answer_guest(request);
+    case GN__DNS_PTR:
+        return answer_addr(request);
+    default:
+        return false;
+    }
+}
+
+/* ---- questions ---- */
+
+static struct gn__dns_request *request_make(struct gn__dns_server *server,
+                                            const struct gn__dns_from *from,
+                                            const struct gn__dns_question *q)
+{
+    struct gn__endpoint client;
+    struct gn__dns_request *request;
+    struct gn_namespace *ns;
+
+    if (server->n_requests >= GN__DNS_PENDING_MAX ||
+        gn__endpoint_from_sockaddr((const struct sockaddr *)&from->addr,
+                                   from->addr_len, AF_UNSPEC, &client))
+        return NULL;
+    ns = gn__network_guest_at(server->net, &client.addr);
+    if (!ns)
+        return NULL;
+    request = gn__zalloc(server->mem, sizeof(*request));
+    if (!request) {
+        gn__ns_unref(ns);
+        return NULL;
+    }
+    request->server = server;
+    request->from = *from;
+    request->question = *q;
+    request->ns = ns;
+    request->tcp = from->conn != NULL;
+    (void)gn_sock_ref(from->sock);
+    gn__list_init(&request->of_conn);
+    gn__list_add_tail(&server->requests, &request->of_server);
+    server->n_requests++;
+    return request;
+}
+
+static int look_up(struct gn__dns_request *request)
+{
+    const struct gn__dns_question *q = &request->question;
+    struct sockaddr_storage addr;
+    char name[GN__DNS_NAME_ROOM + 1];
+
+    /* With a dot at its end: nothing is searched for, the client does that. */
+    (void)snprintf(name, sizeof(name), "%s.", q->name);
+    if (q->type == GN__DNS_A || q->type == GN__DNS_AAAA)
+        return gn_lookup(request->ns, q->type == GN__DNS_A ? "ip4" : "ip6",
+                         name, found_addresses, request, &request->lookup);
+    if (q->type == GN__DNS_PTR && gn__dns_reverse(q->name, &addr))
+        return gn_lookup_addr(request->ns, (struct sockaddr *)&addr, found_name,
+                              request, &request->lookup);
+    return gn_lookup_query(request->ns, name, q->type, found_message, request,
+                           &request->lookup);
+}
+
+/* What is answered without a lookup; -1: nothing is. */
+static int answer_at_once(const struct gn__dns_question *question)
+{
+    if (question->class_ != 1)
+        return GN__RCODE_REFUSED;
+    if (question->type == GN__DNS_HTTPS || question->type == GN__DNS_ANY)
+        return GN__RCODE_OK; /* There is none: resolvers go on to A. */
+    return -1;
+}
+
+struct gn__dns_request *gn__dns_ask(struct gn__dns_server *server,
+                                    const struct gn__dns_from *from,
+                                    const void *msg, size_t len)
+{
+    struct gn__dns_question question;
+    struct gn__dns_request *request;
+    bool tcp = from->conn != NULL;
+    int rcode = gn__dns_parse(msg, len, &question), err;
+
+    if (rcode < 0)
+        return NULL;
+    if (rcode == GN__RCODE_OK)
+        rcode = answer_at_once(&question);
+    if (rcode >= 0) {
+        send_rcode(server, from, tcp, &question, (enum gn__dns_rcode)rcode);
+        return NULL;
+    }
+    request = request_make(server, from, &question);
+    if (!request)
+        return NULL;
+    if (answer_own(request)) {
+        request_free(request);
+        return NULL;
+    }
+    err = look_up(request);
+    if (!err)
+        return request;
+    request_fail(request, err == -EINVAL ? GN_EAI_NONAME : err);
+    return NULL;
+}
