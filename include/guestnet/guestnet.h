@@ -44,6 +44,7 @@
 #include <guestnet/namespace.h>
 #include <guestnet/network.h>
 #include <guestnet/plan.h>
+#include <guestnet/nic.h>
 #include <guestnet/publish.h>
 #include <guestnet/resolver.h>
 #include <guestnet/sim.h>

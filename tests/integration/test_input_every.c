@@ -154,6 +154,21 @@ static void namespaces_of_nothing(void **state)
 
 /* ---- socket.h ---- */
 
+static void nics_of_nothing(void **state)
+{
+    (void)state;
+    SAYS(-EINVAL, gn_nic_create, NULL, NULL, NULL, NULL, NULL);
+    SAYS(0, gn_nic_input, NULL, NULL, 0);
+    SAYS(-EINVAL, gn_nic_fd, NULL, NULL, -1, GN_FRAMING_QEMU, NULL);
+    SAYS(-EINVAL, gn_nic_tap, NULL, NULL, NULL, -1, NULL);
+    SAYS(-EINVAL, gn_nic_unix, NULL, NULL, NULL, 0, NULL);
+    DOES_NOTHING(gn_nic_writable, NULL);
+    DOES_NOTHING(gn_nic_set_carrier, NULL, true);
+    IS_NULL(gn_nic_namespace, NULL);
+    DOES_NOTHING(gn_nic_stats, NULL, NULL);
+    DOES_NOTHING(gn_nic_close, NULL, NULL, NULL);
+}
+
 static void sockets_of_nothing(void **state)
 {
     (void)state;
@@ -455,6 +470,7 @@ int main(void)
         cmocka_unit_test(networks_of_nothing),
         cmocka_unit_test(machines_of_nothing),
         cmocka_unit_test(namespaces_of_nothing),
+        cmocka_unit_test(nics_of_nothing),
         cmocka_unit_test(sockets_of_nothing),
         cmocka_unit_test(conns_of_nothing),
         cmocka_unit_test(captures_and_publications_of_nothing),

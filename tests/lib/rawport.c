@@ -250,6 +250,17 @@ size_t gn_raw_ping(const struct gn_raw_ip *ip, uint16_t id, uint16_t seq,
                   sizeof(upper), 2, out);
 }
 
+size_t gn_raw_icmp6(const struct gn_raw_ip *ip, const void *msg, size_t len,
+                    uint8_t *out)
+{
+    uint8_t upper[1500];
+
+    assert_true(len >= 4 && len <= sizeof(upper));
+    memcpy(upper, msg, len);
+    put16(upper + 2, 0);
+    return finish(ip, GN__PROTO_ICMP6, upper, len, 2, out);
+}
+
 size_t gn_raw_tcp(const struct gn_raw_ip *ip, uint16_t from, uint16_t to,
                   uint32_t seq, uint32_t ack, uint8_t flags, uint16_t window,
                   const void *payload, size_t len, uint8_t *out)

@@ -69,6 +69,9 @@ size_t gn_raw_udp(const struct gn_raw_ip *ip, uint16_t from, uint16_t to,
 /** ICMP or ICMPv6: an echo request. */
 size_t gn_raw_ping(const struct gn_raw_ip *ip, uint16_t id, uint16_t seq,
                    uint8_t *out);
+/** Any ICMPv6 message; its checksum is computed here. */
+size_t gn_raw_icmp6(const struct gn_raw_ip *ip, const void *msg, size_t len,
+                    uint8_t *out);
 /** A bare TCP segment. @flags as in the header. */
 size_t gn_raw_tcp(const struct gn_raw_ip *ip, uint16_t from, uint16_t to,
                   uint32_t seq, uint32_t ack, uint8_t flags, uint16_t window,

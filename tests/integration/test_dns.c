@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The DNS server at the gateway's addresses, asked by a guest of this process:
+ * what it says of guests, what it asks the guest's resolver, and what it makes
+ * of messages that are none. Virtual time.
+ */
+#include <guestnet/guestnet.h>
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/card.h"
+#include "tests/lib/simnet.h"
+
+struct fixture {
+    struct gn_simnet sim;
+    struct gn_resolver *names; /* of "asker" */
+    struct gn_namespace *web, *asker;
+    struct gn_card card; /* "vm", 10.77.0.4 */
+    struct gn_sock *sock;
+    uint8_t answer[65535];
+    size_t len;
+};
+
+static struct gn_namespace *asker_make(struct fixture *f)
+{
+    struct gn_resolver_static_config hosts = {
+        .size = sizeof(hosts),
+        .hosts = "192.0.2.7 www.example.org\n2001:db8::7 six.example.org\n"};
+    struct gn_namespace_config config = {.size = sizeof(config),
+                                         .name = "asker"};
+    struct gn_namespace *ns;
+
+    assert_int_equal(gn_resolver_static(&hosts, &f->names), 0);
+    config.resolver = f->names;
+    assert_int_equal(gn_namespace_create(f->sim.net, &config, &ns), 0);
+    return ns;
+}
+
+static int setup(void **state)
+{
+    static const char *const prefixes[] = {"10.77.0.0/24", "fd77::/64", NULL};
+    struct gn_nic_config config = {.size = sizeof(config), .name = "vm"};
+    static struct fixture f;
+
+    memset(&f, 0, sizeof(f));
+    gn_simnet_setup(&f.sim, prefixes, 1);
+    f.web = gn_simnet_guest(f.sim.net, "web");
+    f.asker = asker_make(&f);
+    gn_card_open(&f.card, f.sim.net, &config);
+    f.sock = gn_simnet_udp(f.asker, "0.0.0.0:5353");
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    gn_simnet_end(f->sock);
+    gn_card_close(&f->card);
+    gn_simnet_teardown(&f->sim);
+    gn_resolver_close(f->names);
+    return 0;
+}
+
+/* ---- messages ---- */
+
+static size_t question(uint8_t *out, const char *name, uint16_t type)
+{
+    static const uint8_t head[12] = {0x12, 0x34, 1, 0, 0, 1};
+    size_t at = 12;
+
+    memcpy(out, head, sizeof(head));
+    while (*name) {
+        size_t n = strcspn(name, ".");
+
+        out[at++] = (uint8_t)n;
+        memcpy(out + at, name, n);
+        at += n;
+        name += n + (name[n] == '.');
+    }
+    out[at++] = 0;
+    out[at++] = (uint8_t)(type >> 8);
+    out[at++] = (uint8_t)type;
+    out[at++] = 0;
+    out[at++] = 1;
+    return at;
+}
+
+static void ask_bytes(struct fixture *f, const void *msg, size_t len)
+{
+    ssize_t n;
+
+    assert_int_equal(gn_simnet_send(f->sock, "10.77.0.1:53", msg, len), len);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    n = gn_simnet_recv(f->sock, f->answer, sizeof(f->answer));
+    f->len = n > 0 ? (size_t)n : 0;
+}
+
+/* Asks, and returns the response code; the answer has the question in it. */
+static int ask(struct fixture *f, const char *name, uint16_t type)
+{
+    uint8_t msg[512];
+    size_t len = question(msg, name, type);
+
+    ask_bytes(f, msg, len);
+    assert_true(f->len >= len);
+    assert_memory_equal(f->answer, "\x12\x34", 2);
+    assert_memory_equal(f->answer + 12, msg + 12, len - 12);
+    assert_true(f->answer[2] & 0x80); /* QR */
+    assert_true(f->answer[3] & 0x80); /* RA */
+    return f->answer[3] & 15;
+}
+
+static unsigned n_answers(const struct fixture *f)
+{
+    return (unsigned)(f->answer[6] << 8 | f->answer[7]);
+}
+
+static bool has(const struct fixture *f, const void *bytes, size_t len)
+{
+    return memmem(f->answer + 12, f->len - 12, bytes, len) != NULL;
+}
+
+/* ---- names ---- */
+
+static void guests_have_addresses(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(ask(f, "web.guest.internal", 1), 0);
+    assert_int_equal(n_answers(f), 1);
+    assert_true(has(f, "\x0a\x4d\x00\x02", 4));
+    assert_int_equal(ask(f, "web.guest.internal", 28), 0);
+    assert_true(has(f, "\xfd\x77\0\0\0\0\0\0\0\0\0\0\0\0\0\2", 16));
+    assert_int_equal(ask(f, "vm.guest.internal", 1), 0);
+    assert_true(has(f, "\x0a\x4d\x00\x04", 4));
+    assert_int_equal(ask(f, "host.guest.internal", 1), 0);
+    assert_true(has(f, "\x0a\x4d\x00\x01", 4));
+}
+
+static void letters_come_back_as_they_were(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(ask(f, "wEb.GuEsT.iNtErNaL", 1), 0);
+    assert_int_equal(n_answers(f), 1);
+}
+
+static void addresses_have_names(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(ask(f, "2.0.77.10.in-addr.arpa", 12), 0);
+    assert_int_equal(n_answers(f), 1);
+    assert_true(has(f, "\3web", 4));
+    assert_int_equal(ask(f,
+                         "2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+                         "0.0.0.0.7.7.d.f.ip6.arpa",
+                         12),
+                     0);
+    assert_true(has(f, "\3web", 4));
+    assert_int_equal(ask(f, "99.0.77.10.in-addr.arpa", 12), 3);
+}
+
+static void the_rest_is_the_guests_resolver(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(ask(f, "www.example.org", 1), 0);
+    assert_true(has(f, "\xc0\x00\x02\x07", 4));
+    assert_int_equal(ask(f, "no.example.org", 1), 3);
+}
+
+static void one_family_alone_is_no_missing_name(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(ask(f, "www.example.org", 28), 0);
+    assert_int_equal(n_answers(f), 0);
+    assert_int_equal(f->answer[9], 1); /* SOA */
+    assert_int_equal(ask(f, "six.example.org", 1), 0);
+    assert_int_equal(n_answers(f), 0);
+}
+
+static void https_is_no_data_at_once(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(ask(f, "www.example.org", 65), 0);
+    assert_int_equal(n_answers(f), 0);
+}
+
+/* ---- messages that are none ---- */
+
+static void what_is_malformed_is_told_so(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t msg[512];
+    size_t len = question(msg, "web.guest.internal", 1);
+
+    ask_bytes(f, msg, len - 3);
+    assert_int_equal(f->answer[3] & 15, 1);
+    msg[2] |= 2 << 3; /* another operation */
+    ask_bytes(f, msg, len);
+    assert_int_equal(f->answer[3] & 15, 4);
+    msg[2] = 0x80; /* an answer is never answered */
+    ask_bytes(f, msg, len);
+    assert_int_equal(f->len, 0);
+    ask_bytes(f, msg, 11);
+    assert_int_equal(f->len, 0);
+}
+
+static void edns_is_answered_with_edns(void **state)
+{
+    static const uint8_t opt[11] = {0, 0, 41, 16};
+    struct fixture *f = *state;
+    uint8_t msg[512];
+    size_t len = question(msg, "web.guest.internal", 1);
+
+    msg[11] = 1;
+    memcpy(msg + len, opt, sizeof(opt));
+    ask_bytes(f, msg, len + sizeof(opt));
+    assert_int_equal(f->answer[3] & 15, 0);
+    assert_int_equal(f->answer[11], 1);
+    assert_true(has(f, "\0\0\x29\x04\xd0", 5));
+}
+
+/* ---- TCP ---- */
+
+static struct gn_sock *dial(struct fixture *f)
+{
+    struct sockaddr_storage to;
+    struct gn_sock *sock;
+    socklen_t len;
+
+    assert_int_equal(gn_addr_parse("10.77.0.1:53", &to, &len), 0);
+    assert_int_equal(
+        gn_sock_open(f->asker, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, &sock),
+        0);
+    assert_int_equal(gn_sock_connect(sock, (struct sockaddr *)&to, len),
+                     -EINPROGRESS);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    return sock;
+}
+
+static void a_connection_is_for_many_questions(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = dial(f);
+    uint8_t msg[1024];
+    size_t len = question(msg + 2, "web.guest.internal", 1), at = 0, n = 0;
+    int i;
+
+    msg[0] = 0;
+    msg[1] = (uint8_t)len;
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(gn_sock_send(sock, msg, 2 + len, 0), 2 + len);
+        gn_clock_advance(f->sim.clock, GN_MS);
+    }
+    for (i = 0; i < 20; i++) {
+        ssize_t got = gn_sock_recv(sock, f->answer + n, sizeof(f->answer) - n,
+                                   MSG_DONTWAIT);
+
+        n += got > 0 ? (size_t)got : 0;
+        gn_clock_advance(f->sim.clock, 10 * GN_MS);
+    }
+    for (i = 0; at + 2 <= n; i++)
+        at += 2u + (size_t)(f->answer[at] << 8 | f->answer[at + 1]);
+    assert_int_equal(i, 3);
+    assert_int_equal(at, n);
+    gn_simnet_end(sock);
+}
+
+static void an_idle_or_lying_client_is_left(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *idle = dial(f), *liar = dial(f);
+
+    assert_int_equal(gn_sock_send(liar, "\xff\xff", 2, 0), 2);
+    gn_clock_advance(f->sim.clock, 100 * GN_MS);
+    assert_int_not_equal(gn_sock_recv(liar, f->answer, 1, MSG_DONTWAIT),
+                         -EAGAIN);
+    assert_int_equal(gn_sock_recv(idle, f->answer, 1, MSG_DONTWAIT), -EAGAIN);
+    gn_clock_advance(f->sim.clock, 21000 * GN_MS);
+    assert_int_not_equal(gn_sock_recv(idle, f->answer, 1, MSG_DONTWAIT),
+                         -EAGAIN);
+    gn_simnet_end(idle);
+    gn_simnet_end(liar);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(guests_have_addresses),
+        CASE(letters_come_back_as_they_were),
+        CASE(addresses_have_names),
+        CASE(the_rest_is_the_guests_resolver),
+        CASE(one_family_alone_is_no_missing_name),
+        CASE(https_is_no_data_at_once),
+        CASE(what_is_malformed_is_told_so),
+        CASE(edns_is_answered_with_edns),
+        CASE(a_connection_is_for_many_questions),
+        CASE(an_idle_or_lying_client_is_left),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Wires that are sockets, with the test at the other end: QEMU's framing and
+ * messages, clients that come, wait, go, come again, and misbehave.
+ */
+#include <guestnet/nic.h>
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <guestnet/socket.h>
+
+#include "guests/nic/arp.h"
+#include "netstack/netstack.h"
+#include "tests/lib/rawport.h"
+#include "tests/lib/simnet.h"
+
+enum { BOUND_S = 20, FRAME_MAX = 65600 };
+
+struct fixture {
+    struct gn_network *net;
+    struct gn_namespace *web; /* 10.77.0.2 */
+    char dir[32], path[64];
+};
+
+static const uint8_t own_mac[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
+
+static int setup(void **state)
+{
+    static const char *const prefixes[] = {"10.77.0.0/24", NULL};
+    struct gn_network_config config = {.size = sizeof(config),
+                                       .prefixes = prefixes};
+    static struct fixture f;
+
+    memset(&f, 0, sizeof(f));
+    strcpy(f.dir, "/tmp/guestnet-nic-XXXXXX");
+    assert_non_null(mkdtemp(f.dir));
+    (void)snprintf(f.path, sizeof(f.path), "%s/vm", f.dir);
+    assert_int_equal(gn_network_create(&config, &f.net), 0);
+    f.web = gn_simnet_guest(f.net, "web");
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    if (f->net)
+        gn_network_close(f->net, NULL, NULL);
+    assert_int_equal(rmdir(f->dir), 0); /* Nothing is left in it. */
+    return 0;
+}
+
+/* ---- the other end ---- */
+
+static void bound_reads(int fd)
+{
+    struct timeval bound = {.tv_sec = BOUND_S};
+
+    assert_int_equal(
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof(bound)), 0);
+}
+
+static int client_open(const char *path)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    assert_true(fd >= 0);
+    strcpy(addr.sun_path, path);
+    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    bound_reads(fd);
+    return fd;
+}
+
+static void client_write(int fd, const void *data, size_t len)
+{
+    assert_int_equal(send(fd, data, len, MSG_NOSIGNAL), len);
+}
+
+/* "Who has 10.77.0.N?", as a frame behind its length; @out of 46 bytes. */
+static void arp_frame(uint8_t last, uint8_t *out)
+{
+    struct gn__ether ether = {.type = GN__ETHER_ARP};
+    struct gn__arp arp = {.op = GN__ARP_REQUEST,
+                          .sender = gn__addr_from_v4(0x0a4d0003),
+                          .target = gn__addr_from_v4(0x0a4d0000 + last)};
+
+    memcpy(ether.dst, gn__mac_broadcast, 6);
+    memcpy(ether.src, own_mac, 6);
+    memcpy(arp.sender_mac, own_mac, 6);
+    gn__put32(out, 42);
+    gn__ether_build(&ether, out + 4);
+    gn__arp_build(&arp, out + 18);
+}
+
+static bool read_all(int fd, void *out, size_t len)
+{
+    size_t at = 0;
+
+    while (at < len) {
+        ssize_t n = recv(fd, (uint8_t *)out + at, len - at, 0);
+
+        assert_true(n >= 0); /* Not within BOUND_S. */
+        if (n == 0)
+            return false;
+        at += (size_t)n;
+    }
+    return true;
+}
+
+/* A frame by QEMU's framing; 0: the end. */
+static size_t read_frame(int fd, uint8_t *out)
+{
+    uint8_t prefix[4];
+    size_t len;
+
+    if (!read_all(fd, prefix, 4))
+        return 0;
+    len = gn__get32(prefix);
+    assert_true(len <= FRAME_MAX);
+    assert_true(read_all(fd, out, len));
+    return len;
+}
+
+/* The next frame is the answer to arp_frame(@last). */
+static void expect_arp(int fd, uint8_t last)
+{
+    uint8_t frame[FRAME_MAX];
+    struct gn__arp arp;
+
+    assert_int_equal(read_frame(fd, frame), 42);
+    assert_true(gn__arp_parse(frame + 14, 28, &arp));
+    assert_int_equal(arp.op, GN__ARP_REPLY);
+    assert_int_equal(gn__addr_v4(&arp.sender), 0x0a4d0000 + last);
+}
+
+static void ask_and_expect(int fd, uint8_t last)
+{
+    uint8_t bytes[46];
+
+    arp_frame(last, bytes);
+    client_write(fd, bytes, sizeof(bytes));
+    expect_arp(fd, last);
+}
+
+static struct gn_nic *nic_unix(struct fixture *f)
+{
+    struct gn_nic_config config = {.size = sizeof(config), .name = "vm"};
+    struct gn_nic *nic;
+
+    assert_int_equal(gn_nic_unix(f->net, &config, f->path, 0, &nic), 0);
+    return nic;
+}
+
+/* ---- QEMU's framing ---- */
+
+static void a_frame_is_answered_by_a_frame(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic *nic = nic_unix(f);
+    int fd = client_open(f->path);
+
+    ask_and_expect(fd, 1);
+    ask_and_expect(fd, 2);
+    close(fd);
+    gn_nic_close(nic, NULL, NULL);
+}
+
+static void frames_come_in_any_pieces(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic *nic = nic_unix(f);
+    int fd = client_open(f->path);
+    uint8_t bytes[46 * 100];
+    size_t i;
+
+    for (i = 0; i < 100; i++)
+        arp_frame(1 + i % 2, bytes + 46 * i);
+    client_write(fd, bytes, sizeof(bytes));
+    for (i = 0; i < 100; i++)
+        expect_arp(fd, 1 + i % 2);
+    for (i = 0; i < 3 * 46; i++)
+        client_write(fd, bytes + i, 1);
+    for (i = 0; i < 3; i++)
+        expect_arp(fd, 1 + i % 2);
+    close(fd);
+    gn_nic_close(nic, NULL, NULL);
+}
+
+static void a_length_that_no_frame_has_is_the_end(void **state)
+{
+    static const uint32_t lengths[] = {UINT32_MAX, 69633, 0x80000000u};
+    struct fixture *f = *state;
+    struct gn_nic *nic = nic_unix(f);
+    uint8_t bytes[64] = {0};
+    size_t i;
+
+    for (i = 0; i < 3; i++) {
+        int fd = client_open(f->path);
+
+        ask_and_expect(fd, 1);
+        gn__put32(bytes, lengths[i]);
+        client_write(fd, bytes, sizeof(bytes));
+        assert_int_equal(read_frame(fd, bytes), 0);
+        close(fd);
+    }
+    gn_nic_close(nic, NULL, NULL);
+}
+
+static void frames_too_long_for_ip_are_counted(void **state)
+{
+    static uint8_t bytes[4 + 69632];
+    struct fixture *f = *state;
+    struct gn_nic *nic = nic_unix(f);
+    struct gn_nic_stats stats;
+    int fd = client_open(f->path);
+
+    gn__put32(bytes, 69632);
+    client_write(fd, bytes, sizeof(bytes));
+    gn__put32(bytes, 0);
+    client_write(fd, bytes, 4);
+    ask_and_expect(fd, 1);
+    gn_nic_stats(nic, &stats);
+    assert_int_equal(stats.malformed, 2);
+    close(fd);
+    gn_nic_close(nic, NULL, NULL);
+}
+
+static void half_a_frame_and_silence_delays_no_other(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic *nic = nic_unix(f), *other;
+    char path[80];
+    int fd = client_open(f->path), silent;
+    uint8_t bytes[46];
+
+    (void)snprintf(path, sizeof(path), "%s/2", f->dir);
+    assert_int_equal(gn_nic_unix(f->net, NULL, path, 0, &other), 0);
+    silent = client_open(path);
+    arp_frame(1, bytes);
+    client_write(silent, bytes, 20);
+    ask_and_expect(fd, 1);
+    ask_and_expect(fd, 2);
+    close(fd);
+    close(silent);
+    gn_nic_close(nic, NULL, NULL);
+    gn_nic_close(other, NULL, NULL);
+}
+
+/* ---- clients ---- */
+
+static void a_second_client_waits_for_the_first_to_go(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic *nic = nic_unix(f);
+    int first = client_open(f->path), second;
+    uint8_t bytes[46];
+
+    ask_and_expect(first, 1);
+    second = client_open(f->path);
+    arp_frame(2, bytes);
+    client_write(second, bytes, sizeof(bytes));
+    ask_and_expect(first, 1);
+    assert_int_equal(recv(second, bytes, 1, MSG_DONTWAIT), -1);
+    close(first);
+    expect_arp(second, 2);
+    close(second);
+    gn_nic_close(nic, NULL, NULL);
+}
+
+static void one_that_comes_again_is_the_same_guest(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic *nic = nic_unix(f);
+    struct gn_nic_stats stats;
+    int i;
+
+    for (i = 0; i < 5; i++) {
+        int fd = client_open(f->path);
+
+        ask_and_expect(fd, 1);
+        close(fd);
+    }
+    gn_nic_stats(nic, &stats);
+    assert_int_equal(stats.clients, 5);
+    assert_ptr_equal(gn_namespace_find(f->net, "vm"), gn_nic_namespace(nic));
+    gn_nic_close(nic, NULL, NULL);
+}
+
+static _Atomic unsigned n_carrier;
+
+static void count_event(struct gn_nic *nic, enum gn_nic_event what, void *arg)
+{
+    (void)nic;
+    (void)arg;
+    if (what == GN_NIC_CARRIER)
+        atomic_fetch_add(&n_carrier, 1);
+}
+
+static void its_owner_hears_of_the_carrier(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic_config config = {.size = sizeof(config),
+                                   .event = count_event};
+    struct gn_nic *nic;
+    int fd, i;
+
+    atomic_store(&n_carrier, 0);
+    assert_int_equal(gn_nic_unix(f->net, &config, f->path, 0, &nic), 0);
+    fd = client_open(f->path);
+    ask_and_expect(fd, 1);
+    close(fd);
+    for (i = 0; i < BOUND_S * 1000 && atomic_load(&n_carrier) < 3; i++)
+        assert_int_equal(gn_sleep_ns(f->web, 1000000), 0);
+    assert_true(atomic_load(&n_carrier) >= 3); /* off at first, on, off */
+    gn_nic_close(nic, NULL, NULL);
+}
+
+static void one_that_does_not_read_loses_its_own(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic *nic = nic_unix(f);
+    struct gn_sock *sock = gn_simnet_udp(f->web, "10.77.0.2:7");
+    int fd = client_open(f->path), i;
+    static char payload[1400];
+    uint8_t frame[FRAME_MAX];
+    struct gn_nic_stats stats;
+    uint32_t last = 0;
+    size_t n = 0;
+
+    ask_and_expect(fd, 2);
+    for (i = 1; i <= 20000; i++) {
+        gn__put32((uint8_t *)payload, (uint32_t)i);
+        assert_true(
+            gn_simnet_send(sock, "10.77.0.3:9", payload, sizeof(payload)) > 0);
+    }
+    gn_nic_stats(nic, &stats);
+    assert_true(stats.full > 0);
+    while (last + stats.full < 20000) { /* Whole frames, in order. */
+        assert_int_equal(read_frame(fd, frame), 14 + 28 + sizeof(payload));
+        assert_true(gn__get32(frame + 42) > last);
+        last = gn__get32(frame + 42);
+        n++;
+        gn_nic_stats(nic, &stats);
+        if (n + stats.full == 20000)
+            break;
+    }
+    ask_and_expect(fd, 2);
+    gn_simnet_end(sock);
+    close(fd);
+    gn_nic_close(nic, NULL, NULL);
+}
+
+/* ---- descriptors ---- */
+
+static void check_messages(struct fixture *f, int type)
+{
+    struct gn_nic *nic;
+    uint8_t bytes[46], frame[2000];
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, type, 0, ends), 0);
+    bound_reads(ends[1]);
+    assert_int_equal(gn_nic_fd(f->net, NULL, ends[0], GN_FRAMING_MESSAGE, &nic),
+                     0);
+    arp_frame(2, bytes);
+    client_write(ends[1], bytes + 4, 42);
+    assert_int_equal(recv(ends[1], frame, sizeof(frame), 0), 42);
+    assert_memory_equal(frame, own_mac, 6);
+    gn_nic_close(nic, NULL, NULL);
+    close(ends[1]);
+}
+
+static void messages_are_frames(void **state)
+{
+    check_messages(*state, SOCK_SEQPACKET);
+    check_messages(*state, SOCK_DGRAM);
+}
+
+static void a_given_stream_is_qemus(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic *nic;
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    bound_reads(ends[1]);
+    assert_int_equal(gn_nic_fd(f->net, NULL, ends[0], GN_FRAMING_QEMU, &nic),
+                     0);
+    ask_and_expect(ends[1], 2);
+    gn_nic_close(nic, NULL, NULL);
+    close(ends[1]);
+}
+
+static void a_descriptor_that_is_none_stays_the_callers(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic *nic;
+    int ends[2];
+
+    assert_int_equal(gn_nic_fd(f->net, NULL, -1, GN_FRAMING_QEMU, &nic),
+                     -EBADF);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(gn_nic_fd(f->net, NULL, ends[0], GN_FRAMING_QEMU, &nic),
+                     -ENOTSOCK);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(gn_nic_fd(f->net, NULL, ends[0], GN_FRAMING_MESSAGE, &nic),
+                     -EINVAL);
+    assert_int_equal(gn_nic_fd(f->net, NULL, ends[0], GN_N_FRAMINGS, &nic),
+                     -EINVAL);
+    assert_int_equal(close(ends[0]), 0);
+    assert_int_equal(close(ends[1]), 0);
+}
+
+/* ---- paths ---- */
+
+static void a_path_is_checked_in_one_line(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic *first = nic_unix(f), *nic;
+    char why[200] = "", path[200];
+    struct gn_nic_config config = {
+        .size = sizeof(config), .why = why, .why_len = sizeof(why)};
+
+    assert_int_equal(gn_nic_unix(f->net, &config, f->path, 0, &nic),
+                     -EADDRINUSE);
+    assert_non_null(strstr(why, "somebody listens there"));
+    memset(path, 'a', sizeof(path));
+    path[sizeof(path) - 1] = 0;
+    assert_int_equal(gn_nic_unix(f->net, &config, path, 0, &nic), -EINVAL);
+    assert_non_null(strstr(why, "a path has 1 to 107 bytes"));
+    (void)snprintf(path, sizeof(path), "%s/2", f->dir);
+    config.mtu = 100;
+    assert_int_equal(gn_nic_unix(f->net, &config, path, 0, &nic), -EINVAL);
+    assert_int_equal(access(path, F_OK), -1); /* Nothing is left behind. */
+    gn_nic_close(first, NULL, NULL);
+}
+
+static void a_file_has_the_mode_that_was_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic *nic;
+    struct stat st;
+
+    assert_int_equal(gn_nic_unix(f->net, NULL, f->path, 0600, &nic), 0);
+    assert_int_equal(stat(f->path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    gn_nic_close(nic, NULL, NULL);
+}
+
+static void the_network_ends_with_clients(void **state)
+{
+    struct fixture *f = *state;
+    int fd, waiting;
+    uint8_t byte;
+
+    (void)nic_unix(f);
+    fd = client_open(f->path);
+    ask_and_expect(fd, 1);
+    waiting = client_open(f->path);
+    gn_network_close(f->net, NULL, NULL);
+    f->net = NULL;
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    close(fd);
+    close(waiting);
+}
+
+static void a_virtual_clock_has_no_descriptors(void **state)
+{
+    static const char *const prefixes[] = {"10.77.0.0/24", NULL};
+    struct gn_simnet sim;
+    struct gn_nic *nic;
+
+    (void)state;
+    gn_simnet_setup(&sim, prefixes, 1);
+    assert_int_equal(gn_nic_fd(sim.net, NULL, 0, GN_FRAMING_QEMU, &nic),
+                     -ENOTSUP);
+    assert_int_equal(gn_nic_unix(sim.net, NULL, "/x", 0, &nic), -ENOTSUP);
+    gn_simnet_teardown(&sim);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_frame_is_answered_by_a_frame),
+        CASE(frames_come_in_any_pieces),
+        CASE(a_length_that_no_frame_has_is_the_end),
+        CASE(frames_too_long_for_ip_are_counted),
+        CASE(half_a_frame_and_silence_delays_no_other),
+        CASE(a_second_client_waits_for_the_first_to_go),
+        CASE(one_that_comes_again_is_the_same_guest),
+        CASE(its_owner_hears_of_the_carrier),
+        CASE(one_that_does_not_read_loses_its_own),
+        CASE(messages_are_frames),
+        CASE(a_given_stream_is_qemus),
+        CASE(a_descriptor_that_is_none_stays_the_callers),
+        CASE(a_path_is_checked_in_one_line),
+        CASE(a_file_has_the_mode_that_was_asked_for),
+        CASE(the_network_ends_with_clients),
+        CASE(a_virtual_clock_has_no_descriptors),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
