@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Two Linux machines under QEMU, a guest of this process, and a published port:
+ * leases, pings and HTTP between all of them; a machine that is killed and
+ * started again is the same guest.
+ */
+#include <guestnet/guestnet.h>
+
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/e2e/vm.h"
+#include "tests/lib/program.h"
+#include "tests/lib/pubnet.h"
+
+#define DHCP "udhcpc -i eth0 -f -q -n -s /dhcp"
+
+struct fixture {
+    struct pubnet *p;
+    struct pubnet_server server; /* of the guest in this process */
+    struct gn_programs programs;
+    struct gn_nic *a, *b;
+    char path_a[96], path_b[96];
+    struct vm vm_a, vm_b;
+};
+
+static struct fixture f;
+
+static void serve_http(struct gn_sock *sock, void *arg)
+{
+    static const char answer[] = "HTTP/1.0 200 OK\r\n\r\nhello from web\n";
+    char request[2048];
+
+    (void)arg;
+    if (gn_sock_recv(sock, request, sizeof(request), 0) > 0)
+        (void)gn_sock_send(sock, answer, sizeof(answer) - 1, 0);
+}
+
+static struct gn_nic *nic_open(const char *name, char *path)
+{
+    struct gn_nic_config config = {.size = sizeof(config), .name = name};
+    struct gn_nic *nic;
+
+    (void)snprintf(path, 96, "%s/%s.sock", f.programs.folder, name);
+    assert_int_equal(gn_nic_unix(f.p->net, &config, path, 0600, &nic), 0);
+    return nic;
+}
+
+static int setup(void **state)
+{
+    gn_programs_init(&f.programs);
+    if (!vm_prepare(f.programs.folder)) {
+        gn_programs_done(&f.programs);
+        exit(77);
+    }
+    pubnet_setup((void **)&f.p);
+    pubnet_serve(&f.server, f.p->web, "10.77.0.2:80", serve_http, NULL);
+    f.a = nic_open("a", f.path_a);
+    f.b = nic_open("b", f.path_b);
+    vm_start(&f.vm_a, "a", f.programs.folder, f.path_a, NULL);
+    vm_start(&f.vm_b, "b", f.programs.folder, f.path_b, NULL);
+    vm_wait_up(&f.vm_a);
+    vm_wait_up(&f.vm_b);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    void *p = f.p;
+
+    (void)state;
+    vm_kill(&f.vm_a);
+    vm_kill(&f.vm_b);
+    gn_nic_close(f.a, NULL, NULL);
+    gn_nic_close(f.b, NULL, NULL);
+    pubnet_serve_end(&f.server);
+    pubnet_teardown(&p);
+    gn_programs_done(&f.programs);
+    return 0;
+}
+
+/* ---- one after the other: the machines live through all of them ---- */
+
+static void they_get_leases(void **state)
+{
+    (void)state;
+    vm_must_say(&f.vm_a, DHCP " 2>&1", "lease of 10.77.0.3 obtained");
+    vm_must_say(&f.vm_b, DHCP " 2>&1", "lease of 10.77.0.4 obtained");
+    vm_must_say(&f.vm_a, "ip route", "default via 10.77.0.1");
+    vm_must_say(&f.vm_a, "cat /etc/resolv.conf", "nameserver 10.77.0.1");
+    vm_must_say(&f.vm_a, "hostname", "a");
+}
+
+static void they_ping_the_gateway_the_guest_and_each_other(void **state)
+{
+    (void)state;
+    vm_must(&f.vm_a, "ping -c 2 10.77.0.1");
+    vm_must(&f.vm_a, "ping -c 2 10.77.0.2");
+    vm_must(&f.vm_a, "ping -c 2 10.77.0.4");
+    vm_must(&f.vm_b, "ping -c 2 10.77.0.3");
+    vm_must(&f.vm_b, "ping -c 2 -s 4000 10.77.0.3");
+}
+
+/* Autoconfiguration needs no command: Linux makes the address itself. */
+static void they_have_addresses_of_ipv6(void **state)
+{
+    (void)state;
+    vm_must_say(&f.vm_a,
+                "for i in 1 2 3 4 5 6 7 8 9; do ip -6 addr show dev eth0 | "
+                "grep 'fd77.*global' && break; sleep 1; done",
+                "fd77::5054:ff:fe12:3456/64");
+    vm_must(&f.vm_a, "ping -6 -c 2 fd77::1");
+    vm_must(&f.vm_a, "ping -6 -c 2 fd77::2");
+}
+
+static void they_fetch_from_the_guest_and_each_other(void **state)
+{
+    (void)state;
+    vm_must(&f.vm_a, "head -c 8388608 /dev/urandom >/www/file; "
+                     "echo hello from a >/www/index.html; "
+                     "httpd -p 80 -h /www");
+    vm_must_say(&f.vm_b, "wget -q -O - http://10.77.0.2/", "hello from web");
+    vm_must_say(&f.vm_b, "wget -q -O - http://10.77.0.3/", "hello from a");
+}
+
+static void a_large_file_arrives_whole(void **state)
+{
+    char want[128], got[128];
+
+    (void)state;
+    assert_int_equal(
+        vm_run(&f.vm_a, want, sizeof(want), "sha256sum </www/file"), 0);
+    assert_int_equal(vm_run(&f.vm_b, got, sizeof(got),
+                            "wget -q -O - http://10.77.0.3/file | sha256sum"),
+                     0);
+    assert_string_equal(got, want);
+}
+
+static void they_find_each_other_by_name(void **state)
+{
+    (void)state;
+    vm_must_say(&f.vm_b, "nslookup -type=a a.guest.internal 2>&1", "10.77.0.3");
+    vm_must_say(&f.vm_b, "nslookup -type=ptr 2.0.77.10.in-addr.arpa 2>&1",
+                "web.guest.internal");
+    vm_must_say(&f.vm_b, "wget -q -O - http://a/", "hello from a");
+    vm_must_say(&f.vm_b, "wget -q -O - http://web.guest.internal/",
+                "hello from web");
+    vm_must(&f.vm_b, "ping -c 1 host.guest.internal");
+}
+
+static size_t fetch(int fd, char *out, size_t cap)
+{
+    static const char request[] = "GET / HTTP/1.0\r\n\r\n";
+    struct timeval bound = {.tv_sec = VM_PATIENCE_S};
+    size_t len = 0;
+    ssize_t n;
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof(bound));
+    assert_int_equal(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL),
+                     sizeof(request) - 1);
+    while ((n = recv(fd, out + len, cap - 1 - len, 0)) > 0)
+        len += (size_t)n;
+    out[len] = 0;
+    close(fd);
+    return len;
+}
+
+static void the_guest_fetches_from_a_machine(void **state)
+{
+    static const char request[] = "GET / HTTP/1.0\r\n\r\n";
+    struct gn_sock *sock;
+    char out[2048] = "", why[200];
+    size_t len = 0;
+    ssize_t n;
+
+    (void)state;
+    assert_int_equal(gn_sock_dial(f.p->web, "tcp", "a:80", VM_PATIENCE_S * 1000,
+                                  why, sizeof(why), &sock),
+                     0);
+    assert_int_equal(gn_sock_send(sock, request, sizeof(request) - 1, 0),
+                     sizeof(request) - 1);
+    while ((n = gn_sock_recv(sock, out + len, sizeof(out) - 1 - len, 0)) > 0)
+        len += (size_t)n;
+    assert_non_null(strstr(out, "hello from a"));
+    gn_sock_close(sock);
+    gn_sock_unref(sock);
+}
+
+static void a_published_port_leads_to_a_machine(void **state)
+{
+    struct gn_publication *pub =
+        pubnet_publish(f.p, "tcp", "127.0.0.1:0", "a:80", NULL);
+    char out[2048];
+
+    (void)state;
+    fetch(pubnet_dial(pub), out, sizeof(out));
+    assert_non_null(strstr(out, "hello from a"));
+    gn_unpublish(pub, NULL, NULL);
+}
+
+static void one_that_is_started_again_is_the_same_guest(void **state)
+{
+    struct gn_nic_stats stats;
+
+    (void)state;
+    vm_kill(&f.vm_a);
+    vm_start(&f.vm_a, "a", f.programs.folder, f.path_a, NULL);
+    vm_wait_up(&f.vm_a);
+    vm_must_say(&f.vm_a, DHCP " 2>&1", "lease of 10.77.0.3 obtained");
+    vm_must(&f.vm_b, "ping -c 2 10.77.0.3");
+    gn_nic_stats(f.a, &stats);
+    assert_int_equal(stats.clients, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(they_get_leases),
+        cmocka_unit_test(they_ping_the_gateway_the_guest_and_each_other),
+        cmocka_unit_test(they_have_addresses_of_ipv6),
+        cmocka_unit_test(they_fetch_from_the_guest_and_each_other),
+        cmocka_unit_test(they_find_each_other_by_name),
+        cmocka_unit_test(a_large_file_arrives_whole),
+        cmocka_unit_test(the_guest_fetches_from_a_machine),
+        cmocka_unit_test(a_published_port_leads_to_a_machine),
+        cmocka_unit_test(one_that_is_started_again_is_the_same_guest),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

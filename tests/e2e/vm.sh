@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# vm.sh FOLDER: make a small Linux machine in FOLDER, vmlinuz and initrd, of
+# Debian's cloud kernel and busybox; the kernel is downloaded once, into the
+# cache. Its console is a shell. Exit status 77, with the reason: it cannot be.
+set -euo pipefail
+out=$1
+cache=${GUESTNET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/guestnet}/vm
+
+skip() {
+    echo "$*"
+    exit 77
+}
+
+for program in qemu-system-x86_64 cpio dpkg-deb; do
+    command -v "$program" >/dev/null || skip "$program is not installed"
+done
+busybox=$(command -v busybox || true)
+[ -n "$busybox" ] && ! ldd "$busybox" >/dev/null 2>&1 ||
+    skip "busybox-static is not installed"
+
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9
+if [ ! -e "$cache/root/boot/ready" ]; then
+    package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+        awk '/Depends: linux-image/ { print $2; exit }')
+    [ -n "$package" ] || skip "apt knows no linux-image-cloud-amd64"
+    (cd "$cache" && apt-get -q download "$package" >download.log 2>&1) ||
+        skip "$package cannot be downloaded: $(tail -n 1 "$cache/download.log")"
+    rm -rf "$cache/root"
+    dpkg-deb -x "$cache/$package"_*.deb "$cache/root"
+    touch "$cache/root/boot/ready"
+    rm -f "$cache/$package"_*.deb
+fi
+
+tree=$out/tree
+mkdir -p "$tree"/{bin,proc,sys,dev,etc,tmp,lib,www}
+cp "$busybox" "$tree/bin/busybox"
+modules=("$cache"/root/lib/modules/*/kernel)
+order=(drivers/virtio/virtio_ring drivers/virtio/virtio
+    drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci_legacy_dev
+    drivers/virtio/virtio_pci net/core/failover drivers/net/net_failover
+    drivers/net/virtio_net)
+for module in "${order[@]}"; do
+    cp "${modules[0]}/$module.ko" "$tree/lib/"
+done
+
+cat >"$tree/init" <<END
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc none /proc
+mount -t sysfs none /sys
+mount -t devtmpfs none /dev
+for module in $(printf '%s ' "${order[@]##*/}"); do
+    insmod /lib/\$module.ko
+done
+ip link set lo up
+ip link set eth0 up
+export PS1= PATH=/bin HOME=/
+stty -echo -onlcr </dev/console
+echo "#up#"
+exec setsid cttyhack sh
+END
+cat >"$tree/dhcp" <<'END'
+#!/bin/sh
+# What udhcpc calls.
+case $1 in
+bound | renew)
+    ip -4 addr flush dev $interface
+    ip addr add $ip/$mask dev $interface
+    [ -z "$mtu" ] || ip link set $interface mtu $mtu
+    [ -z "$router" ] || ip route replace default via $router
+    {
+        [ -z "$domain" ] || echo "search $domain"
+        for server in $dns; do echo "nameserver $server"; done
+    } >/etc/resolv.conf
+    [ -z "$hostname" ] || hostname "$hostname"
+    ;;
+esac
+END
+chmod +x "$tree/init" "$tree/dhcp"
+(cd "$tree" && find . | cpio -o -H newc 2>/dev/null) | gzip -1 >"$out/initrd"
+rm -rf "$tree"
+cp "$cache"/root/boot/vmlinuz-* "$out/vmlinuz"
