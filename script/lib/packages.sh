@@ -20,7 +20,8 @@ packages_of() {
         packages_of demo
         printf '%s\n' check libcjson-dev libglib2.0-dev libboost-context-dev \
             lld openssl socat \
-            tshark dnsmasq-base unbound iproute2 debootstrap
+            tshark dnsmasq-base unbound iproute2 debootstrap \
+            qemu-system-x86 busybox-static cpio
         ;;
     wasm)
         packages_of test
