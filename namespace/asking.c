@@ -178,6 +178,13 @@ static void found_one(struct found *found, const struct gn__addr *addr)
         found->out[found->n++] = *addr;
 }
 
+static bool is_used(const struct gn__guest *guest, const struct gn__addr *addr)
+{
+    const struct gn__wire *wire = guest->ns ? guest->ns->wire : NULL;
+
+    return !wire || gn__wire_is_heard(wire, addr);
+}
+
 /* Its addresses in @net; NULL: in any. */
 static void collect(const struct gn__guest *guest, const struct gn_network *net,
                     struct found *found)
@@ -193,7 +200,8 @@ static void collect(const struct gn__guest *guest, const struct gn_network *net,
             const struct gn__port_addr *owned =
                 gn__container_of(a, struct gn__port_addr, of_port);
 
-            if (!gn__addr_is_linklocal(&owned->addr))
+            if (!gn__addr_is_linklocal(&owned->addr) &&
+                is_used(guest, &owned->addr))
                 found_one(found, &owned->addr);
         }
     }

@@ -209,6 +209,23 @@ bool gn__wire_owns(const struct gn__wire *wire, const struct gn__addr *addr)
     return false;
 }
 
+bool gn__wire_is_heard(const struct gn__wire *wire, const struct gn__addr *addr)
+{
+    unsigned i;
+
+    for (i = 0; i < wire->n_heard && i < GN__WIRE_HEARD; i++) {
+        if (gn__addr_equal(&wire->heard[i], addr))
+            return true;
+    }
+    return gn__addr_is_v4(addr);
+}
+
+void gn__wire_hear(struct gn__wire *wire, const struct gn__addr *addr)
+{
+    if (!gn__wire_is_heard(wire, addr))
+        wire->heard[wire->n_heard++ % GN__WIRE_HEARD] = *addr;
+}
+
 enum gn__wire_owner gn__wire_find(const struct gn__wire *wire,
                                   const struct gn__addr *addr, uint8_t mac[6])
 {

@@ -27,11 +27,16 @@ struct gn__wire_ops {
     void (*gone)(struct gn__wire *wire);
 };
 
+/** IPv6 addresses of one guest that are known to be used. */
+#define GN__WIRE_HEARD 16u
+
 /** Embedded in its owner's struct. */
 struct gn__wire {
     const struct gn__wire_ops *ops;
     struct gn_namespace *ns; /* a reference, until gn__wire_close() */
     struct gn__iface *iface; /* NULL: gone */
+    struct gn__addr heard[GN__WIRE_HEARD]; /* the last of n_heard */
+    unsigned n_heard;
 };
 
 /**
@@ -66,6 +71,14 @@ void gn__wire_discard(struct gn__wire *wire, struct gn__packet *packet,
 void gn__wire_set_router(struct gn__wire *wire);
 /** Is this one of its addresses? */
 bool gn__wire_owns(const struct gn__wire *wire, const struct gn__addr *addr);
+/**
+ * The guest uses this IPv6 address. By name it is found by those only: which of
+ * its addresses it takes is its own choice (by DHCPv6 or of its own making), and
+ * who is told another one waits until that times out.
+ */
+void gn__wire_hear(struct gn__wire *wire, const struct gn__addr *addr);
+bool gn__wire_is_heard(const struct gn__wire *wire,
+                       const struct gn__addr *addr);
 /** Who has an address in its network, as Ethernet asks. */
 enum gn__wire_owner {
     GN__WIRE_NOBODY = 0,

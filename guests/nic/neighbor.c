@@ -178,6 +178,7 @@ static bool claim(struct gn_nic *nic, const struct gn__addr *addr)
         return false;
     nic->claims[nic->n_claims++] =
         (struct gn__nic_claim){*addr, gn__nic_now(nic)};
+    gn__wire_hear(&nic->wire, addr);
     if (nic->n_claims == 1)
         claims_arm(nic);
     gn__nic_tell(nic, GN_NIC_ADDRESSES);
@@ -192,6 +193,7 @@ bool gn__nic_may_send_from(struct gn_nic *nic, const struct gn__addr *src)
         i = claim_at(nic, src);
         if (i < nic->n_claims)
             nic->claims[i].used_at = gn__nic_now(nic);
+        gn__wire_hear(&nic->wire, src);
         return true;
     }
     if (gn__addr_is_any(src) || gn__addr_is_loopback(src))

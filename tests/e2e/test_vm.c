@@ -63,11 +63,12 @@ static int setup(void **state)
         exit(77);
     }
     pubnet_setup((void **)&f.p);
-    pubnet_serve(&f.server, f.p->web, "10.77.0.2:80", serve_http, NULL);
+    pubnet_serve(&f.server, f.p->web, "[::]:80", serve_http, NULL);
     f.a = nic_open("a", f.path_a);
     f.b = nic_open("b", f.path_b);
     vm_start(&f.vm_a, "a", f.programs.folder, f.path_a, NULL);
-    vm_start(&f.vm_b, "b", f.programs.folder, f.path_b, NULL);
+    /* Its own card, or the two made one IPv6 address of their cards'. */
+    vm_start(&f.vm_b, "b", f.programs.folder, f.path_b, "52:54:00:12:34:57");
     vm_wait_up(&f.vm_a);
     vm_wait_up(&f.vm_b);
     *state = &f;

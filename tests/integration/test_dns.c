@@ -141,6 +141,8 @@ static void guests_have_addresses(void **state)
     assert_true(has(f, "\xfd\x77\0\0\0\0\0\0\0\0\0\0\0\0\0\2", 16));
     assert_int_equal(ask(f, "vm.guest.internal", 1), 0);
     assert_true(has(f, "\x0a\x4d\x00\x04", 4));
+    assert_int_equal(ask(f, "vm.guest.internal", 28), 0);
+    assert_int_equal(n_answers(f), 0); /* It was not heard to use it. */
     assert_int_equal(ask(f, "host.guest.internal", 1), 0);
     assert_true(has(f, "\x0a\x4d\x00\x01", 4));
 }
