@@ -9,7 +9,7 @@
  */
 #include "host/dns/dns.h"
 #include "host/driver/drive.h"
-#include "host/handle.h"
+#include "host/conn/handle.h"
 #include "host/publish/publish.h"
 
 #endif /* GN_HOST_HOST_H */

@@ -21,7 +21,7 @@
 
 #include <sys/uio.h>
 
-#include "host/handle.h"
+#include "host/conn/handle.h"
 
 /** Buffers that a write has room for by itself. */
 #define GN__WRITE_FEW 2u

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "host/conn/conn.h"
-#include "host/dgram.h"
+#include "host/conn/receive.h"
 
 /** Sent in one turn, datagrams. */
 #define TURN_SENDS 64u

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/addr.h"
-#include "host/dgram.h"
-#include "host/handle.h"
+#include "host/conn/receive.h"
+#include "host/conn/handle.h"
 #include "host/conn/listen.h"
 #include "host/conn/target.h"
 

@@ -22,7 +22,7 @@
 #include "base/list.h"
 #include "host/forward/forward.h"
 #include "host/conn/target.h"
-#include "host/reports.h"
+#include "host/driver/reports.h"
 #include "namespace/namespace.h"
 
 struct gn_publication;

@@ -16,8 +16,8 @@
 #include <guestnet/forward.h>
 
 #include "host/forward/forward.h"
-#include "host/handle.h"
-#include "host/reports.h"
+#include "host/conn/handle.h"
+#include "host/driver/reports.h"
 
 /** What gn_forward() was asked for, taken apart. */
 struct gn__forward_request {

@@ -4,7 +4,7 @@
  * Datagrams are copied out to the stack: it is the one buffer that needs no
  * owner when a callback closes everything, and its pages are warm.
  */
-#include "host/dgram.h"
+#include "host/conn/receive.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef GN_HOST_REPORTS_H
-#define GN_HOST_REPORTS_H
+#ifndef GN_HOST_DRIVER_REPORTS_H
+#define GN_HOST_DRIVER_REPORTS_H
 
 /*
  * What has happened to a thing of the caller's, told to it on a later turn,
@@ -45,4 +45,4 @@ void gn__reports_add(struct gn__reports *reports, int kind, int error,
 /** Nothing is told any more; also from inside a callback. */
 void gn__reports_stop(struct gn__reports *reports);
 
-#endif /* GN_HOST_REPORTS_H */
+#endif /* GN_HOST_DRIVER_REPORTS_H */

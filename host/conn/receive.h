@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef GN_HOST_DGRAM_H
-#define GN_HOST_DGRAM_H
+#ifndef GN_HOST_CONN_RECEIVE_H
+#define GN_HOST_CONN_RECEIVE_H
 
 /* Receiving datagrams in turns, for conns and packet conns. */
 #include <stdbool.h>
@@ -20,4 +20,4 @@ void gn__dgram_receive(struct gn_sock *sock,
                                     const struct sockaddr *from),
                        void *arg);
 
-#endif /* GN_HOST_DGRAM_H */
+#endif /* GN_HOST_CONN_RECEIVE_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "host/reports.h"
+#include "host/driver/reports.h"
 
 #include <sys/socket.h>
 

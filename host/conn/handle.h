@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef GN_HOST_HANDLE_H
-#define GN_HOST_HANDLE_H
+#ifndef GN_HOST_CONN_HANDLE_H
+#define GN_HOST_CONN_HANDLE_H
 
 /*
  * What conns, listeners and packet conns have in common: a life on the driving
@@ -114,4 +114,4 @@ int gn__handle_addr(struct gn__handle *handle,
                                socklen_t *),
                     struct sockaddr *addr, socklen_t *len);
 
-#endif /* GN_HOST_HANDLE_H */
+#endif /* GN_HOST_CONN_HANDLE_H */

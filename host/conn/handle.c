@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* The common life of what callers hold; see handle.h. */
-#include "host/handle.h"
+#include "host/conn/handle.h"
 
 #include <errno.h>
 #include <string.h>
