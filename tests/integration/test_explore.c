@@ -37,7 +37,7 @@ static int make_machines(struct gn_clock *clock, gn_task_fn boot)
     int i, err = gn_network_create(&config, &net);
 
     for (i = 0; i < 3 && !err; i++) {
-        char name[8];
+        char name[16];
         struct gn_namespace_config ns = {.size = sizeof(ns), .name = name};
         struct gn_machine_config machine = {
             .size = sizeof(machine), .ns = &ns, .boot = boot};
