@@ -122,7 +122,7 @@ static int set_up(struct gn_clock *clock, void *arg)
 
     (void)arg;
     for (i = 0; i < N_NODES && !err; i++) {
-        char name[8];
+        char name[16];
         struct gn_namespace_config ns = {.size = sizeof(ns), .name = name};
         struct gn_link_config link = {.size = sizeof(link),
                                       .latency_us = 5000,

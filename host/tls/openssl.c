@@ -196,12 +196,17 @@ void gn__tls_free(struct gn__tls *tls)
 /* Whom the certificate must be for. */
 static bool set_name(SSL *ssl, const char *name)
 {
+    char sent[256]; /* RFC 1035's 253 fit; OpenSSL's macro wants no const. */
     struct gn__addr addr;
+    int n;
 
     if (!gn__addr_parse(name, &addr))
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name);
+    n = snprintf(sent, sizeof(sent), "%s", name);
+    if (n < 0 || (size_t)n >= sizeof(sent))
+        return false;
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set1_host(ssl, name) && SSL_set_tlsext_host_name(ssl, name);
+    return SSL_set1_host(ssl, sent) && SSL_set_tlsext_host_name(ssl, sent);
 }
 
 static bool set_bio(struct gn__tls *tls)

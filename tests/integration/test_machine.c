@@ -58,7 +58,7 @@ static void count_crash(void *arg)
 
 static struct gn_machine *create(struct fixture *f, int i, gn_task_fn boot)
 {
-    char name[8];
+    char name[16];
     struct gn_namespace_config ns = {.size = sizeof(ns), .name = name};
     struct gn_machine_config config = {.size = sizeof(config),
                                        .ns = &ns,
@@ -563,7 +563,7 @@ static void plans_are_drawn_from_the_seed(void **state)
 static int take_chances(void *arg)
 {
     struct fixture *f = arg;
-    char name[16];
+    char name[24];
     int i, j;
 
     for (i = 0; i < 64; i++) {
