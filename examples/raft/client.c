@@ -56,9 +56,13 @@ int node_dial(struct gn_namespace *ns, int to, unsigned ms,
     if (err)
         return err;
     err = gn_sock_setopt(*out, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-    return err ? err
-               : gn_sock_setopt(*out, IPPROTO_TCP, TCP_NODELAY, &on,
-                                sizeof(on));
+    if (!err)
+        err = gn_sock_setopt(*out, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (err) {
+        gn_sock_unref(*out);
+        *out = NULL;
+    }
+    return err;
 }
 
 /* ---- requests ---- */

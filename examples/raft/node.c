@@ -401,6 +401,15 @@ static void take_answer(struct peer *peer, const struct message *asked,
     }
 }
 
+static void hang_up(struct gn_sock **sock)
+{
+    if (!*sock)
+        return;
+    gn_sock_close(*sock);
+    gn_sock_unref(*sock);
+    *sock = NULL;
+}
+
 /* Over the connection that there is, or a new one. */
 static int ask(struct peer *peer, struct gn_sock **sock,
                const struct message *out, struct message *in)
@@ -413,19 +422,14 @@ static int ask(struct peer *peer, struct gn_sock **sock,
         err = message_send(*sock, out);
     if (!err)
         err = message_recv(*sock, in);
-    if (err && *sock) {
-        gn_sock_close(*sock);
-        gn_sock_unref(*sock);
-        *sock = NULL;
-    }
+    if (err)
+        hang_up(sock);
     return err;
 }
 
-static int talk_to_peer(void *arg)
+static int talk(struct peer *peer, struct gn_sock **sock)
 {
-    struct peer *peer = arg;
     struct node *n = peer->node;
-    struct gn_sock *sock = NULL;
     struct message out, in;
     int err;
 
@@ -437,7 +441,7 @@ static int talk_to_peer(void *arg)
         }
         make_request(peer, &out);
         gn_mutex_unlock(&n->mutex);
-        err = ask(peer, &sock, &out, &in);
+        err = ask(peer, sock, &out, &in);
         if (err) {
             err = gn_sleep_ns(n->ns, 20 * MS);
             if (err)
@@ -450,6 +454,15 @@ static int talk_to_peer(void *arg)
         gn_mutex_unlock(&n->mutex);
     }
     return 0;
+}
+
+static int talk_to_peer(void *arg)
+{
+    struct gn_sock *sock = NULL;
+    int err = talk(arg, &sock);
+
+    hang_up(&sock);
+    return err;
 }
 
 static int watch_time(void *arg)
@@ -509,5 +522,6 @@ int node_boot(void *arg)
         must(!gn_task_start(n->ns, NULL, serve, serving, NULL),
              "starting a task");
     }
+    hang_up(&listener);
     return 0;
 }

@@ -79,6 +79,16 @@ static void nic_stop(struct gn__handle *handle)
     gn__wire_close(&nic->wire);
 }
 
+/* Whatever carries its frames has turns until then, in the account of a guest
+ * that is gone already. */
+static void nic_let_go(struct gn_nic *nic)
+{
+    if (nic->ops->close)
+        nic->ops->close(nic->self);
+    gn__account_unref(nic->account);
+    nic->account = NULL;
+}
+
 /* On a later turn than nic_stop(): an output() that still runs is another
  * thread's, and soon over. */
 static void nic_cancel(struct gn__handle *handle)
@@ -93,8 +103,8 @@ static void nic_cancel(struct gn__handle *handle)
         if (busy)
             (void)sched_yield();
     } while (busy);
-    if (nic->asked && nic->ops->close)
-        nic->ops->close(nic->self);
+    if (nic->asked)
+        nic_let_go(nic);
 }
 
 static void nic_last(struct gn__handle *handle)
@@ -103,8 +113,7 @@ static void nic_last(struct gn__handle *handle)
 
     if (nic->event)
         nic->event(nic, GN_NIC_GONE, nic->event_arg);
-    if (nic->ops->close)
-        nic->ops->close(nic->self);
+    nic_let_go(nic);
 }
 
 static const struct gn__handle_ops nic_handle_ops = {
@@ -258,7 +267,8 @@ static int nic_create(void *arg)
     }
     gn__engine_enter(handle->engine);
     nic->ns = nic->wire.ns;
-    nic->flush.account = nic->tell.account = gn__wire_account(&nic->wire);
+    nic->account = gn__account_ref(gn__wire_account(&nic->wire));
+    nic->flush.account = nic->tell.account = nic->account;
     if (nic->flags & GN_NIC_ROUTER)
         gn__wire_set_router(&nic->wire);
     nic->open = true;

@@ -35,6 +35,8 @@ struct gn__nic_claim {
 struct gn_nic {
     struct gn__handle handle; /* first */
     struct gn__wire wire;
+    struct gn__account
+        *account; /* of its turns; a reference until ops->close */
     const struct gn_nic_ops *ops;
     void *self;
     gn_nic_event_cb event; /* NULL: nobody wants to know */
