@@ -223,7 +223,7 @@ ssize_t gn__disk_read(struct gn__disk *disk, const char *name, uint64_t at,
         return err;
     if (!data && len)
         return -EINVAL;
-    if (at >= file->seen.len)
+    if (!len || at >= file->seen.len)
         return 0;
     if (len > file->seen.len - at)
         len = file->seen.len - (size_t)at;

@@ -32,10 +32,9 @@ static void unix_watch(struct nic_unix *self, bool on)
 {
     if (self->fd < 0)
         return;
-    if (!on)
-        gn__io_unwatch(self->socket.io, &self->watch);
-    else if (gn__io_watch(self->socket.io, &self->watch, self->fd, POLLIN))
-        gn__io_unwatch(self->socket.io, &self->watch); /* No memory: the end. */
+    if (on && !gn__io_watch(self->socket.io, &self->watch, self->fd, POLLIN))
+        return;
+    gn__io_unwatch(self->socket.io, &self->watch); /* Or no memory: the end. */
 }
 
 static void unix_accept(struct gn__io_watch *watch, short revents)

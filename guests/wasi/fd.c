@@ -19,9 +19,9 @@ struct gn__wasi_sock *gn__wasi_fd_sock(struct gn__wasi_call *call,
 {
     const struct gn__wasi_handle *fd = gn__wasi_handle_any(call->guest, number);
 
+    *err = fd && fd->kind == GN__WASI_STDIO ? -ENOTSOCK : -EBADF;
     if (fd && fd->kind == GN__WASI_SOCKET)
         return fd->of.sock;
-    *err = fd && fd->kind == GN__WASI_STDIO ? -ENOTSOCK : -EBADF;
     return NULL;
 }
 

@@ -18,6 +18,7 @@
  * Several letters behind R or at the end are a tuple.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "guests/wasi/wasi.h"
@@ -107,7 +108,7 @@ void gn__wasi_row_signature(const struct gn__wasi_row *row, char out[40])
     char *end = out + 36, *at;
 
     if (!gn__wasi_row_is_0_2(row)) {
-        strcpy(out, row->type); /* At most 8 parameters. */
+        (void)snprintf(out, 40, "%s", row->type); /* At most 8 parameters. */
         return;
     }
     at = flat_params(row->type, out, end);

@@ -313,19 +313,20 @@ static void log_hidden(const struct show *show, const struct gn_audit *audit)
 /* @audit: what is special about it. */
 static void tell_window(const struct show *show, const struct gn__rules *rules,
                         size_t rule, const struct gn__endpoint *at,
-                        struct gn_audit *audit)
+                        const struct gn_audit *audit)
 {
+    struct gn_audit told = *audit;
     struct sockaddr_storage addr;
 
     gn__endpoint_to_sockaddr(at, AF_UNSPEC, (struct sockaddr *)&addr,
                              sizeof(addr));
-    audit->type = show->listener ? SOCK_STREAM : SOCK_DGRAM;
-    audit->inbound = true;
-    audit->address = (struct sockaddr *)&addr;
-    if (audit->error || audit->ended)
-        log_hidden(show, audit);
+    told.type = show->listener ? SOCK_STREAM : SOCK_DGRAM;
+    told.inbound = true;
+    told.address = (struct sockaddr *)&addr;
+    if (told.error || told.ended)
+        log_hidden(show, &told);
     gn__system_audit(show->system, gn__ns_guest(bound_of(show)->ns), rules,
-                     rule, audit);
+                     rule, &told);
 }
 
 /* Each address once, by the first rule that names it. */

@@ -239,11 +239,13 @@ static void client_connect(struct client *client)
     int err = gn__attempt_open(
         fwd->what.type, (struct sockaddr *)&fwd->what.target, &client->fd);
 
-    if (err == -EINPROGRESS)
+    if (err == -EINPROGRESS) {
         err = gn__attempt_start(&client->attempt, fwd->base.io, client->fd,
                                 time_left(client) + 1,
                                 client->dial->who->account, attempt_done);
-    else if (!err)
+        if (err)
+            client_fail(client, err);
+    } else if (!err)
         client_join(client);
     else if (err == -EAGAIN && fwd->what.target.ss_family == AF_UNIX)
         client_wait(client);

@@ -272,7 +272,8 @@ static void a_seed_that_fails_is_shrunk_and_replayed(void **state)
     assert_int_equal(run(replay), 1);
     says("n1/boot rests");
     says(failed);
-    (void)strcat(replay, " --no-fork");
+    at = replay + strlen(replay);
+    (void)snprintf(at, sizeof(replay) - (size_t)(at - replay), " --no-fork");
     assert_int_equal(run(replay), 1);
     says("n1/boot: it was here before");
 }

@@ -294,11 +294,12 @@ static void an_idle_address_is_given_back(void **state)
 static size_t dhcp(struct fixture *f, uint8_t type, uint8_t *answer)
 {
     struct gn_raw_ip ip = {.src = "0.0.0.0", .dst = "255.255.255.255"};
+    static const uint8_t options[] = {0x63, 0x82, 0x53, 0x63, 53, 1};
     uint8_t msg[300] = {1, 1, 6}, packet[1500];
     size_t len;
 
     memcpy(msg + 28, f->card.mac, 6);
-    memcpy(msg + 236, "\x63\x82\x53\x63\x35\x01", 6);
+    memcpy(msg + 236, options, sizeof(options));
     msg[242] = type;
     msg[243] = 255;
     gn_card_forget(&f->card);
@@ -329,11 +330,12 @@ static void a_declined_address_is_not_offered_again(void **state)
 {
     struct fixture *f = *state;
     struct gn_raw_ip ip = {.src = "0.0.0.0", .dst = "255.255.255.255"};
+    static const uint8_t options[] = {0x63, 0x82, 0x53, 0x63, 53, 1, 4,
+                                      50,   4,    10,   77,   0,  3, 255};
     uint8_t msg[300] = {1, 1, 6}, packet[1500], answer[1500];
 
     memcpy(msg + 28, f->card.mac, 6);
-    memcpy(msg + 236,
-           "\x63\x82\x53\x63\x35\x01\x04\x32\x04\x0a\x4d\x00\x03\xff", 14);
+    memcpy(msg + 236, options, sizeof(options));
     gn_card_send_ip(&f->card, gn_card_broadcast, packet,
                     gn_raw_udp(&ip, 68, 67, msg, sizeof(msg), packet));
     assert_true(dhcp(f, GN__DHCP4_DISCOVER, answer) > 0);

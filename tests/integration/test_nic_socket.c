@@ -81,7 +81,7 @@ static int client_open(const char *path)
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
     assert_true(fd >= 0);
-    strcpy(addr.sun_path, path);
+    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
     assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
     bound_reads(fd);
     return fd;

@@ -31,6 +31,7 @@ static void frame_keep(struct gn_card *card, const struct gn_frame *frame)
         memcpy(bytes + len, frame->iov[i].iov_base, frame->iov[i].iov_len);
         len += frame->iov[i].iov_len;
     }
+    assert_true(len > 0);
     card->frames[at].bytes = realloc(bytes, len);
     card->frames[at].len = len;
     card->frames[at].offload = frame->offload;
@@ -128,8 +129,11 @@ size_t gn_card_send(struct gn_card *card, const uint8_t *dst, uint16_t type,
 size_t gn_card_send_ip(struct gn_card *card, const uint8_t *dst,
                        const void *packet, size_t len)
 {
-    bool v4 = *(const uint8_t *)packet >> 4 == 4;
+    const uint8_t *bytes = packet;
+    bool v4;
 
+    assert_true(len > 0);
+    v4 = bytes[0] >> 4 == 4;
     return gn_card_send(card, dst, v4 ? GN__ETHER_IP4 : GN__ETHER_IP6, packet,
                         len);
 }

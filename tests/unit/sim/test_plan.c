@@ -147,13 +147,15 @@ static void a_text_has_a_limit(void **state)
 
 static void a_plan_has_so_many_faults(void **state)
 {
+    static const char line[16] = {'a', 't', ' ', '1', 's', ' ', 'c', 'r',
+                                  'a', 's', 'h', ' ', 'n', '1', ' ', '\n'};
     static char text[GN_PLAN_FAULTS_MAX * 16 + 16];
     struct gn_plan *plan;
     size_t i;
 
     (void)state;
     for (i = 0; i <= GN_PLAN_FAULTS_MAX; i++)
-        memcpy(text + 16 * i, "at 1s crash n1 \n", 16);
+        memcpy(text + 16 * i, line, 16);
     assert_int_equal(gn_plan_parse(text, sizeof(text), why, sizeof(why), &plan),
                      -EINVAL);
     assert_string_equal(why, "line 16385, column 1: more than 16384 faults");
