@@ -154,7 +154,7 @@ int gn__wasi_fd_read(struct gn__wasi_call *call)
 {
     struct gn__wasi_handle *fd = gn__wasi_handle_any(call->guest, ARG(0));
     struct iovec one[1], *list;
-    uint32_t roflags;
+    uint32_t roflags = 0;
     ssize_t n;
 
     if (!fd || (fd->kind != GN__WASI_SOCKET && fd->kind != GN__WASI_STDIO))
@@ -332,7 +332,7 @@ int gn__wasi_sock_accept_fd(struct gn__wasi_call *call)
 int gn__wasi_sock_recv_fd(struct gn__wasi_call *call)
 {
     struct gn__wasi_sock *sock;
-    uint32_t roflags;
+    uint32_t roflags = 0;
     ssize_t n;
     int err;
 
