@@ -217,7 +217,7 @@ static void solicit(struct gn_card *card, const char *own, const char *addr)
     struct gn__addr group = gn__nd_solicited_group(&nd.target);
     char to[GN__ADDR_TEXT];
     struct gn_raw_ip ip = {.src = own, .ttl = 255};
-    uint8_t msg[GN__ND_LEN], packet[128], dst[6];
+    uint8_t msg[GN__ND_LEN], packet[128] = {0}, dst[6];
 
     memcpy(nd.mac, card->mac, 6);
     assert_true(gn__ether_group(&group, dst));
