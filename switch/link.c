@@ -40,11 +40,16 @@ static bool is_perfect(const struct gn_link_config *c)
            !c->reorder_ppm && !c->duplicate_ppm && !c->corrupt_ppm && !c->down;
 }
 
+static bool is_in_range(const struct gn_link_config *c)
+{
+    return c->loss_ppm <= PPM && c->reorder_ppm <= PPM &&
+           c->duplicate_ppm <= PPM && c->corrupt_ppm <= PPM;
+}
+
 static bool is_valid(const struct gn_link_config *c)
 {
     return (!c->size || gn__config_is_known(c, c->size, sizeof(*c))) &&
-           c->loss_ppm <= PPM && c->reorder_ppm <= PPM &&
-           c->duplicate_ppm <= PPM && c->corrupt_ppm <= PPM;
+           is_in_range(c);
 }
 
 void gn__link_init(struct gn__link *link, const uint64_t key[2],
@@ -230,7 +235,7 @@ int gn__link_change(struct gn__port *port, const struct gn_link_change *change)
         !gn__fields_are_known(&link_kind, change->fields))
         return -EINVAL;
     gn__fields_copy(&link_kind, change->fields, &change->config, &config);
-    if (!is_valid(&config))
+    if (!is_in_range(&config))
         return -EINVAL;
     if (change->for_ms)
         return gn__changes_add(&link->changes, port->net->engine,

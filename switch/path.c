@@ -168,10 +168,15 @@ static const struct gn__settings_kind path_kind = {
 
 #define ALL_FIELDS ((1u << (sizeof(fields) / sizeof(*fields))) - 1)
 
+static bool is_in_range(const struct gn_path_config *c)
+{
+    return c->loss_ppm <= 1000000;
+}
+
 static bool is_valid(const struct gn_path_config *c)
 {
     return (!c->size || gn__config_is_known(c, c->size, sizeof(*c))) &&
-           c->loss_ppm <= 1000000;
+           is_in_range(c);
 }
 
 static bool is_nothing(const struct gn_path_config *c)
@@ -214,7 +219,7 @@ int gn__path_change(struct gn_network *net, const struct gn__guest *from,
         !gn__guest_is_in(from, net) || !gn__guest_is_in(to, net))
         return -ENODEV;
     gn__fields_copy(&path_kind, change->fields, &change->config, &config);
-    if (!is_valid(&config))
+    if (!is_in_range(&config))
         return -EINVAL;
     path = find_path(net, from, to);
     if (!path && is_nothing(&config))

@@ -110,7 +110,7 @@ static int setup(void **state)
 
 static void expect_leased(const struct fixture *f, const char *addr)
 {
-    const uint8_t *ia, *data;
+    const uint8_t *ia = NULL, *data = NULL;
     int len = option(f, 3, &ia);
 
     assert_true(len > 12);
@@ -124,7 +124,7 @@ static void expect_leased(const struct fixture *f, const char *addr)
 static void solicit_gets_an_advertisement(void **state)
 {
     struct fixture *f = *state;
-    const uint8_t *data;
+    const uint8_t *data = NULL;
 
     begin(f, GN__DHCP6_SOLICIT);
     add_ia(f, 7, NULL);
@@ -141,7 +141,7 @@ static void solicit_gets_an_advertisement(void **state)
 static void rapid_commit_is_a_reply_at_once(void **state)
 {
     struct fixture *f = *state;
-    const uint8_t *data;
+    const uint8_t *data = NULL;
 
     begin(f, GN__DHCP6_SOLICIT);
     add_ia(f, 7, NULL);
@@ -168,7 +168,7 @@ static void request_and_renew_get_the_lease(void **state)
 static void an_address_that_is_not_the_lease_has_no_time_left(void **state)
 {
     struct fixture *f = *state;
-    const uint8_t *ia;
+    const uint8_t *ia = NULL;
     int len;
 
     begin(f, GN__DHCP6_REBIND);
@@ -184,7 +184,7 @@ static void an_address_that_is_not_the_lease_has_no_time_left(void **state)
 static void confirm_says_whether_it_is_on_the_link(void **state)
 {
     struct fixture *f = *state;
-    const uint8_t *data;
+    const uint8_t *data = NULL;
 
     begin(f, GN__DHCP6_CONFIRM);
     add_ia(f, 7, "fd77::2");
@@ -201,7 +201,7 @@ static void confirm_says_whether_it_is_on_the_link(void **state)
 static void information_needs_no_identifier(void **state)
 {
     struct fixture *f = *state;
-    const uint8_t *data;
+    const uint8_t *data = NULL;
 
     begin(f, GN__DHCP6_INFORMATION);
     f->len = 4;
