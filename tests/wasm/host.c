@@ -9,8 +9,10 @@
  *
  * The guests, apart by "--", start one after the other, each when the one before
  * it listens at its PORT, if it has one, and else at once. Guests with the same
- * NAMESPACE share it. When all without '&' have ended, the others are killed. The
- * result is the first status that is not 0. PORT "+80" is a listening socket
+ * NAMESPACE share it. When all without '&' have ended, the others are killed. What
+ * guests have printed is shown at the end, guest by guest in the order of the
+ * command, because in time any order is right. The result is the first status
+ * that is not 0. PORT "+80" is a listening socket
  * that the guest is given as descriptor 3; "=80" one of the host's, whose first
  * connection is the guest's standard input and output.
  */
@@ -39,6 +41,7 @@ struct guest {
     const char **args; /* NULL-ended */
     struct gn_namespace *ns;
     pthread_t thread;
+    FILE *printed;
     int result;
     uint64_t status;
     char why[160];
@@ -143,7 +146,8 @@ static int listener_give(struct gn_wasi_guest *wasi, void *arg)
 static void *guest_main(void *arg)
 {
     struct guest *guest = arg;
-    struct gn_wasi_config config = {.args = guest->args};
+    struct gn_wasi_config config = {.args = guest->args,
+                                    .stdio = {0, fileno(guest->printed), 0}};
 
     guest->result = guest->run(guest->ns, config, listener_give, guest,
                                &guest->status, guest->why);
@@ -168,6 +172,9 @@ static void guest_start(struct guest *guest)
     char address[16], why[160];
 
     guest->ns = namespace_of(guest);
+    guest->printed = tmpfile();
+    if (!guest->printed)
+        die(guest->args[0], "no file for what it prints");
     if (pthread_create(&guest->thread, NULL, guest_main, guest))
         die(guest->name, "no thread");
     if (!guest->port[0])
@@ -177,6 +184,17 @@ static void guest_start(struct guest *guest)
     if (gn_wait_listening(guest->ns, "tcp", address, PATIENCE_MS, why,
                           sizeof(why)))
         die(address, why);
+}
+
+/* The guest wrote by the descriptor; the stream has read nothing yet. */
+static void guest_show(struct guest *guest)
+{
+    int c;
+
+    rewind(guest->printed);
+    while ((c = getc(guest->printed)) != EOF)
+        putchar(c);
+    fclose(guest->printed);
 }
 
 static int guest_end(struct guest *guest)
@@ -211,6 +229,8 @@ int main(int argc, char **argv)
                 one = guest_end(&guests[i]);
                 status = status ? status : one;
             }
+    for (int i = 0; i < n_guests; i++)
+        guest_show(&guests[i]);
     gn_network_close(net, NULL, NULL);
     return status;
 }
