@@ -67,8 +67,11 @@ static _Noreturn void be_child(struct gn__child *child,
     _exit(0);
 }
 
+/* Whole: a process that dies early leaves the plan of the seed before it. Most
+ * plans are short, so only what was written is written again. */
 static void outcome_clear(struct gn__outcome *outcome)
 {
+    memset(outcome->plan, 0, strnlen(outcome->plan, sizeof(outcome->plan)));
     memset(outcome, 0, offsetof(struct gn__outcome, plan));
 }
 
@@ -122,21 +125,37 @@ void gn__child_ended(struct gn__child *child, int status)
     }
 }
 
+static int reap(const struct gn__child *child, int *status)
+{
+    pid_t pid;
+
+    do
+        pid = waitpid(child->pid, status, 0);
+    while (pid < 0 && errno == EINTR);
+    return pid < 0 ? -errno : 0;
+}
+
+void gn__child_kill(struct gn__child *child)
+{
+    int status;
+
+    if (!child->pid)
+        return;
+    (void)kill(child->pid, SIGKILL);
+    (void)reap(child, &status); /* If it cannot be, it has been. */
+    child->pid = 0;
+}
+
 int gn__child_run(struct gn__child *child, const struct gn__trial *trial,
                   unsigned limit_s)
 {
     int status, err = gn__child_start(child, trial, limit_s);
-    pid_t pid;
 
-    if (err)
-        return err;
-    do
-        pid = waitpid(child->pid, &status, 0);
-    while (pid < 0 && errno == EINTR);
-    if (pid < 0)
-        return -errno;
-    gn__child_ended(child, status);
-    return 0;
+    if (!err)
+        err = reap(child, &status);
+    if (!err)
+        gn__child_ended(child, status);
+    return err;
 }
 
 void gn__child_tail(const struct gn__child *child, char *out, size_t cap)

@@ -116,6 +116,8 @@ void gn__child_close(struct gn__child *child);
 /** Fork. 0, or a negative errno. */
 int gn__child_start(struct gn__child *child, const struct gn__trial *trial,
                     unsigned limit_s);
+/** End its process at once, if there is one. */
+void gn__child_kill(struct gn__child *child);
 /** It has ended by @status of waitpid(): complete its outcome. */
 void gn__child_ended(struct gn__child *child, int status);
 /** Fork, and wait for the end. */

@@ -88,23 +88,34 @@ static int read_number(const char *option, const char *text, uint64_t max,
     return 0;
 }
 
-static int read_file(struct gn__options *options, const char *path)
+/* A byte more than there may be shows that there are too many. */
+static int read_text(struct gn__options *options, const char *path)
 {
     FILE *file = fopen(path, "re");
-    int err = 0;
+    int err;
+
+    if (!file)
+        return -errno;
+    errno = 0;
+    options->plan_len = fread(options->plan, 1, GN_PLAN_TEXT_MAX + 1, file);
+    err = ferror(file) ? -errno : 0;
+    (void)fclose(file);
+    return err;
+}
+
+static int read_file(struct gn__options *options, const char *path)
+{
+    int err = -ENOMEM;
 
     options->plan_file = path;
-    options->plan = malloc(GN_PLAN_TEXT_MAX + 1);
-    if (!file || !options->plan) {
-        (void)fprintf(stderr, "--plan %s: %s\n", path,
-                      gn_strerror(file ? -ENOMEM : -errno));
-        err = -EINVAL;
-    } else {
-        options->plan_len = fread(options->plan, 1, GN_PLAN_TEXT_MAX + 1, file);
-    }
-    if (file)
-        (void)fclose(file);
-    return err;
+    if (!options->plan) /* Of two the last counts. */
+        options->plan = malloc(GN_PLAN_TEXT_MAX + 1);
+    if (options->plan)
+        err = read_text(options, path);
+    if (!err)
+        return 0;
+    (void)fprintf(stderr, "--plan %s: %s\n", path, gn_strerror(err));
+    return -EINVAL;
 }
 
 static int check_plan(const struct gn__options *options)
@@ -328,7 +339,8 @@ static int try_scenario(const struct gn__options *options,
         return err;
     }
     if (result->outcome->verdict != GN__PASSED &&
-        result->outcome->verdict != GN__GAVE_UP && !options->no_fork)
+        result->outcome->verdict != GN__GAVE_UP && !options->no_fork &&
+        !options->no_shrink)
         gn__shrink(options, result);
     gn__report_print(options, result);
     (void)fflush(stdout);

@@ -39,7 +39,7 @@ static void print_digest(const uint8_t digest[16])
 
 static void print_plan(const struct gn__tried *result)
 {
-    if (!result->n_left) {
+    if (!*result->outcome->plan) {
         (void)printf("  without any fault\n");
         return;
     }

@@ -173,12 +173,15 @@ static int open_children(struct trying *t)
     return err;
 }
 
+/* After an error some of them may live. */
 static void close_children(struct trying *t)
 {
     unsigned i;
 
-    for (i = 0; t->children && i < t->options->jobs; i++)
+    for (i = 0; t->children && i < t->options->jobs; i++) {
+        gn__child_kill(&t->children[i]);
         gn__child_close(&t->children[i]);
+    }
     free(t->children);
 }
 

@@ -141,6 +141,7 @@ void gn__shrink(const struct gn__options *options, struct gn__tried *result)
     const struct gn__outcome *outcome = result->outcome;
     struct shrinking s = {.options = options,
                           .result = result,
+                          .child.output = -1,
                           .until = time(NULL) + TIME_MAX_S,
                           .verdict = outcome->verdict,
                           .end = outcome->end};
@@ -149,16 +150,11 @@ void gn__shrink(const struct gn__options *options, struct gn__tried *result)
     if (outcome->plan_len >= sizeof(outcome->plan))
         return; /* It was cut. */
     plan = strdup(outcome->plan);
-    s.child.output = -1;
-    if (plan && is_open(&s, outcome->plan_len + 1)) {
+    if (plan && is_open(&s, strlen(plan) + 1)) {
         s.n = result->n_faults = result->n_left = split(plan, s.lines);
-        if (options->no_shrink) {
-            gn__child_close(&s.child);
-        } else {
-            shrink_lines(&s);
-            show_shrunk(&s);
-            gn__child_close(&s.child);
-        }
+        shrink_lines(&s);
+        show_shrunk(&s);
+        gn__child_close(&s.child);
     }
     free(s.lines);
     free(s.text);

@@ -25,6 +25,7 @@
 
 static struct gn_machine *machines[3];
 static uint64_t busy;
+static int *n_setups; /* of all processes */
 
 static int make_machines(struct gn_clock *clock, gn_task_fn boot)
 {
@@ -143,6 +144,14 @@ static int check_says(struct gn_clock *clock, void *arg)
     gn_sim_fail("it is %llu", (unsigned long long)gn_clock_now_ns(clock));
 }
 
+/* Dies in the second process, before it has a plan. */
+static int die_second(struct gn_clock *clock, void *arg)
+{
+    if (++*n_setups == 2)
+        abort();
+    return set_up(clock, arg);
+}
+
 static int no_setup(struct gn_clock *clock, void *arg)
 {
     (void)clock, (void)arg;
@@ -174,6 +183,12 @@ static const struct gn_scenario scenarios[] = {
     SCENARIO("overruns", 7, .faults = NULL),
     SCENARIO("check", 0, .check = check_fails),
     SCENARIO("says", 0, .check = check_says),
+    {.size = sizeof(struct gn_scenario),
+     .name = "second",
+     .setup = die_second,
+     .arg = (void *)(uintptr_t)&boots[0],
+     .duration_ns = 10 * SECOND,
+     .faults = &faults},
     {.size = sizeof(struct gn_scenario),
      .name = "setup",
      .setup = no_setup,
@@ -300,6 +315,10 @@ static void a_plan_can_be_given(void **state)
                    path);
     assert_int_equal(run(line), 1);
     says("  at 1s crash n1 for 1s\n");
+    (void)snprintf(line, sizeof(line),
+                   "x --scenario back --seed 1 --plan /dev/null --plan %s",
+                   path);
+    assert_int_equal(run(line), 1);
     assert_int_equal(pwrite(fd, "at 1s crash n1 for 1x\n", 22, 0), 22);
     assert_int_equal(run(line), 2);
     says("line 1, column 20: \"1x\": here goes a time as 10ms or 2.5s");
@@ -335,6 +354,17 @@ static void a_process_that_dies_is_a_seed_that_fails(void **state)
     says("about to die\n");
     assert_int_equal(run("x --scenario leaves --seeds 1"), 1);
     says("the process ended with status 5");
+}
+
+static void who_dies_before_it_has_a_plan_has_none(void **state)
+{
+    (void)state;
+    n_setups = mmap(NULL, sizeof(*n_setups), PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(n_setups, MAP_FAILED);
+    assert_int_equal(run("x --scenario second --seeds 2 --jobs 1"), 1);
+    says("second: seed 2 died:\n    signal 6 (Aborted)\n  without any fault\n");
+    (void)munmap(n_setups, sizeof(*n_setups));
 }
 
 static void an_overrun_has_a_name(void **state)
@@ -408,6 +438,8 @@ static void a_wrong_command_line_is_explained(void **state)
     says("--trace, --pcap and --no-fork are of one seed: add --seed N");
     assert_int_equal(run("x --plan /none"), 2);
     says("--plan /none: No such file or directory");
+    assert_int_equal(run("x --plan /tmp"), 2);
+    says("--plan /tmp: Is a directory");
     assert_int_equal(run("x 17"), 2);
     says("\"17\": what is this for? See --help");
     assert_int_equal(run("x --sedes 1"), 2);
@@ -429,6 +461,7 @@ int main(void)
         cmocka_unit_test(a_plan_can_be_given),
         cmocka_unit_test(each_end_has_its_name),
         cmocka_unit_test(a_process_that_dies_is_a_seed_that_fails),
+        cmocka_unit_test(who_dies_before_it_has_a_plan_has_none),
         cmocka_unit_test(an_overrun_has_a_name),
         cmocka_unit_test(a_seed_that_takes_too_long_is_given_up),
         cmocka_unit_test(results_are_written_for_ci),
