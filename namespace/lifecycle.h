@@ -25,11 +25,6 @@ void gn__ns_stats(const struct gn_namespace *ns, struct gn_stats *out);
 
 extern const struct gn_limits gn__limits_default;
 
-/** A DNS label of RFC 1123: letters, digits, inner hyphens, 1 to 63. */
-bool gn__label_is_valid(const char *label, size_t len);
-/** Can it be a guest's name? -EINVAL, with a line. */
-GN_WARN_UNUSED int gn__label_check(const char *name, char *why, size_t why_len);
-
 /* ---- iface.c ---- */
 
 /** What its port does (gn__port_ops). */

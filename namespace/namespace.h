@@ -35,6 +35,11 @@ GN_WARN_UNUSED int gn__network_create(struct gn__engine *engine,
                                       const struct gn_network_config *config,
                                       struct gn_network **out);
 
+/** A DNS label of RFC 1123: letters, digits, inner hyphens, 1 to 63. */
+bool gn__label_is_valid(const char *label, size_t len);
+/** Can it be a guest's name? -EINVAL, with a line. */
+GN_WARN_UNUSED int gn__label_check(const char *name, char *why, size_t why_len);
+
 /** The engine a network is on. */
 struct gn__engine *gn__network_engine(const struct gn_network *net);
 

@@ -169,11 +169,13 @@ static int file_change(struct gn__disk *disk, struct gn__file *file,
                        uint64_t end, uint64_t at, const void *data, size_t len)
 {
     uint64_t grows = end > file->seen.len ? end - file->seen.len : 0;
-    uint64_t cost = grows + len + GN__DISK_OVERHEAD;
+    uint64_t left = disk->limit > disk->used ? disk->limit - disk->used : 0;
+    uint64_t cost = len + GN__DISK_OVERHEAD;
     struct change *change;
 
-    if (cost > disk->limit || disk->used > disk->limit - cost)
+    if (cost > left || grows > left - cost)
         return -ENOSPC;
+    cost += grows;
     change = change_create(disk, at, data, len);
     if (!change)
         return -ENOMEM;
@@ -238,7 +240,7 @@ ssize_t gn__disk_write(struct gn__disk *disk, const char *name, uint64_t at,
 
     if ((!data && len) || len > SSIZE_MAX)
         return -EINVAL;
-    if (at > disk->limit || len > disk->limit)
+    if (at > disk->limit || len > disk->limit - at)
         return -ENOSPC;
     if (!len)
         return name_is_valid(name) ? 0 : -EINVAL;

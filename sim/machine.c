@@ -25,7 +25,6 @@
 #define DISK_DEFAULT (UINT64_C(16) * 1024 * 1024)
 #define BILLION      UINT64_C(1000000000)
 #define YEAR_2000_S  UINT64_C(946684800)
-#define NAME_ROOM    sizeof(((struct gn_machine *)NULL)->name)
 
 static const char *const no_addresses[] = {NULL};
 
@@ -266,7 +265,9 @@ static int check_config(const struct gn_machine_config *config)
         return -EINVAL;
     ns = config->ns;
     if (!gn__config_is_known(ns, ns->size, sizeof(*ns)) || !ns->name ||
-        strnlen(ns->name, NAME_ROOM) == NAME_ROOM)
+        gn__label_check(ns->name, NULL, 0))
+        return -EINVAL;
+    if (config->link && !gn__link_config_is_valid(config->link))
         return -EINVAL;
     if (config->stack_bytes && config->stack_bytes < GN__COSTACK_MIN)
         return -EINVAL;

@@ -131,10 +131,20 @@ static int read_pattern(struct reader *r, struct gn__fault *fault)
     return 0;
 }
 
+/* Zero would be the default where a limit or a chance is set, and no fault. */
+static int64_t least_of(enum gn__verb verb, unsigned i)
+{
+    const struct gn__option *option = &gn__verbs[verb].options[i];
+
+    if (option->unit == GN__UNIT_SHIFT || option->unit == GN__UNIT_DRIFT)
+        return -option->max;
+    return (verb == GN__VERB_LIMIT && i != GN__LIMIT_DISK) ||
+           (verb == GN__VERB_DNS && i == GN__DNS_CHANCE);
+}
+
 static int read_option(struct reader *r, struct gn__fault *fault, unsigned i)
 {
     const struct gn__option *option = &gn__verbs[fault->verb].options[i];
-    int64_t least = 0;
 
     if (fault->set >> i & 1)
         return refuse_at(r, r->column, "\"%s\" is there twice", option->word);
@@ -146,9 +156,8 @@ static int read_option(struct reader *r, struct gn__fault *fault, unsigned i)
     }
     if (option->unit == GN__UNIT_WORD)
         return read_pattern(r, fault);
-    if (option->unit == GN__UNIT_SHIFT || option->unit == GN__UNIT_DRIFT)
-        least = -option->max;
-    return read_value(r, option->unit, least, option->max, &fault->values[i]);
+    return read_value(r, option->unit, least_of(fault->verb, i), option->max,
+                      &fault->values[i]);
 }
 
 /* "latency, jitter, ...", of a verb's options. */

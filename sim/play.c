@@ -27,6 +27,7 @@ struct cue {
     uint32_t n_off;  /* crash: machines that are off because of it, */
     char (*off)[64]; /* by their names */
     size_t room_off;
+    uint32_t n_awaited; /* of them, but daemons: in clock->n_awaited */
 };
 
 struct gn__play {
@@ -414,8 +415,10 @@ static void crash_one(struct cue *cue, struct gn_machine *machine)
     if (!cue->fault.for_ns || cue->n_off == cue->room_off)
         return; /* For good; or it is newer than the plan. */
     memcpy(cue->off[cue->n_off++], machine->name, sizeof(machine->name));
-    if (!machine->task.daemon)
-        cue->clock->n_awaited++;
+    if (machine->task.daemon)
+        return;
+    cue->n_awaited++;
+    cue->clock->n_awaited++;
 }
 
 static void start_one(struct gn_clock *clock, struct gn_machine *machine)
@@ -427,18 +430,18 @@ static void start_one(struct gn_clock *clock, struct gn_machine *machine)
                      gn_strerror(err));
 }
 
+/* Of the machines some may be gone meanwhile, or others of their names. */
 static void end_crash(struct cue *cue)
 {
     uint32_t i;
 
+    cue->clock->n_awaited -= cue->n_awaited;
+    cue->n_awaited = 0;
     for (i = 0; i < cue->n_off; i++) {
         struct gn_machine *machine = gn_machine_find(cue->clock, cue->off[i]);
 
-        if (!machine)
-            continue;
-        if (!machine->task.daemon)
-            cue->clock->n_awaited--;
-        start_one(cue->clock, machine);
+        if (machine)
+            start_one(cue->clock, machine);
     }
     cue->n_off = 0;
 }

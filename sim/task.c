@@ -151,6 +151,7 @@ static void task_let_go(struct gn_task *task, bool joined)
 {
     if (!task->clock && !joined)
         (void)pthread_detach(task->as.thread);
+    task->handle_inside = false; /* Nothing of it is left for a crash. */
     gn__task_unref(task);
 }
 

@@ -46,7 +46,7 @@ static bool is_in_range(const struct gn_link_config *c)
            c->duplicate_ppm <= PPM && c->corrupt_ppm <= PPM;
 }
 
-static bool is_valid(const struct gn_link_config *c)
+bool gn__link_config_is_valid(const struct gn_link_config *c)
 {
     return (!c->size || gn__config_is_known(c, c->size, sizeof(*c))) &&
            is_in_range(c);
@@ -255,7 +255,7 @@ int gn__link_set(struct gn__port *port, const struct gn_link_config *config)
     struct gn_link_change change = {.size = sizeof(change),
                                     .fields = ALL_FIELDS};
 
-    if (config && !is_valid(config))
+    if (config && !gn__link_config_is_valid(config))
         return -EINVAL;
     if (config)
         change.config = *config;

@@ -59,6 +59,8 @@ uint64_t gn__link_slowness(const struct gn__link *link);
 /** gn_link_change() of the link of an attached port: -EINVAL, -ENOMEM. */
 GN_WARN_UNUSED int gn__link_change(struct gn__port *port,
                                    const struct gn_link_change *change);
+/** Is its size known (zero: this one), and are its portions at most all? */
+bool gn__link_config_is_valid(const struct gn_link_config *config);
 /** The same for all fields, for good: -EINVAL. @config NULL: perfect. */
 GN_WARN_UNUSED int gn__link_set(struct gn__port *port,
                                 const struct gn_link_config *config);

@@ -31,9 +31,18 @@
 /** Of a listener whose caller names none. */
 #define BACKLOG 4096
 
+union dial_addr {
+    struct sockaddr sa;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+};
+
+/** On the stack of the call: a machine that crashes within it frees no heap. */
 struct sock_dial {
     struct gn_namespace *ns;
     struct gn__target target;
+    union dial_addr addrs[GN_LOOKUP_ANSWERS_MAX];
+    size_t n_addrs;
     uint64_t deadline; /* ns of gn_now_ns(); GN__NEVER */
     char *why;
     size_t why_len;
@@ -84,22 +93,27 @@ static int connect_wait(const struct sock_dial *dial, struct gn_sock *sock,
     return n ? n : -error;
 }
 
+static socklen_t addr_len(const union dial_addr *addr)
+{
+    return addr->sa.sa_family == AF_INET ? sizeof(addr->in) : sizeof(addr->in6);
+}
+
 static int attempt_begin(const struct sock_dial *dial,
-                         const struct addrinfo *to, uint64_t deadline,
+                         const union dial_addr *to, uint64_t deadline,
                          struct gn_sock *sock)
 {
-    int err = gn_sock_connect(sock, to->ai_addr, to->ai_addrlen);
+    int err = gn_sock_connect(sock, &to->sa, addr_len(to));
 
     if (err == -EINPROGRESS)
         err = connect_wait(dial, sock, deadline);
     return err ? err : gn_sock_set_nonblock(sock, false);
 }
 
-static int attempt(const struct sock_dial *dial, const struct addrinfo *to,
+static int attempt(const struct sock_dial *dial, const union dial_addr *to,
                    uint64_t deadline, struct gn_sock **out)
 {
     struct gn_sock *sock;
-    int err = gn_sock_open(dial->ns, to->ai_family,
+    int err = gn_sock_open(dial->ns, to->sa.sa_family,
                            dial->target.type | SOCK_NONBLOCK, 0, &sock);
 
     if (err)
@@ -130,15 +144,6 @@ static uint64_t attempt_deadline(const struct sock_dial *dial, size_t n_left)
 
 /* ---- all of them ---- */
 
-static size_t list_length(const struct addrinfo *list)
-{
-    size_t n = 0;
-
-    for (; list; list = list->ai_next)
-        n++;
-    return n;
-}
-
 /* Errors that the next address would meet as well. */
 static bool is_final(int err)
 {
@@ -147,18 +152,18 @@ static bool is_final(int err)
 }
 
 /* The error is that of the first attempt, as it is gn_dial()'s. */
-static int attempt_each(const struct sock_dial *dial,
-                        const struct addrinfo *list, struct gn_sock **out)
+static int attempt_each(const struct sock_dial *dial, struct gn_sock **out)
 {
-    size_t n_left = list_length(list);
     int first = 0, err;
+    size_t i;
 
-    for (; list; list = list->ai_next) {
-        err = attempt(dial, list, attempt_deadline(dial, n_left--), out);
+    for (i = 0; i < dial->n_addrs; i++) {
+        err = attempt(dial, &dial->addrs[i],
+                      attempt_deadline(dial, dial->n_addrs - i), out);
         if (!err)
             return 0;
         if (!first)
-            first = dial_explain_addr(dial, list->ai_addr, err);
+            first = dial_explain_addr(dial, &dial->addrs[i].sa, err);
         if (is_final(err))
             return err;
     }
@@ -183,7 +188,18 @@ static const char *dial_node(const struct gn__target *target, char *buf,
     return buf;
 }
 
-static int dial_look_up(const struct sock_dial *dial, struct addrinfo **out)
+/* What is beyond the room is not tried. */
+static void keep_addrs(struct sock_dial *dial, const struct addrinfo *list)
+{
+    for (; list && dial->n_addrs < GN_LOOKUP_ANSWERS_MAX;
+         list = list->ai_next) {
+        if (list->ai_addrlen <= sizeof(dial->addrs[0]))
+            memcpy(&dial->addrs[dial->n_addrs++], list->ai_addr,
+                   list->ai_addrlen);
+    }
+}
+
+static int dial_look_up(struct sock_dial *dial)
 {
     const struct gn__target *target = &dial->target;
     struct addrinfo hints = {.ai_family = target->family,
@@ -191,6 +207,7 @@ static int dial_look_up(const struct sock_dial *dial, struct addrinfo **out)
     char buf[GN__ADDR_TEXT + 16], port[8];
     const char *node = dial_node(target, buf, sizeof(buf));
     uint64_t now = gn_now_ns(dial->ns), left = 0;
+    struct addrinfo *list;
     int err;
 
     if (dial->deadline != GN__NEVER)
@@ -198,10 +215,14 @@ static int dial_look_up(const struct sock_dial *dial, struct addrinfo **out)
     (void)snprintf(port, sizeof(port), "%u", target->port);
     err = gn__getaddrinfo(dial->ns, node,
                           target->service[0] ? target->service : port, &hints,
-                          left, out);
+                          left, &list);
     if (err == GN_EAI_AGAIN && gn_now_ns(dial->ns) >= dial->deadline)
         err = -ETIMEDOUT; /* It is the dial's time that ran out. */
-    return err ? dial_explain(dial, node ? node : port, err) : 0;
+    if (err)
+        return dial_explain(dial, node ? node : port, err);
+    keep_addrs(dial, list);
+    gn_freeaddrinfo(list);
+    return 0;
 }
 
 /* ---- the calls ---- */
@@ -212,7 +233,6 @@ int gn_sock_dial(struct gn_namespace *ns, const char *proto,
 {
     struct sock_dial dial = {
         .ns = ns, .deadline = GN__NEVER, .why = why, .why_len = why_len};
-    struct addrinfo *list;
     int err;
 
     if (!ns || !out)
@@ -225,12 +245,8 @@ int gn_sock_dial(struct gn_namespace *ns, const char *proto,
                                "port 0: nobody can be reached there");
     if (timeout_ms && timeout_ms < TIMEOUT_MAX_MS)
         dial.deadline = gn_now_ns(ns) + timeout_ms * MS;
-    err = dial_look_up(&dial, &list);
-    if (err)
-        return err;
-    err = attempt_each(&dial, list, out);
-    gn_freeaddrinfo(list);
-    return err;
+    err = dial_look_up(&dial);
+    return err ? err : attempt_each(&dial, out);
 }
 
 static int listen_begin(struct gn_namespace *ns,

@@ -69,8 +69,8 @@ struct gn_machine_config {
  *          its network is closed.
  *
  * Returns 0, or with nothing left behind:
- *   -EINVAL      An argument is NULL, the name is missing or no DNS label, or a
- *                size is unknown.
+ *   -EINVAL      An argument is NULL, the name is missing or no DNS label, a
+ *                size is unknown, or a portion of the link is above a million.
  *   -EADDRINUSE  Under this clock a machine has the name.
  *   -ENOMEM
  */

@@ -247,6 +247,50 @@ static void who_joins_a_crashed_task_is_told(void **state)
     assert_int_equal(f->last, -ECANCELED);
 }
 
+/* Its handle is gone when its guest is killed within the call. */
+static int join_and_crash(void *arg)
+{
+    struct fixture *f = arg;
+    struct gn_task *task;
+
+    if (!gn_task_start(gn_task_namespace(), NULL, sleep_long, f, &task))
+        f->last = gn_task_join(task, NULL);
+    return gn_machine_crash(gn_task_machine());
+}
+
+static void a_join_that_is_cancelled_leaves_no_handle(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_machine *machine = start(f, 0, join_and_crash);
+
+    assert_int_equal(run(f, SECOND), GN_SIM_DEADLINE);
+    gn_namespace_kill(gn_machine_namespace(machine));
+    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
+    assert_int_equal(f->last, -ECANCELED);
+    assert_int_equal(f->n_crashed, 1);
+    assert_int_equal(f->n_said, 0);
+}
+
+static int dial_n1(void *arg)
+{
+    struct gn_sock *sock;
+
+    (void)arg;
+    return gn_sock_dial(gn_task_namespace(), "tcp4", "n1:" PORT, 0, NULL, 0,
+                        &sock);
+}
+
+static void a_dial_in_the_middle_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_machine *machine = start(f, 0, dial_n1);
+
+    assert_int_equal(gn_machine_pause(start(f, 1, sleep_long), GN_PAUSE_ALL),
+                     0);
+    assert_int_equal(run(f, SECOND), GN_SIM_DEADLINE);
+    assert_int_equal(gn_machine_crash(machine), 0);
+}
+
 static int draw(void *arg)
 {
     struct fixture *f = arg;
@@ -300,7 +344,22 @@ static void a_name_is_one_machine_s(void **state)
                      -EADDRINUSE);
     assert_ptr_equal(gn_machine_find(f->sim.clock, "n0"), f->machines[0]);
     assert_null(gn_machine_find(f->sim.clock, "n1"));
-    ns.name = NULL;
+}
+
+static void what_no_life_could_have_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace_config ns = {.size = sizeof(ns)};
+    struct gn_link_config link = {.size = sizeof(link), .loss_ppm = 1000001};
+    struct gn_machine_config config = {
+        .size = sizeof(config), .ns = &ns, .boot = sleep_long};
+    struct gn_machine *other;
+
+    assert_int_equal(gn_machine_create(f->sim.net, &config, &other), -EINVAL);
+    ns.name = "n 0";
+    assert_int_equal(gn_machine_create(f->sim.net, &config, &other), -EINVAL);
+    ns.name = "n0";
+    config.link = &link;
     assert_int_equal(gn_machine_create(f->sim.net, &config, &other), -EINVAL);
 }
 
@@ -422,6 +481,18 @@ static void a_run_waits_for_machines_that_will_start(void **state)
     assert_int_equal(run(f, 2000 * SECOND), GN_SIM_DONE);
     assert_int_equal(f->n_booted, 2);
     assert_int_equal(f->n_said, 1);
+}
+
+static void a_run_waits_for_no_machine_that_is_closed(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, 0, sleep_long);
+    plan(f, "at 1s crash n0 for 4s");
+    assert_int_equal(run(f, 2 * SECOND), GN_SIM_DEADLINE);
+    gn_machine_close(f->machines[0]);
+    f->machines[0] = NULL;
+    assert_int_equal(run(f, 2000 * SECOND), GN_SIM_DONE);
 }
 
 static void partitions_overlap(void **state)
@@ -643,15 +714,19 @@ int main(void)
         T(a_crash_ends_all_of_a_life),
         T(a_task_that_crashes_its_machine_does_not_go_on),
         T(who_joins_a_crashed_task_is_told),
+        T(a_join_that_is_cancelled_leaves_no_handle),
+        T(a_dial_in_the_middle_leaves_nothing),
         T(each_life_has_its_address_and_its_numbers),
         T(an_address_that_is_taken_keeps_it_off),
         T(a_name_is_one_machine_s),
+        T(what_no_life_could_have_is_refused),
         T(files_survive_and_memory_does_not),
         T(paused_tasks_stand_and_the_stack_answers),
         T(a_machine_that_stands_still_is_not_reached),
         T(clocks_go_wrong_and_stay_so),
         T(a_plan_crashes_and_starts),
         T(a_run_waits_for_machines_that_will_start),
+        T(a_run_waits_for_no_machine_that_is_closed),
         T(partitions_overlap),
         T(a_link_is_what_all_faults_say),
         T(paths_and_limits_come_and_go),

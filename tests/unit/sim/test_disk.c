@@ -158,6 +158,19 @@ static void a_disk_is_full_at_its_limit(void **state)
     }
 }
 
+/* Where it would end is no number then; and there is nothing like so much. */
+static void a_place_beyond_all_disks_is_full(void **state)
+{
+    struct fixture *f = *state;
+
+    f->disk.limit = UINT64_MAX;
+    assert_int_equal(gn__disk_write(&f->disk, "log", UINT64_MAX - 1, "abc", 3),
+                     -ENOSPC);
+    assert_int_equal(gn__disk_truncate(&f->disk, "log", UINT64_MAX), -ENOSPC);
+    assert_int_equal(gn__disk_size(&f->disk, "log"), -ENOENT);
+    f->disk.limit = LIMIT;
+}
+
 static void bad_names_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -210,6 +223,7 @@ int main(void)
         T(what_is_not_synced_may_be_lost),
         T(a_long_write_is_torn_between_sectors),
         T(a_disk_is_full_at_its_limit),
+        T(a_place_beyond_all_disks_is_full),
         T(bad_names_are_refused),
         cmocka_unit_test(lack_of_memory_is_survived),
 #undef T

@@ -130,6 +130,24 @@ static void mistakes_have_a_line_a_column_and_a_remedy(void **state)
         "line 1, column 4: \"99999999999999999999s\": here goes a time as 10ms or 2.5s");
 }
 
+/* Where zero would be the default it is no fault; elsewhere it is one. */
+static void zero_is_refused_where_it_says_nothing(void **state)
+{
+    struct gn_plan *plan;
+
+    (void)state;
+    says("at 1s limit n1 sockets 0",
+         "line 1, column 24: \"0\": not between 1 and 10000000");
+    says("at 1s limit n1 buffered 0B",
+         "line 1, column 25: \"0B\": not between 1B and 1024MiB");
+    says("at 1s dns n1 servfail chance 0%",
+         "line 1, column 30: \"0%\": not between 1ppm and 100%");
+    assert_int_equal(parse("at 1s limit n1 disk 0B", &plan), 0);
+    gn_plan_close(plan);
+    assert_int_equal(parse("at 1s link n1 loss 0%", &plan), 0);
+    gn_plan_close(plan);
+}
+
 static void a_text_has_a_limit(void **state)
 {
     static char text[GN_PLAN_TEXT_MAX + 1];
@@ -181,6 +199,7 @@ int main(void)
         cmocka_unit_test(one_form_of_what_is_the_same_is_written),
         cmocka_unit_test(sides_need_no_blanks),
         cmocka_unit_test(mistakes_have_a_line_a_column_and_a_remedy),
+        cmocka_unit_test(zero_is_refused_where_it_says_nothing),
         cmocka_unit_test(a_text_has_a_limit),
         cmocka_unit_test(a_plan_has_so_many_faults),
         cmocka_unit_test(what_does_not_fit_is_counted),
