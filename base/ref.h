@@ -64,11 +64,18 @@ static inline GN_WARN_UNUSED bool gn__ref_give(struct gn__ref *ref)
     return before == 1;
 }
 
+/** How many there are: more or fewer at once, unless all who hold one are in the
+ *  calling thread. */
+static inline uint32_t gn__ref_count(const struct gn__ref *ref)
+{
+    return atomic_load_explicit(&ref->count, memory_order_acquire);
+}
+
 /** Does anybody but the caller hold one? Where nobody asks by gn__ref_try(), a
  *  caller that is alone stays so. */
 static inline bool gn__ref_is_shared(const struct gn__ref *ref)
 {
-    return atomic_load_explicit(&ref->count, memory_order_acquire) != 1;
+    return gn__ref_count(ref) != 1;
 }
 
 #endif /* BASE_REF_H */

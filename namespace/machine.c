@@ -55,7 +55,7 @@ void gn__ns_hold(struct gn_namespace *ns, bool on)
 
 /* ---- its clock ---- */
 
-/* @span with @ppb more; spans of time here are far from what overflows. */
+/* @span times a fraction; UINT64_MAX where that is more. */
 static uint64_t stretch(uint64_t span, int64_t numerator, int64_t denominator)
 {
     __extension__ unsigned __int128 wide = span;
@@ -99,6 +99,14 @@ void gn__ns_set_drift(struct gn_namespace *ns, int32_t ppb)
 
 /* ---- its power ---- */
 
+/* Has its owner still the reference that it got? Who waits for a socket (struct
+ * gn_wait) has one, too, and gives it back itself. */
+static bool is_held(const struct gn_sock *sock)
+{
+    return gn__ref_count(&sock->refs) >
+           atomic_load_explicit(&sock->n_by_waits, memory_order_relaxed);
+}
+
 /* End the sockets, and collect those whose owner is @holder. */
 static void end_held(struct gn_namespace *ns, const void *holder,
                      struct gn__list *held)
@@ -108,7 +116,7 @@ static void end_held(struct gn_namespace *ns, const void *holder,
     gn__list_foreach_safe (it, tmp, &ns->socks) {
         struct gn_sock *sock = gn__container_of(it, struct gn_sock, of_ns);
 
-        if (sock->holder != holder)
+        if (sock->holder != holder || !is_held(sock))
             continue;
         gn__sock_end(sock, -ECANCELED, GN__END_SILENT);
         gn__list_add_tail(held, &sock->of_ns);

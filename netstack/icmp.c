@@ -321,6 +321,7 @@ struct gn__packet *gn__icmp_error(struct gn__packet_pool *pool,
         return NULL;
     write_headers(error, cause, from, meaning, error_word(cause, kind, mtu),
                   quote_len);
+    error->group = cause->group;
     if (add_quote(error, cause, quote_len)) {
         gn__packet_free(error);
         return NULL;

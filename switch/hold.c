@@ -48,7 +48,7 @@ static void end_held(struct gn__port *port, bool goes_on)
     for (packet = held[GN__WAY_DOWN].head; packet; packet = next) {
         next = packet->next;
         if (goes_on)
-            gn__engine_post(net->engine, packet);
+            gn__port_deliver(port, packet);
         else
             gn__switch_drop(net, packet, GN_DROP_STALE);
     }

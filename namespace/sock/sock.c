@@ -89,6 +89,7 @@ int gn__sock_create(struct gn_namespace *ns, const struct gn__sock_ops *ops,
     sock->ns = ns;
     sock->family = family;
     gn__ref_init(&sock->refs, 1);
+    atomic_init(&sock->n_by_waits, 0);
     atomic_init(&sock->room, 0);
     gn__list_init(&sock->changed);
     gn__list_init(&sock->waits);

@@ -219,8 +219,9 @@ struct gn_sock {
     struct gn__watch *watch; /* NULL: never watched */
     struct gn__bound *bound; /* NULL: nobody outside knows its port */
     struct gn__ref refs;
-    const void *holder;    /* of the first of them; gn__ns_cut() */
-    _Atomic uint32_t room; /* bytes send would take, a hint */
+    const void *holder;          /* of the first of them; gn__ns_cut() */
+    _Atomic uint32_t n_by_waits; /* of them: those of struct gn_wait */
+    _Atomic uint32_t room;       /* bytes send would take, a hint */
     int type;
     int dead; /* what all calls return; 0: alive */
     int err;  /* SO_ERROR, negative; said once */

@@ -79,11 +79,25 @@ void gn_wait_unref(struct gn_wait *wait)
     gn__ns_unref(ns);
 }
 
+static void part_ref(struct part *part, struct gn_sock *sock)
+{
+    part->sock = gn_sock_ref(sock);
+    atomic_fetch_add_explicit(&sock->n_by_waits, 1, memory_order_relaxed);
+}
+
+static void part_unref(struct part *part)
+{
+    if (!part->sock)
+        return;
+    atomic_fetch_sub_explicit(&part->sock->n_by_waits, 1, memory_order_relaxed);
+    gn_sock_unref(part->sock);
+}
+
 /* Without the lock; not on any list. */
 static void wait_release(struct gn_wait *wait)
 {
     for (size_t i = 0; i < wait->n; i++)
-        gn_sock_unref(wait->parts[i].sock);
+        part_unref(&wait->parts[i]);
     gn_wait_unref(wait);
 }
 
@@ -153,7 +167,7 @@ static struct gn_wait *wait_make(struct gn_namespace *ns,
         part->wait.arg = wait;
         part->wait.events = fds[i].events;
         if (fds[i].sock)
-            part->sock = gn_sock_ref(fds[i].sock);
+            part_ref(part, fds[i].sock);
     }
     return wait;
 }

@@ -24,6 +24,7 @@ static const char *const prefixes[] = {"10.77.0.0/24", NULL};
 struct fixture {
     struct gn_simnet sim;
     struct gn_machine *machines[4];
+    struct gn_listener *listener;
     int n_booted, n_crashed, n_said;
     int last;
 };
@@ -195,6 +196,33 @@ static void a_crash_ends_all_of_a_life(void **state)
     assert_int_equal(f->n_crashed, 3);
     assert_int_equal(f->n_booted, 12);
     assert_int_equal(f->n_said, 0);
+}
+
+static void accepted(struct gn_listener *listener, int status,
+                     struct gn_conn *conn, void *arg)
+{
+    (void)listener, (void)status, (void)conn, (void)arg;
+}
+
+static int listen_for_calls(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->n_booted++;
+    return gn_listen(gn_task_namespace(), "tcp4", ":" PORT, accepted, f,
+                     &f->listener);
+}
+
+static void a_handle_keeps_its_socket_over_a_crash(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_machine *machine = start(f, 0, listen_for_calls);
+
+    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
+    assert_int_equal(gn_machine_crash(machine), 0);
+    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
+    gn_listener_close(f->listener, NULL, NULL);
+    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
 }
 
 static int crash_myself(void *arg)
@@ -712,6 +740,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(a_crash_ends_all_of_a_life),
+        T(a_handle_keeps_its_socket_over_a_crash),
         T(a_task_that_crashes_its_machine_does_not_go_on),
         T(who_joins_a_crashed_task_is_told),
         T(a_join_that_is_cancelled_leaves_no_handle),

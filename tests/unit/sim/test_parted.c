@@ -5,6 +5,7 @@
  * do not reach each other, interfaces that are held, clocks that are wrong,
  * power that is cut.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -121,6 +122,40 @@ static void a_held_receiver_gets_all_of_it_later(void **state)
     gn_simnet_expect(f->to, "two");
 }
 
+static void what_several_sent_keeps_its_order(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace *c = gn_simnet_guest(f->far, "c");
+    struct gn_sock *sock = gn_simnet_udp(c, "10.2.0.4:7");
+    static const char *const texts[] = {"a1", "c1", "a2", "c2"};
+    int i;
+
+    gn__ns_hold(f->b, true);
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(
+            gn_simnet_send(i % 2 ? sock : f->from, "10.2.0.3:7", texts[i], 2),
+            2);
+        gn_clock_advance(f->sim.clock, GN_MS);
+    }
+    gn__ns_hold(f->b, false);
+    gn_clock_advance(f->sim.clock, 0);
+    for (i = 0; i < 4; i++)
+        gn_simnet_expect(f->to, texts[i]);
+    gn_simnet_end(sock);
+}
+
+static void an_error_is_of_the_group_that_caused_it(void **state)
+{
+    struct fixture *f = *state;
+
+    gn__ns_set_group(f->a, 3);
+    gn__walls_set(&f->walls, 0, 3, true);
+    assert_int_equal(gn_simnet_send(f->from, "10.1.0.99:7", "x", 1), 1);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    assert_int_equal(gn_simnet_drops(f->sim.net, GN_DROP_UNREACHABLE), 1);
+    assert_int_equal(gn_simnet_ns_drops(f->a, GN_DROP_BLOCKED), 0);
+}
+
 static void a_held_sender_sends_later(void **state)
 {
     struct fixture *f = *state;
@@ -183,6 +218,37 @@ static void spans_are_never_short(void **state)
     }
 }
 
+struct late {
+    struct gn_sock *sock;
+    int status, dead;
+};
+
+static void wait_over(struct gn_wait *wait, int status, void *arg)
+{
+    struct late *late = arg;
+
+    (void)wait;
+    late->status = status;
+    late->dead = gn_sock_nonblock(late->sock);
+}
+
+static void a_cut_leaves_a_wait_its_reference(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace *c = gn_simnet_guest(f->far, "c");
+    struct gn_pollfd fd = {.sock = gn_simnet_udp(c, "10.2.0.4:7"),
+                           .events = POLLIN};
+    struct late late = {.sock = fd.sock, .status = 1};
+
+    assert_int_equal(
+        gn_wait_start(f->b, &fd, 1, UINT64_MAX, wait_over, &late, NULL), 0);
+    gn_sock_unref(fd.sock); /* The wait alone has it now. */
+    gn__ns_cut(c, NULL);
+    gn_clock_advance(f->sim.clock, SECOND);
+    assert_int_equal(late.status, 0);
+    assert_int_equal(late.dead, -ECANCELED);
+}
+
 static void a_cut_says_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -208,11 +274,14 @@ int main(void)
         T(a_wall_has_one_direction),
         T(who_passes_packets_on_is_in_no_group_of_theirs),
         T(a_held_receiver_gets_all_of_it_later),
+        T(what_several_sent_keeps_its_order),
+        T(an_error_is_of_the_group_that_caused_it),
         T(a_held_sender_sends_later),
         T(a_held_guest_keeps_no_more_than_its_limit),
         T(what_a_guest_held_ends_with_it),
         T(a_drifting_clock_gains),
         T(spans_are_never_short),
+        T(a_cut_leaves_a_wait_its_reference),
         T(a_cut_says_nothing),
 #undef T
     };
