@@ -235,12 +235,13 @@ void gn__iface_show_groups(const struct gn__iface *iface,
 /** Does what @port sends to @addr go to the gateway, which answers as it? */
 bool gn__outside_reaches(const struct gn__port *port,
                          const struct gn__addr *addr);
-/** Is what @port sends to @to asked of its own way outside, and goes nowhere
- *  else? */
+/** Is what @port sends to @to by @next_hop asked of its own way outside, and goes
+ *  nowhere else? */
 bool gn__outside_leaves(const struct gn__port *port,
                         const struct gn__endpoint *to);
 /** May the gateway send as @addr: one outside, or of a host it plays? */
 bool gn__outside_plays(struct gn_network *net, const struct gn__addr *addr);
+                        const struct gn__addr *next_hop,
 /** A packet that arrived at the gateway for an address outside (consumed). */
 void gn__outside_input(struct gn_network *net, struct gn__packet *packet);
 /** Is a whole packet for the gateway's own address, which the host's namespace

@@ -79,6 +79,15 @@ int gn__outside_check(struct gn_network *net,
     return 0;
 }
 
+/* The port that has it; NULL: none. */
+static struct gn__port *port_of(const struct gn_network *net,
+                                const struct gn__addr *addr)
+{
+    struct gn__port_addr *owned = gn__port_addr_find(net, addr);
+
+    return owned ? owned->port : NULL;
+}
+
 /* ---- what is played for whom ---- */
 
 static struct gn__played *find_played(const struct gn__outside_guest *guest,
@@ -149,14 +158,24 @@ bool gn__outside_reaches(const struct gn__port *port,
            (guest->outside || find_played(guest, addr));
 }
 
+/* Another guest that forwards would ask by its own way. */
+static bool leads_to_gateway(const struct gn_network *net,
+                             const struct gn__addr *next_hop)
+{
+    struct gn__port *port = port_of(net, next_hop);
+
+    return !port || port == net->uplink;
+}
+
 /* The machine's loopback is behind the gateway's address. */
 bool gn__outside_leaves(const struct gn__port *port,
+                        const struct gn__addr *next_hop,
                         const struct gn__endpoint *to)
 {
     const struct gn__outside_guest *guest = port->outside;
     const struct gn__endpoint any = {.addr = to->addr};
 
-    if (!guest || !guest->outside)
+    if (!guest || !guest->outside || !leads_to_gateway(guest->net, next_hop))
         return false;
     return gn__outside_may_be(guest->net, &to->addr) ||
            (gn__ns_is_local(guest->net->gateway, &to->addr) &&
@@ -288,14 +307,6 @@ struct gn__outside_guest *gn__outside_guest_of(struct gn__port *port)
     gn__list_add_tail(&net->outside.guests, &guest->of_net);
     port->outside = guest;
     return guest;
-}
-
-static struct gn__port *port_of(const struct gn_network *net,
-                                const struct gn__addr *addr)
-{
-    struct gn__port_addr *owned = gn__port_addr_find(net, addr);
-
-    return owned ? owned->port : NULL;
 }
 
 /* By which port an address is reached: its owner's, or a router's. */

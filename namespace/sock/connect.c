@@ -47,7 +47,8 @@ static int choose_way(struct gn__tcp_sock *tcp, struct gn__endpoint *local,
         return err;
     if (gn__ns_is_for_many(sock->ns, &remote->addr))
         return -ENETUNREACH;
-    if (tcp->tls_name && !gn__outside_leaves(&way.iface->port, remote))
+    if (tcp->tls_name &&
+        !gn__outside_leaves(&way.iface->port, &way.next_hop, remote))
         return -EOPNOTSUPP;
     local->addr = way.source;
     local->scope = gn__sock_scope_of(sock, &way.source);

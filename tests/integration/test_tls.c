@@ -472,6 +472,24 @@ static void without_an_egress_it_is_refused(void **state)
     drop(sock);
 }
 
+/* It would be asked of the other guest's way outside, which hears no name. */
+static void by_another_guest_it_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace_config config = {.size = sizeof(config),
+                                         .forwarding = true};
+    struct gn_namespace *other; /* 10.77.0.3 */
+    struct gn_sock *sock;
+
+    begin(f, NULL, 0);
+    assert_int_equal(gn_namespace_create(f->eg.net, &config, &other), 0);
+    assert_int_equal(gn_route_add(f->eg.guest, "192.0.2.0/24", "10.77.0.3"), 0);
+    sock = eg_open(&f->eg, AF_INET, SOCK_STREAM);
+    ask_tls(sock, NAME);
+    assert_int_equal(eg_connect(sock, "192.0.2.1", 443), -EOPNOTSUPP);
+    drop(sock);
+}
+
 static int dial_out(void *self, struct gn_egress_dial *request, int family,
                     int type, const struct sockaddr *address,
                     const char *looked_up_name)
@@ -565,6 +583,7 @@ int main(void)
         CASE(a_hundred_mebibytes_go_each_way),
         CASE(a_rule_asks_for_it),
         CASE(a_rule_takes_the_name_that_was_looked_up),
+        CASE(by_another_guest_it_is_refused),
         CASE(without_an_egress_it_is_refused),
         CASE(an_egress_of_ones_own_is_not_asked),
         CASE(the_option_says_what_is_wrong),
