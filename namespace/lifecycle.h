@@ -25,6 +25,13 @@ void gn__ns_stats(const struct gn_namespace *ns, struct gn_stats *out);
 
 extern const struct gn_limits gn__limits_default;
 
+/* ---- network.c ---- */
+
+/** May an interface there have this MTU (0: the network's)? -EINVAL, with a
+ *  line. */
+GN_WARN_UNUSED int gn__net_check_mtu(const struct gn_network *net, uint32_t mtu,
+                                     char *why, size_t why_len);
+
 /* ---- iface.c ---- */
 
 /** What its port does (gn__port_ops). */

@@ -330,23 +330,12 @@ static int attach(struct gn_namespace *ns,
 static int check_attach(const struct gn_network *net,
                         const struct gn_attach_config *config)
 {
-    uint32_t least = GN_MTU_MIN4;
-    size_t i;
-
     if (!gn__config_is_known(config, config->size, sizeof(*config)))
         return -EINVAL;
     if (!net->n_prefixes)
         return gn__text_refuse(config->why, config->why_len,
                                "network \"%s\" has no prefixes", net->name);
-    for (i = 0; i < net->n_prefixes; i++) {
-        if (!gn__prefix_is_v4(&net->prefixes[i].prefix))
-            least = GN_MTU_MIN6;
-    }
-    if (config->mtu && (config->mtu < least || config->mtu > net->mtu))
-        return gn__text_refuse(config->why, config->why_len,
-                               "mtu %u: not between %u and %u, the network's",
-                               config->mtu, least, net->mtu);
-    return 0;
+    return gn__net_check_mtu(net, config->mtu, config->why, config->why_len);
 }
 
 int gn_namespace_attach(struct gn_namespace *ns, struct gn_network *net,

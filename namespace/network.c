@@ -84,21 +84,39 @@ static int check_domain(const struct gn_network_config *config)
     return 0;
 }
 
-static int check_mtu(const struct gn_network_config *config,
-                     const struct gn_network *net)
+static uint32_t mtu_min(const struct gn_network *net)
 {
-    uint32_t least = GN_MTU_MIN4;
     size_t i;
 
     for (i = 0; i < net->n_prefixes; i++) {
         if (!gn__prefix_is_v4(&net->prefixes[i].prefix))
-            least = GN_MTU_MIN6;
+            return GN_MTU_MIN6;
     }
+    return GN_MTU_MIN4;
+}
+
+static int check_mtu(const struct gn_network_config *config,
+                     const struct gn_network *net)
+{
+    uint32_t least = mtu_min(net);
+
     if (net->mtu >= least && net->mtu <= GN_MTU_MAX)
         return 0;
     return gn__text_refuse(config->why, config->why_len,
                            "mtu %u: not between %u and %u", net->mtu, least,
                            GN_MTU_MAX);
+}
+
+int gn__net_check_mtu(const struct gn_network *net, uint32_t mtu, char *why,
+                      size_t why_len)
+{
+    uint32_t least = mtu_min(net);
+
+    if (!mtu || (mtu >= least && mtu <= net->mtu))
+        return 0;
+    return gn__text_refuse(why, why_len,
+                           "mtu %u: not between %u and %u, the network's", mtu,
+                           least, net->mtu);
 }
 
 static int check_config(const struct gn_network_config *config)

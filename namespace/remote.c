@@ -17,8 +17,8 @@
 
 /* ---- life ---- */
 
-static int check_mtu(const struct gn_network *net,
-                     const struct gn_namespace_config *config, uint32_t mtu)
+static int check_network(const struct gn_network *net,
+                         const struct gn_namespace_config *config, uint32_t mtu)
 {
     uint32_t least = GN_MTU_MIN4;
     size_t i;
@@ -72,7 +72,7 @@ int gn__wire_create(struct gn__wire *wire, struct gn_network *net,
 {
     struct gn_namespace *ns;
     struct gn__iface *eth0;
-    int err = check_mtu(net, config, mtu);
+    int err = check_network(net, config, mtu);
 
     if (!err)
         err = gn_namespace_create(net, config, &ns);
