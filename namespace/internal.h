@@ -271,7 +271,7 @@ void gn__outside_sock_gone(struct gn__binding *binding);
 GN_WARN_UNUSED int gn__outside_bound(struct gn_sock *sock);
 void gn__outside_unbound(struct gn_sock *sock);
 
-/* ---- sockets: what the rest of this folder calls (sock_*.c) ---- */
+/* ---- sockets: what the rest of this folder calls (sock/) ---- */
 
 /** A port may be served that was not: gn__ns_wait_served() looks again. */
 void gn__served_changed(struct gn__engine *engine);

@@ -126,11 +126,6 @@ void gn__wire_iface_gone(struct gn__iface *iface)
     wire->ops->gone(wire);
 }
 
-struct gn__engine *gn__wire_engine(const struct gn__wire *wire)
-{
-    return wire->ns->engine;
-}
-
 struct gn__account *gn__wire_account(const struct gn__wire *wire)
 {
     return wire->ns->guest.account;

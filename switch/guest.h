@@ -4,8 +4,9 @@
 
 /*
  * A guest: whoever is behind ports of the switch. What belongs to it is the same
- * whether its sockets are ours (a namespace) or it is at the far end of a wire:
- * a name, an account, limits, counters, what its lookups were answered.
+ * whether it is a namespace (with sockets of ours, or a wire) or a host that the
+ * gateway plays: a name, an account, limits, counters, what its lookups were
+ * answered.
  *
  *     init --(its ports attach)--> open --(end)--> ended --(last unref)--> freed()
  *
@@ -34,7 +35,7 @@ struct gn__guest {
     struct gn__ref refs;
     void (*freed)(struct gn__guest *guest); /* with the last of them */
     struct gn_network *home; /* it was created in; NULL: it has ended */
-    struct gn_namespace *ns; /* it is one; NULL: it is behind a wire */
+    struct gn_namespace *ns; /* it is one; NULL: it is none */
     struct gn__list ports;   /* struct gn__port.of_owner, as attached */
     struct gn__table_node by_name;
     char name[64];
@@ -53,7 +54,7 @@ struct gn__guest {
 
 struct gn__guest_config {
     void (*freed)(struct gn__guest *guest); /* required */
-    struct gn_namespace *ns;                /* NULL: behind a wire */
+    struct gn_namespace *ns;                /* NULL: it is none */
     struct gn__account *account;    /* whose its callbacks are; NULL: its own */
     const struct gn_limits *limits; /* zero or NULL: the network's */
     struct gn_resolver *resolver;

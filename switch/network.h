@@ -32,7 +32,7 @@ struct gn__net_prefix {
 /** A network: the switch's part, and what the layers above keep with it. */
 struct gn_network {
     struct gn__engine *engine;
-    struct gn__list of_engine; /* in gn__sockets.networks */
+    struct gn__list of_engine; /* in gn__shared.networks */
     char name[64];
     uint64_t key[2]; /* what its random streams derive from */
     uint32_t mtu;
