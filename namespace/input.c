@@ -197,7 +197,7 @@ static enum gn_drop flaw_of(const struct gn__iface *iface,
     return GN_DROP_NONE;
 }
 
-static bool is_walled_off(const struct gn_namespace *ns,
+bool gn__ns_is_walled_off(const struct gn_namespace *ns,
                           const struct gn__packet *packet)
 {
     const struct gn__walls *walls = ns->engine->walls;
@@ -217,7 +217,7 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
     ns->guest.stats.bytes_in += packet->len;
     if (flaw)
         drop(ns, packet, flaw);
-    else if (is_ours && is_walled_off(ns, packet))
+    else if (is_ours && gn__ns_is_walled_off(ns, packet))
         drop(ns, packet, GN_DROP_BLOCKED);
     else if (is_ours && packet->corrupt)
         drop(ns, packet, GN_DROP_CORRUPT); /* Routers see the IP header only. */

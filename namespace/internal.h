@@ -203,6 +203,9 @@ void gn__ns_output_on(struct gn_namespace *ns, struct gn__iface *iface,
 /** A packet that arrived at an interface (consumed). */
 void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
                   struct gn__packet *packet);
+/** Does a wall part it from who made @packet? */
+bool gn__ns_is_walled_off(const struct gn_namespace *ns,
+                          const struct gn__packet *packet);
 /** Send an ICMP error about @cause, if the rate limit allows. */
 void gn__ns_icmp_error(struct gn_namespace *ns, const struct gn__packet *cause,
                        enum gn__icmp_kind kind, uint32_t mtu);
@@ -238,10 +241,10 @@ bool gn__outside_reaches(const struct gn__port *port,
 /** Is what @port sends to @to by @next_hop asked of its own way outside, and goes
  *  nowhere else? */
 bool gn__outside_leaves(const struct gn__port *port,
+                        const struct gn__addr *next_hop,
                         const struct gn__endpoint *to);
 /** May the gateway send as @addr: one outside, or of a host it plays? */
 bool gn__outside_plays(struct gn_network *net, const struct gn__addr *addr);
-                        const struct gn__addr *next_hop,
 /** A packet that arrived at the gateway for an address outside (consumed). */
 void gn__outside_input(struct gn_network *net, struct gn__packet *packet);
 /** Is a whole packet for the gateway's own address, which the host's namespace

@@ -20,21 +20,12 @@
 static int check_network(const struct gn_network *net,
                          const struct gn_namespace_config *config, uint32_t mtu)
 {
-    uint32_t least = GN_MTU_MIN4;
-    size_t i;
+    int err = gn__net_check_mtu(net, mtu, config->why, config->why_len);
 
-    for (i = 0; i < net->n_prefixes; i++) {
-        if (!gn__prefix_is_v4(&net->prefixes[i].prefix))
-            least = GN_MTU_MIN6;
-    }
-    if (mtu && (mtu < least || mtu > net->mtu))
-        return gn__text_refuse(config->why, config->why_len,
-                               "mtu %u: not between %u and %u, the network's",
-                               mtu, least, net->mtu);
-    if (!net->n_prefixes)
-        return gn__text_refuse(config->why, config->why_len,
-                               "network \"%s\" has no prefixes", net->name);
-    return 0;
+    if (err || net->n_prefixes)
+        return err;
+    return gn__text_refuse(config->why, config->why_len,
+                           "network \"%s\" has no prefixes", net->name);
 }
 
 /* What is for everybody is for the wire too: its guest's stack picks. */
@@ -50,14 +41,39 @@ static int join_all(struct gn__iface *iface)
     return err ? err : gn__group_join(&iface->port, &v6);
 }
 
+/* A router passes on what is for others, whoever made it. */
+static bool is_for_others(const struct gn_namespace *ns,
+                          const struct gn__packet *packet)
+{
+    const struct gn__addr *dst = &packet->ip.dst;
+
+    return !gn__wire_owns(ns->wire, dst) && !gn__addr_is_multicast(dst) &&
+           !gn__wire_is_broadcast(ns->wire, dst);
+}
+
+/* A packet that was damaged has a wrong checksum, for the guest to find; but
+ * segments that are cut from it would be given right ones. */
+static enum gn_drop wire_flaw(const struct gn_namespace *ns,
+                              const struct gn__packet *packet)
+{
+    if (!is_for_others(ns, packet) && gn__ns_is_walled_off(ns, packet))
+        return GN_DROP_BLOCKED;
+    return packet->corrupt && packet->segment_size ? GN_DROP_CORRUPT
+                                                   : GN_DROP_NONE;
+}
+
 static void wire_deliver(struct gn__port *port, struct gn__packet *packet)
 {
     struct gn_namespace *ns =
         gn__container_of(port, struct gn__iface, port)->ns;
+    enum gn_drop flaw = wire_flaw(ns, packet);
 
     ns->guest.stats.packets_in++;
     ns->guest.stats.bytes_in += packet->len;
-    ns->wire->ops->deliver(ns->wire, packet);
+    if (flaw)
+        gn__wire_discard(ns->wire, packet, flaw);
+    else
+        ns->wire->ops->deliver(ns->wire, packet);
 }
 
 /* Of an ordinary interface, but for the sockets. */
@@ -154,6 +170,7 @@ void gn__wire_send(struct gn__wire *wire, const struct gn__addr *next_hop,
         gn__wire_discard(wire, packet, GN_DROP_DOWN);
         return;
     }
+    packet->group = ns->group;
     gn__port_input(&wire->iface->port, next_hop, packet);
 }
 
@@ -227,6 +244,8 @@ enum gn__wire_owner gn__wire_find(const struct gn__wire *wire,
     struct gn__port *port = port_at(wire, addr);
     const struct gn__iface *iface = iface_of(port);
 
+    if (port && !iface && gn__outside_plays(port->net, addr))
+        iface = gateway_iface(wire);
     if (!iface)
         return GN__WIRE_NOBODY;
     if (iface == wire->iface)
@@ -353,17 +372,12 @@ int gn__wire_take(struct gn__wire *wire, const struct gn__prefix *prefix,
 
 void gn__wire_give(struct gn__wire *wire, const struct gn__addr *addr)
 {
-    struct gn__list *it, *tmp;
+    struct gn__port_addr *owned;
 
-    if (!wire->iface)
+    if (!gn__wire_owns(wire, addr))
         return;
-    gn__list_foreach_safe (it, tmp, &wire->iface->port.addrs) {
-        struct gn__port_addr *owned =
-            gn__container_of(it, struct gn__port_addr, of_port);
-
-        if (gn__addr_equal(&owned->addr, addr))
-            gn__port_drop_addr(&wire->iface->port, owned);
-    }
+    owned = gn__port_addr_find(wire->iface->port.net, addr);
+    gn__port_give_addr(&wire->iface->port, owned);
 }
 
 /* ---- what a guest is told ---- */

@@ -126,7 +126,8 @@ struct gn__port {
     struct gn__bucket icmp;     /* errors the switch sends to it */
     uint64_t slowest_ns;        /* one-way delay of the slowest way met */
     uint64_t under_way;         /* bytes of packets it sent that are on links */
-    /* The last next hop, good while the gate's generation is the same. */
+    /* The last next hop, good while the gate's generation is the same; no
+     * gate: none. */
     struct gn__addr last_hop;
     struct gn__gate *last_gate;
     uint64_t last_generation;
@@ -177,8 +178,10 @@ GN_WARN_UNUSED int gn__port_take_exact(struct gn__port *port,
 GN_WARN_UNUSED int gn__port_add_addr(struct gn__port *port,
                                      const struct gn__addr *addr,
                                      uint8_t prefix_len, int prefix);
-/** Give one of its addresses back. */
+/** Give one of its addresses back: the port is about to go. */
 void gn__port_drop_addr(struct gn__port *port, struct gn__port_addr *owned);
+/** The same, and the port stays: nobody who has sent there does so again. */
+void gn__port_give_addr(struct gn__port *port, struct gn__port_addr *owned);
 /** Who has an address; NULL: no port of the network. */
 struct gn__port_addr *gn__port_addr_find(const struct gn_network *net,
                                          const struct gn__addr *addr);

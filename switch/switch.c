@@ -10,8 +10,8 @@
  * been given to somebody else meanwhile, who never sees the packet.
  *
  * A port remembers its last next hop, so that a conversation costs no look-up.
- * That is good for as long as the receiver's gate is the same, because an
- * address never moves from one living port to another.
+ * That is good for as long as the receiver's gate is the same, and the address
+ * has not been given back (gn__port_give_addr()).
  *
  * Errors that the switch has to report come from the gateway's address, and
  * are limited for each port that causes them.

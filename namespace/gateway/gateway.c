@@ -480,15 +480,29 @@ void gn__outside_drop(struct gn__outside_guest *guest,
     gn__packet_free(packet);
 }
 
+/* A host that is played has no such port, or does not speak that: limited for
+ * the guest, as what the switch says. */
+static void host_refuse(struct gn__outside_guest *guest,
+                        const struct gn__packet *packet)
+{
+    enum gn__icmp_kind kind = packet->ip.proto == GN__PROTO_UDP
+                                  ? GN__ICMP_PORT_UNREACHABLE
+                                  : GN__ICMP_PROTO_UNREACHABLE;
+    struct gn_network *net = guest->net;
+
+    if (guest->port &&
+        !gn__bucket_take(&guest->port->icmp, gn__now(guest->engine),
+                         net->limits.icmp_per_second))
+        gn__outside_count(guest, GN_DROP_ICMP_RATE, 1);
+    else
+        gn__outside_icmp_error(guest, packet, &packet->ip.dst, kind, 0);
+}
+
 void gn__outside_unreachable(struct gn__outside_guest *guest,
                              struct gn__packet *packet, enum gn_drop why)
 {
     if (gn__host_at(guest->net, &packet->ip.dst))
-        gn__outside_icmp_error(guest, packet, &packet->ip.dst,
-                               packet->ip.proto == GN__PROTO_UDP
-                                   ? GN__ICMP_PORT_UNREACHABLE
-                                   : GN__ICMP_PROTO_UNREACHABLE,
-                               0);
+        host_refuse(guest, packet);
     else
         gn__ns_icmp_error(guest->net->gateway, packet, GN__ICMP_NET_UNREACHABLE,
                           0);
