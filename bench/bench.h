@@ -30,6 +30,7 @@ enum bench_goal {
     BENCH_RATIO_MAX,
     BENCH_OURS_MIN,
     BENCH_OURS_MAX,
+    BENCH_ADDED_MAX, /* What ours is above the reference. */
     BENCH_N_GOALS
 };
 
@@ -59,6 +60,7 @@ extern const struct bench_row bench_ipam_rows[];
 extern const struct bench_row bench_lock_rows[];
 extern const struct bench_row bench_machine_rows[];
 extern const struct bench_row bench_wasi_rows[];
+extern const struct bench_row bench_wasm_rows[];
 
 /** CLOCK_MONOTONIC. */
 uint64_t bench_now_ns(void);

@@ -2,7 +2,7 @@
 /*
  * What a WebAssembly guest's calls cost above the sockets they end at: 64 bytes
  * written to a guest and read by it, both ready, in one thread. No engine is in
- * it. It is to add 30 ns or less, which is two calls.
+ * it. It is to add 30 ns or less, 15 for each of the two calls.
  */
 #include "bench.h"
 #include "world.h"
@@ -106,6 +106,7 @@ const struct bench_row bench_wasi_rows[] = {
      .unit = "ns",
      .reference_name = "gn_sock_send(), gn_sock_recv()",
      .measure = measure_calls,
-     .goal = BENCH_PRINTED},
+     .goal = BENCH_ADDED_MAX,
+     .limit = 30},
     {0},
 };

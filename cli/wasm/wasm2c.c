@@ -158,12 +158,15 @@ static void print_start(const struct gn_wasi_scan *scan, const char *name)
 {
     bool run = strcmp(scan->start, "_start") != 0;
 
-    printf("static uint64_t guest_main(struct gn_w2c *c)\n{\n");
-    printf("    Z_%s_instantiate(c->instance", name);
+    printf("static void guest_instantiate(struct gn_w2c *c)\n"
+           "{\n    Z_%s_instantiate(c->instance",
+           name);
     for (size_t i = 0; i < scan->n_imports; i++)
         if (module_is_new(scan, i))
             printf(", (void *)c");
-    printf(");\n    %sZ_%sZ_", run ? "return " : "", name);
+    printf(");\n}\n\nstatic uint64_t guest_main(struct gn_w2c *c)\n{\n"
+           "    guest_instantiate(c);\n    %sZ_%sZ_",
+           run ? "return " : "", name);
     old_mangle(scan->start);
     printf("(c->instance)%s;\n%s}\n\n", run ? " != 0" : "",
            run ? "" : "    return 0;\n");
