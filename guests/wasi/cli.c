@@ -237,7 +237,7 @@ static int run_no_descriptor(struct gn__wasi_call *call)
 #define MONOTONIC   "wasi:clocks/monotonic-clock"
 #define WALL        "wasi:clocks/wall-clock"
 
-const struct gn__wasi_row gn__wasi_cli_rows[] = {
+static const struct gn__wasi_row rows[] = {
     {ENVIRONMENT, "get-arguments", ">P", run_arguments, GN__WASI_FREE},
     {ENVIRONMENT, "get-environment", ">P", run_environment, GN__WASI_FREE},
     {ENVIRONMENT, "initial-cwd", ">Os", run_none, GN__WASI_FREE},
@@ -283,5 +283,6 @@ const struct gn__wasi_row gn__wasi_cli_rows[] = {
      GN__WASI_FREE},
     {"wasi:filesystem/types", "[resource-drop]*", "k>", run_no_descriptor,
      GN__WASI_FREE},
-    {0},
 };
+
+const struct gn__wasi_rows gn__wasi_cli_rows = GN__WASI_ROWS(rows);

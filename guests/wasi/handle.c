@@ -51,25 +51,6 @@ int gn__wasi_handle_new(struct gn_wasi_guest *guest, enum gn__wasi_kind kind)
     return (int)i;
 }
 
-struct gn__wasi_handle *gn__wasi_handle_any(struct gn_wasi_guest *guest,
-                                            uint64_t number)
-{
-    uint32_t i = (uint32_t)number;
-
-    if (i >= guest->n_handles || !guest->handles[i].kind)
-        return NULL;
-    return &guest->handles[i];
-}
-
-struct gn__wasi_handle *gn__wasi_handle(struct gn_wasi_guest *guest,
-                                        uint64_t number,
-                                        enum gn__wasi_kind kind)
-{
-    struct gn__wasi_handle *handle = gn__wasi_handle_any(guest, number);
-
-    return handle && handle->kind == kind ? handle : NULL;
-}
-
 void gn__wasi_handle_drop(struct gn_wasi_guest *guest, uint32_t number)
 {
     struct gn__wasi_handle gone = guest->handles[number];

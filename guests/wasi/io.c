@@ -587,7 +587,7 @@ static int run_network_error(struct gn__wasi_call *call)
 #define IN(m)   "[method]input-stream." m
 #define OUT(m)  "[method]output-stream." m
 
-const struct gn__wasi_row gn__wasi_io_rows[] = {
+static const struct gn__wasi_row rows[] = {
     {POLL, "[method]pollable.ready", "k>b", run_ready, GN__WASI_POLLABLE},
     {POLL, "[method]pollable.block", "k>", run_block, GN__WASI_POLLABLE},
     {POLL, "poll", "P>P", run_poll, GN__WASI_FREE},
@@ -623,5 +623,6 @@ const struct gn__wasi_row gn__wasi_io_rows[] = {
      GN__WASI_ERROR},
     {"wasi:sockets/network", "network-error-code", "k>Oe", run_network_error,
      GN__WASI_FREE},
-    {0},
 };
+
+const struct gn__wasi_rows gn__wasi_io_rows = GN__WASI_ROWS(rows);

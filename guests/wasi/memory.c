@@ -4,20 +4,10 @@
  * The guest's memory. Every access goes through gn__wasi_at(), which asks anew
  * where the memory is: between two accesses it may have grown and moved.
  */
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
 #include "guests/wasi/wasi.h"
-
-void *gn__wasi_at(const struct gn_wasi_guest *guest, uint64_t at, uint64_t len)
-{
-    struct gn_wasi_memory memory = guest->memory(guest->arg);
-
-    if (!memory.base || at > memory.size || len > memory.size - at)
-        return NULL;
-    return memory.base + at;
-}
 
 int gn__wasi_get(const struct gn_wasi_guest *guest, uint64_t at, void *out,
                  size_t len)
@@ -30,44 +20,11 @@ int gn__wasi_get(const struct gn_wasi_guest *guest, uint64_t at, void *out,
     return 0;
 }
 
-int gn__wasi_put(const struct gn_wasi_guest *guest, uint64_t at,
-                 const void *data, size_t len)
-{
-    void *to = gn__wasi_at(guest, at, len);
-
-    if (!to)
-        return -EFAULT;
-    if (len)
-        memcpy(to, data, len);
-    return 0;
-}
-
-int gn__wasi_put16(const struct gn_wasi_guest *guest, uint64_t at, uint64_t v)
-{
-    uint16_t word = htole16((uint16_t)v);
-
-    return gn__wasi_put(guest, at, &word, sizeof(word));
-}
-
-int gn__wasi_put32(const struct gn_wasi_guest *guest, uint64_t at, uint64_t v)
-{
-    uint32_t word = htole32((uint32_t)v);
-
-    return gn__wasi_put(guest, at, &word, sizeof(word));
-}
-
-int gn__wasi_put64(const struct gn_wasi_guest *guest, uint64_t at, uint64_t v)
-{
-    uint64_t word = htole64(v);
-
-    return gn__wasi_put(guest, at, &word, sizeof(word));
-}
-
 int gn__wasi_iov(struct gn_wasi_guest *guest, uint64_t at, uint64_t n,
                  struct iovec *one, struct iovec **out)
 {
-    uint32_t pair[2];
     struct iovec *iov = one;
+    const uint8_t *pairs;
 
     if (n > GN__WASI_IOV_MAX)
         return -EINVAL;
@@ -75,9 +32,13 @@ int gn__wasi_iov(struct gn_wasi_guest *guest, uint64_t at, uint64_t n,
         iov = gn__wasi_scratch(guest, n * sizeof(*iov));
     if (!iov)
         return -ENOMEM;
-    for (uint64_t i = 0; i < n; i++) {
-        if (gn__wasi_get(guest, at + 8 * i, pair, sizeof(pair)))
-            return -EFAULT;
+    pairs = gn__wasi_at(guest, at, 8 * n);
+    if (!pairs && n)
+        return -EFAULT;
+    for (uint64_t i = 0; i < n; i++, pairs += 8) {
+        uint32_t pair[2];
+
+        memcpy(pair, pairs, sizeof(pair)); /* Once: others may write there. */
         iov[i].iov_len = le32toh(pair[1]);
         iov[i].iov_base = gn__wasi_at(guest, le32toh(pair[0]), iov[i].iov_len);
         if (!iov[i].iov_base)

@@ -217,7 +217,7 @@ static int run_subscribe(struct gn__wasi_call *call)
 
 #define LOOKUP "wasi:sockets/ip-name-lookup"
 
-const struct gn__wasi_row gn__wasi_names_rows[] = {
+static const struct gn__wasi_row rows[] = {
     {LOOKUP, "resolve-addresses", "ks>Ro,e", run_resolve, GN__WASI_NETWORK},
     {LOOKUP, "[method]resolve-address-stream.resolve-next-address", "k>ROI,e",
      run_next, GN__WASI_LOOKUP},
@@ -225,5 +225,6 @@ const struct gn__wasi_row gn__wasi_names_rows[] = {
      GN__WASI_LOOKUP},
     {LOOKUP, "[resource-drop]resolve-address-stream", "k>", gn__wasi_drop,
      GN__WASI_LOOKUP},
-    {0},
 };
+
+const struct gn__wasi_rows gn__wasi_names_rows = GN__WASI_ROWS(rows);

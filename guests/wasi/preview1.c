@@ -131,7 +131,7 @@ static int run_open_badfd(struct gn__wasi_call *call)
 
 #define P1 "wasi_snapshot_preview1"
 
-const struct gn__wasi_row gn__wasi_preview1_rows[] = {
+static const struct gn__wasi_row rows[] = {
     {P1, "args_get", "ii>i", run_args_get, GN__WASI_FREE},
     {P1, "args_sizes_get", "ii>i", run_args_sizes_get, GN__WASI_FREE},
     {P1, "environ_get", "ii>i", run_environ_get, GN__WASI_FREE},
@@ -181,5 +181,6 @@ const struct gn__wasi_row gn__wasi_preview1_rows[] = {
     {P1, "path_unlink_file", "iii>i", run_no_file, GN__WASI_FREE},
     {P1, "adapter_open_badfd", "i>i", run_open_badfd, GN__WASI_FREE},
     {P1, "adapter_close_badfd", "i>i", gn__wasi_fd_close, GN__WASI_FREE},
-    {0},
 };
+
+const struct gn__wasi_rows gn__wasi_preview1_rows = GN__WASI_ROWS(rows);

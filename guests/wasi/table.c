@@ -23,10 +23,10 @@
 
 #include "guests/wasi/wasi.h"
 
-static const struct gn__wasi_row *const files[] = {
-    gn__wasi_preview1_rows, gn__wasi_wasmedge_rows, gn__wasi_io_rows,
-    gn__wasi_tcp_rows,      gn__wasi_udp_rows,      gn__wasi_names_rows,
-    gn__wasi_cli_rows,
+static const struct gn__wasi_rows *const files[] = {
+    &gn__wasi_preview1_rows, &gn__wasi_wasmedge_rows, &gn__wasi_io_rows,
+    &gn__wasi_tcp_rows,      &gn__wasi_udp_rows,      &gn__wasi_names_rows,
+    &gn__wasi_cli_rows,
 };
 #define N_FILES   (sizeof(files) / sizeof(files[0]))
 #define FILE_BITS 8
@@ -34,25 +34,15 @@ static const struct gn__wasi_row *const files[] = {
 const struct gn__wasi_row *gn__wasi_row(int op)
 {
     unsigned file = (unsigned)op >> FILE_BITS;
+    unsigned i = (unsigned)op & ((1u << FILE_BITS) - 1);
 
-    /* gn_wasi_find() gives no others; what is beyond a file's end is not. */
-    if (op < 0 || file >= N_FILES)
-        return NULL;
-    for (unsigned i = 0, n = op & ((1u << FILE_BITS) - 1); i <= n; i++)
-        if (!files[file][i].name)
-            return NULL;
-    return &files[file][op & ((1 << FILE_BITS) - 1)];
-}
-
-bool gn__wasi_row_is_0_2(const struct gn__wasi_row *row)
-{
-    return row->module[4] == ':';
+    return file < N_FILES && i < files[file]->n ? &files[file]->row[i] : NULL;
 }
 
 bool gn__wasi_row_is_wasmedge(int op)
 {
     return op >= 0 && (unsigned)op >> FILE_BITS < N_FILES &&
-           files[op >> FILE_BITS] == gn__wasi_wasmedge_rows;
+           files[op >> FILE_BITS] == &gn__wasi_wasmedge_rows;
 }
 
 /* ---- types as core functions have them ---- */
@@ -162,8 +152,8 @@ int gn_wasi_find(const char *module, const char *name, const char *signature)
     if (!module || !name)
         return -ENOENT;
     for (unsigned file = 0; file < N_FILES; file++)
-        for (unsigned i = 0; files[file][i].name; i++) {
-            const struct gn__wasi_row *row = &files[file][i];
+        for (unsigned i = 0; i < files[file]->n; i++) {
+            const struct gn__wasi_row *row = &files[file]->row[i];
 
             if (module_fits(row, module) && name_fits(row, name) &&
                 type_fits(row, signature))

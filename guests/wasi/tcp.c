@@ -450,7 +450,7 @@ static int run_instance_network(struct gn__wasi_call *call)
 #define TCP  "wasi:sockets/tcp"
 #define T(m) TCP, "[method]tcp-socket." m
 
-const struct gn__wasi_row gn__wasi_tcp_rows[] = {
+static const struct gn__wasi_row rows[] = {
     {"wasi:sockets/instance-network", "instance-network", ">o",
      run_instance_network, GN__WASI_FREE},
     {"wasi:sockets/network", "[resource-drop]network", "k>", gn__wasi_drop,
@@ -488,5 +488,6 @@ const struct gn__wasi_row gn__wasi_tcp_rows[] = {
     {T("subscribe"), "k>o", gn__wasi_subscribe_step, GN__WASI_TCP},
     {T("shutdown"), "ke>R_,e", run_shutdown, GN__WASI_TCP},
     {TCP, "[resource-drop]tcp-socket", "k>", gn__wasi_drop, GN__WASI_TCP},
-    {0},
 };
+
+const struct gn__wasi_rows gn__wasi_tcp_rows = GN__WASI_ROWS(rows);

@@ -204,7 +204,7 @@ static int run_out_subscribe(struct gn__wasi_call *call)
 #define UDP  "wasi:sockets/udp"
 #define U(m) UDP, "[method]udp-socket." m
 
-const struct gn__wasi_row gn__wasi_udp_rows[] = {
+static const struct gn__wasi_row rows[] = {
     {"wasi:sockets/udp-create-socket", "create-udp-socket", "e>Ro,e",
      run_create, GN__WASI_FREE},
     {U("start-bind"), "kkA>R_,e", gn__wasi_start_bind, GN__WASI_UDP},
@@ -238,5 +238,6 @@ const struct gn__wasi_row gn__wasi_udp_rows[] = {
      run_out_subscribe, GN__WASI_DATAGRAMS_OUT},
     {UDP, "[resource-drop]outgoing-datagram-stream", "k>", gn__wasi_drop,
      GN__WASI_DATAGRAMS_OUT},
-    {0},
 };
+
+const struct gn__wasi_rows gn__wasi_udp_rows = GN__WASI_ROWS(rows);

@@ -22,10 +22,13 @@
  *
  * Of the library it uses what is public, and base/.
  */
+#include <endian.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -99,13 +102,6 @@ struct gn__wasi_handle {
 
 /** A new handle, the lowest number that is free; -EMFILE, -ENOMEM. */
 int gn__wasi_handle_new(struct gn_wasi_guest *guest, enum gn__wasi_kind kind);
-/** The one of this number, if it is of this kind; else NULL. */
-struct gn__wasi_handle *gn__wasi_handle(struct gn_wasi_guest *guest,
-                                        uint64_t number,
-                                        enum gn__wasi_kind kind);
-/** Any open one, or NULL. */
-struct gn__wasi_handle *gn__wasi_handle_any(struct gn_wasi_guest *guest,
-                                            uint64_t number);
 /** Free it and give back what it holds. */
 void gn__wasi_handle_drop(struct gn_wasi_guest *guest, uint32_t number);
 void gn__wasi_handles_done(struct gn_wasi_guest *guest);
@@ -182,19 +178,32 @@ struct gn__wasi_row {
     enum gn__wasi_kind self; /* What the first parameter is a handle of. */
 };
 
-/** Rows of one file; ended by one without a name. */
-extern const struct gn__wasi_row gn__wasi_preview1_rows[];
-extern const struct gn__wasi_row gn__wasi_wasmedge_rows[];
-extern const struct gn__wasi_row gn__wasi_io_rows[];
-extern const struct gn__wasi_row gn__wasi_tcp_rows[];
-extern const struct gn__wasi_row gn__wasi_udp_rows[];
-extern const struct gn__wasi_row gn__wasi_names_rows[];
-extern const struct gn__wasi_row gn__wasi_cli_rows[];
+/** Rows of one file. */
+struct gn__wasi_rows {
+    const struct gn__wasi_row *row;
+    unsigned n;
+};
+
+#define GN__WASI_ROWS(rows)                      \
+    {                                            \
+        (rows), sizeof(rows) / sizeof((rows)[0]) \
+    }
+
+extern const struct gn__wasi_rows gn__wasi_preview1_rows;
+extern const struct gn__wasi_rows gn__wasi_wasmedge_rows;
+extern const struct gn__wasi_rows gn__wasi_io_rows;
+extern const struct gn__wasi_rows gn__wasi_tcp_rows;
+extern const struct gn__wasi_rows gn__wasi_udp_rows;
+extern const struct gn__wasi_rows gn__wasi_names_rows;
+extern const struct gn__wasi_rows gn__wasi_cli_rows;
 
 /** The row of an operation, or NULL. */
 const struct gn__wasi_row *gn__wasi_row(int op);
 /** Is it one of WASI 0.2, whose results are lowered and whose mistakes trap? */
-bool gn__wasi_row_is_0_2(const struct gn__wasi_row *row);
+static inline bool gn__wasi_row_is_0_2(const struct gn__wasi_row *row)
+{
+    return row->module[4] == ':';
+}
 bool gn__wasi_row_is_wasmedge(int op);
 /** How many parameters its core function has. */
 unsigned gn__wasi_row_n_params(const struct gn__wasi_row *row);
@@ -251,6 +260,26 @@ struct gn_wasi_guest {
     char why[160];
 };
 
+/** Any open handle, or NULL. */
+static inline struct gn__wasi_handle *gn__wasi_handle_any(
+    struct gn_wasi_guest *guest, uint64_t number)
+{
+    uint32_t i = (uint32_t)number;
+
+    if (i >= guest->n_handles || !guest->handles[i].kind)
+        return NULL;
+    return &guest->handles[i];
+}
+
+/** The one of this number, if it is of this kind; else NULL. */
+static inline struct gn__wasi_handle *gn__wasi_handle(
+    struct gn_wasi_guest *guest, uint64_t number, enum gn__wasi_kind kind)
+{
+    struct gn__wasi_handle *handle = gn__wasi_handle_any(guest, number);
+
+    return handle && handle->kind == kind ? handle : NULL;
+}
+
 /** Trap; @why is kept. Returns GN__WASI_TRAP. */
 int gn__wasi_trap(struct gn_wasi_guest *guest, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -269,15 +298,54 @@ int gn__wasi_wait(struct gn__wasi_call *call);
 
 /** Where @len bytes are, or NULL if they are not all in its memory. Good until
  *  anything of the guest's runs. */
-void *gn__wasi_at(const struct gn_wasi_guest *guest, uint64_t at, uint64_t len);
+static inline void *gn__wasi_at(const struct gn_wasi_guest *guest, uint64_t at,
+                                uint64_t len)
+{
+    struct gn_wasi_memory memory = guest->memory(guest->arg);
+
+    if (!memory.base || at > memory.size || len > memory.size - at)
+        return NULL;
+    return memory.base + at;
+}
 /** 0 or -EFAULT. */
 int gn__wasi_get(const struct gn_wasi_guest *guest, uint64_t at, void *out,
                  size_t len);
-int gn__wasi_put(const struct gn_wasi_guest *guest, uint64_t at,
-                 const void *data, size_t len);
-int gn__wasi_put16(const struct gn_wasi_guest *guest, uint64_t at, uint64_t v);
-int gn__wasi_put32(const struct gn_wasi_guest *guest, uint64_t at, uint64_t v);
-int gn__wasi_put64(const struct gn_wasi_guest *guest, uint64_t at, uint64_t v);
+static inline int gn__wasi_put(const struct gn_wasi_guest *guest, uint64_t at,
+                               const void *data, size_t len)
+{
+    void *to = gn__wasi_at(guest, at, len);
+
+    if (!to)
+        return -EFAULT;
+    if (len)
+        memcpy(to, data, len);
+    return 0;
+}
+
+static inline int gn__wasi_put16(const struct gn_wasi_guest *guest, uint64_t at,
+                                 uint64_t v)
+{
+    uint16_t word = htole16((uint16_t)v);
+
+    return gn__wasi_put(guest, at, &word, sizeof(word));
+}
+
+static inline int gn__wasi_put32(const struct gn_wasi_guest *guest, uint64_t at,
+                                 uint64_t v)
+{
+    uint32_t word = htole32((uint32_t)v);
+
+    return gn__wasi_put(guest, at, &word, sizeof(word));
+}
+
+static inline int gn__wasi_put64(const struct gn_wasi_guest *guest, uint64_t at,
+                                 uint64_t v)
+{
+    uint64_t word = htole64(v);
+
+    return gn__wasi_put(guest, at, &word, sizeof(word));
+}
+
 /** The buffers of @n iovecs at @at, in @one if that is enough and else in the
  *  guest's scratch. Returns how many, -EINVAL (too many) or -EFAULT. */
 int gn__wasi_iov(struct gn_wasi_guest *guest, uint64_t at, uint64_t n,

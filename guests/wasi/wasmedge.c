@@ -566,7 +566,7 @@ static int run_getaddrinfo(struct gn__wasi_call *call)
 
 #define P1 "wasi_snapshot_preview1"
 
-const struct gn__wasi_row gn__wasi_wasmedge_rows[] = {
+static const struct gn__wasi_row rows[] = {
     {P1, "sock_open", "iii>i", run_open, GN__WASI_FREE},
     {P1, "sock_bind", "iii>i", run_bind, GN__WASI_FREE},
     {P1, "sock_listen", "ii>i", run_listen, GN__WASI_FREE},
@@ -591,5 +591,6 @@ const struct gn__wasi_row gn__wasi_wasmedge_rows[] = {
     {P1, "sock_getsockopt", "iiiii>i", run_getsockopt, GN__WASI_FREE},
     {P1, "sock_setsockopt", "iiiii>i", run_setsockopt, GN__WASI_FREE},
     {P1, "sock_getaddrinfo", "iiiiiiii>i", run_getaddrinfo, GN__WASI_FREE},
-    {0},
 };
+
+const struct gn__wasi_rows gn__wasi_wasmedge_rows = GN__WASI_ROWS(rows);
