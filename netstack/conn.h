@@ -132,6 +132,8 @@ struct gn__conn {
     uint32_t window_seq;
     uint32_t isn_floor; /* reuse of a resting tuple: begin above this */
     bool isn_has_floor;
+    uint8_t
+        keep_idle_seen; /* params.keep_idle_set, when it was last looked at */
 };
 
 static inline struct gn__conn *gn__conn_of_tuple(struct gn__tuple *tuple)

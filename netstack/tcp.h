@@ -207,8 +207,9 @@ struct gn__tcp_params {
     bool nodelay;
     bool cork;
     bool keepalive;
-    uint16_t max_segment; /* TCP_MAXSEG; 0: by MTU */
-    uint32_t defer_s;     /* TCP_DEFER_ACCEPT (listener); 0: not at all */
+    uint8_t keep_idle_set; /* counts TCP_KEEPIDLE: each sets the timer anew */
+    uint16_t max_segment;  /* TCP_MAXSEG; 0: by MTU */
+    uint32_t defer_s;      /* TCP_DEFER_ACCEPT (listener); 0: not at all */
     uint32_t keep_idle_s, keep_interval_s, keep_count;
     uint32_t user_timeout_ms; /* 0: none */
     uint32_t syn_count;       /* TCP_SYNCNT: retries before ETIMEDOUT */

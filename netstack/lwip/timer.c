@@ -97,10 +97,10 @@ static bool keeps_alive(const struct tcp_pcb *pcb)
 /*
  * lwIP counts from what was received last, pcb->tmr: the n-th probe is due when
  * the idle time and n intervals are over. Linux has a timer: switched on, it
- * takes an idle time; TCP_KEEPIDLE sets it to one after what was received; and
- * a new TCP_KEEPINTVL waits for the next probe. So tmr is put to where lwIP
- * finds the probe that is next due at Linux' time, keep_late ticks behind what
- * was received.
+ * takes an idle time; TCP_KEEPIDLE, also of the value it has, sets it to one
+ * after what was received; and a new TCP_KEEPINTVL waits for the next probe. So
+ * tmr is put to where lwIP finds the probe that is next due at Linux' time,
+ * keep_late ticks behind what was received.
  */
 static void keepalive_set(struct gn__conn *conn)
 {
@@ -109,6 +109,7 @@ static void keepalive_set(struct gn__conn *conn)
     bool was = ip_get_option(pcb, SOF_KEEPALIVE);
     bool open = pcb->state == ESTABLISHED || pcb->state == CLOSE_WAIT;
     uint32_t sent = pcb->keep_cnt_sent * pcb->keep_intvl / GN__SLOW_MS;
+    uint32_t span = params->keep_idle_s * 1000 / GN__SLOW_MS + sent;
     uint32_t heard;
 
     if (pcb->tmr != conn->keep_from)
@@ -116,8 +117,10 @@ static void keepalive_set(struct gn__conn *conn)
     heard = pcb->tmr - (uint32_t)conn->keep_late;
     if (params->keepalive && !was && open)
         pcb->tmr = tcp_ticks - sent;
-    else if (was && open && pcb->keep_idle != params->keep_idle_s * 1000)
-        pcb->tmr = heard - sent;
+    else if (was && open && conn->keep_idle_seen != params->keep_idle_set)
+        /* What is over is so at the next tick, and not before the options
+         * that are set next. */
+        pcb->tmr = tcp_ticks - LWIP_MIN(tcp_ticks - (heard - sent), span);
     conn->keep_late = (int32_t)(pcb->tmr - heard);
     conn->keep_from = pcb->tmr;
     if (params->keepalive)
@@ -125,6 +128,7 @@ static void keepalive_set(struct gn__conn *conn)
     else
         ip_reset_option(pcb, SOF_KEEPALIVE);
     pcb->keep_idle = params->keep_idle_s * 1000;
+    conn->keep_idle_seen = params->keep_idle_set;
 }
 
 /* Probes before the connection is given up: TCP_KEEPCNT, or with

@@ -30,7 +30,11 @@ static int set_between(int value, int least, int most, uint32_t *out)
 
 static int set_idle(struct gn_sock *sock, int value)
 {
-    return set_between(value, 1, KEEP_MAX, &sock->opt.tcp.keep_idle_s);
+    int err = set_between(value, 1, KEEP_MAX, &sock->opt.tcp.keep_idle_s);
+
+    if (!err)
+        sock->opt.tcp.keep_idle_set++;
+    return err;
 }
 
 static int get_idle(struct gn_sock *sock, int *value)
