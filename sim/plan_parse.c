@@ -122,9 +122,20 @@ static int read_time(struct reader *r, int64_t least, uint64_t *out)
     return err;
 }
 
+/* It becomes a string, and is printed as it is. */
+static bool is_printable(const struct reader *r)
+{
+    size_t i;
+
+    for (i = 0; i < r->word_len; i++)
+        if (r->word[i] <= ' ' || r->word[i] > '~')
+            return false;
+    return r->word_len > 0;
+}
+
 static int read_pattern(struct reader *r, struct gn__fault *fault)
 {
-    if (!r->word_len ||
+    if (!is_printable(r) ||
         !gn__text_cut(r->word, r->word_len, fault->word, sizeof(fault->word)))
         return refuse_word(r, "a name, or a pattern as *.test");
     next_word(r);

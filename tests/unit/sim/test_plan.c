@@ -114,6 +114,9 @@ static void mistakes_have_a_line_a_column_and_a_remedy(void **state)
     says("at 1s link n1",
          "line 1, column 14: the line ends; here goes latency, jitter, rate, "
          "queue, loss, reorder, duplicate, corrupt, down");
+    says(
+        "at 1s dns n1 name a\001b",
+        "line 1, column 19: \"a?b\": here goes a name, or a pattern as *.test");
     says("at 1s link n1 loss 101%",
          "line 1, column 20: \"101%\": not between 0ppm and 100%");
     says("at 1s link n1 loss 5% loss 6%",
