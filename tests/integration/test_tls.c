@@ -53,7 +53,13 @@ static void make_certificates(void)
         " && echo subjectAltName=DNS:" NAME ",IP:127.0.0.1 >ext"
         " && sign='openssl x509 -req -in csr -CA ca.pem -CAkey ca.key "
         "-CAcreateserial -extfile ext'"
-        " && $sign -days 2 -out good.pem && $sign -days -1 -out old.pem",
+        " && $sign -days 2 -out good.pem && : >db && echo 01 >serial"
+        " && printf '[ca]\\ndefault_ca=old\\n[old]\\ndatabase=db\\n"
+        "serial=serial\\nnew_certs_dir=.\\ndefault_md=sha256\\npolicy=p\\n"
+        "[p]\\ncommonName=supplied\\n' >ca.cnf"
+        " && openssl ca -batch -config ca.cnf -in csr -cert ca.pem "
+        "-keyfile ca.key -extfile ext -startdate 20200101000000Z "
+        "-enddate 20200102000000Z -notext -out old.pem",
         files.folder);
 }
 
