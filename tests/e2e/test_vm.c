@@ -82,10 +82,12 @@ static int teardown(void **state)
     (void)state;
     vm_kill(&f.vm_a);
     vm_kill(&f.vm_b);
-    gn_nic_close(f.a, NULL, NULL);
-    gn_nic_close(f.b, NULL, NULL);
-    pubnet_serve_end(&f.server);
-    pubnet_teardown(&p);
+    if (p) {
+        gn_nic_close(f.a, NULL, NULL);
+        gn_nic_close(f.b, NULL, NULL);
+        pubnet_serve_end(&f.server);
+        pubnet_teardown(&p);
+    }
     gn_programs_done(&f.programs);
     return 0;
 }

@@ -36,13 +36,19 @@ fi
 tree=$out/tree
 mkdir -p "$tree"/{bin,proc,sys,dev,etc,tmp,lib,www}
 cp "$busybox" "$tree/bin/busybox"
-modules=("$cache"/root/lib/modules/*/kernel)
+modules=("$cache"/root/usr/lib/modules/*/kernel) # as of Debian 13
+[ -d "${modules[0]}" ] || modules=("$cache"/root/lib/modules/*/kernel)
 order=(drivers/virtio/virtio_ring drivers/virtio/virtio
     drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci_legacy_dev
     drivers/virtio/virtio_pci net/core/failover drivers/net/net_failover
     drivers/net/virtio_net)
 for module in "${order[@]}"; do
-    cp "${modules[0]}/$module.ko" "$tree/lib/"
+    file=${modules[0]}/$module.ko
+    if [ -e "$file.xz" ]; then
+        "$busybox" unxz -c "$file.xz" >"$tree/lib/${module##*/}.ko"
+    elif ! grep -q "/${file##*/}$" "${modules[0]}/../modules.builtin"; then
+        cp "$file" "$tree/lib/"
+    fi
 done
 
 cat >"$tree/init" <<END
@@ -52,7 +58,7 @@ mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t devtmpfs none /dev
 for module in $(printf '%s ' "${order[@]##*/}"); do
-    insmod /lib/\$module.ko
+    [ ! -e /lib/\$module.ko ] || insmod /lib/\$module.ko
 done
 ip link set lo up
 ip link set eth0 up
