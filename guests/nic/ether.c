@@ -45,15 +45,3 @@ bool gn__ether_group(const struct gn__addr *ip, uint8_t out[GN__MAC_LEN])
     }
     return true;
 }
-
-struct gn__addr gn__ether_linklocal(const uint8_t mac[GN__MAC_LEN])
-{
-    struct gn__addr addr = {{0xfe, 0x80}};
-
-    memcpy(addr.bytes + 8, mac, 3);
-    addr.bytes[8] ^= 0x02;
-    addr.bytes[11] = 0xff;
-    addr.bytes[12] = 0xfe;
-    memcpy(addr.bytes + 13, mac + 3, 3);
-    return addr;
-}

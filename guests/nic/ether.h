@@ -38,9 +38,6 @@ void gn__ether_build(const struct gn__ether *ether,
  *  to know. */
 bool gn__ether_group(const struct gn__addr *ip, uint8_t out[GN__MAC_LEN]);
 
-/** The link-local address of RFC 4291 appendix A. */
-struct gn__addr gn__ether_linklocal(const uint8_t mac[GN__MAC_LEN]);
-
 static inline bool gn__mac_equal(const uint8_t *a, const uint8_t *b)
 {
     return memcmp(a, b, GN__MAC_LEN) == 0;

@@ -58,7 +58,6 @@ struct gn_nic {
     uint8_t mac[GN__MAC_LEN]; /* zero: not known */
     struct gn__packet *head;  /* the queue; ip.version 0: an ARP message */
     struct gn__packet **tail;
-    size_t n_queue;
     size_t queue_bytes;
     struct gn__notice flush;
     struct gn__late late;   /* the same with GN_NIC_ANY_THREAD */

@@ -56,7 +56,6 @@ void gn__nic_queue_add(struct gn_nic *nic, struct gn__packet *packet)
     packet->next = NULL;
     *nic->tail = packet;
     nic->tail = &packet->next;
-    nic->n_queue++;
     nic->queue_bytes += cost;
     gn__nic_wake(nic);
 }
@@ -68,7 +67,6 @@ static struct gn__packet *queue_pop(struct gn_nic *nic)
     nic->head = packet->next;
     if (!nic->head)
         nic->tail = &nic->head;
-    nic->n_queue--;
     return packet;
 }
 
@@ -79,7 +77,6 @@ static void queue_push_back(struct gn_nic *nic, struct gn__packet *packet)
     if (!nic->head)
         nic->tail = &packet->next;
     nic->head = packet;
-    nic->n_queue++;
 }
 
 void gn__nic_queue_drop(struct gn_nic *nic, enum gn_drop why)

@@ -87,9 +87,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!size)
         return 0;
-    copy = malloc(size); /* So that a sanitizer sees the end. */
-    CHECK(copy);
-    memcpy(copy, data + 1, size - 1);
+    copy = malloc(size - 1); /* So that a sanitizer sees the end. */
+    CHECK(copy || size == 1);
+    if (size > 1)
+        memcpy(copy, data + 1, size - 1);
     tries[data[0] % 4](copy, size - 1);
     free(copy);
     return 0;

@@ -69,16 +69,6 @@ static void groups_have_the_addresses_of_rfc_1112_and_2464(void **state)
     assert_false(gn__ether_group(&host, out));
 }
 
-static void a_link_local_address_follows_from_the_mac(void **state)
-{
-    struct gn__addr want = addr_of("fe80::5054:ff:fe12:3456");
-    struct gn__addr got =
-        gn__ether_linklocal((const uint8_t *)"\x52\x54\x00\x12\x34\x56");
-
-    (void)state;
-    assert_memory_equal(&got, &want, sizeof(got));
-}
-
 /* ---- ARP ---- */
 
 /* "Who has 10.77.0.1? Tell 10.77.0.2", as Linux asks. */
@@ -129,7 +119,6 @@ int main(void)
         cmocka_unit_test(a_header_is_read_as_it_was_written),
         cmocka_unit_test(a_group_or_nothing_is_no_source),
         cmocka_unit_test(groups_have_the_addresses_of_rfc_1112_and_2464),
-        cmocka_unit_test(a_link_local_address_follows_from_the_mac),
         cmocka_unit_test(a_request_is_read_and_written),
         cmocka_unit_test(one_byte_wrong_is_no_arp),
     };
