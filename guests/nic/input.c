@@ -15,7 +15,7 @@
 #define CROWDED 8192u
 /** Searches for the owner of a MAC address in a second: each looks at all
  *  ports. */
-#define LOOKS_PER_SECOND 1000u
+#define LOOKS_PER_SECOND 50u
 /** No TCP has smaller segments: a frame is never more than some hundreds. */
 #define SEGMENT_MIN 88u
 
@@ -51,6 +51,27 @@ static bool may_look(struct gn_nic *nic)
     return nic->n_looks++ < LOOKS_PER_SECOND;
 }
 
+/* The address of the port with this MAC; the last answers are remembered, and
+ * good as long as it still has the address. False: none, or not now. */
+static bool find_hop(struct gn_nic *nic, const uint8_t mac[GN__MAC_LEN],
+                     bool v4, struct gn__addr *out)
+{
+    struct gn__nic_hop *hop = &nic->hops[v4][(mac[4] ^ mac[5]) % GN__NIC_HOPS];
+    uint8_t owner[GN__MAC_LEN];
+
+    if (gn__mac_equal(hop->mac, mac) &&
+        gn__wire_find(&nic->wire, &hop->addr, owner) == GN__WIRE_OTHER &&
+        gn__mac_equal(owner, mac)) {
+        *out = hop->addr;
+        return true;
+    }
+    if (!may_look(nic) || !gn__wire_hop(&nic->wire, mac, v4, out))
+        return false;
+    memcpy(hop->mac, mac, GN__MAC_LEN);
+    hop->addr = *out;
+    return true;
+}
+
 /* The next hop, by the MAC address that the guest chose. What it sends to the
  * gateway's may be for anybody: a guest whose prefix is a single address asks
  * the gateway for all others. */
@@ -78,65 +99,77 @@ static bool next_hop(struct gn_nic *nic, const struct gn__packet *packet,
     gn__wire_gateway(&nic->wire, gateway, &ignored);
     if (gn__mac_equal(gateway, ether->dst))
         return true;
-    return may_look(nic) &&
-           gn__wire_hop(&nic->wire, ether->dst, packet->ip.version == 4, out);
+    return find_hop(nic, ether->dst, packet->ip.version == 4, out);
 }
 
 /* ---- what is answered here ---- */
 
-static uint16_t upper_port(const struct gn__packet *packet, size_t at)
+/* The first bytes of a message of this protocol, in a whole packet or its first
+ * fragment. False: there are not so many. */
+static bool read_upper(const struct gn__packet *packet, uint8_t proto,
+                       uint8_t *out, size_t len)
 {
-    return gn__get16(packet->head + packet->ip.l4 + at);
+    return packet->ip.proto == proto && packet->ip.frag_off == 0 &&
+           gn__packet_read(packet, packet->ip.l4, out, len) == len;
 }
 
-static bool is_whole(const struct gn__packet *packet, uint8_t proto)
-{
-    return packet->ip.proto == proto && !gn__ip_is_fragment(&packet->ip);
-}
-
-/* DHCP and DHCPv6, and what only their servers may say. True: no packet of the
- * guest's is left (not consumed). */
+/* DHCP and DHCPv6, and what only their servers may say, in pieces either: who
+ * gets them puts them together. True: no packet of the guest's is left (not
+ * consumed). */
 static bool input_dhcp(struct gn_nic *nic, const struct gn__packet *packet)
 {
     bool v4 = packet->ip.version == 4;
+    uint8_t udp[8];
     uint16_t to;
 
-    if (!is_whole(packet, GN__PROTO_UDP) ||
-        packet->head_len < packet->ip.l4 + 8u)
+    if (!read_upper(packet, GN__PROTO_UDP, udp, sizeof(udp)))
         return false;
-    to = upper_port(packet, 2);
-    if (to == (v4 ? 67 : 547)) {
-        nic->stats.dhcp++;
-        if (!(nic->flags & GN_NIC_NO_DHCP))
-            gn__nic_dhcp_input(nic, packet);
+    to = gn__get16(udp + 2);
+    if (to == (v4 ? 68 : 546)) {
+        gn__nic_spoofed(nic);
         return true;
     }
-    if (to != (v4 ? 68 : 546))
+    if (to != (v4 ? 67 : 547) || gn__ip_is_fragment(&packet->ip))
         return false;
-    gn__nic_spoofed(nic);
+    nic->stats.dhcp++;
+    if (!(nic->flags & GN_NIC_NO_DHCP))
+        gn__nic_dhcp_input(nic, packet);
     return true;
 }
 
-/* The same of Neighbour Discovery and Multicast Listener Discovery. */
+static bool is_nd(uint8_t type)
+{
+    return type >= 133 && type <= 137;
+}
+
+static bool is_mld(uint8_t type)
+{
+    return (type >= ICMP6_MLD_QUERY && type <= ICMP6_MLD_DONE) ||
+           type == ICMP6_MLD2_REPORT;
+}
+
+/* The same of Neighbour Discovery, which is never in pieces (RFC 6980), and of
+ * Multicast Listener Discovery. */
 static bool input_icmp6(struct gn_nic *nic, const struct gn__packet *packet)
 {
-    uint8_t type;
+    bool whole = !gn__ip_is_fragment(&packet->ip);
+    uint8_t icmp[4];
 
-    if (packet->ip.version != 6 || !is_whole(packet, GN__PROTO_ICMP6) ||
-        packet->head_len < packet->ip.l4 + 4u)
+    if (packet->ip.version != 6 ||
+        !read_upper(packet, GN__PROTO_ICMP6, icmp, sizeof(icmp)))
         return false;
-    type = packet->head[packet->ip.l4];
-    if (type >= 133 && type <= 137) {
+    if (is_nd(icmp[0])) {
         nic->stats.nd++;
-        gn__nic_nd_input(nic, packet);
+        if (whole)
+            gn__nic_nd_input(nic, packet);
+        else
+            gn__nic_malformed(nic);
         return true;
     }
-    if ((type >= ICMP6_MLD_QUERY && type <= ICMP6_MLD_DONE) ||
-        type == ICMP6_MLD2_REPORT) {
-        gn__nic_mld_input(nic, packet);
-        return true;
-    }
-    return false;
+    if (!is_mld(icmp[0]) || !whole)
+        return false;
+    gn__nic_mld_input(nic, packet);
+    return true;
 }
 
 static bool input_here(struct gn_nic *nic, const struct gn__packet *packet)

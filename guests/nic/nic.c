@@ -183,7 +183,12 @@ struct nic_create {
 
 static void nic_deliver(struct gn__wire *wire, struct gn__packet *packet)
 {
-    gn__nic_queue_add(gn__container_of(wire, struct gn_nic, wire), packet);
+    struct gn_nic *nic = gn__container_of(wire, struct gn_nic, wire);
+
+    if (nic->open)
+        gn__nic_queue_add(nic, packet);
+    else
+        gn__wire_discard(wire, packet, GN_DROP_DOWN);
 }
 
 static void nic_gone(struct gn__wire *wire)

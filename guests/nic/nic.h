@@ -33,6 +33,13 @@ struct gn__nic_claim {
     uint64_t used_at; /* ns; its last frame */
 };
 
+/** Other ports that were found by their MAC addresses, of each version of IP. */
+#define GN__NIC_HOPS 8u
+struct gn__nic_hop {
+    uint8_t mac[GN__MAC_LEN];
+    struct gn__addr addr;
+};
+
 struct gn_nic {
     struct gn__handle handle; /* first */
     struct gn__wire wire;
@@ -74,6 +81,7 @@ struct gn_nic {
     unsigned n_adverts;
     uint64_t looked_at; /* when gn__wire_hop() was last asked, ns */
     unsigned n_looks;   /* since then */
+    struct gn__nic_hop hops[2][GN__NIC_HOPS]; /* [1]: of IPv4 */
     struct gn_nic_stats stats;
 };
 

@@ -215,7 +215,7 @@ static bool batch_give(struct gn_nic *nic, struct flush_batch *batch,
         nic->queue_bytes -= gn__packet_cost(batch->packets[i]);
         gn__packet_free(batch->packets[i]);
     }
-    if (!nic->open)
+    if (!nic->open || !nic->carrier)
         gn__nic_queue_drop(nic, GN_DROP_DOWN);
     return nic->head && !nic->blocked;
 }

@@ -140,6 +140,28 @@ static void outside_is_unreachable_unless_allowed(void **state)
     assert_int_equal(packet[21], 0); /* net */
 }
 
+/* To an address outside, by a MAC address that another guest has. */
+static void a_hop_is_looked_for_so_often_and_no_more(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t mac[6] = {2};
+    int i;
+
+    for (i = 1; i <= 100; i++) { /* It is remembered: all find it. */
+        send_udp(f, f->web_mac, "10.77.0.3", "192.0.2.1", 7, "x");
+        assert_int_equal(gn_simnet_ns_drops(f->web, GN_DROP_NOT_FORWARDED), i);
+    }
+    for (i = 0; i < 1000; i++) {
+        gn__put16(mac + 4, (uint16_t)i);
+        send_udp(f, mac, "10.77.0.3", "192.0.2.1", 7, "x");
+    }
+    assert_int_equal(
+        gn_simnet_ns_drops(gn_nic_namespace(f->card.nic), GN_DROP_UNREACHABLE),
+        1000);
+    send_udp(f, f->web_mac, "10.77.0.3", "192.0.2.1", 7, "x");
+    assert_int_equal(gn_simnet_ns_drops(f->web, GN_DROP_NOT_FORWARDED), 101);
+}
+
 static void a_broadcast_reaches_the_others(void **state)
 {
     struct fixture *f = *state;
@@ -407,6 +429,52 @@ static void it_is_no_server_and_no_router(void **state)
     assert_int_equal(stats_of(f).spoofed, 2);
 }
 
+/* The first fragment of @packet, of IPv4: all of it, and more to come. */
+static void send_piece4(struct fixture *f, uint8_t *packet, size_t len)
+{
+    packet[6] |= 0x20;
+    gn__put16(packet + 10, 0);
+    gn__put16(packet + 10, gn__ip4_checksum(packet, 20));
+    gn_card_send_ip(&f->card, f->web_mac, packet, len);
+    gn_clock_advance(f->sim.clock, 0);
+}
+
+/* The same of IPv6, by a fragment header. */
+static void send_piece6(struct fixture *f, const uint8_t *packet, size_t len)
+{
+    uint8_t piece[1500];
+
+    memcpy(piece, packet, 40);
+    gn__put16(piece + 4, (uint16_t)(len - 40 + 8));
+    memset(piece + 40, 0, 8);
+    piece[40] = packet[6];
+    piece[6] = 44;
+    piece[43] = 1;
+    memcpy(piece + 48, packet + 40, len - 40);
+    gn_card_send_ip(&f->card, f->web_mac, piece, len + 8);
+    gn_clock_advance(f->sim.clock, 0);
+}
+
+static void in_pieces_it_is_none_either(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_raw_ip ip4 = {.src = "10.77.0.3", .dst = "10.77.0.2"};
+    struct gn_raw_ip ip6 = {.src = "fd77::3", .dst = "fd77::2", .ttl = 255};
+    uint8_t packet[1500], msg[16] = {134};
+    struct gn_stats before, after;
+
+    gn_namespace_stats(f->web, &before);
+    send_piece4(f, packet, gn_raw_udp(&ip4, 67, 68, "12345678", 8, packet));
+    assert_int_equal(stats_of(f).spoofed, 1);
+    send_piece6(f, packet, gn_raw_icmp6(&ip6, msg, sizeof(msg), packet));
+    assert_int_equal(stats_of(f).malformed, 1);
+    gn_namespace_stats(f->web, &after);
+    assert_int_equal(after.packets_in, before.packets_in);
+    assert_int_equal(stats_of(f).dhcp, 0);
+    send_piece4(f, packet, gn_raw_udp(&ip4, 68, 67, "12345678", 8, packet));
+    assert_int_equal(stats_of(f).dhcp, 0);
+}
+
 static void another_card_is_followed_or_refused(void **state)
 {
     struct fixture *f = *state;
@@ -521,6 +589,33 @@ static void without_a_carrier_nothing_passes(void **state)
     gn_simnet_end(sock);
 }
 
+/* output() pulls the cable, and takes nothing. */
+static size_t pull_cable(void *self, const struct gn_frame *frames, size_t n)
+{
+    struct gn_nic **nic = self;
+
+    (void)frames;
+    (void)n;
+    gn_nic_set_carrier(*nic, false);
+    return 0;
+}
+
+static void what_comes_back_without_a_carrier_is_dropped(void **state)
+{
+    static const struct gn_nic_ops ops = {.output = pull_cable};
+    struct fixture *f = *state;
+    struct gn_sock *sock = gn_simnet_udp(f->web, "10.77.0.2:7");
+    struct gn_nic *nic;
+
+    assert_int_equal(gn_nic_create(f->sim.net, NULL, &ops, &nic, &nic), 0);
+    assert_int_equal(gn_simnet_send(sock, "10.77.0.4:9", "x", 1), 1);
+    gn_clock_advance(f->sim.clock, 0);
+    assert_true(gn_simnet_ns_drops(gn_nic_namespace(nic), GN_DROP_DOWN) >= 1);
+    gn_nic_close(nic, NULL, NULL);
+    gn_clock_advance(f->sim.clock, 0);
+    gn_simnet_end(sock);
+}
+
 /* ---- life ---- */
 
 static void its_address_is_free_when_it_is_closed(void **state)
@@ -600,6 +695,7 @@ int main(void)
         CASE(the_gateway_answers_an_echo),
         CASE(by_the_gateway_neighbours_are_reached_too),
         CASE(outside_is_unreachable_unless_allowed),
+        CASE(a_hop_is_looked_for_so_often_and_no_more),
         CASE(a_broadcast_reaches_the_others),
         CASE(the_namespace_has_counters_and_a_link),
         CASE(it_has_no_sockets),
@@ -615,12 +711,14 @@ int main(void)
         CASE(advertisements_come_unasked_for_too),
         CASE(forged_sources_are_dropped_and_counted),
         CASE(it_is_no_server_and_no_router),
+        CASE(in_pieces_it_is_none_either),
         CASE(another_card_is_followed_or_refused),
         CASE(what_is_not_ip_is_counted),
         CASE(frames_of_every_length_are_survived),
         CASE(what_is_not_taken_waits_in_order),
         CASE(a_full_queue_loses_the_newest),
         CASE(without_a_carrier_nothing_passes),
+        CASE(what_comes_back_without_a_carrier_is_dropped),
         CASE(its_address_is_free_when_it_is_closed),
         CASE(it_ends_with_its_network),
         CASE(it_can_be_detached),
