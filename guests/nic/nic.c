@@ -181,6 +181,8 @@ struct nic_create {
     struct gn_nic *nic;
 };
 
+/* Its namespace is there before it is whole, and packets come from any thread.
+ */
 static void nic_deliver(struct gn__wire *wire, struct gn__packet *packet)
 {
     struct gn_nic *nic = gn__container_of(wire, struct gn_nic, wire);
@@ -280,6 +282,20 @@ static int nic_create(void *arg)
     gn__nic_advertise_soon(nic);
     gn__engine_leave(handle->engine);
     create->nic = nic;
+    return 0;
+}
+
+int gn__nic_wire_config(const struct gn_nic_config *config,
+                        struct gn_nic_config *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (config && !gn__config_is_known(config, config->size, sizeof(*config)))
+        return -EINVAL; /* Not even `why` may be believed. */
+    if (config)
+        *out = *config;
+    out->size = sizeof(*out);
+    out->offload = 0;
+    out->flags &= ~GN_NIC_ANY_THREAD;
     return 0;
 }
 

@@ -156,6 +156,12 @@ void gn__nic_answer_arp(struct gn_nic *nic, const uint8_t *data, size_t len);
 
 /* ---- nic.c ---- */
 
+/** Settings of a NIC whose wire is of this folder: a copy of the user's (NULL:
+ *  the defaults) without what is the wire's to say, offloads and threads.
+ *  -EINVAL: its size is unknown. */
+GN_WARN_UNUSED int gn__nic_wire_config(const struct gn_nic_config *config,
+                                       struct gn_nic_config *out);
+
 /** Tell the owner, later. */
 void gn__nic_tell(struct gn_nic *nic, enum gn_nic_event what);
 void gn__nic_tell_ready(struct gn_nic *nic);

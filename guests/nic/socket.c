@@ -28,16 +28,6 @@
 
 /* ---- the peer ---- */
 
-static void watch_arm(struct gn__nic_socket *self)
-{
-    short events =
-        (short)((self->paused ? 0 : POLLIN) | (self->want_write ? POLLOUT : 0));
-
-    /* The same descriptor as before: nothing that can fail. */
-    if (gn__io_watch(self->io, &self->watch, self->fd, events))
-        gn__nic_socket_detach(self);
-}
-
 static void tx_drop(struct gn__nic_socket *self)
 {
     gn__free(self->io->mem, self->tx, self->tx_len);
@@ -70,6 +60,16 @@ static void peer_lost(struct gn__nic_socket *self)
     gn_nic_set_carrier(self->nic, false);
     if (self->lost)
         self->lost(self);
+}
+
+static void watch_arm(struct gn__nic_socket *self)
+{
+    short events =
+        (short)((self->paused ? 0 : POLLIN) | (self->want_write ? POLLOUT : 0));
+
+    /* The descriptor is the same, and that is seldom refused. */
+    if (gn__io_watch(self->io, &self->watch, self->fd, events))
+        peer_lost(self);
 }
 
 /* ---- reading ---- */
@@ -223,6 +223,11 @@ static bool tx_keep(struct gn__nic_socket *self, const struct iovec *iov,
     return true;
 }
 
+static bool is_passing(int error)
+{
+    return error == EAGAIN || error == EINTR || error == ENOBUFS;
+}
+
 /* True: nothing is owed any more. */
 static bool tx_flush(struct gn__nic_socket *self)
 {
@@ -232,8 +237,11 @@ static bool tx_flush(struct gn__nic_socket *self)
         return true;
     n = send(self->fd, self->tx + self->tx_at, self->tx_len - self->tx_at,
              MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n > 0)
-        self->tx_at += (size_t)n;
+    if (n < 0 && !is_passing(errno))
+        peer_lost(self);
+    if (n < 0)
+        return false;
+    self->tx_at += (size_t)n;
     if (self->tx_at < self->tx_len)
         return false;
     tx_drop(self);
@@ -307,7 +315,7 @@ static size_t stream_output(struct gn__nic_socket *self,
         parts_add(&parts, &frames[parts.n]);
     msg.msg_iovlen = parts.first[parts.n];
     sent = sendmsg(self->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+    if (sent < 0 && !is_passing(errno)) {
         peer_lost(self);
         return n;
     }
@@ -343,7 +351,7 @@ static size_t messages_output(struct gn__nic_socket *self,
         return (size_t)sent; /* What stopped it says so the next time. */
     if (message_is_lost(errno))
         return 1;
-    if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS) {
+    if (is_passing(errno)) {
         write_wait(self);
         return 0;
     }

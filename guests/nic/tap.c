@@ -378,11 +378,9 @@ int gn_nic_tap(struct gn_network *net, const struct gn_nic_config *config,
 
     if (!net || !out || (name && fd >= 0))
         return -EINVAL;
-    create.config.size = sizeof(create.config);
-    if (config && !gn__config_is_known(config, config->size, sizeof(*config)))
-        return -EINVAL; /* Not even `why` may be believed. */
-    if (config)
-        memcpy(&create.config, config, sizeof(*config));
+    err = gn__nic_wire_config(config, &create.config);
+    if (err)
+        return err;
     if (gn_network_clock(net))
         return -ENOTSUP;
     if (fd >= 0)

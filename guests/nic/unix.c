@@ -11,30 +11,51 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/config.h"
 #include "base/text.h"
 #include "guests/nic/nic.h"
 #include "guests/nic/socket.h"
 
 /** Clients that wait at a path; more are refused. */
 #define BACKLOG 16u
+/** Until a client is accepted again, when there was no descriptor for one. */
+#define PAUSE_NS (50 * 1000000ull)
 
 struct nic_unix {
     struct gn__nic_socket socket; /* first */
     struct gn__publish_file file; /* "": none */
     int fd;                       /* listens; -1: a given socket */
     struct gn__io_watch watch;
+    struct gn__io_timer pause;
 };
 
 /* ---- clients of a path ---- */
 
-static void unix_watch(struct nic_unix *self, bool on)
+static void unix_pause(struct nic_unix *self)
 {
-    if (self->fd < 0)
-        return;
-    if (on && !gn__io_watch(self->socket.io, &self->watch, self->fd, POLLIN))
-        return;
-    gn__io_unwatch(self->socket.io, &self->watch); /* Or no memory: the end. */
+    struct gn__io *io = self->socket.io;
+
+    gn__io_unwatch(io, &self->watch);
+    gn__io_start(io, &self->pause, gn__io_now(io) + PAUSE_NS);
+}
+
+/* For the next client. */
+static void unix_wait(struct nic_unix *self)
+{
+    if (self->fd >= 0 &&
+        gn__io_watch(self->socket.io, &self->watch, self->fd, POLLIN))
+        unix_pause(self);
+}
+
+static void unix_pause_over(struct gn__io_timer *timer)
+{
+    unix_wait(gn__container_of(timer, struct nic_unix, pause));
+}
+
+/* The client stays in the kernel's queue, so the listener would stay ready. */
+static bool is_exhausted(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM ||
+           error == ENOBUFS;
 }
 
 static void unix_accept(struct gn__io_watch *watch, short revents)
@@ -43,18 +64,20 @@ static void unix_accept(struct gn__io_watch *watch, short revents)
     int fd = accept4(self->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     (void)revents;
+    if (fd < 0 && is_exhausted(errno))
+        unix_pause(self);
     if (fd < 0)
-        return; /* It went, or there is no descriptor: later. */
-    unix_watch(self, false);
+        return; /* Or it went. */
+    gn__io_unwatch(self->socket.io, &self->watch);
     if (gn__nic_socket_attach(&self->socket, fd)) {
         close(fd);
-        unix_watch(self, true);
+        unix_pause(self);
     }
 }
 
 static void unix_lost(struct gn__nic_socket *socket)
 {
-    unix_watch(gn__container_of(socket, struct nic_unix, socket), true);
+    unix_wait(gn__container_of(socket, struct nic_unix, socket));
 }
 
 /* ---- operations ---- */
@@ -76,6 +99,7 @@ static void unix_close(void *arg)
     gn__nic_socket_detach(&self->socket);
     if (self->fd >= 0) {
         gn__io_unwatch(self->socket.io, &self->watch);
+        gn__io_stop(self->socket.io, &self->pause);
         gn__publish_unlink(&self->file);
         close(self->fd);
     }
@@ -93,7 +117,7 @@ static const struct gn_nic_ops unix_ops = {
 /** One call of gn_nic_fd() or gn_nic_unix(), on the driving thread. */
 struct unix_create {
     struct gn_network *net;
-    const struct gn_nic_config *config;
+    struct gn_nic_config config;
     const struct gn__publish_file *file; /* NULL: @fd is connected */
     int fd;
     int type;
@@ -106,11 +130,12 @@ static int unix_start(struct nic_unix *self, const struct unix_create *create)
     int err;
 
     socket->watch.account = gn__wire_account(&socket->nic->wire);
-    self->watch.account = socket->watch.account;
+    self->watch.account = self->pause.account = socket->watch.account;
     gn_nic_set_carrier(socket->nic, false);
     if (!create->file)
         return gn__nic_socket_attach(socket, create->fd);
     self->watch.ready = unix_accept;
+    self->pause.fire = unix_pause_over;
     err = gn__io_watch(socket->io, &self->watch, create->fd, POLLIN);
     if (err)
         return err;
@@ -132,7 +157,7 @@ static int unix_create(void *arg)
     self->socket.fd = self->fd = -1;
     self->socket.type = create->type;
     self->socket.lost = unix_lost;
-    err = gn_nic_create(create->net, create->config, &unix_ops, self,
+    err = gn_nic_create(create->net, &create->config, &unix_ops, self,
                         &self->socket.nic);
     if (err) {
         gn__free(io->mem, self, sizeof(*self));
@@ -169,10 +194,10 @@ static int check_fd(int fd, enum gn_framing framing, int *type)
 int gn_nic_fd(struct gn_network *net, const struct gn_nic_config *config,
               int fd, enum gn_framing framing, struct gn_nic **out)
 {
-    struct unix_create create = {.net = net, .config = config, .fd = fd};
+    struct unix_create create = {.net = net, .fd = fd};
     int err;
 
-    if (!net || !out)
+    if (!net || !out || gn__nic_wire_config(config, &create.config))
         return -EINVAL;
     err =
         gn_network_clock(net) ? -ENOTSUP : check_fd(fd, framing, &create.type);
@@ -186,30 +211,28 @@ int gn_nic_fd(struct gn_network *net, const struct gn_nic_config *config,
 static int open_path(const struct gn_nic_config *config, const char *path,
                      unsigned mode, int *fd, struct gn__publish_file *file)
 {
-    struct gn_publish_options options = {
-        .size = sizeof(options), .mode = mode, .backlog = BACKLOG};
+    struct gn_publish_options options = {.size = sizeof(options),
+                                         .mode = mode,
+                                         .backlog = BACKLOG,
+                                         .why = config->why,
+                                         .why_len = config->why_len};
     struct gn__publish_request request = {"unix", path, &options, SOCK_STREAM};
 
-    if (config && gn__config_is_known(config, config->size, sizeof(*config))) {
-        options.why = config->why;
-        options.why_len = config->why_len;
-    }
     return gn__publish_open(&request, fd, file);
 }
 
 int gn_nic_unix(struct gn_network *net, const struct gn_nic_config *config,
                 const char *path, unsigned mode, struct gn_nic **out)
 {
-    struct unix_create create = {
-        .net = net, .config = config, .type = SOCK_STREAM};
+    struct unix_create create = {.net = net, .type = SOCK_STREAM};
     struct gn__publish_file file;
     int err;
 
-    if (!net || !out || !path)
+    if (!net || !out || !path || gn__nic_wire_config(config, &create.config))
         return -EINVAL;
     if (gn_network_clock(net))
         return -ENOTSUP;
-    err = open_path(config, path, mode, &create.fd, &file);
+    err = open_path(&create.config, path, mode, &create.fd, &file);
     if (err)
         return err;
     create.file = &file;

@@ -172,7 +172,9 @@ enum gn_framing {
 
 /**
  * Create a NIC whose wire is a connected socket. The carrier is off once the
- * other end has closed it, or sends a length that no frame has.
+ * other end has closed it, or sends a length that no frame has. Frames are whole
+ * and sent by the driving thread: config.offload and GN_NIC_ANY_THREAD are not
+ * looked at, here and by gn_nic_unix().
  *
  * @fd   Consumed on success.
  *
@@ -215,7 +217,8 @@ GN_API GN_WARN_UNUSED int gn_nic_unix(struct gn_network *net,
 /**
  * Create a NIC whose wire is a TAP device of the kernel's: a container's network
  * card, or a virtual machine's. With IFF_VNET_HDR, checksums and segmentation
- * are left to the end that needs them (config.offload is not looked at).
+ * are left to the end that needs them. config.offload and GN_NIC_ANY_THREAD are
+ * not looked at.
  *
  * The device is neither configured nor brought up here; the guest does that, by
  * DHCP or however it likes. The carrier goes when the device is deleted.

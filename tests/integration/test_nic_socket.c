@@ -366,7 +366,107 @@ static void one_that_does_not_read_loses_its_own(void **state)
     gn_nic_close(nic, NULL, NULL);
 }
 
+static void wait_for_carrier(struct fixture *f, struct gn_nic *nic, bool on)
+{
+    struct gn_nic_stats stats = {.carrier = !on};
+    int i;
+
+    for (i = 0; i < BOUND_S * 1000 && stats.carrier != on; i++) {
+        gn_nic_stats(nic, &stats);
+        assert_int_equal(gn_sleep_ns(f->web, 1000000), 0);
+    }
+    assert_int_equal(stats.carrier, on);
+}
+
+/* Its socket fills in the middle of a frame, and then it wants no more. */
+static void one_that_shuts_its_reading_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic *nic = nic_unix(f);
+    struct gn_sock *sock = gn_simnet_udp(f->web, "10.77.0.2:7");
+    struct gn_nic_stats stats = {.full = 0};
+    int fd = client_open(f->path);
+    static char payload[1400], some[65536];
+
+    ask_and_expect(fd, 2);
+    while (!stats.full) {
+        assert_true(
+            gn_simnet_send(sock, "10.77.0.3:9", payload, sizeof(payload)) > 0);
+    assert_int_equal(shutdown(fd, SHUT_RD), 0);
+    wait_for_carrier(f, nic, false);
+    gn_simnet_end(sock);
+    close(fd);
+    gn_nic_close(nic, NULL, NULL);
+}
+
+static _Atomic bool no_descriptors;
+static _Atomic unsigned n_refused;
+
+int __real_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags);
+int __wrap_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags);
+int __wrap_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    while (recv(fd, some, sizeof(some), 0) > 0)
+        continue; /* What it has makes room for the rest of the frame. */
+    if (!atomic_load(&no_descriptors))
+        return __real_accept4(fd, addr, len, flags);
+    atomic_fetch_add(&n_refused, 1);
+    errno = EMFILE;
+    return -1;
+}
+
+static void without_descriptors_accepting_pauses(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic *nic = nic_unix(f);
+    uint64_t begin = gn_now_ns(f->web);
+    unsigned n = 0;
+    int fd;
+
+    atomic_store(&no_descriptors, true);
+    fd = client_open(f->path);
+    while (n < 3 && gn_now_ns(f->web) - begin < BOUND_S * 1000000000ull) {
+        assert_int_equal(gn_sleep_ns(f->web, 1000000), 0);
+        n = atomic_load(&n_refused);
+    }
+    assert_true(n >= 3);
+    assert_true(gn_now_ns(f->web) - begin >= (n - 1) * 50000000ull);
+    atomic_store(&no_descriptors, false);
+    ask_and_expect(fd, 2);
+    close(fd);
+    gn_nic_close(nic, NULL, NULL);
+}
+
 /* ---- descriptors ---- */
+
+/* What a socket cannot say is not asked of it. */
+static void its_frames_are_whole(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic_config config = {.size = sizeof(config),
+                                   .offload = GN_NIC_CSUM | GN_NIC_TSO4,
+                                   .flags = GN_NIC_ANY_THREAD};
+    struct gn_sock *sock = gn_simnet_udp(f->web, "10.77.0.2:7");
+    uint8_t bytes[46], frame[2000];
+    struct gn_raw_ip ip = {.src = "10.77.0.2", .dst = "10.77.0.3"};
+    struct gn_nic *nic;
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    bound_reads(ends[1]);
+    assert_int_equal(
+        gn_nic_fd(f->net, &config, ends[0], GN_FRAMING_MESSAGE, &nic), 0);
+    arp_frame(2, bytes);
+    client_write(ends[1], bytes + 4, 42);
+    assert_int_equal(recv(ends[1], frame, sizeof(frame), 0), 42);
+    assert_int_equal(gn_simnet_send(sock, "10.77.0.3:9", "hello", 5), 5);
+    assert_int_equal(recv(ends[1], frame, sizeof(frame), 0), 14 + 28 + 5);
+    assert_int_equal(gn_raw_udp(&ip, 7, 9, "hello", 5, frame + 1000), 28 + 5);
+    assert_memory_equal(frame + 14 + 20, frame + 1000 + 20, 8 + 5);
+    gn_nic_close(nic, NULL, NULL);
+    gn_simnet_end(sock);
+    close(ends[1]);
+}
 
 static void check_messages(struct fixture *f, int type)
 {
@@ -510,6 +610,9 @@ int main(void)
         CASE(one_that_comes_again_is_the_same_guest),
         CASE(its_owner_hears_of_the_carrier),
         CASE(one_that_does_not_read_loses_its_own),
+        CASE(one_that_shuts_its_reading_is_gone),
+        CASE(without_descriptors_accepting_pauses),
+        CASE(its_frames_are_whole),
         CASE(messages_are_frames),
         CASE(a_given_stream_is_qemus),
         CASE(a_descriptor_that_is_none_stays_the_callers),
