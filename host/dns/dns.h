@@ -13,14 +13,16 @@
  *     question.c  one question: what is looked up, and what is answered
  */
 #include <guestnet/network.h>
+#include <guestnet/stats.h>
 
 #include "host/driver/drive.h"
 #include "resolver/resolver.h"
 
 /** Questions of a network under way; more are not answered. */
 #define GN__DNS_PENDING_MAX 4096u
-/** Connections of a network; more are closed at once. */
-#define GN__DNS_CONNS_MAX 256u
+/** Connections of a network, and of each guest; more are closed at once. */
+#define GN__DNS_CONNS_MAX  256u
+#define GN__DNS_CONNS_EACH 16u
 /** The longest message that a client sends. */
 #define GN__DNS_QUERY_MAX  4096u
 #define GN__DNS_ANSWER_MAX 65535u
@@ -64,6 +66,12 @@ struct gn__dns_request {
 GN_WARN_UNUSED int gn__dns_start(struct gn_network *net);
 
 /* ---- server.c ---- */
+
+/** Who asked: a reference; NULL: no guest has the address any more. */
+struct gn_namespace *gn__dns_asker(const struct gn__dns_server *server,
+                                   const struct gn__dns_from *from);
+/** Count at a guest (NULL: none) that it was refused something. */
+void gn__dns_count(struct gn_namespace *ns, enum gn_drop why);
 
 /** A request is over, and freed. */
 void gn__dns_release(struct gn__dns_server *server);

@@ -133,7 +133,7 @@ static void found_message(struct gn_lookup *lookup, int status,
     uint8_t *out;
 
     (void)lookup;
-    if (status || server->closing || len < HEADER_LEN || len > cap) {
+    if (status || server->closing || len < HEADER_LEN) {
         request_fail(request, status ? status : GN_EAI_AGAIN);
         return;
     }
@@ -222,24 +222,18 @@ static bool answer_own(struct gn__dns_request *request)
 
 /* ---- questions ---- */
 
+/* NULL: no more may wait, or there is no memory; counted at @ns. */
 static struct gn__dns_request *request_make(struct gn__dns_server *server,
                                             const struct gn__dns_from *from,
-                                            const struct gn__dns_question *q)
+                                            const struct gn__dns_question *q,
+                                            struct gn_namespace *ns)
 {
-    struct gn__endpoint client;
-    struct gn__dns_request *request;
-    struct gn_namespace *ns;
+    bool full = server->n_requests >= GN__DNS_PENDING_MAX;
+    struct gn__dns_request *request =
+        full ? NULL : gn__zalloc(server->mem, sizeof(*request));
 
-    if (server->n_requests >= GN__DNS_PENDING_MAX ||
-        gn__endpoint_from_sockaddr((const struct sockaddr *)&from->addr,
-                                   from->addr_len, AF_UNSPEC, &client))
-        return NULL;
-    ns = gn__network_guest_at(server->net, &client.addr);
-    if (!ns)
-        return NULL;
-    request = gn__zalloc(server->mem, sizeof(*request));
     if (!request) {
-        gn__ns_unref(ns);
+        gn__dns_count(ns, full ? GN_DROP_OUTGOING : GN_DROP_MEMORY);
         return NULL;
     }
     request->server = server;
@@ -272,36 +266,40 @@ static int look_up(struct gn__dns_request *request)
                            &request->lookup);
 }
 
-/* What is answered without a lookup; -1: nothing is. */
-static int answer_at_once(const struct gn__dns_question *question)
+/* Nobody has any here: resolvers go on to A. */
+static bool is_without_data(const struct gn__dns_question *question)
 {
-    if (question->class_ != 1)
-        return GN__RCODE_REFUSED;
-    if (question->type == GN__DNS_HTTPS || question->type == GN__DNS_ANY)
-        return GN__RCODE_OK; /* There is none: resolvers go on to A. */
-    return -1;
+    return question->type == GN__DNS_HTTPS || question->type == GN__DNS_ANY;
 }
 
-struct gn__dns_request *gn__dns_ask(struct gn__dns_server *server,
-                                    const struct gn__dns_from *from,
-                                    const void *msg, size_t len)
+/* What is asked for by a message that is no question, or of a kind that is not
+ * known here. */
+static void refuse(struct gn__dns_server *server,
+                   const struct gn__dns_from *from,
+                   const struct gn__dns_question *question, int rcode,
+                   struct gn_namespace *ns)
 {
-    struct gn__dns_question question;
-    struct gn__dns_request *request;
-    bool tcp = from->conn != NULL;
-    int rcode = gn__dns_parse(msg, len, &question), err;
+    gn__dns_count(ns, rcode == GN__RCODE_NOTIMP || rcode == GN__RCODE_REFUSED
+                          ? GN_DROP_PROTOCOL
+                          : GN_DROP_MALFORMED);
+    if (rcode >= 0)
+        send_rcode(server, from, from->conn != NULL, question,
+                   (enum gn__dns_rcode)rcode);
+}
 
-    if (rcode < 0)
-        return NULL;
-    if (rcode == GN__RCODE_OK)
-        rcode = answer_at_once(&question);
-    if (rcode >= 0) {
-        send_rcode(server, from, tcp, &question, (enum gn__dns_rcode)rcode);
+/* @ns is consumed. */
+static struct gn__dns_request *ask(struct gn__dns_server *server,
+                                   const struct gn__dns_from *from,
+                                   const struct gn__dns_question *question,
+                                   struct gn_namespace *ns)
+{
+    struct gn__dns_request *request = request_make(server, from, question, ns);
+    int err;
+
+    if (!request) {
+        gn__ns_unref(ns);
         return NULL;
     }
-    request = request_make(server, from, &question);
-    if (!request)
-        return NULL;
     if (answer_own(request)) {
         request_free(request);
         return NULL;
@@ -310,5 +308,27 @@ struct gn__dns_request *gn__dns_ask(struct gn__dns_server *server,
     if (!err)
         return request;
     request_fail(request, err == -EINVAL ? GN_EAI_NONAME : err);
+    return NULL;
+}
+
+struct gn__dns_request *gn__dns_ask(struct gn__dns_server *server,
+                                    const struct gn__dns_from *from,
+                                    const void *msg, size_t len)
+{
+    struct gn_namespace *ns = gn__dns_asker(server, from);
+    struct gn__dns_question question;
+    int rcode = gn__dns_parse(msg, len, &question);
+
+    if (!ns)
+        return NULL; /* It is gone: nobody waits for an answer. */
+    if (rcode == GN__RCODE_OK && question.class_ != 1)
+        rcode = GN__RCODE_REFUSED;
+    if (rcode == GN__RCODE_OK && !is_without_data(&question))
+        return ask(server, from, &question, ns);
+    if (rcode == GN__RCODE_OK)
+        send_rcode(server, from, from->conn != NULL, &question, rcode);
+    else
+        refuse(server, from, &question, rcode, ns);
+    gn__ns_unref(ns);
     return NULL;
 }

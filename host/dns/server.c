@@ -16,6 +16,30 @@ struct dns_socket {
     bool stream;
 };
 
+/* ---- who asks ---- */
+
+struct gn_namespace *gn__dns_asker(const struct gn__dns_server *server,
+                                   const struct gn__dns_from *from)
+{
+    struct gn__endpoint client;
+
+    if (gn__endpoint_from_sockaddr((const struct sockaddr *)&from->addr,
+                                   from->addr_len, AF_UNSPEC, &client))
+        return NULL;
+    return gn__network_guest_at(server->net, &client.addr);
+}
+
+void gn__dns_count(struct gn_namespace *ns, enum gn_drop why)
+{
+    struct gn__engine *engine = ns ? gn__ns_engine(ns) : NULL;
+
+    if (!engine)
+        return;
+    gn__engine_enter(engine);
+    gn__guest_drop(gn__ns_guest(ns), why);
+    gn__engine_leave(engine);
+}
+
 /* ---- turns ---- */
 
 static bool datagram_take(struct dns_socket *at)

@@ -14,11 +14,14 @@
 
 #define IDLE_NS    (20 * 1000000000ull)
 #define PREFIX_LEN 2u
-#define OUT_MAX    (2u * (GN__DNS_ANSWER_MAX + PREFIX_LEN))
+/** Bytes of answers in a socket: it is the gateway's, whose memory is for all. */
+#define SNDBUF  (16 * 1024)
+#define OUT_MAX (2u * (GN__DNS_ANSWER_MAX + PREFIX_LEN))
 
 struct gn__dns_conn {
     struct gn__list of_server;
     struct gn__dns_server *server;
+    struct gn_namespace *ns;  /* whose it is; a reference */
     struct gn_sock *sock;     /* owned */
     struct gn__list requests; /* struct gn__dns_request.of_conn */
     struct gn__io_timer idle;
@@ -32,6 +35,7 @@ struct gn__dns_conn {
 };
 
 static void conn_ready(struct gn_sock *sock, short revents, void *arg);
+static void conn_take_all(struct gn__dns_conn *conn);
 
 static void conn_free(struct gn__dns_conn *conn)
 {
@@ -44,6 +48,7 @@ static void conn_free(struct gn__dns_conn *conn)
     gn__io_stop(server->io, &conn->idle);
     gn_sock_close(conn->sock);
     gn_sock_unref(conn->sock);
+    gn__ns_unref(conn->ns);
     gn__free(server->mem, conn->out, OUT_MAX);
     gn__list_del(&conn->of_server);
     server->n_conns--;
@@ -106,6 +111,8 @@ void gn__dns_conn_send(struct gn__dns_conn *conn, const uint8_t *msg,
     outer = conn->busy;
     conn->busy = true;
     conn_flush(conn);
+    if (!outer)
+        conn_take_all(conn);
     conn_watch(conn);
     conn->busy = outer;
     if (conn->over && !outer)
@@ -129,8 +136,10 @@ static bool conn_take(struct gn__dns_conn *conn)
     uint8_t msg[GN__DNS_QUERY_MAX];
     struct gn__dns_request *request;
 
-    if (len > GN__DNS_QUERY_MAX)
+    if (!conn->over && len > GN__DNS_QUERY_MAX) {
+        gn__dns_count(conn->ns, GN_DROP_MALFORMED);
         conn->over = true;
+    }
     if (conn->over || conn->in_len < PREFIX_LEN ||
         conn->in_len - PREFIX_LEN < len)
         return false;
@@ -141,6 +150,14 @@ static bool conn_take(struct gn__dns_conn *conn)
     if (request)
         gn__dns_conn_add(conn, request);
     return true;
+}
+
+/* All that are whole, unless the client has answers to read first: whoever
+ * takes those goes on here. */
+static void conn_take_all(struct gn__dns_conn *conn)
+{
+    while (!conn->out_len && conn_take(conn))
+        continue;
 }
 
 static void conn_read(struct gn__dns_conn *conn)
@@ -157,8 +174,6 @@ static void conn_read(struct gn__dns_conn *conn)
     conn->in_len += (size_t)n;
     gn__io_start(conn->server->io, &conn->idle,
                  gn__io_now(conn->server->io) + IDLE_NS);
-    while (!conn->out_len && conn_take(conn))
-        continue;
 }
 
 static void conn_ready(struct gn_sock *sock, short revents, void *arg)
@@ -172,6 +187,8 @@ static void conn_ready(struct gn_sock *sock, short revents, void *arg)
     else if (revents & (POLLIN | POLLHUP | POLLERR))
         conn_read(conn);
     if (!conn->over)
+        conn_take_all(conn);
+    if (!conn->over)
         conn_watch(conn);
     conn->busy = false;
     if (conn->over)
@@ -180,21 +197,36 @@ static void conn_ready(struct gn_sock *sock, short revents, void *arg)
 
 /* ---- clients ---- */
 
+static bool has_room(const struct gn__dns_server *server,
+                     const struct gn_namespace *ns)
+{
+    struct gn__list *it;
+    unsigned n = 0;
+
+    gn__list_foreach (it, &server->conns) {
+        n += gn__container_of(it, struct gn__dns_conn, of_server)->ns == ns;
+    }
+    return n < GN__DNS_CONNS_EACH && server->n_conns < GN__DNS_CONNS_MAX;
+}
+
+/* @ns and @sock are consumed on success. */
 static struct gn__dns_conn *conn_make(struct gn__dns_server *server,
                                       struct gn_sock *sock,
-                                      const struct sockaddr_storage *addr,
-                                      socklen_t len)
+                                      const struct gn__dns_from *from,
+                                      struct gn_namespace *ns)
 {
-    struct gn__dns_conn *conn = server->n_conns < GN__DNS_CONNS_MAX
-                                    ? gn__zalloc(server->mem, sizeof(*conn))
-                                    : NULL;
+    bool room = has_room(server, ns);
+    struct gn__dns_conn *conn =
+        room ? gn__zalloc(server->mem, sizeof(*conn)) : NULL;
 
-    if (!conn)
+    if (!conn) {
+        gn__dns_count(ns, room ? GN_DROP_MEMORY : GN_DROP_CONNECTIONS);
         return NULL;
+    }
     conn->server = server;
+    conn->ns = ns;
     conn->sock = sock;
-    conn->from.addr = *addr;
-    conn->from.addr_len = len;
+    conn->from = *from;
     conn->from.conn = conn;
     conn->idle.fire = conn_idle;
     gn__list_init(&conn->requests);
@@ -203,18 +235,29 @@ static struct gn__dns_conn *conn_make(struct gn__dns_server *server,
     return conn;
 }
 
+static int bound_memory(struct gn_sock *sock)
+{
+    const int size = SNDBUF;
+
+    return gn_sock_setopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 bool gn__dns_accept(struct gn__dns_server *server, struct gn_sock *listener)
 {
-    struct sockaddr_storage addr;
-    socklen_t len = sizeof(addr);
+    struct gn__dns_from from = {.addr_len = sizeof(from.addr)};
     struct gn__dns_conn *conn;
+    struct gn_namespace *ns;
     struct gn_sock *sock;
 
-    if (gn_sock_accept(listener, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK,
-                       &sock))
+    if (gn_sock_accept(listener, (struct sockaddr *)&from.addr, &from.addr_len,
+                       SOCK_NONBLOCK, &sock))
         return false;
-    conn = conn_make(server, sock, &addr, len);
+    ns = gn__dns_asker(server, &from);
+    conn =
+        ns && !bound_memory(sock) ? conn_make(server, sock, &from, ns) : NULL;
     if (!conn) {
+        if (ns)
+            gn__ns_unref(ns);
         gn_sock_close(sock);
         gn_sock_unref(sock);
         return true;
