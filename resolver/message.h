@@ -59,6 +59,7 @@ int gn__dns_parse(const void *msg, size_t len, struct gn__dns_question *out);
 struct gn__dns_answer {
     enum gn__dns_rcode rcode;
     bool authoritative;
+    bool cut;                      /* there is more than is given here */
     const struct gn_answer *addrs; /* of the question's type */
     size_t n;
     const char *canonical; /* NULL, or what the name is an alias of */

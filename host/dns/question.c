@@ -122,8 +122,17 @@ static void found_name(struct gn_lookup *lookup, int status, const char *name,
     request_free(request);
 }
 
-/* A whole message of another server's, by the number of this question; one that
- * is too long for UDP is asked for again by TCP. */
+/* As much of an answer as there is room for, which is none of it: the client
+ * comes again by TCP. */
+static void send_cut(struct gn__dns_request *request)
+{
+    const struct gn__dns_answer answer = {.cut = true};
+
+    send_answer(request->server, &request->from, request->tcp,
+                &request->question, &answer);
+}
+
+/* A whole message of another server's, by the number of this question. */
 static void found_message(struct gn_lookup *lookup, int status,
                           const void *message, size_t len, void *arg)
 {
@@ -137,8 +146,10 @@ static void found_message(struct gn_lookup *lookup, int status,
         request_fail(request, status ? status : GN_EAI_AGAIN);
         return;
     }
-    out = gn__alloc(server->mem, len);
-    if (out) {
+    out = len > cap ? NULL : gn__alloc(server->mem, len);
+    if (len > cap) {
+        send_cut(request);
+    } else if (out) {
         memcpy(out, message, len);
         out[0] = (uint8_t)(request->question.id >> 8);
         out[1] = (uint8_t)request->question.id;

@@ -177,7 +177,7 @@ static ares_dns_record_t *record_make(const struct gn__dns_question *question,
     unsigned flags = (unsigned)ARES_FLAG_QR | ARES_FLAG_RA |
                      (question->recursive ? ARES_FLAG_RD : 0) |
                      (answer->authoritative ? ARES_FLAG_AA : 0) |
-                     (n < answer->n ? ARES_FLAG_TC : 0);
+                     (n < answer->n || answer->cut ? ARES_FLAG_TC : 0);
     ares_dns_record_t *record = NULL;
     bool asked = question->type != 0;
 
@@ -220,12 +220,15 @@ size_t gn__dns_write(const struct gn__dns_question *question,
                      const struct gn__dns_answer *answer, uint8_t *out,
                      size_t cap)
 {
+    const struct gn__dns_answer none = {.rcode = answer->rcode,
+                                        .authoritative = answer->authoritative,
+                                        .cut = true};
     size_t n = answer->n, len;
     bool big;
 
     while (!(len = write_some(question, answer, n, out, cap, &big)) && big && n)
         n /= 2;
-    return len;
+    return big ? write_some(question, &none, 0, out, cap, &big) : len;
 }
 
 /* ---- names of addresses ---- */

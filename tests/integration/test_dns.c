@@ -19,7 +19,8 @@
 
 struct fixture {
     struct gn_simnet sim;
-    struct gn_resolver *names; /* of "asker" */
+    struct gn_resolver *names;  /* of "asker" */
+    struct gn_resolver *talker; /* of "reader" */
     struct gn_namespace *web, *asker;
     struct gn_card card; /* "vm", 10.77.0.4 */
     struct gn_sock *sock;
@@ -66,6 +67,7 @@ static int teardown(void **state)
     gn_card_close(&f->card);
     gn_simnet_teardown(&f->sim);
     gn_resolver_close(f->names);
+    gn_resolver_close(f->talker);
     return 0;
 }
 
@@ -234,9 +236,34 @@ static void edns_is_answered_with_edns(void **state)
     assert_true(has(f, "\0\0\x29\x04\xd0", 5));
 }
 
+static uint64_t drops(struct fixture *f, enum gn_drop why)
+{
+    return gn_simnet_ns_drops(f->asker, why);
+}
+
+static void what_is_refused_is_counted_at_who_asked(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t msg[512];
+    size_t len = question(msg, "web.guest.internal", 1);
+
+    ask_bytes(f, msg, len - 3);
+    ask_bytes(f, msg, 11);
+    assert_int_equal(drops(f, GN_DROP_MALFORMED), 2);
+    msg[2] |= 2 << 3; /* another operation */
+    ask_bytes(f, msg, len);
+    assert_int_equal(drops(f, GN_DROP_PROTOCOL), 1);
+    len = question(msg, "web.guest.internal", 1);
+    msg[len - 1] = 3; /* CHAOS */
+    ask_bytes(f, msg, len);
+    assert_int_equal(f->answer[3] & 15, 5);
+    assert_int_equal(drops(f, GN_DROP_PROTOCOL), 2);
+    assert_int_equal(gn_simnet_ns_drops(f->web, GN_DROP_MALFORMED), 0);
+}
+
 /* ---- TCP ---- */
 
-static struct gn_sock *dial(struct fixture *f)
+static struct gn_sock *dial_as(struct fixture *f, struct gn_namespace *ns)
 {
     struct sockaddr_storage to;
     struct gn_sock *sock;
@@ -244,35 +271,187 @@ static struct gn_sock *dial(struct fixture *f)
 
     assert_int_equal(gn_addr_parse("10.77.0.1:53", &to, &len), 0);
     assert_int_equal(
-        gn_sock_open(f->asker, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, &sock),
-        0);
+        gn_sock_open(ns, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, &sock), 0);
     assert_int_equal(gn_sock_connect(sock, (struct sockaddr *)&to, len),
                      -EINPROGRESS);
     gn_clock_advance(f->sim.clock, GN_MS);
     return sock;
 }
 
-static void a_connection_is_for_many_questions(void **state)
+static struct gn_sock *dial(struct fixture *f)
 {
-    struct fixture *f = *state;
-    struct gn_sock *sock = dial(f);
+    return dial_as(f, f->asker);
+}
+
+static size_t send_question(struct gn_sock *sock, const char *name,
+                            uint16_t type)
+{
     uint8_t msg[1024];
-    size_t len = question(msg + 2, "web.guest.internal", 1), at = 0, n = 0;
-    int i;
+    size_t len = question(msg + 2, name, type);
 
     msg[0] = 0;
     msg[1] = (uint8_t)len;
-    for (i = 0; i < 3; i++) {
-        assert_int_equal(gn_sock_send(sock, msg, 2 + len, 0), 2 + len);
-        gn_clock_advance(f->sim.clock, GN_MS);
-    }
+    assert_int_equal(gn_sock_send(sock, msg, 2 + len, 0), 2 + len);
+    return len;
+}
+
+/* Of what comes, until nothing does for some time; to f->answer. */
+static size_t read_all(struct fixture *f, struct gn_sock *sock)
+{
+    size_t n = 0;
+    int i;
+
     for (i = 0; i < 20; i++) {
         ssize_t got = gn_sock_recv(sock, f->answer + n, sizeof(f->answer) - n,
                                    MSG_DONTWAIT);
 
         n += got > 0 ? (size_t)got : 0;
+        i = got > 0 ? 0 : i;
         gn_clock_advance(f->sim.clock, 10 * GN_MS);
     }
+    return n;
+}
+
+static bool is_open(struct gn_sock *sock)
+{
+    uint8_t byte;
+
+    return gn_sock_recv(sock, &byte, 1, MSG_DONTWAIT) == -EAGAIN;
+}
+
+static void a_guest_has_so_many_connections_and_no_more(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *socks[17], *other;
+    int i;
+
+    for (i = 0; i < 17; i++)
+        socks[i] = dial(f);
+    for (i = 0; i < 16; i++)
+        assert_true(is_open(socks[i]));
+    assert_false(is_open(socks[16]));
+    assert_int_equal(drops(f, GN_DROP_CONNECTIONS), 1);
+    other = dial_as(f, f->web);
+    (void)send_question(other, "web.guest.internal", 1);
+    assert_true(read_all(f, other) > 0);
+    gn_simnet_end(other);
+    for (i = 0; i < 17; i++)
+        gn_simnet_end(socks[i]);
+}
+
+/* Are so many batches, each of what the server reads at once, all answered to a
+ * client that reads in the end only? */
+static void expect_all_answered(struct fixture *f, unsigned n_batches)
+{
+    enum { QUESTIONS = 107 };
+    struct gn_sock *sock = dial(f);
+    uint8_t batch[QUESTIONS * 64];
+    size_t len = 2 + send_question(sock, "web.guest.internal", 1), each, i, n;
+    int small = 1;
+
+    each = read_all(f, sock);
+    assert_int_equal(
+        gn_sock_setopt(sock, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    for (i = 0; i < QUESTIONS; i++) {
+        batch[i * len] = 0;
+        batch[i * len + 1] = (uint8_t)(len - 2);
+        (void)question(batch + i * len + 2, "web.guest.internal", 1);
+    }
+    for (i = 0; i < n_batches; i++) {
+        assert_int_equal(gn_sock_send(sock, batch, QUESTIONS * len, 0),
+                         QUESTIONS * len);
+        gn_clock_advance(f->sim.clock, GN_MS);
+    }
+    for (n = 0; (i = read_all(f, sock)); n += i)
+        continue;
+    assert_int_equal(n, n_batches * QUESTIONS * each);
+    gn_simnet_end(sock);
+}
+
+/* Whenever it is that the server cannot go on before its client reads. */
+static void questions_in_a_row_are_all_answered(void **state)
+{
+    struct fixture *f = *state;
+    unsigned n;
+
+    for (n = 1; n <= 40; n++)
+        expect_all_answered(f, n);
+}
+
+/* A resolver whose answers are long. */
+static uint8_t long_answer[700] = {0, 0, 0x81, 0x80};
+
+static int talk_ip(void *self, struct gn_lookup *lookup, const char *proto,
+                   const char *host)
+{
+    (void)self;
+    (void)proto;
+    (void)host;
+    gn_lookup_done_ip(lookup, GN_EAI_NONAME, NULL, 0, NULL);
+    return 0;
+}
+
+static int talk_query(void *self, struct gn_lookup *lookup, const char *name,
+                      uint16_t type)
+{
+    (void)self;
+    (void)name;
+    (void)type;
+    gn_lookup_done_query(lookup, 0, long_answer, sizeof(long_answer));
+    return 0;
+}
+
+static void talk_cancel(void *self, struct gn_lookup *lookup)
+{
+    (void)self;
+    (void)lookup;
+}
+
+static const struct gn_resolver_ops talker_ops = {.size = sizeof(talker_ops),
+                                                  .name = "talker",
+                                                  .lookup_ip = talk_ip,
+                                                  .query = talk_query,
+                                                  .cancel = talk_cancel};
+
+static void what_is_too_long_is_had_by_tcp(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace_config config = {.size = sizeof(config),
+                                         .name = "reader"};
+    struct gn_namespace *reader;
+    uint8_t msg[512];
+    size_t len = question(msg, "www.example.org", 16);
+    struct gn_sock *sock;
+
+    assert_int_equal(gn_resolver_create(&talker_ops, NULL, &f->talker), 0);
+    config.resolver = f->talker;
+    assert_int_equal(gn_namespace_create(f->sim.net, &config, &reader), 0);
+    gn_simnet_end(f->sock);
+    f->sock = gn_simnet_udp(reader, "0.0.0.0:5353");
+    ask_bytes(f, msg, len);
+    assert_true(f->len >= len);
+    assert_int_equal(f->answer[2] & 2, 2); /* TC */
+    assert_int_equal(f->answer[3] & 15, 0);
+    assert_int_equal(n_answers(f), 0);
+    sock = dial_as(f, reader);
+    (void)send_question(sock, "www.example.org", 16);
+    assert_int_equal(read_all(f, sock), 2 + sizeof(long_answer));
+    assert_int_equal(f->answer[4] & 2, 0);
+    gn_simnet_end(sock);
+}
+
+static void a_connection_is_for_many_questions(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = dial(f);
+    size_t at = 0, n;
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        (void)send_question(sock, "web.guest.internal", 1);
+        gn_clock_advance(f->sim.clock, GN_MS);
+    }
+    n = read_all(f, sock);
     for (i = 0; at + 2 <= n; i++)
         at += 2u + (size_t)(f->answer[at] << 8 | f->answer[at + 1]);
     assert_int_equal(i, 3);
@@ -310,6 +489,10 @@ int main(void)
         CASE(https_is_no_data_at_once),
         CASE(what_is_malformed_is_told_so),
         CASE(edns_is_answered_with_edns),
+        CASE(what_is_refused_is_counted_at_who_asked),
+        CASE(a_guest_has_so_many_connections_and_no_more),
+        CASE(questions_in_a_row_are_all_answered),
+        CASE(what_is_too_long_is_had_by_tcp),
         CASE(a_connection_is_for_many_questions),
         CASE(an_idle_or_lying_client_is_left),
     };
