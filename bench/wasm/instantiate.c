@@ -4,7 +4,7 @@
  * The guest that wasm2c and guestnet-wasm have made of program.c, and beside its
  * program_run() what wasm_start is compared with.
  */
-#include "program_guest.c"
+#include "program_guest.c" // NOLINT(bugprone-suspicious-include): made so
 
 /** Instantiate it and free it, without a guest and a network. */
 int program_instantiate(void);

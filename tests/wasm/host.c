@@ -2,31 +2,44 @@
 
 /*
  * Runs WebAssembly guests on one network, each a shared object that wasm2c and
- * guestnet-wasm have made:
+ * guestnet-wasm have made. Its arguments are steps, apart by "--":
  *
- *     host GUEST... [-- GUEST...]...
- *     GUEST: [&][NAMESPACE]@[PORT] FILE.so NAME [ARGUMENT...]
+ *     [&][^][NAMESPACE]@[PORT] FILE.so NAME [ARGUMENT...]
+ *         Starts a guest. The next step is taken when it listens at its PORT,
+ *         if it has one. Those with the same NAMESPACE share it. PORT "+80" is
+ *         a listening socket that it is given as descriptor 3, non-blocking
+ *         with "*80"; "=80" one of the host's, whose first connection is the
+ *         guest's standard input and output. "^": its PORT is published; an
+ *         ARGUMENT "%" is the last line that the guest before it has printed
+ *         so far, which it waits for.
+ *     ! COMMAND [ARGUMENT...]
+ *         Runs it on this machine, with $PORT the last port published.
+ *     ? NAMESPACE TEXT
+ *         Waits until a guest of this namespace has printed TEXT.
+ *     - NAMESPACE
+ *         Kills it.
  *
- * The guests, apart by "--", start one after the other, each when the one before
- * it listens at its PORT, if it has one, and else at once. Guests with the same
- * NAMESPACE share it. When all without '&' have ended, the others are killed. What
- * guests have printed is shown at the end, guest by guest in the order of the
- * command, because in time any order is right. The result is the first status
- * that is not 0. PORT "+80" is a listening socket
- * that the guest is given as descriptor 3; "=80" one of the host's, whose first
- * connection is the guest's standard input and output.
+ * When all guests without '&' have ended, the others are killed. What guests have
+ * printed is shown at the end, guest by guest in the order of the steps, because
+ * in time any order is right. The result is the first status that is not 0; that
+ * of guests that are killed does not count.
  */
 #include <dlfcn.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <guestnet/guestnet.h>
 #include <guestnet/wasi.h>
 
-#define GUESTS_MAX  32
+#define GUESTS_MAX  64
 #define PATIENCE_MS 60000
 
 typedef int (*run_fn)(struct gn_namespace *ns, struct gn_wasi_config config,
@@ -35,21 +48,28 @@ typedef int (*run_fn)(struct gn_namespace *ns, struct gn_wasi_config config,
 
 struct guest {
     bool background;
+    bool published;
     char name[64];
     const char *port; /* "" if it has none */
     run_fn run;
     const char **args; /* NULL-ended */
     struct gn_namespace *ns;
     pthread_t thread;
-    FILE *printed;
     int result;
     uint64_t status;
     char why[160];
+
+    int fds[2]; /* The pipe that it prints into. */
+    pthread_t reader;
+    char *printed; /* Under lock, as the rest. */
+    size_t len;
 };
 
 static struct gn_network *net;
 static struct guest guests[GUESTS_MAX];
 static int n_guests;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
 
 static void die(const char *what, const char *why)
 {
@@ -57,7 +77,71 @@ static void die(const char *what, const char *why)
     exit(2);
 }
 
-/* ---- what is to be run ---- */
+/* ---- what guests print ---- */
+
+static void printed_add(struct guest *guest, const char *bytes, size_t n)
+{
+    pthread_mutex_lock(&lock);
+    guest->printed = realloc(guest->printed, guest->len + n + 1);
+    if (!guest->printed)
+        die(guest->name, "out of memory");
+    memcpy(guest->printed + guest->len, bytes, n);
+    guest->len += n;
+    guest->printed[guest->len] = '\0';
+    pthread_cond_broadcast(&more);
+    pthread_mutex_unlock(&lock);
+}
+
+static void *reader_main(void *arg)
+{
+    struct guest *guest = arg;
+    char bytes[4096];
+    ssize_t n;
+
+    while ((n = read(guest->fds[0], bytes, sizeof(bytes))) > 0)
+        printed_add(guest, bytes, (size_t)n);
+    printed_add(guest, "", 0);
+    return NULL;
+}
+
+/* Waits until one of the guests of @name (NULL: @guest alone) has printed @text;
+ * returns what it has printed, under the lock. */
+static const char *printed_wait(const char *name, struct guest *guest,
+                                const char *text)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PATIENCE_MS / 1000;
+    for (;;) {
+        for (struct guest *one = name ? guests : guest; one <= guest; one++)
+            if ((!name || !strcmp(one->name, name)) && one->printed &&
+                strstr(one->printed, text))
+                return one->printed;
+        if (pthread_cond_timedwait(&more, &lock, &until))
+            die(text, "was not printed");
+    }
+}
+
+/* Its last whole line so far, for ever. */
+static const char *last_line(struct guest *guest)
+{
+    const char *all, *at, *end;
+    char *line;
+
+    pthread_mutex_lock(&lock);
+    all = printed_wait(NULL, guest, "\n");
+    end = strrchr(all, '\n');
+    for (at = end; at > all && at[-1] != '\n'; at--)
+        continue;
+    line = strndup(at, (size_t)(end - at));
+    pthread_mutex_unlock(&lock);
+    if (!line)
+        die(guest->name, "out of memory");
+    return line;
+}
+
+/* ---- a guest ---- */
 
 static run_fn run_find(const char *file, const char *name)
 {
@@ -81,9 +165,11 @@ static void guest_parse(struct guest *guest, char **words, int n)
     char *where = words[0], *at;
 
     if (n < 3)
-        die(where, "wants [&][NAMESPACE]@[PORT] FILE.so NAME");
+        die(where, "wants [&][^][NAMESPACE]@[PORT] FILE.so NAME");
     guest->background = *where == '&';
     where += guest->background;
+    guest->published = *where == '^';
+    where += guest->published;
     at = strchr(where, '@');
     if (!at)
         die(where, "has no @");
@@ -91,26 +177,15 @@ static void guest_parse(struct guest *guest, char **words, int n)
     snprintf(guest->name, sizeof(guest->name), "%s", where);
     guest->port = at + 1;
     guest->run = run_find(words[1], words[2]);
-    words[n] = NULL; /* Where "--" is, or the end. */
-    guest->args = (const char **)words + 2;
+    guest->args = (const char **)words + 2; /* NULL-ended by steps_take(). */
+    for (const char **arg = guest->args; *arg; arg++)
+        if (!strcmp(*arg, "%") && guest > guests)
+            *arg = last_line(guest - 1);
 }
-
-static void all_parse(int argc, char **argv)
-{
-    for (int i = 1, k; i < argc; i = k + 1) {
-        for (k = i; k < argc && strcmp(argv[k], "--") != 0; k++)
-            continue;
-        if (n_guests == GUESTS_MAX)
-            die(argv[i], "too many guests");
-        guest_parse(&guests[n_guests++], argv + i, k - i);
-    }
-}
-
-/* ---- running it ---- */
 
 static bool has_listener(const struct guest *guest)
 {
-    return guest->port[0] == '+' || guest->port[0] == '=';
+    return guest->port[0] && strchr("+*=", guest->port[0]);
 }
 
 static int connection_give(struct gn_wasi_guest *wasi, struct gn_sock *listener)
@@ -139,6 +214,8 @@ static int listener_give(struct gn_wasi_guest *wasi, void *arg)
         die(address, why);
     if (guest->port[0] == '=')
         return connection_give(wasi, sock);
+    if (guest->port[0] == '*')
+        (void)gn_sock_set_nonblock(sock, true);
     err = gn_wasi_preopen(wasi, sock);
     return err < 0 ? err : 0;
 }
@@ -147,10 +224,11 @@ static void *guest_main(void *arg)
 {
     struct guest *guest = arg;
     struct gn_wasi_config config = {.args = guest->args,
-                                    .stdio = {0, fileno(guest->printed), 0}};
+                                    .stdio = {0, guest->fds[1], 0}};
 
     guest->result = guest->run(guest->ns, config, listener_give, guest,
                                &guest->status, guest->why);
+    close(guest->fds[1]);
     return NULL;
 }
 
@@ -167,16 +245,31 @@ static struct gn_namespace *namespace_of(struct guest *guest)
     return ns;
 }
 
+static void guest_publish(const struct guest *guest)
+{
+    char inside[96], port[8];
+    struct gn_publication *publication;
+    struct sockaddr_in addr;
+    socklen_t len = sizeof(addr);
+
+    snprintf(inside, sizeof(inside), "%s:%s", guest->name,
+             guest->port + has_listener(guest));
+    if (gn_publish(net, "tcp", "127.0.0.1:0", inside, NULL, &publication))
+        die(inside, "cannot be published");
+    gn_publication_addr(publication, (struct sockaddr *)&addr, &len);
+    snprintf(port, sizeof(port), "%u", ntohs(addr.sin_port));
+    setenv("PORT", port, 1);
+}
+
 static void guest_start(struct guest *guest)
 {
     char address[16], why[160];
 
     guest->ns = namespace_of(guest);
-    guest->printed = tmpfile();
-    if (!guest->printed)
-        die(guest->args[0], "no file for what it prints");
-    if (pthread_create(&guest->thread, NULL, guest_main, guest))
-        die(guest->name, "no thread");
+    if (pipe(guest->fds) ||
+        pthread_create(&guest->reader, NULL, reader_main, guest) ||
+        pthread_create(&guest->thread, NULL, guest_main, guest))
+        die(guest->name, "no thread, or no pipe");
     if (!guest->port[0])
         return;
     snprintf(address, sizeof(address), ":%s",
@@ -184,17 +277,8 @@ static void guest_start(struct guest *guest)
     if (gn_wait_listening(guest->ns, "tcp", address, PATIENCE_MS, why,
                           sizeof(why)))
         die(address, why);
-}
-
-/* The guest wrote by the descriptor; the stream has read nothing yet. */
-static void guest_show(struct guest *guest)
-{
-    int c;
-
-    rewind(guest->printed);
-    while ((c = getc(guest->printed)) != EOF)
-        putchar(c);
-    fclose(guest->printed);
+    if (guest->published)
+        guest_publish(guest);
 }
 
 static int guest_end(struct guest *guest)
@@ -202,6 +286,8 @@ static int guest_end(struct guest *guest)
     if (guest->background)
         gn_namespace_kill(guest->ns);
     pthread_join(guest->thread, NULL);
+    pthread_join(guest->reader, NULL);
+    close(guest->fds[0]);
     if (guest->background)
         return 0;
     if (guest->result == GN_WASI_EXIT)
@@ -211,26 +297,95 @@ static int guest_end(struct guest *guest)
     return 134;
 }
 
+/* ---- the steps ---- */
+
+static int command_run(char **words)
+{
+    pid_t pid = fork();
+    int status = 0;
+
+    if (pid == 0) {
+        (void)execvp(words[0], words);
+        _exit(127);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) < 0)
+        die(words[0], strerror(errno));
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+static void namespace_kill(const char *name)
+{
+    for (struct guest *one = guests; one < guests + n_guests; one++)
+        if (!strcmp(one->name, name)) {
+            one->background = true;
+            gn_namespace_kill(one->ns);
+        }
+}
+
+static int step_take(char **words, int n)
+{
+    if (n > 1 && !strcmp(words[0], "!"))
+        return command_run(words + 1);
+    if (n == 3 && !strcmp(words[0], "?")) {
+        pthread_mutex_lock(&lock);
+        (void)printed_wait(words[1], &guests[n_guests - 1], words[2]);
+        pthread_mutex_unlock(&lock);
+        return 0;
+    }
+    if (n == 2 && !strcmp(words[0], "-")) {
+        namespace_kill(words[1]);
+        return 0;
+    }
+    if (n_guests == GUESTS_MAX)
+        die(words[0], "too many guests");
+    guest_parse(&guests[n_guests], words, n);
+    guest_start(&guests[n_guests++]);
+    return 0;
+}
+
+static int steps_take(int argc, char **argv)
+{
+    int status = 0, one;
+
+    for (int i = 1, k; i < argc; i = k + 1) {
+        for (k = i; k < argc && strcmp(argv[k], "--") != 0; k++)
+            continue;
+        argv[k] = NULL; /* Where "--" is, or the end. */
+        one = step_take(argv + i, k - i);
+        status = status ? status : one;
+    }
+    return status;
+}
+
+static int guests_end(bool background)
+{
+    int status = 0, one;
+
+    for (int i = 0; i < n_guests; i++)
+        if (guests[i].background == background) {
+            one = guest_end(&guests[i]);
+            status = status ? status : one;
+        }
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     static const char *const prefixes[] = {"10.77.0.0/24", "fd77::/64", NULL};
     struct gn_network_config config = {.size = sizeof(config),
                                        .prefixes = prefixes};
-    int status = 0, one;
+    int status, one;
 
     if (gn_network_create(&config, &net))
         die("network", "cannot be created");
-    all_parse(argc, argv);
-    for (int i = 0; i < n_guests; i++)
-        guest_start(&guests[i]);
-    for (int pass = 0; pass < 2; pass++)
-        for (int i = 0; i < n_guests; i++)
-            if (guests[i].background == (pass == 1)) {
-                one = guest_end(&guests[i]);
-                status = status ? status : one;
-            }
-    for (int i = 0; i < n_guests; i++)
-        guest_show(&guests[i]);
+    status = steps_take(argc, argv);
+    one = guests_end(false);
+    status = status ? status : one;
+    (void)guests_end(true);
+    for (int i = 0; i < n_guests; i++) {
+        fputs(guests[i].printed, stdout);
+        free(guests[i].printed);
+    }
     gn_network_close(net, NULL, NULL);
     return status;
 }

@@ -7,14 +7,21 @@ trap 'rm -rf "$work"' EXIT
 # shellcheck disable=SC2154
 wasi_cc=$source/examples/wasm-two-guests/wasi-cc
 runtime=/usr/src/wasm2c
+cache=${GUESTNET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/guestnet}
 
 skip() {
     echo "skipped: $*"
     exit 77
 }
 
-[ -f $runtime/wasm-rt-impl.c ] && type wasm2c >/dev/null 2>&1 ||
+# wants FOLDER WHAT: skips the test without what script/setup wasm unpacks there.
+wants() {
+    [ -d "$cache/wasm/$1" ] || skip "there is no $2; script/setup wasm"
+}
+
+if [ ! -f $runtime/wasm-rt-impl.c ] || ! type wasm2c >/dev/null 2>&1; then
     skip "there is no wasm2c with its sources; script/setup wasm"
+fi
 
 # compiled NAME ARGUMENT...: $work/NAME.wasm by wasi-cc.
 compiled() {
@@ -25,14 +32,65 @@ compiled() {
     return $status
 }
 
-# guest NAME: $work/NAME.so from $work/NAME.wasm.
+# rust NAME FILE: $work/NAME.wasm by rustc of script/setup wasm, run by the loader
+# that came with it.
+rust() {
+    local root=$cache/wasm/rust libs linker
+    wants rust "Rust for WebAssembly"
+    libs=$root/usr/lib/x86_64-linux-gnu
+    linker=$(compgen -c wasm-ld- | sort -V | tail -n 1)
+    [ -n "$linker" ] || skip "there is no lld; script/setup wasm"
+    "$libs/ld-linux-x86-64.so.2" --library-path "$libs" "$root/usr/bin/rustc" \
+        --sysroot "$root/usr" --edition 2021 --target wasm32-wasip2 -O \
+        -C "linker=$linker" -C linker-flavor=wasm-ld -C strip=symbols "$2" \
+        -o "$work/$1.wasm"
+}
+
+# others NAME FOLDER: $work/NAME.wasm of somebody else's program, whose source is
+# in FOLDER, by tests/wasm/others/NAME. It is kept, since it takes minutes.
+others() {
+    local name=$1 recipe=$source/tests/wasm/others/$1 sum kept folder
+    wants "$2" "source of $2"
+    folder=$cache/wasm/$2
+    sum=$(cat "$recipe" "$wasi_cc" "$source"/tests/wasm/others/stubs/*.h |
+        sha256sum)
+    kept=$cache/wasm/built/$name-${sum::16}.wasm
+    mkdir -p "$cache/wasm/built" "$work/$name.build"
+    (
+        flock 8
+        [ -f "$kept" ] || {
+            (cd "$work/$name.build" && "$recipe" "$folder" "$kept.new") \
+                >"$work/$name.log" 2>&1 || {
+                tail -n 30 "$work/$name.log"
+                exit 1
+            }
+            mv "$kept.new" "$kept"
+        }
+    ) 8>"$cache/wasm/built/$name.lock"
+    rm -rf "$work/$name.build"
+    cp "$kept" "$work/$name.wasm"
+}
+
+# guest NAME: $work/NAME.so from $work/NAME.wasm. It is kept until the program,
+# or what is made of it, is another.
 guest() {
-    local name=$1
+    local name=$1 sum kept
     "$GUESTNET_WASM" core "$work/$name.wasm" >"$work/$name.core.wasm"
     wasm2c -n "$name" "$work/$name.core.wasm" -o "$work/$name.c"
     "$GUESTNET_WASM" wasm2c "$work/$name.wasm" "$name" >"$work/${name}_guest.c"
-    "$CC" -O1 -w -shared -fPIC -I$runtime -I"$work" -I"$source/include" \
-        "$work/${name}_guest.c" -lm -o "$work/$name.so"
+    sum=$({ "$CC" --version && cat "$work/$name.c" "$work/${name}_guest.c"; } |
+        sha256sum)
+    kept=$cache/wasm/built/$name-${CC##*/}
+    mkdir -p "$kept"
+    [ -f "$kept/${sum::16}.so" ] || {
+        "$CC" -O1 -w -shared -fPIC -I$runtime -I"$work" \
+            -I"$source/include" "$work/${name}_guest.c" -lm \
+            -o "$work/$name.so"
+        rm -f "$kept"/*.so
+        cp "$work/$name.so" "$kept/$BASHPID.new"
+        mv "$kept/$BASHPID.new" "$kept/${sum::16}.so"
+    }
+    cp "$kept/${sum::16}.so" "$work/$name.so"
 }
 
 # host: $work/host, which runs guests.
@@ -43,7 +101,8 @@ host() {
         "$work/runtime.c" $GUESTNET -lm -ldl -o "$work/host"
 }
 
-# run WHAT GUEST...: runs them and compares what they print with $work/expected.
+# run WHAT STEP...: takes the steps and compares what is printed with
+# $work/expected.
 run() {
     local what=$1
     shift

@@ -3,7 +3,7 @@
 # name over both versions, datagrams, bulk, a name that is none, a server that is
 # killed while it waits, and a connection as standard input and output.
 source=$1
-# shellcheck source=lib.sh
+# shellcheck disable=SC1091,SC2154 # lib.sh sets work.
 . "$source/tests/wasm/lib.sh"
 here=$source/tests/wasm
 
