@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "netstack/wire.h"
+#include "base/wire.h"
 
 enum {
     FRAG4_MORE = 0x2000,

@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "netstack/wire.h"
+#include "base/wire.h"
 
 #define ICMP_HDR_LEN 8u
 #define ICMP_TTL     64

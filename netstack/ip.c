@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#include "netstack/wire.h"
+#include "base/wire.h"
 
 /* IPv4 options (RFC 791 section 3.1), type with copy bit and class. */
 enum {

@@ -11,7 +11,7 @@
 #include "netstack/ip.h"
 #include "netstack/packet.h"
 #include "netstack/tcp.h"
-#include "netstack/wire.h"
+#include "base/wire.h"
 
 /** The version of lwIP built in, such as "2.2.1". */
 const char *gn__netstack_version(void);

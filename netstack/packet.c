@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "netstack/poison.h"
-#include "netstack/wire.h"
+#include "base/wire.h"
 
 _Static_assert(GN__IP_HEADERS_MAX + 8 + 60 <= GN__PACKET_HEAD,
                "a fragment header and the longest TCP header fit");

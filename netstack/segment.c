@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "netstack/packet.h"
-#include "netstack/wire.h"
+#include "base/wire.h"
 
 #define TCP_FIN 0x01u
 #define TCP_PSH 0x08u

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/counter.h"
+#include "base/wire.h"
 #include "netstack/netstack.h"
 #include "netstack/tcp_internal.h"
 
@@ -264,16 +265,6 @@ void *gn__tcp_owner_at(struct gn__stack *stack,
                : NULL;
 }
 
-static uint16_t get16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
 /*
  * Read the header and make it safe for lwIP: all of it in one piece, and no
  * options outside SYN, where lwIP would take a new MSS from any segment.
@@ -292,11 +283,11 @@ static bool read_segment(struct gn__packet *packet, struct gn__segment *out)
         return false;
     memset(out, 0, sizeof(*out));
     out->local.addr = packet->ip.dst;
-    out->local.port = get16(hdr + 2);
+    out->local.port = gn__get16(hdr + 2);
     out->remote.addr = packet->ip.src;
-    out->remote.port = get16(hdr);
-    out->seq = get32(hdr + 4);
-    out->ack = get32(hdr + 8);
+    out->remote.port = gn__get16(hdr);
+    out->seq = gn__get32(hdr + 4);
+    out->ack = gn__get32(hdr + 8);
     out->flags = hdr[13] & 0x3f;
     out->len = packet->len - (uint32_t)(l4 + hdr_len);
     if (!(out->flags & GN__FLAG_SYN))

@@ -2,21 +2,10 @@
 /* Segments that no connection sends: refusals, and TIME_WAIT's answers. */
 #include <string.h>
 
+#include "base/wire.h"
 #include "netstack/tcp_internal.h"
 
 #define HDR_LEN 20u
-
-static void put16(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-    put16(p, v >> 16);
-    put16(p + 2, v);
-}
 
 void gn__tcp_reply(struct gn__stack *stack, const struct gn__segment *to,
                    uint32_t seq, uint32_t ack, uint8_t flags)
@@ -39,10 +28,10 @@ void gn__tcp_reply(struct gn__stack *stack, const struct gn__segment *to,
     l4 = gn__ip_build(&ip, packet->head);
     hdr = packet->head + l4;
     memset(hdr, 0, HDR_LEN);
-    put16(hdr, to->local.port);
-    put16(hdr + 2, to->remote.port);
-    put32(hdr + 4, seq);
-    put32(hdr + 8, ack);
+    gn__put16(hdr, to->local.port);
+    gn__put16(hdr + 2, to->remote.port);
+    gn__put32(hdr + 4, seq);
+    gn__put32(hdr + 8, ack);
     hdr[12] = (HDR_LEN / 4) << 4;
     hdr[13] = flags;
     packet->head_len = (uint16_t)(l4 + HDR_LEN);

@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 
+#include "base/wire.h"
 #include "namespace/lifecycle.h"
 #include "namespace/gateway/guest.h"
 #include "namespace/sock/tcp.h"
@@ -119,11 +120,6 @@ struct segment {
     uint8_t flags;
 };
 
-static uint16_t get16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
 static bool read_segment(const struct gn__packet *packet, struct segment *out)
 {
     uint8_t hdr[TCP_HDR_LEN];
@@ -131,10 +127,10 @@ static bool read_segment(const struct gn__packet *packet, struct segment *out)
     if (gn__packet_read(packet, packet->ip.l4, hdr, sizeof(hdr)) < sizeof(hdr))
         return false;
     *out = (struct segment){
-        .key = {.outside = {.addr = packet->ip.dst, .port = get16(hdr + 2)},
-                .guest = {.addr = packet->ip.src, .port = get16(hdr)},
+        .key = {.outside = {.addr = packet->ip.dst, .port = gn__get16(hdr + 2)},
+                .guest = {.addr = packet->ip.src, .port = gn__get16(hdr)},
                 .type = SOCK_STREAM},
-        .seq = (uint32_t)get16(hdr + 4) << 16 | get16(hdr + 6),
+        .seq = (uint32_t)gn__get16(hdr + 4) << 16 | gn__get16(hdr + 6),
         .flags = hdr[13]};
     return true;
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/wire.h"
 #include "namespace/internal.h"
 #include "namespace/sock/bind.h"
 #include "namespace/sock/msg.h"
@@ -331,12 +332,6 @@ static int check_size(const struct gn__xfer *io, const struct plan *plan)
 
 /* ---- the packet ---- */
 
-static void put16(uint8_t *at, size_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
 void gn__udp_write(struct gn__packet *packet, const struct gn__udp_plan *plan,
                    size_t len)
 {
@@ -353,10 +348,10 @@ void gn__udp_write(struct gn__packet *packet, const struct gn__udp_plan *plan,
     size_t at = gn__ip_build(&build, packet->head);
     uint8_t *udp = packet->head + at;
 
-    put16(udp, plan->from.port);
-    put16(udp + 2, plan->to.port);
-    put16(udp + 4, len + GN__UDP_HDR_LEN);
-    put16(udp + 6, 0); /* csum_absent */
+    gn__put16(udp, plan->from.port);
+    gn__put16(udp + 2, plan->to.port);
+    gn__put16(udp + 4, len + GN__UDP_HDR_LEN);
+    gn__put16(udp + 6, 0); /* csum_absent */
     packet->head_len = (uint16_t)(at + GN__UDP_HDR_LEN);
     packet->len = packet->head_len;
     packet->csum_absent = true;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/wire.h"
 #include "namespace/internal.h"
 #include "namespace/sock/bind.h"
 #include "namespace/sock/msg.h"
@@ -19,11 +20,6 @@
 
 /** Sockets of one namespace that a multicast datagram is copied to. */
 #define COPIES_MAX 1024u
-
-static unsigned get16(const uint8_t *at)
-{
-    return (unsigned)at[0] << 8 | at[1];
-}
 
 /* ---- the queue ---- */
 
@@ -34,7 +30,8 @@ size_t gn__udp_payload_at(const struct gn__packet *packet)
 
 size_t gn__udp_payload_len(const struct gn__packet *packet)
 {
-    return get16(packet->head + packet->ip.l4 + 4) - (size_t)GN__UDP_HDR_LEN;
+    return gn__get16(packet->head + packet->ip.l4 + 4) -
+           (size_t)GN__UDP_HDR_LEN;
 }
 
 static size_t cost_of(const struct gn__packet *packet)
@@ -175,13 +172,13 @@ bool gn__udp_read(struct gn__packet *packet, struct gn__endpoint *local,
     if (packet->len < at + GN__UDP_HDR_LEN ||
         !gn__packet_pull(packet, at + GN__UDP_HDR_LEN))
         return false;
-    len = get16(udp + 4);
+    len = gn__get16(udp + 4);
     if (len < GN__UDP_HDR_LEN || len > packet->len - at)
         return false;
     *remote = (struct gn__endpoint){.addr = packet->ip.src,
-                                    .port = (uint16_t)get16(udp)};
+                                    .port = (uint16_t)gn__get16(udp)};
     *local = (struct gn__endpoint){.addr = packet->ip.dst,
-                                   .port = (uint16_t)get16(udp + 2)};
+                                   .port = (uint16_t)gn__get16(udp + 2)};
     return true;
 }
 
@@ -297,7 +294,7 @@ static void describe(const struct gn__packet *packet, struct gn__xfer *io)
 
     io->from = (struct gn__endpoint){
         .addr = packet->ip.src,
-        .port = (uint16_t)get16(packet->head + packet->ip.l4)};
+        .port = (uint16_t)gn__get16(packet->head + packet->ip.l4)};
     if (gn__addr_needs_scope(&io->from.addr))
         io->from.scope = iface;
     io->ancillary.local = packet->ip.dst;

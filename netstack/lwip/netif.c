@@ -8,6 +8,7 @@
 
 #include "base/counter.h"
 #include "base/siphash.h"
+#include "base/wire.h"
 #include "lwip/init.h"
 #include "lwip/inet_chksum.h"
 #include "lwip/ip4_frag.h"
@@ -145,7 +146,7 @@ static void read_ip4(struct gn__packet *packet)
     ip->proto = h[9];
     ip->ttl = h[8];
     ip->tos = h[1];
-    ip->frag_id = (uint32_t)(h[4] << 8 | h[5]);
+    ip->frag_id = gn__get16(h + 4);
     ip->src = gn__addr_from_v4_bytes(h + 12);
     ip->dst = gn__addr_from_v4_bytes(h + 16);
 }

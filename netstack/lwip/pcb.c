@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/wire.h"
 #include "lwip/init.h"
 #include "lwip/ip.h"
 #include "netstack/lwip/hooks.h"
@@ -377,8 +378,7 @@ static struct gn__conn *op_syn(struct gn__listener *listener,
     gn__lwip_begin(stack, stack->ops->mtu(stack, &packet->ip.src),
                    listener->params.max_segment, &packet->ip.src);
     clear_lists();
-    listen_pcb.local_port = (u16_t)(packet->head[packet->ip.l4 + 2] << 8 |
-                                    packet->head[packet->ip.l4 + 3]);
+    listen_pcb.local_port = gn__get16(packet->head + packet->ip.l4 + 2);
     tcp_listen_pcbs.listen_pcbs = gn__pcb_listener();
 
     syn_listener = listener;

@@ -6,6 +6,7 @@
  * listener, and the SYN-ACK that answers ours is shown to lwIP as the plain
  * ACK that it waits for in SYN_RCVD.
  */
+#include "base/wire.h"
 #include "netstack/lwip/inner.h"
 
 #define TCP_HDR_MIN 20u
@@ -17,7 +18,7 @@ static void take_option(struct tcp_pcb *pcb, const uint8_t *option)
     switch (option[0]) {
     case LWIP_TCP_OPT_MSS:
         if (option[1] == LWIP_TCP_OPT_LEN_MSS)
-            pcb->mss = (u16_t)(option[2] << 8 | option[3]);
+            pcb->mss = gn__get16(option + 2);
         break;
     case LWIP_TCP_OPT_WS:
         if (option[1] != LWIP_TCP_OPT_LEN_WS)
@@ -51,12 +52,6 @@ static void take_options(struct tcp_pcb *pcb, const uint8_t *at, size_t len)
     }
 }
 
-static uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
-           p[3];
-}
-
 /* The peer's SYN crossed ours: answer it with our SYN again, and ACK. */
 static void cross(struct gn__conn *conn, const uint8_t *hdr)
 {
@@ -66,9 +61,9 @@ static void cross(struct gn__conn *conn, const uint8_t *hdr)
                  (size_t)(hdr[12] >> 4) * 4 - TCP_HDR_MIN);
     pcb->mss =
         tcp_eff_send_mss_netif(pcb->mss, &gn__lwip_netif, &pcb->remote_ip);
-    pcb->rcv_nxt = get32(hdr + 4) + 1;
+    pcb->rcv_nxt = gn__get32(hdr + 4) + 1;
     pcb->rcv_ann_right_edge = pcb->rcv_nxt;
-    pcb->snd_wnd = pcb->snd_wnd_max = (tcpwnd_size_t)(hdr[14] << 8 | hdr[15]);
+    pcb->snd_wnd = pcb->snd_wnd_max = gn__get16(hdr + 14);
     pcb->snd_wl1 = pcb->rcv_nxt - 2;
     pcb->state = SYN_RCVD;
     pcb->tmr = tcp_ticks;
@@ -89,7 +84,7 @@ bool gn__pcb_simultaneous(struct gn__conn *conn, struct gn__packet *packet)
         return true;
     }
     if (pcb->state == SYN_RCVD && !conn->half_open &&
-        kind == (TCP_SYN | TCP_ACK) && get32(hdr + 4) + 1 == pcb->rcv_nxt) {
+        kind == (TCP_SYN | TCP_ACK) && gn__get32(hdr + 4) + 1 == pcb->rcv_nxt) {
         u32_t seq = lwip_htonl(pcb->rcv_nxt);
 
         SMEMCPY(hdr + 4, &seq, sizeof(seq));

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/wire.h"
 #include "resolver/ares/internal.h"
 
 #define HEADER_LEN   12u
@@ -71,7 +72,7 @@ int gn__dns_parse(const void *msg, size_t len, struct gn__dns_question *out)
     out->udp_size = GN__DNS_UDP_LEAST;
     if (len < HEADER_LEN || (bytes[2] & 0x80))
         return -1;
-    out->id = (uint16_t)(bytes[0] << 8 | bytes[1]);
+    out->id = gn__get16(bytes);
     out->recursive = bytes[2] & 1;
     if ((bytes[2] >> 3 & 15) != OPCODE_QUERY)
         return GN__RCODE_NOTIMP;

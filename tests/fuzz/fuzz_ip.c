@@ -14,7 +14,7 @@
 
 #include "netstack/icmp.h"
 #include "netstack/packet.h"
-#include "netstack/wire.h"
+#include "base/wire.h"
 #include "tests/fuzz/check.h"
 
 enum { CHOICES = 4, FLAG_TRUSTED = 1, FLAG_ABSENT = 2 };

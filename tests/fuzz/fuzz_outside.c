@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "base/wire.h"
 #include "tests/lib/beyond.h"
 #include "tests/lib/foe.h"
 #include "tests/lib/simnet.h"
@@ -130,14 +131,6 @@ static void destroy(struct world *w)
 
 /* ---- steps ---- */
 
-static void put32(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 24);
-    p[1] = (uint8_t)(v >> 16);
-    p[2] = (uint8_t)(v >> 8);
-    p[3] = (uint8_t)v;
-}
-
 /* Nobody guesses an initial sequence number. */
 static void answer(struct world *w, const uint8_t *data, size_t len)
 {
@@ -149,7 +142,7 @@ static void answer(struct world *w, const uint8_t *data, size_t len)
         !foe_view(w->foe.last, &view))
         return;
     memcpy(bytes, data, len);
-    put32(bytes + l4 + 8, view.seq + view.len + !!(view.flags & FOE_SYN));
+    gn__put32(bytes + l4 + 8, view.seq + view.len + !!(view.flags & FOE_SYN));
     (void)foe_send(&w->foe, bytes, len);
 }
 

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/wire.h"
 #include "netstack/lwip/glue.h"
 #include "tests/lib/wire.h"
 
@@ -43,18 +44,6 @@ static uint32_t word(struct input *in)
     unsigned high = byte(in);
 
     return high << 8 | byte(in);
-}
-
-static void put16(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-    put16(p, v >> 16);
-    put16(p + 2, v);
 }
 
 static void inject(struct hostile *h, const uint8_t *bytes, size_t len)
@@ -104,16 +93,16 @@ static void segment(struct hostile *h, struct input *in)
         gn__netstack_ops.view(conn, &view);
     l4 = gn__ip_build(&ip, bytes);
     hdr = bytes + l4;
-    put16(hdr, to_listener ? 7000 + (which >> 3) : 80);
-    put16(hdr + 2, to_listener ? 80 : 4000 + (which & 1));
-    put32(hdr + 4, view.rcv_nxt + (uint32_t)((int)byte(in) - 128) *
-                                      (uint32_t)(byte(in) + 1));
-    put32(hdr + 8,
-          view.snd_nxt - view.in_flight +
-              (uint32_t)((int)byte(in) - 64) * (uint32_t)(byte(in) + 1));
+    gn__put16(hdr, to_listener ? 7000 + (which >> 3) : 80);
+    gn__put16(hdr + 2, to_listener ? 80 : 4000 + (which & 1));
+    gn__put32(hdr + 4, view.rcv_nxt + (uint32_t)((int)byte(in) - 128) *
+                                          (uint32_t)(byte(in) + 1));
+    gn__put32(hdr + 8,
+              view.snd_nxt - view.in_flight +
+                  (uint32_t)((int)byte(in) - 64) * (uint32_t)(byte(in) + 1));
     hdr[12] = (uint8_t)((5 + options / 4) << 4);
     hdr[13] = (uint8_t)byte(in);
-    put16(hdr + 14, word(in));
+    gn__put16(hdr + 14, word(in));
     for (i = 0; i < options; i++)
         hdr[20 + i] = (uint8_t)byte(in);
     inject(h, bytes, l4 + 20 + options + payload);

@@ -7,32 +7,11 @@
 
 #include <cmocka.h>
 
+#include "base/wire.h"
 #include "tests/lib/outsider.h"
 
 #define TCP_HDR_LEN 20u
 #define UDP_HDR_LEN 8u
-
-static void put16(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-    put16(p, v >> 16);
-    put16(p + 2, v);
-}
-
-static uint16_t get16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
 
 /* ---- the port ---- */
 
@@ -157,13 +136,13 @@ size_t foe_tcp(const struct foe_segment *segment, uint8_t *out)
     uint8_t body[FOE_MAX] = {0};
     size_t hdr_len = TCP_HDR_LEN + segment->n_options;
 
-    put16(body, segment->src_port);
-    put16(body + 2, segment->dst_port);
-    put32(body + 4, segment->seq);
-    put32(body + 8, segment->ack);
+    gn__put16(body, segment->src_port);
+    gn__put16(body + 2, segment->dst_port);
+    gn__put32(body + 4, segment->seq);
+    gn__put32(body + 8, segment->ack);
     body[12] = (uint8_t)(hdr_len / 4 << 4);
     body[13] = segment->flags;
-    put16(body + 14, segment->window);
+    gn__put16(body + 14, segment->window);
     if (segment->n_options)
         memcpy(body + TCP_HDR_LEN, segment->options, segment->n_options);
     if (segment->len)
@@ -177,10 +156,10 @@ size_t foe_udp(const struct gn__endpoint *from, const struct gn__endpoint *to,
 {
     uint8_t body[FOE_MAX];
 
-    put16(body, from->port);
-    put16(body + 2, to->port);
-    put16(body + 4, (uint32_t)(UDP_HDR_LEN + len));
-    put16(body + 6, 0);
+    gn__put16(body, from->port);
+    gn__put16(body + 2, to->port);
+    gn__put16(body + 4, (uint32_t)(UDP_HDR_LEN + len));
+    gn__put16(body + 6, 0);
     if (len)
         memcpy(body + UDP_HDR_LEN, data, len);
     return foe_ip(&from->addr, &to->addr, GN__PROTO_UDP, body,
@@ -196,14 +175,14 @@ size_t foe_fragment(const struct gn__addr *src, const struct gn__addr *dst,
 
     if (gn__addr_is_v4(src)) {
         n = foe_ip(src, dst, proto, data, len, out);
-        put16(out + 4, id);
-        put16(out + 6, offset / 8 | (more ? 0x2000 : 0));
+        gn__put16(out + 4, id);
+        gn__put16(out + 6, offset / 8 | (more ? 0x2000 : 0));
         return n;
     }
     body[0] = proto;
     body[1] = 0;
-    put16(body + 2, offset | (more ? 1 : 0));
-    put32(body + 4, id);
+    gn__put16(body + 2, offset | (more ? 1 : 0));
+    gn__put32(body + 4, id);
     memcpy(body + 8, data, len);
     return foe_ip(src, dst, GN__PROTO_IP6_FRAGMENT, body, 8 + len, out);
 }
@@ -216,7 +195,7 @@ size_t foe_icmp_error(const struct gn__addr *src, const struct gn__addr *dst,
 
     if (len > sizeof(body) - 8)
         len = sizeof(body) - 8;
-    put32(body + 4, rest);
+    gn__put32(body + 4, rest);
     memcpy(body + 8, quoted, len);
     return foe_ip(src, dst,
                   gn__addr_is_v4(src) ? GN__PROTO_ICMP : GN__PROTO_ICMP6, body,
@@ -232,12 +211,12 @@ bool foe_view(const struct gn__packet *packet, struct foe_view *out)
         gn__packet_read(packet, packet->ip.l4, hdr, sizeof(hdr)) < sizeof(hdr))
         return false;
     hdr_len = (size_t)(hdr[12] >> 4) * 4;
-    out->src_port = get16(hdr);
-    out->dst_port = get16(hdr + 2);
-    out->seq = get32(hdr + 4);
-    out->ack = get32(hdr + 8);
+    out->src_port = gn__get16(hdr);
+    out->dst_port = gn__get16(hdr + 2);
+    out->seq = gn__get32(hdr + 4);
+    out->ack = gn__get32(hdr + 8);
     out->flags = hdr[13];
-    out->window = get16(hdr + 14);
+    out->window = gn__get16(hdr + 14);
     out->len = packet->len - (uint32_t)(packet->ip.l4 + hdr_len);
     return true;
 }

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/wire.h"
 #include "namespace/internal.h"
 #include "tests/lib/outsider.h"
 
@@ -182,18 +183,6 @@ size_t gn_raw_packet(const struct gn_raw_ip *ip, uint8_t proto,
     return head + len;
 }
 
-static void put16(uint8_t *out, uint16_t v)
-{
-    out[0] = (uint8_t)(v >> 8);
-    out[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *out, uint32_t v)
-{
-    put16(out, (uint16_t)(v >> 16));
-    put16(out + 2, (uint16_t)v);
-}
-
 /* The Internet checksum of an upper packet, at @at, and the whole written. */
 static size_t finish(const struct gn_raw_ip *ip, uint8_t proto, uint8_t *upper,
                      size_t len, size_t at, uint8_t *out)
@@ -219,7 +208,7 @@ static size_t finish(const struct gn_raw_ip *ip, uint8_t proto, uint8_t *upper,
         sum += odd ? upper[i] : (uint32_t)upper[i] << 8;
     while (sum >> 16)
         sum = (sum & 0xffff) + (sum >> 16);
-    put16(upper + at, (uint16_t)~sum);
+    gn__put16(upper + at, (uint16_t)~sum);
     return gn_raw_packet(ip, proto, upper, len, out);
 }
 
@@ -228,10 +217,10 @@ size_t gn_raw_udp(const struct gn_raw_ip *ip, uint16_t from, uint16_t to,
 {
     static uint8_t upper[65536];
 
-    put16(upper, from);
-    put16(upper + 2, to);
-    put16(upper + 4, (uint16_t)(8 + len));
-    put16(upper + 6, 0);
+    gn__put16(upper, from);
+    gn__put16(upper + 2, to);
+    gn__put16(upper + 4, (uint16_t)(8 + len));
+    gn__put16(upper + 6, 0);
     if (len)
         memcpy(upper + 8, payload, len);
     return finish(ip, GN__PROTO_UDP, upper, 8 + len, 6, out);
@@ -244,8 +233,8 @@ size_t gn_raw_ping(const struct gn_raw_ip *ip, uint16_t id, uint16_t seq,
     bool v4 = gn__addr_is_v4(&dst);
     uint8_t upper[16] = {v4 ? 8 : 128};
 
-    put16(upper + 4, id);
-    put16(upper + 6, seq);
+    gn__put16(upper + 4, id);
+    gn__put16(upper + 6, seq);
     return finish(ip, v4 ? GN__PROTO_ICMP : GN__PROTO_ICMP6, upper,
                   sizeof(upper), 2, out);
 }
@@ -257,7 +246,7 @@ size_t gn_raw_icmp6(const struct gn_raw_ip *ip, const void *msg, size_t len,
 
     assert_true(len >= 4 && len <= sizeof(upper));
     memcpy(upper, msg, len);
-    put16(upper + 2, 0);
+    gn__put16(upper + 2, 0);
     return finish(ip, GN__PROTO_ICMP6, upper, len, 2, out);
 }
 
@@ -268,13 +257,13 @@ size_t gn_raw_tcp(const struct gn_raw_ip *ip, uint16_t from, uint16_t to,
     static uint8_t upper[65536];
 
     memset(upper, 0, 20);
-    put16(upper, from);
-    put16(upper + 2, to);
-    put32(upper + 4, seq);
-    put32(upper + 8, ack);
+    gn__put16(upper, from);
+    gn__put16(upper + 2, to);
+    gn__put32(upper + 4, seq);
+    gn__put32(upper + 8, ack);
     upper[12] = 5 << 4;
     upper[13] = flags;
-    put16(upper + 14, window);
+    gn__put16(upper + 14, window);
     if (len)
         memcpy(upper + 20, payload, len);
     return finish(ip, GN__PROTO_TCP, upper, 20 + len, 16, out);

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "netstack/packet.h"
-#include "netstack/wire.h"
+#include "base/wire.h"
 #include "tests/lib/heap.h"
 
 struct fixture {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "netstack/wire.h"
+#include "base/wire.h"
 
 /* TCP segment 10.77.0.2:49152 -> 10.77.0.3:80 without payload. */
 static const uint8_t tcp4[40] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef GN_NETSTACK_WIRE_H
-#define GN_NETSTACK_WIRE_H
+#ifndef GN_BASE_WIRE_H
+#define GN_BASE_WIRE_H
 
 /*
  * Numbers as they stand in packets: big-endian, at any address.
@@ -17,7 +17,8 @@ static inline uint32_t gn__get32(const uint8_t *p)
     return (uint32_t)gn__get16(p) << 16 | gn__get16(p + 2);
 }
 
-static inline void gn__put16(uint8_t *p, uint16_t value)
+/** The low 16 bits of @value. */
+static inline void gn__put16(uint8_t *p, uint32_t value)
 {
     p[0] = (uint8_t)(value >> 8);
     p[1] = (uint8_t)value;
@@ -25,8 +26,8 @@ static inline void gn__put16(uint8_t *p, uint16_t value)
 
 static inline void gn__put32(uint8_t *p, uint32_t value)
 {
-    gn__put16(p, (uint16_t)(value >> 16));
-    gn__put16(p + 2, (uint16_t)value);
+    gn__put16(p, value >> 16);
+    gn__put16(p + 2, value);
 }
 
-#endif /* GN_NETSTACK_WIRE_H */
+#endif /* GN_BASE_WIRE_H */
