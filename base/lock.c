@@ -24,8 +24,7 @@
 #include <unistd.h>
 
 #include "base/counter.h"
-
-#define NS_PER_S 1000000000ull
+#include "base/units.h"
 
 /** Looks at a held lock before sleeping: a few microseconds. */
 #define LOCK_SPINS 60u
@@ -50,7 +49,7 @@ uint64_t gn__monotonic_ns(void)
     struct timespec ts;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &ts); /* Cannot fail. */
-    return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+    return (uint64_t)ts.tv_sec * GN__NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
 unsigned gn__processors(void)
@@ -72,8 +71,8 @@ static void futex_wait(_Atomic uint32_t *word, uint32_t value,
                        uint64_t deadline_ns)
 {
     struct timespec ts = {
-        .tv_sec = (time_t)(deadline_ns / NS_PER_S),
-        .tv_nsec = (long)(deadline_ns % NS_PER_S),
+        .tv_sec = (time_t)(deadline_ns / GN__NS_PER_S),
+        .tv_nsec = (long)(deadline_ns % GN__NS_PER_S),
     };
 
     (void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,

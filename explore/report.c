@@ -3,6 +3,7 @@
 /* What is printed of a scenario. */
 #include <string.h>
 
+#include "base/units.h"
 #include "explore/explore.h"
 
 const char *gn__end_name(const struct gn__outcome *outcome)
@@ -63,8 +64,8 @@ static void print_failure(const struct gn__options *options,
                  (unsigned long long)result->seed, gn__end_name(out));
     if (out->verdict == GN__FAILED)
         (void)printf(" at %llu.%09llu",
-                     (unsigned long long)(out->now_ns / 1000000000),
-                     (unsigned long long)(out->now_ns % 1000000000));
+                     (unsigned long long)(out->now_ns / GN__NS_PER_S),
+                     (unsigned long long)(out->now_ns % GN__NS_PER_S));
     (void)printf(":\n");
     print_lines(out->text);
     if (*result->tail) {
@@ -97,8 +98,8 @@ static void print_one(const struct gn__tried *result)
 
     (void)printf("%s: seed %llu %s at %llu.%09llu\n", result->scenario->name,
                  (unsigned long long)result->seed, gn__end_name(out),
-                 (unsigned long long)(out->now_ns / 1000000000),
-                 (unsigned long long)(out->now_ns % 1000000000));
+                 (unsigned long long)(out->now_ns / GN__NS_PER_S),
+                 (unsigned long long)(out->now_ns % GN__NS_PER_S));
 }
 
 void gn__report_print(const struct gn__options *options,

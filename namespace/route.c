@@ -22,11 +22,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "namespace/lifecycle.h"
 #include "switch/switch.h"
 
 #define MAX_ROUTES   65536u
-#define PMTU_KEPT_NS (600ull * 1000000000ull)
+#define PMTU_KEPT_NS (600ull * GN__NS_PER_S)
 
 static const struct gn__addr loopback4 = {
     {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};

@@ -5,11 +5,12 @@
  * listeners and port bindings are those of its sockets, and drops are counted
  * with all others.
  */
+#include "base/units.h"
 #include "namespace/lifecycle.h"
 #include "switch/switch.h"
 
 /** A connection rests at least this long, ns. */
-#define REST_MIN_NS 1000000000ull
+#define REST_MIN_NS GN__NS_PER_S
 
 static void stack_output(struct gn__stack *stack, struct gn__packet *packet)
 {

@@ -13,12 +13,13 @@
 #include <string.h>
 
 #include "base/counter.h"
+#include "base/units.h"
 #include "base/wire.h"
 #include "netstack/netstack.h"
 #include "netstack/tcp_internal.h"
 
 #define TCP_HDR_LEN  20u
-#define SECOND_TICKS (1000000000ull / GN__TICK_NS)
+#define SECOND_TICKS (GN__NS_PER_S / GN__TICK_NS)
 
 bool gn__budget_take(struct gn__budget *budget, size_t n)
 {

@@ -15,11 +15,12 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "netstack/tcp_internal.h"
 
 #define SEND_LIMIT_START (256u * 1024)
 /* When a SYN is repeated first, RFC 6298. */
-#define SYN_AGAIN_NS 1000000000ull
+#define SYN_AGAIN_NS GN__NS_PER_S
 /* What is copied rather than referred to: slices under this share of their
  * chunk, once so many slices are waiting already. */
 #define SMALL_SHARE 2u

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "netstack/tcp_internal.h"
 
 /* Handshakes under way per listener, at least and at most. */
@@ -197,7 +198,7 @@ void gn__conn_unqueue(struct gn__conn *conn)
 
 uint64_t gn__conn_deferred_until(const struct gn__conn *conn)
 {
-    uint64_t ns = conn->params.defer_s * 1000000000ull;
+    uint64_t ns = conn->params.defer_s * GN__NS_PER_S;
 
     if (!conn->deferred)
         return GN__NEVER;

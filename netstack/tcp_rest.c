@@ -11,10 +11,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "netstack/tcp_internal.h"
 
 /* Rest this long where no link delays anything. */
-#define REST_MIN_NS 1000000000ull
+#define REST_MIN_NS GN__NS_PER_S
 
 static uint64_t rest_ns(struct gn__stack *stack)
 {

@@ -22,6 +22,7 @@
 #include "base/config.h"
 #include "base/lock.h"
 #include "base/rng.h"
+#include "base/units.h"
 #include "namespace/namespace.h"
 #include "sim/clock.h"
 #include "sim/machine.h"
@@ -29,7 +30,7 @@
 #include "sim/play.h"
 #include "sim/sim.h"
 
-#define START_DEFAULT_NS  1000000000ull
+#define START_DEFAULT_NS  GN__NS_PER_S
 #define SEED_DEFAULT      1u
 #define MAX_STILL_DEFAULT 100000u
 

@@ -17,13 +17,13 @@
 #include <time.h>
 
 #include "base/config.h"
+#include "base/units.h"
 #include "sim/clock.h"
 #include "sim/play.h"
 #include "sim/sim.h"
 #include "sim/task.h"
 
 #define DISK_DEFAULT (UINT64_C(16) * 1024 * 1024)
-#define BILLION      UINT64_C(1000000000)
 #define YEAR_2000_S  UINT64_C(946684800)
 
 static const char *const no_addresses[] = {NULL};
@@ -593,10 +593,10 @@ uint64_t gn_wall_ns(struct gn_namespace *ns)
         return 0;
     if (!gn__clock_of(gn__ns_engine(ns))) {
         (void)clock_gettime(CLOCK_REALTIME, &now);
-        return (uint64_t)now.tv_sec * BILLION + (uint64_t)now.tv_nsec;
+        return (uint64_t)now.tv_sec * GN__NS_PER_S + (uint64_t)now.tv_nsec;
     }
     machine = gn__ns_machine(ns);
-    return YEAR_2000_S * BILLION + gn_now_ns(ns) +
+    return YEAR_2000_S * GN__NS_PER_S + gn_now_ns(ns) +
            (uint64_t)(machine ? machine->offset_now : 0);
 }
 

@@ -12,9 +12,10 @@
 #include <stdbool.h>
 
 #include "base/mem.h"
+#include "base/units.h"
 
 /** The longest time of a plan, ns: 10,000 days. */
-#define GN__PLAN_TIME_MAX (UINT64_C(864000) * 1000000000 * 1000)
+#define GN__PLAN_TIME_MAX (864000 * GN__NS_PER_S * 1000)
 /** Machines that one fault names. */
 #define GN__PLAN_NAMES_MAX 1024u
 

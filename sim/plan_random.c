@@ -10,12 +10,12 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/units.h"
 #include "sim/clock.h"
 #include "sim/machine.h"
 #include "sim/plan.h"
 
-#define SECOND           UINT64_C(1000000000)
-#define DURATION_DEFAULT (60 * SECOND)
+#define DURATION_DEFAULT (60 * GN__NS_PER_S)
 #define FAULTS_DEFAULT   4u
 #define FAULTS_MAX       1000u
 #define MS               UINT64_C(1000000)

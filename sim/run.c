@@ -16,6 +16,7 @@
 
 #include "base/config.h"
 #include "base/siphash.h"
+#include "base/units.h"
 #include "sim/clock.h"
 #include "sim/sim.h"
 #include "sim/task.h"
@@ -321,8 +322,8 @@ static void say(struct gn_clock *clock, const char *who, const char *format,
 {
     char line[512];
     int n = snprintf(line, sizeof(line), "%llu.%09llu %s ",
-                     (unsigned long long)(clock->now / 1000000000u),
-                     (unsigned long long)(clock->now % 1000000000u), who);
+                     (unsigned long long)(clock->now / GN__NS_PER_S),
+                     (unsigned long long)(clock->now % GN__NS_PER_S), who);
 
     (void)vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
     digest_add(&clock->run, line, strlen(line));

@@ -21,12 +21,12 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/units.h"
 #include "switch/internal.h"
 
 #define PPM         1000000u
 #define QUEUE_LEAST (256u * 1024)
 #define QUEUE_MS    100u
-#define NS_PER_S    1000000000ull
 #define NS_PER_US   1000ull
 
 bool gn__draw_ppm(struct gn__rng *rng, uint32_t ppm)
@@ -88,7 +88,8 @@ uint64_t gn__link_slowness(const struct gn__link *link)
     uint64_t ns = (c->latency_us + (uint64_t)c->jitter_us) * NS_PER_US;
 
     if (c->rate_bps)
-        ns += (uint64_t)((gn__u128)queue_bytes(c) * 8 * NS_PER_S / c->rate_bps);
+        ns += (uint64_t)((gn__u128)queue_bytes(c) * 8 * GN__NS_PER_S /
+                         c->rate_bps);
     return ns;
 }
 
@@ -97,11 +98,11 @@ static bool send_at_rate(const struct gn_link_config *c,
                          struct gn__link_state *dir, uint32_t len, uint64_t *at)
 {
     uint64_t start = dir->busy_until > *at ? dir->busy_until : *at;
-    gn__u128 waiting = (gn__u128)(start - *at) * c->rate_bps / 8 / NS_PER_S;
+    gn__u128 waiting = (gn__u128)(start - *at) * c->rate_bps / 8 / GN__NS_PER_S;
 
     if (waiting && waiting + len > queue_bytes(c))
         return false;
-    *at = start + (uint64_t)((gn__u128)len * 8 * NS_PER_S / c->rate_bps);
+    *at = start + (uint64_t)((gn__u128)len * 8 * GN__NS_PER_S / c->rate_bps);
     dir->busy_until = *at;
     return true;
 }

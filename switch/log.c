@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/units.h"
 #include "switch/internal.h"
 
 #define LINES    16u
 #define PER_SPAN 10u
-#define SPAN_NS  1000000000ull
+#define SPAN_NS  GN__NS_PER_S
 
 struct line {
     enum gn_log_level level;

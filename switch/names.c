@@ -11,9 +11,8 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "base/units.h"
 #include "switch/internal.h"
-
-#define SECOND 1000000000ull
 
 /** An address, while there is a name for it. */
 struct seen {
@@ -197,7 +196,7 @@ int gn__names_add(struct gn__names *names, const struct gn__addr *addr,
         ttl_s = GN__NAMES_TTL_MIN_S;
     if (ttl_s > GN__NAMES_TTL_MAX_S)
         ttl_s = GN__NAMES_TTL_MAX_S;
-    end = now + ttl_s * SECOND;
+    end = now + ttl_s * GN__NS_PER_S;
     seen = find(names, addr);
     said = seen ? find_name(seen, normal.text) : NULL;
     if (said) {

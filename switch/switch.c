@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "switch/internal.h"
 
 void gn__net_drop(struct gn_network *net, enum gn_drop why)
@@ -38,7 +39,7 @@ void gn__switch_drop(struct gn_network *net, struct gn__packet *packet,
 bool gn__bucket_take(struct gn__bucket *bucket, uint64_t now,
                      uint32_t per_second)
 {
-    uint64_t price = 1000000000ull / per_second;
+    uint64_t price = GN__NS_PER_S / per_second;
     uint64_t room = price * (per_second / 10 > 6 ? per_second / 10 : 6);
 
     bucket->level += now - bucket->filled_at;

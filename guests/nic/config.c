@@ -10,6 +10,7 @@
  * client declines stays taken, so that nobody else meets the conflict, and the
  * guest is given another.
  */
+#include "base/units.h"
 #include "guests/nic/nic.h"
 
 #include "guests/nic/dhcp4.h"
@@ -24,7 +25,7 @@
 /* Unsolicited advertisements of a new guest, RFC 4861 section 10. */
 #define ADVERTS        3u
 #define ADVERT_NS      2000000000ull
-#define ADVERT_REST_NS (600 * 1000000000ull)
+#define ADVERT_REST_NS (600 * GN__NS_PER_S)
 
 /* ---- DHCP ---- */
 

@@ -5,6 +5,7 @@
  * chunk without the lock; under it a frame becomes a packet that is the guest's
  * to send, a message that is answered here, or a counted drop.
  */
+#include "base/units.h"
 #include "guests/nic/nic.h"
 
 #include <errno.h>
@@ -44,7 +45,7 @@ static bool may_look(struct gn_nic *nic)
 {
     uint64_t now = gn__nic_now(nic);
 
-    if (now - nic->looked_at > 1000000000u) {
+    if (now - nic->looked_at > GN__NS_PER_S) {
         nic->looked_at = now;
         nic->n_looks = 0;
     }

@@ -14,12 +14,13 @@
  * is no conflict: each is alone on its wire, and only cannot be reached by it
  * from the others.
  */
+#include "base/units.h"
 #include "guests/nic/nic.h"
 
 #include "guests/nic/arp.h"
 #include "guests/nic/nd.h"
 
-#define CLAIM_IDLE_NS (2 * 3600 * 1000000000ull)
+#define CLAIM_IDLE_NS (2 * 3600 * GN__NS_PER_S)
 
 /* ---- ARP ---- */
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "guests/wasi/io.h"
 #include "guests/wasi/wasi.h"
 
@@ -188,8 +189,8 @@ static int run_wall_now(struct gn__wasi_call *call)
 {
     uint64_t ns = gn_wall_ns(call->guest->ns);
 
-    call->value[0] = ns / 1000000000u;
-    call->value[1] = ns % 1000000000u;
+    call->value[0] = ns / GN__NS_PER_S;
+    call->value[1] = ns % GN__NS_PER_S;
     return 0;
 }
 

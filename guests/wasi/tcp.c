@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "guests/wasi/io.h"
 #include "guests/wasi/socket.h"
 #include "guests/wasi/wasi.h"
@@ -386,17 +387,17 @@ static int duration_get(struct gn__wasi_call *call, int name)
 {
     int err = gn__wasi_option_get(call, IPPROTO_TCP, name);
 
-    call->value[0] *= 1000000000u;
+    call->value[0] *= GN__NS_PER_S;
     return err;
 }
 
 static int duration_set(struct gn__wasi_call *call, int name)
 {
-    uint64_t ns = call->args[1], seconds = ns / 1000000000u;
+    uint64_t ns = call->args[1], seconds = ns / GN__NS_PER_S;
 
     if (ns == 0)
         return -EINVAL;
-    seconds += ns % 1000000000u != 0;
+    seconds += ns % GN__NS_PER_S != 0;
     return gn__wasi_option_set(call, IPPROTO_TCP, name,
                                seconds < 32767 ? seconds : 32767);
 }

@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "guests/wasi/preview1.h"
 
 #define FAMILY_INET4 1u
@@ -353,7 +354,7 @@ static int timeout_set(struct gn__wasi_call *call, uint64_t *timeout_ns)
         return -EDOM;
     *timeout_ns = seconds < 0 || seconds > 1000000000
                       ? 0
-                      : (uint64_t)seconds * 1000000000u + (uint64_t)us * 1000u;
+                      : (uint64_t)seconds * GN__NS_PER_S + (uint64_t)us * 1000u;
     return 0;
 }
 
@@ -418,8 +419,8 @@ static int run_getsockopt(struct gn__wasi_call *call)
         return err;
     timeout_ns = timeout_of(sock, level, name);
     if (timeout_ns) {
-        pair[0] = htole64(*timeout_ns / 1000000000u);
-        pair[1] = htole64(*timeout_ns % 1000000000u / 1000u);
+        pair[0] = htole64(*timeout_ns / GN__NS_PER_S);
+        pair[1] = htole64(*timeout_ns % GN__NS_PER_S / 1000u);
         return value_put(call, pair, sizeof(pair));
     }
     if (level == SOL_SOCKET && name != SO_LINGER)

@@ -5,6 +5,7 @@
  * client likes, since C libraries ask for both versions of an address by one;
  * answers come as they are found. One that is idle, or does not read, ends.
  */
+#include "base/units.h"
 #include "host/dns/dns.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 
 #include <guestnet/socket.h>
 
-#define IDLE_NS    (20 * 1000000000ull)
+#define IDLE_NS    (20 * GN__NS_PER_S)
 #define PREFIX_LEN 2u
 /** Bytes of answers in a socket: it is the gateway's, whose memory is for all. */
 #define SNDBUF  (16 * 1024)

@@ -46,9 +46,8 @@
 #include <unistd.h>
 
 #include "base/lock.h"
+#include "base/units.h"
 #include "host/driver/loop_internal.h"
-
-#define NS_PER_S 1000000000ull
 
 /** Callbacks that run before packets and timers have their turn again. */
 #define DISPATCH_AT_ONCE 16u
@@ -86,8 +85,8 @@ void gn__loop_drive(struct gn__loop *loop)
 static void set_timer(struct gn__loop *loop, uint64_t deadline)
 {
     struct itimerspec at = {
-        .it_value.tv_sec = (time_t)(deadline / NS_PER_S),
-        .it_value.tv_nsec = (long)(deadline % NS_PER_S),
+        .it_value.tv_sec = (time_t)(deadline / GN__NS_PER_S),
+        .it_value.tv_nsec = (long)(deadline % GN__NS_PER_S),
     };
 
     if (deadline >= loop->timer_at)

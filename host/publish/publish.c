@@ -23,13 +23,13 @@
 #include "base/config.h"
 #include "base/lock.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "host/driver/drive.h"
 #include "resolver/resolver.h"
 
 #define MAX_CONNECTIONS 16384u
 #define MAX_FLOWS       1024u
 #define KEEPALIVE_S     60u
-#define SECOND_NS       1000000000u
 
 /* ---- the end ---- */
 
@@ -164,8 +164,8 @@ static void configure(struct gn_publication *pub,
     pub->max_clients = max ? max : stream ? MAX_CONNECTIONS : MAX_FLOWS;
     pub->keepalive_s =
         options->keepalive_s ? options->keepalive_s : KEEPALIVE_S;
-    pub->brief_ns = (uint64_t)SECOND_NS * options->flow_idle_s;
-    pub->assured_ns = (uint64_t)SECOND_NS * options->flow_assured_s;
+    pub->brief_ns = GN__NS_PER_S * options->flow_idle_s;
+    pub->assured_ns = GN__NS_PER_S * options->flow_assured_s;
     pub->guest_room = UINT32_MAX;
     pub->fd = call->fd;
     pub->family = family_of(call->fd);

@@ -10,11 +10,11 @@
 #include <guestnet/addr.h>
 
 #include "base/config.h"
+#include "base/units.h"
 
 #define MAX_CONNECTIONS 16384u
 #define MAX_FLOWS       1024u
 #define TIMEOUT_MS      10000u
-#define SECOND_NS       1000000000ull
 #define MS_NS           1000000ull
 #define ADDRS_MAX       16u
 
@@ -110,8 +110,8 @@ static void configure(struct gn_forwarding *fwd,
 
     fwd->max_connections =
         options->max_connections ? options->max_connections : MAX_CONNECTIONS;
-    fwd->brief_ns = options->flow_idle_s * SECOND_NS;
-    fwd->assured_ns = options->flow_assured_s * SECOND_NS;
+    fwd->brief_ns = options->flow_idle_s * GN__NS_PER_S;
+    fwd->assured_ns = options->flow_assured_s * GN__NS_PER_S;
     fwd->timeout_ns = (timeout_ms ? timeout_ms : TIMEOUT_MS) * MS_NS;
     fwd->proxy = options->proxy;
     fwd->audit = options->audit;

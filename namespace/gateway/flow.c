@@ -41,12 +41,13 @@
 #include <errno.h>
 
 #include "base/counter.h"
+#include "base/units.h"
 #include "namespace/gateway/guest.h"
 #include "namespace/sock/bind.h"
 #include "namespace/sock/udp.h"
 
 /** Both ways and on for so long, a flow is assured. */
-#define ASSURED_AFTER_NS (2 * 1000000000ull)
+#define ASSURED_AFTER_NS (2 * GN__NS_PER_S)
 
 /** The gateway's own ports for flows: first those that sockets are not given
  *  by themselves. */

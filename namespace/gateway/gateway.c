@@ -14,12 +14,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "namespace/lifecycle.h"
 #include "namespace/gateway/guest.h"
 #include "switch/switch.h"
 
 /** What a ghost's connections may still hear, beyond the slowest round trip. */
-#define GRACE_NS 1000000000ull
+#define GRACE_NS GN__NS_PER_S
 
 /* ---- which addresses ---- */
 

@@ -39,6 +39,7 @@
  */
 #include <guestnet/stats.h>
 
+#include "base/units.h"
 #include "engine/engine.h"
 #include "namespace/sock/sock.h"
 
@@ -204,8 +205,8 @@ struct gn__outside_flow_config {
 
 /** Idle times as of Linux' conntrack (nf_conntrack_proto_udp.c): after a single
  *  exchange, and for one that went both ways and on for some time. */
-#define GN__FLOW_BRIEF_NS   (30 * 1000000000ull)
-#define GN__FLOW_ASSURED_NS (180 * 1000000000ull)
+#define GN__FLOW_BRIEF_NS   (30 * GN__NS_PER_S)
+#define GN__FLOW_ASSURED_NS (180 * GN__NS_PER_S)
 
 /** What a flow costs is used up: the one of the same guest that is idle longest
  *  makes room for @dial, which begins one. It has let go when this returns. */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "base/units.h"
 #include "namespace/internal.h"
 #include "namespace/sock/bind.h"
 #include "namespace/sock/msg.h"
@@ -455,7 +456,7 @@ static void linger(struct gn_sock *sock)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
     uint64_t deadline =
-        gn__sock_deadline(sock, (uint64_t)sock->opt.linger_s * 1000000000u);
+        gn__sock_deadline(sock, (uint64_t)sock->opt.linger_s * GN__NS_PER_S);
 
     gn__tcp_look(tcp);
     if (!gn__engine_may_wait(sock->engine) || !tcp->conn || tcp->over ||

@@ -26,6 +26,7 @@
 #include "base/list.h"
 #include "base/ref.h"
 #include "base/table.h"
+#include "base/units.h"
 #include "resolver/resolver.h"
 
 /** Answers by UDP that are looked at before others of the driver's get their
@@ -42,7 +43,7 @@
 #define GN__ARES_TIMEOUT_MS 2000
 #define GN__ARES_TRIES      3
 /** How often files are looked at, ns. */
-#define GN__ARES_RECHECK 1000000000ull
+#define GN__ARES_RECHECK GN__NS_PER_S
 
 /** gn_ares_config, read. Strings are owned. */
 struct gn__ares_settings {

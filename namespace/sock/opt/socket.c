@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "base/units.h"
 #include "namespace/sock/opt/opt.h"
 #include "namespace/sock/tcp.h"
 
@@ -163,14 +164,15 @@ static int read_timeout(const void *value, socklen_t len, uint64_t *out)
     else if ((uint64_t)tv.tv_sec >= UINT64_MAX / 2000000000u)
         *out = 0;
     else
-        *out = (uint64_t)tv.tv_sec * 1000000000u + (uint64_t)tv.tv_usec * 1000u;
+        *out =
+            (uint64_t)tv.tv_sec * GN__NS_PER_S + (uint64_t)tv.tv_usec * 1000u;
     return 0;
 }
 
 static int write_timeout(uint64_t ns, void *value, socklen_t *len)
 {
-    struct timeval tv = {(time_t)(ns / 1000000000u),
-                         (suseconds_t)(ns % 1000000000u / 1000u)};
+    struct timeval tv = {(time_t)(ns / GN__NS_PER_S),
+                         (suseconds_t)(ns % GN__NS_PER_S / 1000u)};
 
     gn__option_put(&tv, sizeof(tv), value, len);
     return 0;
