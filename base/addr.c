@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 
 #include "base/text.h"
@@ -55,6 +56,12 @@ uint32_t gn__addr_v4(const struct gn__addr *a)
 struct gn__addr gn__addr_any(int family)
 {
     return family == AF_INET ? gn__addr_from_v4(0) : (struct gn__addr){{0}};
+}
+
+struct gn__addr gn__addr_loopback(int family)
+{
+    return family == AF_INET6 ? gn__addr_from_v6_bytes(&in6addr_loopback)
+                              : gn__addr_from_v4(INADDR_LOOPBACK);
 }
 
 bool gn__addr_is_any(const struct gn__addr *a)

@@ -58,7 +58,7 @@ static inline bool gn__addr_equal(const struct gn__addr *a,
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
-/** The IPv4 address of this number, in host order: 0x7f000001 is 127.0.0.1. */
+/** The IPv4 address of this number, in host order: 0x0a000001 is 10.0.0.1. */
 struct gn__addr gn__addr_from_v4(uint32_t v4);
 
 /** From the four or sixteen bytes of a packet's address field. */
@@ -70,6 +70,9 @@ uint32_t gn__addr_v4(const struct gn__addr *a);
 
 /** The version's "any" address: AF_INET gives 0.0.0.0, AF_INET6 gives ::. */
 struct gn__addr gn__addr_any(int family);
+
+/** AF_INET gives 127.0.0.1, AF_INET6 gives ::1. */
+struct gn__addr gn__addr_loopback(int family);
 
 /** AF_INET or AF_INET6. */
 static inline int gn__addr_family(const struct gn__addr *a)

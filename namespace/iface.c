@@ -293,8 +293,8 @@ static void show(const struct gn__iface *iface, struct gn_interface *out)
     out->flags = flags_of(iface);
     memcpy(out->mac, iface->mac, sizeof(out->mac));
     if (iface->loopback) {
-        struct gn__addr v4 = gn__addr_from_v4(0x7f000001);
-        struct gn__addr v6 = {{[15] = 1}};
+        struct gn__addr v4 = gn__addr_loopback(AF_INET);
+        struct gn__addr v6 = gn__addr_loopback(AF_INET6);
 
         show_addr(out, &v4, 8);
         show_addr(out, &v6, 128);

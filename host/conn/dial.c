@@ -289,8 +289,8 @@ static void add_addr(struct gn_dial *dial, const struct gn__addr *addr,
 /* The namespace itself. */
 static void add_loopback(struct gn_dial *dial)
 {
-    const struct gn__addr v4 = gn__addr_from_v4(0x7f000001);
-    const struct gn__addr v6 = {.bytes = {[15] = 1}};
+    const struct gn__addr v4 = gn__addr_loopback(AF_INET);
+    const struct gn__addr v6 = gn__addr_loopback(AF_INET6);
 
     add_addr(dial, &v4, 0);
     add_addr(dial, &v6, 0);

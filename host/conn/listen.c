@@ -243,9 +243,7 @@ static int find_host(struct gn__target *target, char *why, size_t why_len)
             "by number, or \"localhost\"",
             gn__text_quote(target->host, strlen(target->host)).text);
     target->has_addr = true;
-    target->addr = gn__addr_from_v4(0x7f000001);
-    if (target->family == AF_INET6)
-        target->addr = (struct gn__addr){.bytes = {[15] = 1}};
+    target->addr = gn__addr_loopback(target->family);
     return 0;
 }
 

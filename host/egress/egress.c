@@ -338,12 +338,10 @@ static void dial_cancel(struct gn__outside *outside,
 static struct gn__endpoint true_address(struct gn_network *net,
                                         const struct gn__endpoint *outside)
 {
-    static const struct gn__addr loopback6 = {{[15] = 1}};
     struct gn__endpoint out = *outside;
 
     if (!gn__outside_may_be(net, &outside->addr))
-        out.addr = gn__addr_is_v4(&out.addr) ? gn__addr_from_v4(0x7f000001)
-                                             : loopback6;
+        out.addr = gn__addr_loopback(gn__addr_family(&out.addr));
     return out;
 }
 

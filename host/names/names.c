@@ -169,8 +169,8 @@ static bool read_literal(struct gn_namespace *ns, const char *text,
 static int local_ip(void *self, struct gn_lookup *lookup, const char *proto,
                     const char *host)
 {
-    static const struct gn__addr loopback6 = {{[15] = 1}};
-    struct gn__addr loopback4 = gn__addr_from_v4(INADDR_LOOPBACK);
+    const struct gn__addr loopback6 = gn__addr_loopback(AF_INET6);
+    const struct gn__addr loopback4 = gn__addr_loopback(AF_INET);
     struct gn_answer answers[2];
     size_t n = 1;
 

@@ -134,10 +134,10 @@ static struct gn__addr own_host(const struct gn_sock *sock, bool v4)
     const struct gn__addr *local = &sock->local.addr;
 
     if (!v4 && !gn__addr_is_v4(local))
-        return gn__addr_from_v6_bytes(&in6addr_loopback);
+        return gn__addr_loopback(AF_INET6);
     if (v4 && gn__addr_is_v4(local) && gn__ns_is_local(sock->ns, local))
         return *local;
-    return gn__addr_from_v4(INADDR_LOOPBACK);
+    return gn__addr_loopback(AF_INET);
 }
 
 int gn__dest_parse(const struct gn_sock *sock, const struct sockaddr *addr,

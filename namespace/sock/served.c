@@ -95,8 +95,8 @@ static bool is_served_at(struct gn_namespace *ns, const struct gn__served *what,
 static bool is_served_here(struct gn_namespace *ns,
                            const struct gn__served *what)
 {
-    const struct gn__addr v4 = gn__addr_from_v4(0x7f000001);
-    const struct gn__addr v6 = {.bytes = {[15] = 1}};
+    const struct gn__addr v4 = gn__addr_loopback(AF_INET);
+    const struct gn__addr v6 = gn__addr_loopback(AF_INET6);
 
     return (what->family != AF_INET6 && is_served_at(ns, what, &v4)) ||
            (what->family != AF_INET && is_served_at(ns, what, &v6));
