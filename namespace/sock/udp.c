@@ -350,7 +350,7 @@ void gn__udp_write(struct gn__packet *packet, const struct gn__udp_plan *plan,
 
     gn__put16(udp, plan->from.port);
     gn__put16(udp + 2, plan->to.port);
-    gn__put16(udp + 4, len + GN__UDP_HDR_LEN);
+    gn__put16(udp + 4, (uint32_t)len + GN__UDP_HDR_LEN);
     gn__put16(udp + 6, 0); /* csum_absent */
     packet->head_len = (uint16_t)(at + GN__UDP_HDR_LEN);
     packet->len = packet->head_len;

@@ -12,6 +12,7 @@
 
 #include <guestnet/guestnet.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/lookups.h"
 #include "tests/lib/nameserver.h"
 
@@ -157,7 +158,6 @@ static void a_server_that_dies(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest cases[] = {
         CASE(addresses),
         CASE(names_that_are_not_there),

@@ -13,6 +13,7 @@
 
 #include <guestnet/guestnet.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/lookups.h"
 #include "tests/lib/nameserver.h"
 
@@ -109,7 +110,6 @@ static void a_server_whose_own_servers_are_dead(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest cases[] = {
         CASE(addresses),
         CASE(a_big_answer_comes_by_tcp),

@@ -16,6 +16,7 @@
 
 #include "tests/lib/arena.h"
 #include "tests/lib/beyond.h"
+#include "tests/lib/case.h"
 #include "tests/lib/foe.h"
 
 /* One thread sends them all: under the race detector a part is enough. */
@@ -312,19 +313,17 @@ static void pieces_that_never_become_whole(void **state)
     arena_others_work(&f->arena);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_million_syns_to_a_million_addresses),
-        T(syns_and_resets),
-        T(a_million_datagrams_to_a_million_addresses),
-        T(large_datagrams_that_wait),
-        T(datagrams_that_there_is_no_memory_for),
-        T(connections_that_there_is_no_memory_for),
-        T(handshakes_that_never_end),
-        T(pieces_that_never_become_whole),
+        CASE(a_million_syns_to_a_million_addresses),
+        CASE(syns_and_resets),
+        CASE(a_million_datagrams_to_a_million_addresses),
+        CASE(large_datagrams_that_wait),
+        CASE(datagrams_that_there_is_no_memory_for),
+        CASE(connections_that_there_is_no_memory_for),
+        CASE(handshakes_that_never_end),
+        CASE(pieces_that_never_become_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

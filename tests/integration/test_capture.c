@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "netstack/netstack.h"
+#include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
 
 static const char *const prefixes[] = {"10.77.0.0/24", "fd77::/64", NULL};
@@ -377,20 +378,18 @@ static void tshark_has_nothing_to_complain_of(void **state)
     assert_true(read_back(f->path).n > 10);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(every_packet_is_there_with_its_time),
-        TEST(one_guest_alone_is_what_it_sends_and_receives),
-        TEST(a_damaged_packet_has_a_wrong_checksum),
-        TEST(a_network_that_closes_ends_its_captures),
-        TEST(what_cannot_be_written_is_said),
-        TEST(a_full_disk_ends_the_writing_only),
-        TEST(what_waits_is_bounded),
-        TEST(out_of_memory_leaves_nothing_behind),
-        TEST(tshark_has_nothing_to_complain_of),
+        CASE(every_packet_is_there_with_its_time),
+        CASE(one_guest_alone_is_what_it_sends_and_receives),
+        CASE(a_damaged_packet_has_a_wrong_checksum),
+        CASE(a_network_that_closes_ends_its_captures),
+        CASE(what_cannot_be_written_is_said),
+        CASE(a_full_disk_ends_the_writing_only),
+        CASE(what_waits_is_bounded),
+        CASE(out_of_memory_leaves_nothing_behind),
+        CASE(tshark_has_nothing_to_complain_of),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/talk.h"
 
 #define BIG (4u * 1024 * 1024)
@@ -658,8 +659,6 @@ static void an_idle_conn_costs_no_turn(void **state)
                 gn_clock_now_ns(f->talk->clock) + 1000000000ull);
     talk_part(f->talk, &f->client, &f->server);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

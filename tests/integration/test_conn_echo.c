@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/talk.h"
 
 #define PING      "PING\n"
@@ -243,17 +244,16 @@ static void with_delay_and_loss(void **state)
     ping_pong(talk, false, "tcp", "10.77.0.2:9123");
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, talk_setup, talk_teardown)
 #define TCASE(f) \
     cmocka_unit_test_setup_teardown(f, talk_threaded, talk_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(clients_ping_and_the_server_echoes),
-        CASE(the_same_over_ipv6),
-        CASE(partial_pings_are_put_together),
-        CASE(with_delay_and_loss),
+        CASE_OF(talk, clients_ping_and_the_server_echoes),
+        CASE_OF(talk, the_same_over_ipv6),
+        CASE_OF(talk, partial_pings_are_put_together),
+        CASE_OF(talk, with_delay_and_loss),
         TCASE(clients_ping_and_the_server_echoes),
         TCASE(partial_pings_are_put_together),
     };

@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/talk.h"
 
 #define BIG (16u * 1024 * 1024)
@@ -439,8 +440,6 @@ static void a_virtual_clock_has_none(void **state)
                      -EDEADLK);
     talk_part(talk, &client, &server);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

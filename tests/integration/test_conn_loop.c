@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <uv.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/talk.h"
 
 struct looped {
@@ -247,8 +248,6 @@ static void a_dial_with_a_time_out_wakes_the_loop(void **state)
     expect_idle(f);
     assert_int_equal(f->client.dial_status, -ETIMEDOUT);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/talk.h"
 
 #define BYTES     (8u * 1024 * 1024)
@@ -279,8 +280,6 @@ static void threads_dial_at_once(void **state)
     assert_int_equal(gn_listener_close(listener, NULL, NULL), 0);
     talk_part(f->talk, &f->client, &f->server);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -14,6 +14,7 @@
 #include <guestnet/link.h>
 #include <guestnet/resolver.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/talk.h"
 
 #define SECOND 1000000000ull
@@ -778,8 +779,6 @@ static void a_datagram_conn_ends_with_its_namespace(void **state)
         -ECANCELED);
     talk_drop(f->talk, &f->client);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

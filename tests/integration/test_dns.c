@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/lib/card.h"
+#include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
 
 struct fixture {
@@ -475,8 +476,6 @@ static void an_idle_or_lying_client_is_left(void **state)
     gn_simnet_end(idle);
     gn_simnet_end(liar);
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/descriptors.h"
 #include "tests/lib/egress.h"
 #include "tests/lib/farside.h"
@@ -411,8 +412,6 @@ static void a_network_has_a_number_of_its_own(void **state)
     for (i = 0; i < 4; i++)
         close(fds[i]);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/egress.h"
 #include "tests/lib/farside.h"
 #include "tests/lib/socks.h"
@@ -804,38 +805,36 @@ static void datagrams_to_the_guest_show_their_sender(void **state)
     drop(sock);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(prefixes_open_what_they_hold),
-        TEST(names_open_what_was_looked_up),
-        TEST(what_one_guest_looked_up_opens_nothing_for_others),
-        TEST(names_open_nothing_private_or_own),
-        TEST(aliases_and_names_of_addresses_open_nothing),
-        TEST(rules_judge_the_name_that_was_asked_for_at_last),
-        TEST(the_machines_own_need_a_rule_of_their_own),
-        TEST(routes_by_port_hide_nothing_of_the_machines),
-        TEST(routes_by_the_port_of_this_end_are_seen_afterwards),
-        TEST(a_private_name_reaches_private_addresses),
-        TEST(metadata_needs_a_rule_of_its_own),
-        TEST(link_local_needs_a_rule_about_it),
-        TEST(a_ttl_ends_what_it_opened_but_no_connection),
-        TEST(no_route_is_what_the_kernel_says),
-        TEST(a_policy_ends_connects_that_nobody_answers),
-        TEST(closing_a_socket_ends_its_dial),
-        TEST(closing_at_once_ends_it_too),
-        TEST(killing_the_guest_ends_its_dials),
-        TEST(closing_the_guest_ends_its_dials),
-        TEST(closing_the_network_ends_all),
-        TEST(out_of_memory_is_an_errno),
-        TEST(a_listener_is_shown_and_sees_its_clients),
-        TEST(what_no_rule_shows_is_not_shown),
-        TEST(a_port_that_is_taken_is_audited),
-        TEST(a_client_from_loopback_is_the_gateway),
-        TEST(datagrams_go_out_and_come_back),
-        TEST(datagrams_to_the_guest_show_their_sender),
+        CASE(prefixes_open_what_they_hold),
+        CASE(names_open_what_was_looked_up),
+        CASE(what_one_guest_looked_up_opens_nothing_for_others),
+        CASE(names_open_nothing_private_or_own),
+        CASE(aliases_and_names_of_addresses_open_nothing),
+        CASE(rules_judge_the_name_that_was_asked_for_at_last),
+        CASE(the_machines_own_need_a_rule_of_their_own),
+        CASE(routes_by_port_hide_nothing_of_the_machines),
+        CASE(routes_by_the_port_of_this_end_are_seen_afterwards),
+        CASE(a_private_name_reaches_private_addresses),
+        CASE(metadata_needs_a_rule_of_its_own),
+        CASE(link_local_needs_a_rule_about_it),
+        CASE(a_ttl_ends_what_it_opened_but_no_connection),
+        CASE(no_route_is_what_the_kernel_says),
+        CASE(a_policy_ends_connects_that_nobody_answers),
+        CASE(closing_a_socket_ends_its_dial),
+        CASE(closing_at_once_ends_it_too),
+        CASE(killing_the_guest_ends_its_dials),
+        CASE(closing_the_guest_ends_its_dials),
+        CASE(closing_the_network_ends_all),
+        CASE(out_of_memory_is_an_errno),
+        CASE(a_listener_is_shown_and_sees_its_clients),
+        CASE(what_no_rule_shows_is_not_shown),
+        CASE(a_port_that_is_taken_is_audited),
+        CASE(a_client_from_loopback_is_the_gateway),
+        CASE(datagrams_go_out_and_come_back),
+        CASE(datagrams_to_the_guest_show_their_sender),
     };
 
     if (!far_begin())

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/egress.h"
 #include "tests/lib/socks.h"
 
@@ -596,26 +597,24 @@ static void hosts_may_be_closed_right_after_their_guests(void **state)
     f->n_closed = 0;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(a_hook_is_told_who_dials_whom),
-        TEST(what_a_hook_says_the_guest_gets),
-        TEST(a_bad_descriptor_is_an_error),
-        TEST(any_thread_may_end_a_dial),
-        TEST(who_gives_up_cancels_the_dial),
-        TEST(both_may_end_it_at_once),
-        TEST(a_listener_is_announced_and_served),
-        TEST(loopback_and_chosen_ports_are_not_announced),
-        TEST(a_refused_listener_is_still_one),
-        TEST(a_port_is_announced_and_served),
+        CASE(a_hook_is_told_who_dials_whom),
+        CASE(what_a_hook_says_the_guest_gets),
+        CASE(a_bad_descriptor_is_an_error),
+        CASE(any_thread_may_end_a_dial),
+        CASE(who_gives_up_cancels_the_dial),
+        CASE(both_may_end_it_at_once),
+        CASE(a_listener_is_announced_and_served),
+        CASE(loopback_and_chosen_ports_are_not_announced),
+        CASE(a_refused_listener_is_still_one),
+        CASE(a_port_is_announced_and_served),
         cmocka_unit_test_setup_teardown(answers_that_are_not_sent_are_counted,
                                         setup_mute, teardown),
-        TEST(a_port_has_bounded_clients),
-        TEST(without_operations_there_is_no_way),
-        TEST(hosts_may_be_closed_right_after_their_guests),
+        CASE(a_port_has_bounded_clients),
+        CASE(without_operations_there_is_no_way),
+        CASE(hosts_may_be_closed_right_after_their_guests),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/egress.h"
 #include "tests/lib/farside.h"
 #include "tests/lib/socks.h"
@@ -513,27 +514,25 @@ static void rules_change_from_any_thread(void **state)
     drop(listener);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(what_is_dialled_goes_by_the_new_rules),
-        TEST(a_wrong_rule_changes_nothing),
-        TEST(an_egress_of_hooks_has_no_rules),
-        TEST(a_dial_that_is_decided_is_judged_again),
-        TEST(what_is_open_goes_on),
-        TEST(with_a_flag_what_is_denied_ends),
-        TEST(a_deny_rule_is_told_with_its_text),
-        TEST(what_the_new_rules_allow_stays),
-        TEST(all_of_many_end),
-        TEST(guests_of_another_driver_are_reached_too),
-        TEST(flows_go_on_or_end),
-        TEST(ports_are_shown_and_hidden_again),
-        TEST(what_rules_say_again_does_not_move),
-        TEST(a_port_that_was_taken_is_tried_again),
-        TEST(datagram_ports_follow_too),
-        TEST(rules_change_from_any_thread),
+        CASE(what_is_dialled_goes_by_the_new_rules),
+        CASE(a_wrong_rule_changes_nothing),
+        CASE(an_egress_of_hooks_has_no_rules),
+        CASE(a_dial_that_is_decided_is_judged_again),
+        CASE(what_is_open_goes_on),
+        CASE(with_a_flag_what_is_denied_ends),
+        CASE(a_deny_rule_is_told_with_its_text),
+        CASE(what_the_new_rules_allow_stays),
+        CASE(all_of_many_end),
+        CASE(guests_of_another_driver_are_reached_too),
+        CASE(flows_go_on_or_end),
+        CASE(ports_are_shown_and_hidden_again),
+        CASE(what_rules_say_again_does_not_move),
+        CASE(a_port_that_was_taken_is_tried_again),
+        CASE(datagram_ports_follow_too),
+        CASE(rules_change_from_any_thread),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

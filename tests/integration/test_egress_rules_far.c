@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/egress.h"
 #include "tests/lib/farside.h"
 #include "tests/lib/socks.h"
@@ -106,14 +107,12 @@ static void a_silent_one_waits_for_its_own_time(void **state)
     drop(sock);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(open_ones_are_judged_by_the_names_of_their_dial),
-        TEST(a_dial_on_its_way_ends),
-        TEST(a_silent_one_waits_for_its_own_time),
+        CASE(open_ones_are_judged_by_the_names_of_their_dial),
+        CASE(a_dial_on_its_way_ends),
+        CASE(a_silent_one_waits_for_its_own_time),
     };
 
     if (!far_begin())

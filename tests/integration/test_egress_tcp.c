@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/egress.h"
 #include "tests/lib/farside.h"
 #include "tests/lib/socks.h"
@@ -416,26 +417,24 @@ static void under_a_clock_nothing_is_reached(void **state)
     gn_network_close(net, NULL, NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(a_rule_opens_the_machines_loopback),
-        TEST(without_a_rule_it_is_eacces_and_no_syn),
-        TEST(no_other_address_is_a_way_there),
-        TEST(a_non_blocking_connect_is_honest),
-        TEST(refused_is_refused),
-        TEST(a_denial_is_eacces_at_once),
-        TEST(a_denial_may_look_refused),
-        TEST(a_denial_may_be_silent),
-        TEST(what_the_host_program_listens_on_is_its_own),
-        TEST(a_reset_goes_both_ways),
-        TEST(a_megabyte_each_way_arrives),
-        TEST(guests_without_a_host_have_no_way_out),
-        TEST(under_a_clock_nothing_is_reached),
-        TEST(bad_policies_are_refused),
-        TEST(a_network_without_prefixes_leads_nowhere),
+        CASE(a_rule_opens_the_machines_loopback),
+        CASE(without_a_rule_it_is_eacces_and_no_syn),
+        CASE(no_other_address_is_a_way_there),
+        CASE(a_non_blocking_connect_is_honest),
+        CASE(refused_is_refused),
+        CASE(a_denial_is_eacces_at_once),
+        CASE(a_denial_may_look_refused),
+        CASE(a_denial_may_be_silent),
+        CASE(what_the_host_program_listens_on_is_its_own),
+        CASE(a_reset_goes_both_ways),
+        CASE(a_megabyte_each_way_arrives),
+        CASE(guests_without_a_host_have_no_way_out),
+        CASE(under_a_clock_nothing_is_reached),
+        CASE(bad_policies_are_refused),
+        CASE(a_network_without_prefixes_leads_nowhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/descriptors.h"
 #include "tests/lib/egress.h"
 #include "tests/lib/farside.h"
@@ -462,23 +463,21 @@ static void ports_are_not_audited_where_no_rule_shows_any(void **state)
     drop(other);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(datagrams_of_all_sizes_pass),
-        TEST(who_waits_for_room_loses_nothing),
-        TEST(what_is_denied_is_eacces_and_counted),
-        TEST(a_denial_is_what_was_chosen),
-        TEST(no_other_address_is_a_way_there),
-        TEST(nobody_there_is_econnrefused),
-        TEST(two_sockets_are_two_flows),
-        TEST(flows_end_with_their_guest),
-        TEST(flows_are_bounded_and_counted),
-        TEST(a_question_from_a_new_socket_is_always_answered),
-        TEST(a_broadcast_to_a_shown_port_is_answered),
-        TEST(ports_are_not_audited_where_no_rule_shows_any),
+        CASE(datagrams_of_all_sizes_pass),
+        CASE(who_waits_for_room_loses_nothing),
+        CASE(what_is_denied_is_eacces_and_counted),
+        CASE(a_denial_is_what_was_chosen),
+        CASE(no_other_address_is_a_way_there),
+        CASE(nobody_there_is_econnrefused),
+        CASE(two_sockets_are_two_flows),
+        CASE(flows_end_with_their_guest),
+        CASE(flows_are_bounded_and_counted),
+        CASE(a_question_from_a_new_socket_is_always_answered),
+        CASE(a_broadcast_to_a_shown_port_is_answered),
+        CASE(ports_are_not_audited_where_no_rule_shows_any),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

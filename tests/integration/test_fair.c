@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
 
 #define N_FLOODING 64u
@@ -289,8 +290,6 @@ static void a_guest_s_end_comes_after_its_last_callback(void **state)
         assert_true(gn_clock_step(f->sim.clock));
     assert_int_equal(f->quiet_turns, 1);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

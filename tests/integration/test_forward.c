@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/egress.h"
 #include "tests/lib/farside.h"
 #include "tests/lib/pubnet.h"
@@ -959,8 +960,6 @@ static void memory_may_end_at_every_step(void **state)
     (void)state;
     gn_test_heap_sweep(forward_once, NULL);
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

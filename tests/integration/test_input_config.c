@@ -18,6 +18,7 @@
 #include <guestnet/guestnet.h>
 
 #include "tests/lib/arena.h"
+#include "tests/lib/case.h"
 
 /* Text of 64, 254 and 64 * 4 bytes. */
 #define A16 "aaaaaaaaaaaaaaaa"
@@ -668,22 +669,21 @@ static void paths_refuse_what_is_wrong(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(networks_refuse_what_is_wrong),
+        CASE(networks_refuse_what_is_wrong),
         cmocka_unit_test(networks_of_threads_refuse_it_too),
-        T(network_has_room_for_sixteen_prefixes),
-        T(sizes_of_networks_are_checked),
-        T(sizes_of_namespaces_are_checked),
-        T(sizes_of_the_rest_are_checked),
-        T(namespaces_refuse_what_is_wrong),
-        T(names_are_taken_once_whatever_their_case),
-        T(loops_and_clocks_go_with_their_drives),
-        T(attach_refuses_what_is_wrong),
-        T(full_prefixes_say_so),
-        T(routes_refuse_what_is_wrong),
-        T(links_refuse_what_is_wrong),
-        T(paths_refuse_what_is_wrong),
+        CASE(network_has_room_for_sixteen_prefixes),
+        CASE(sizes_of_networks_are_checked),
+        CASE(sizes_of_namespaces_are_checked),
+        CASE(sizes_of_the_rest_are_checked),
+        CASE(namespaces_refuse_what_is_wrong),
+        CASE(names_are_taken_once_whatever_their_case),
+        CASE(loops_and_clocks_go_with_their_drives),
+        CASE(attach_refuses_what_is_wrong),
+        CASE(full_prefixes_say_so),
+        CASE(routes_refuse_what_is_wrong),
+        CASE(links_refuse_what_is_wrong),
+        CASE(paths_refuse_what_is_wrong),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include <guestnet/guestnet.h>
 
 #include "tests/lib/arena.h"
+#include "tests/lib/case.h"
 
 static int setup(void **state)
 {
@@ -297,17 +298,16 @@ static void hosts_do_not_go(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_addresses_are_refused),
         cmocka_unit_test(no_room_for_text_is_said),
         cmocka_unit_test(unknown_numbers_have_names_too),
         cmocka_unit_test(pools_refuse_what_is_wrong),
         cmocka_unit_test(no_clock_is_no_crash),
-        T(clocks_take_any_time),
+        CASE(clocks_take_any_time),
         cmocka_unit_test(no_network_is_no_crash),
-        T(questions_are_checked),
-        T(hosts_do_not_go),
+        CASE(questions_are_checked),
+        CASE(hosts_do_not_go),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

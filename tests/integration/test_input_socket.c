@@ -20,6 +20,7 @@
 #include <guestnet/guestnet.h>
 
 #include "tests/lib/arena.h"
+#include "tests/lib/case.h"
 #include "tests/lib/seed.h"
 
 #define SERVER "10.77.1.1:80"
@@ -728,25 +729,24 @@ static void calls_that_would_block_say_so(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(open_refuses_what_is_wrong),
-        T(no_socket_is_a_fault),
-        T(closed_sockets_say_so),
-        T(sockets_of_what_has_ended_say_so),
-        T(addresses_of_wrong_length_are_refused),
-        T(addresses_of_other_families_are_refused),
-        T(addresses_that_are_not_ours_are_refused),
-        T(room_for_addresses_is_checked),
-        T(absurd_buffers_are_refused),
-        T(empty_buffers_are_fine),
-        T(datagrams_too_long_are_refused),
-        T(flags_that_are_not_there_are_refused),
-        T(control_messages_are_checked),
-        T(options_are_checked),
-        T(options_survive_any_bytes),
-        T(watching_and_polling_are_checked),
-        T(calls_that_would_block_say_so),
+        CASE(open_refuses_what_is_wrong),
+        CASE(no_socket_is_a_fault),
+        CASE(closed_sockets_say_so),
+        CASE(sockets_of_what_has_ended_say_so),
+        CASE(addresses_of_wrong_length_are_refused),
+        CASE(addresses_of_other_families_are_refused),
+        CASE(addresses_that_are_not_ours_are_refused),
+        CASE(room_for_addresses_is_checked),
+        CASE(absurd_buffers_are_refused),
+        CASE(empty_buffers_are_fine),
+        CASE(datagrams_too_long_are_refused),
+        CASE(flags_that_are_not_there_are_refused),
+        CASE(control_messages_are_checked),
+        CASE(options_are_checked),
+        CASE(options_survive_any_bytes),
+        CASE(watching_and_polling_are_checked),
+        CASE(calls_that_would_block_say_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

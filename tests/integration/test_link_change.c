@@ -14,6 +14,7 @@
 
 #include <guestnet/guestnet.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/simnet.h"
 #include "tests/lib/talk.h"
@@ -398,28 +399,25 @@ static void real_time_takes_a_change_back_too(void **state)
     assert_true(gn_now_ns(talk->a) >= begun + 20 * GN_MS);
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, talk_setup, talk_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(what_is_not_named_stays),
-        CASE(every_field_can_be_named),
-        CASE(a_link_flaps),
-        CASE(a_change_within_another_shows_it_again),
-        CASE(a_change_that_outlives_another_stays),
-        CASE(changes_of_different_fields_do_not_meet),
-        CASE(what_is_set_for_good_holds_at_once),
-        CASE(setting_a_link_ends_all_changes),
-        CASE(a_change_may_outlast_everything),
-        CASE(a_wrong_change_changes_nothing),
-        CASE(changes_end_with_their_interface),
-        CASE(a_path_is_held_for_a_time),
-        CASE(changes_of_a_path_lie_on_each_other),
-        CASE(setting_a_path_ends_all_changes),
-        CASE(a_wrong_change_of_a_path_changes_nothing),
-        CASE(changes_end_with_their_path),
+        CASE_OF(talk, what_is_not_named_stays),
+        CASE_OF(talk, every_field_can_be_named),
+        CASE_OF(talk, a_link_flaps),
+        CASE_OF(talk, a_change_within_another_shows_it_again),
+        CASE_OF(talk, a_change_that_outlives_another_stays),
+        CASE_OF(talk, changes_of_different_fields_do_not_meet),
+        CASE_OF(talk, what_is_set_for_good_holds_at_once),
+        CASE_OF(talk, setting_a_link_ends_all_changes),
+        CASE_OF(talk, a_change_may_outlast_everything),
+        CASE_OF(talk, a_wrong_change_changes_nothing),
+        CASE_OF(talk, changes_end_with_their_interface),
+        CASE_OF(talk, a_path_is_held_for_a_time),
+        CASE_OF(talk, changes_of_a_path_lie_on_each_other),
+        CASE_OF(talk, setting_a_path_ends_all_changes),
+        CASE_OF(talk, a_wrong_change_of_a_path_changes_nothing),
+        CASE_OF(talk, changes_end_with_their_path),
         cmocka_unit_test(memory_may_end_anywhere),
         cmocka_unit_test_setup_teardown(real_time_takes_a_change_back_too,
                                         talk_threaded, talk_teardown),

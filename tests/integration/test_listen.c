@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/talk.h"
 
 #define SECOND 1000000000ull
@@ -464,8 +465,6 @@ static void five_thousand_at_once(void **state)
     talk_close(&talk);
     gn_test_heap_done(&talk.heap);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -22,6 +22,7 @@
 #include <cmocka.h>
 #include <microhttpd.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/program.h"
 #include "tests/lib/socks.h"
 
@@ -503,8 +504,6 @@ static void nginx_knows_the_guest_s_address(void **state)
     close(inherited);
     gn_programs_done(&programs);
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "namespace/internal.h"
+#include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
 #include "tests/lib/socks.h"
 
@@ -320,22 +321,20 @@ static void datagrams_that_reach_nobody_are_said(void **state)
                    "203.0.113.5:80: ");
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_limit_is_said_with_its_guest),
-        T(a_kind_is_said_ten_times_in_a_second),
-        T(what_waits_is_said_at_the_end),
-        T(lookups_beyond_the_limit_are_said),
-        T(connections_beyond_the_limit_are_said),
-        T(descriptors_beyond_the_limit_are_said),
-        T(what_a_limit_drops_is_said_and_nothing_else),
-        T(a_listener_that_pauses_is_said_once_in_a_row),
-        T(a_hook_that_fails_to_dial_is_said),
-        T(a_dial_that_is_denied_is_said),
-        T(datagrams_that_reach_nobody_are_said),
+        CASE(a_limit_is_said_with_its_guest),
+        CASE(a_kind_is_said_ten_times_in_a_second),
+        CASE(what_waits_is_said_at_the_end),
+        CASE(lookups_beyond_the_limit_are_said),
+        CASE(connections_beyond_the_limit_are_said),
+        CASE(descriptors_beyond_the_limit_are_said),
+        CASE(what_a_limit_drops_is_said_and_nothing_else),
+        CASE(a_listener_that_pauses_is_said_once_in_a_row),
+        CASE(a_hook_that_fails_to_dial_is_said),
+        CASE(a_dial_that_is_denied_is_said),
+        CASE(datagrams_that_reach_nobody_are_said),
     };
 
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);

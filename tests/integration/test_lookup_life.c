@@ -16,6 +16,7 @@
 
 #include <guestnet/guestnet.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 
 #define MS 1000000ull
@@ -580,7 +581,6 @@ static void running_out_of_memory_leaves_nothing(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         CASE(the_networks_resolver_answers),
         CASE(the_guests_own_resolver_goes_first),
         CASE(delays_are_of_the_clock),

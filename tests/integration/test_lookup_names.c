@@ -12,6 +12,7 @@
 
 #include <guestnet/guestnet.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
 
 /** What came of a lookup. */
@@ -311,7 +312,6 @@ static void a_guest_in_two_networks_asks_both(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         CASE(guests_find_each_other_by_name),
         CASE(the_domain_the_case_and_a_last_dot_do_not_matter),
         CASE(names_come_and_go_with_their_guests),

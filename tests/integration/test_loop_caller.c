@@ -22,6 +22,7 @@
 
 #include "base/lock.h"
 #include "host/driver/drive.h"
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/simnet.h"
 
@@ -495,8 +496,6 @@ static void another_thread_may_take_it_over(void **state)
     assert_int_equal(f->n_closed, 1);
     assert_int_equal(create(f, &f->net), 0);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/simnet.h"
 
@@ -240,8 +241,6 @@ static void the_network_is_closed_in_a_callback_of_its_own(void **state)
     assert_true(g_source_is_destroyed(f->source));
     assert_int_equal(f->n_received, 1);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -25,6 +25,7 @@
 
 #include "base/lock.h"
 #include "host/driver/drive.h"
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/simnet.h"
 
@@ -687,8 +688,6 @@ static void no_signal_handler_is_installed(void **state)
 #endif
     }
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

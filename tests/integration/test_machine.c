@@ -14,6 +14,7 @@
 
 #include <guestnet/guestnet.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
 
 #define SECOND 1000000000ull
@@ -738,32 +739,30 @@ static void lack_of_memory_is_survived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(a_crash_ends_all_of_a_life),
-        T(a_handle_keeps_its_socket_over_a_crash),
-        T(a_task_that_crashes_its_machine_does_not_go_on),
-        T(who_joins_a_crashed_task_is_told),
-        T(a_join_that_is_cancelled_leaves_no_handle),
-        T(a_dial_in_the_middle_leaves_nothing),
-        T(each_life_has_its_address_and_its_numbers),
-        T(an_address_that_is_taken_keeps_it_off),
-        T(a_name_is_one_machine_s),
-        T(what_no_life_could_have_is_refused),
-        T(files_survive_and_memory_does_not),
-        T(paused_tasks_stand_and_the_stack_answers),
-        T(a_machine_that_stands_still_is_not_reached),
-        T(clocks_go_wrong_and_stay_so),
-        T(a_plan_crashes_and_starts),
-        T(a_run_waits_for_machines_that_will_start),
-        T(a_run_waits_for_no_machine_that_is_closed),
-        T(partitions_overlap),
-        T(a_link_is_what_all_faults_say),
-        T(paths_and_limits_come_and_go),
-        T(a_plan_names_machines_that_are_there),
-        T(plans_are_drawn_from_the_seed),
-        T(chances_come_in_half_of_the_places),
+        CASE(a_crash_ends_all_of_a_life),
+        CASE(a_handle_keeps_its_socket_over_a_crash),
+        CASE(a_task_that_crashes_its_machine_does_not_go_on),
+        CASE(who_joins_a_crashed_task_is_told),
+        CASE(a_join_that_is_cancelled_leaves_no_handle),
+        CASE(a_dial_in_the_middle_leaves_nothing),
+        CASE(each_life_has_its_address_and_its_numbers),
+        CASE(an_address_that_is_taken_keeps_it_off),
+        CASE(a_name_is_one_machine_s),
+        CASE(what_no_life_could_have_is_refused),
+        CASE(files_survive_and_memory_does_not),
+        CASE(paused_tasks_stand_and_the_stack_answers),
+        CASE(a_machine_that_stands_still_is_not_reached),
+        CASE(clocks_go_wrong_and_stay_so),
+        CASE(a_plan_crashes_and_starts),
+        CASE(a_run_waits_for_machines_that_will_start),
+        CASE(a_run_waits_for_no_machine_that_is_closed),
+        CASE(partitions_overlap),
+        CASE(a_link_is_what_all_faults_say),
+        CASE(paths_and_limits_come_and_go),
+        CASE(a_plan_names_machines_that_are_there),
+        CASE(plans_are_drawn_from_the_seed),
+        CASE(chances_come_in_half_of_the_places),
         cmocka_unit_test(lack_of_memory_is_survived),
-#undef T
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

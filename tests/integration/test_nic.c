@@ -21,6 +21,7 @@
 #include "guests/nic/nd.h"
 #include "netstack/netstack.h"
 #include "tests/lib/card.h"
+#include "tests/lib/case.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/simnet.h"
 
@@ -685,8 +686,6 @@ static void bad_settings_are_refused_in_one_line(void **state)
         assert_memory_equal(why, bad[i].why, strlen(bad[i].why));
     }
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -25,6 +25,7 @@
 
 #include "guests/nic/arp.h"
 #include "netstack/netstack.h"
+#include "tests/lib/case.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/simnet.h"
 
@@ -608,8 +609,6 @@ static void a_virtual_clock_has_no_descriptors(void **state)
     assert_int_equal(gn_nic_unix(sim.net, NULL, "/x", 0, &nic), -ENOTSUP);
     gn_simnet_teardown(&sim);
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -22,6 +22,7 @@
 #include "namespace/namespace.h"
 #include "netstack/netstack.h"
 #include "tests/lib/card.h"
+#include "tests/lib/case.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/simnet.h"
 
@@ -272,8 +273,6 @@ static void an_old_way_does_not_lead_to_it(void **state)
     gn_simnet_end(to);
     gn_simnet_end(from);
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -17,6 +17,7 @@
 
 #include "namespace/internal.h"
 #include "tests/lib/beyond.h"
+#include "tests/lib/case.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/simnet.h"
 #include "tests/lib/socks.h"
@@ -786,46 +787,44 @@ static void closing_the_network_ends_all(void **state)
     /* Teardown does the rest: nothing may be left. */
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(connect_reaches_the_outside),
-        T(connect_reaches_the_outside_over_ipv6),
-        T(a_dual_stack_socket_reaches_ipv4),
-        T(the_dial_says_who_and_where),
-        T(a_slow_outside_is_dialled_once),
-        T(refusals_are_told_as_they_are),
-        T(no_answer_is_a_time_out),
-        T(closing_cancels_the_dial),
-        T(a_time_out_cancels_the_dial),
-        T(accepting_what_was_cancelled_says_so),
-        T(cancelled_before_it_was_told_nobody_hears_of_it),
-        T(half_close_goes_both_ways),
-        T(resets_go_both_ways),
-        T(options_of_the_far_end_can_be_set),
-        T(without_hooks_there_is_no_way),
-        T(some_addresses_are_never_outside),
-        T(the_gateways_address_leads_behind_it),
-        T(what_the_host_listens_on_is_its_own),
-        T(the_hosts_listeners_are_not_outside),
-        T(the_host_can_listen_on_any_port),
-        T(a_route_of_the_guest_goes_first),
-        T(a_client_from_outside_has_its_own_address),
-        T(a_client_over_ipv6_has_its_own_address),
-        T(a_closed_port_refuses_the_client),
-        T(what_cannot_be_played_is_refused),
-        T(links_delay_and_lose),
-        T(a_refusal_meets_the_links_delay),
-        T(two_thousand_connections_to_two_thousand_addresses),
-        T(killing_the_guest_ends_all),
-        T(closing_the_guest_ends_all),
-        T(a_power_cut_ends_all),
-        T(detaching_ends_all),
-        T(the_next_owner_of_an_address_hears_nothing),
-        T(what_was_sent_before_the_end_arrives),
-        T(closing_the_network_ends_all),
+        CASE(connect_reaches_the_outside),
+        CASE(connect_reaches_the_outside_over_ipv6),
+        CASE(a_dual_stack_socket_reaches_ipv4),
+        CASE(the_dial_says_who_and_where),
+        CASE(a_slow_outside_is_dialled_once),
+        CASE(refusals_are_told_as_they_are),
+        CASE(no_answer_is_a_time_out),
+        CASE(closing_cancels_the_dial),
+        CASE(a_time_out_cancels_the_dial),
+        CASE(accepting_what_was_cancelled_says_so),
+        CASE(cancelled_before_it_was_told_nobody_hears_of_it),
+        CASE(half_close_goes_both_ways),
+        CASE(resets_go_both_ways),
+        CASE(options_of_the_far_end_can_be_set),
+        CASE(without_hooks_there_is_no_way),
+        CASE(some_addresses_are_never_outside),
+        CASE(the_gateways_address_leads_behind_it),
+        CASE(what_the_host_listens_on_is_its_own),
+        CASE(the_hosts_listeners_are_not_outside),
+        CASE(the_host_can_listen_on_any_port),
+        CASE(a_route_of_the_guest_goes_first),
+        CASE(a_client_from_outside_has_its_own_address),
+        CASE(a_client_over_ipv6_has_its_own_address),
+        CASE(a_closed_port_refuses_the_client),
+        CASE(what_cannot_be_played_is_refused),
+        CASE(links_delay_and_lose),
+        CASE(a_refusal_meets_the_links_delay),
+        CASE(two_thousand_connections_to_two_thousand_addresses),
+        CASE(killing_the_guest_ends_all),
+        CASE(closing_the_guest_ends_all),
+        CASE(a_power_cut_ends_all),
+        CASE(detaching_ends_all),
+        CASE(the_next_owner_of_an_address_hears_nothing),
+        CASE(what_was_sent_before_the_end_arrives),
+        CASE(closing_the_network_ends_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include <guestnet/guestnet.h>
 
 #include "tests/lib/beyond.h"
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 
 #define N_THREADS 4u
@@ -300,17 +301,15 @@ static void guests_are_killed_in_the_middle(void **state)
     }
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(blocking_calls_are_answered),
-        T(blocking_connects_are_refused),
-        T(connects_are_given_up_at_any_moment),
-        T(dials_are_cancelled_at_any_moment),
-        T(ports_come_and_go),
-        T(guests_are_killed_in_the_middle),
+        CASE(blocking_calls_are_answered),
+        CASE(blocking_connects_are_refused),
+        CASE(connects_are_given_up_at_any_moment),
+        CASE(dials_are_cancelled_at_any_moment),
+        CASE(ports_come_and_go),
+        CASE(guests_are_killed_in_the_middle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

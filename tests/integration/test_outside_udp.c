@@ -18,6 +18,7 @@
 
 #include "namespace/internal.h"
 #include "tests/lib/beyond.h"
+#include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
 #include "tests/lib/socks.h"
 
@@ -724,36 +725,34 @@ static void private_and_chosen_ports_are_nobodys_business(void **state)
     drop(udp);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(datagrams_reach_the_outside_and_come_back),
-        T(connected_sockets_reach_it_over_both_versions),
-        T(datagrams_of_any_size_arrive_whole),
-        T(what_is_sent_while_it_is_dialled_waits),
-        T(what_waits_outside_fills_the_send_buffer),
-        T(a_full_send_buffer_ends_with_what_filled_it),
-        T(refusals_are_told_to_connected_sockets),
-        T(a_flow_that_is_refused_later_tells_the_guest),
-        T(a_client_from_outside_is_heard_and_answered),
-        T(large_datagrams_come_in),
-        T(a_closed_port_is_told),
-        T(a_flow_can_be_opened_once),
-        T(a_flow_may_be_closed_while_it_is_heard),
-        T(flows_and_dials_are_bounded),
-        T(flows_end_with_the_guests_socket),
-        T(what_a_closed_socket_had_sent_still_goes_out),
-        T(a_single_exchange_idles_for_thirty_seconds),
-        T(what_goes_on_both_ways_idles_for_three_minutes),
-        T(new_flows_do_not_push_out_each_other),
-        T(a_flow_may_be_the_gateways),
-        T(the_gateway_reaches_its_own_sockets),
-        T(killing_the_guest_ends_its_flows),
-        T(a_flow_of_a_guest_that_is_gone_is_over),
-        T(bound_ports_are_told),
-        T(private_and_chosen_ports_are_nobodys_business),
+        CASE(datagrams_reach_the_outside_and_come_back),
+        CASE(connected_sockets_reach_it_over_both_versions),
+        CASE(datagrams_of_any_size_arrive_whole),
+        CASE(what_is_sent_while_it_is_dialled_waits),
+        CASE(what_waits_outside_fills_the_send_buffer),
+        CASE(a_full_send_buffer_ends_with_what_filled_it),
+        CASE(refusals_are_told_to_connected_sockets),
+        CASE(a_flow_that_is_refused_later_tells_the_guest),
+        CASE(a_client_from_outside_is_heard_and_answered),
+        CASE(large_datagrams_come_in),
+        CASE(a_closed_port_is_told),
+        CASE(a_flow_can_be_opened_once),
+        CASE(a_flow_may_be_closed_while_it_is_heard),
+        CASE(flows_and_dials_are_bounded),
+        CASE(flows_end_with_the_guests_socket),
+        CASE(what_a_closed_socket_had_sent_still_goes_out),
+        CASE(a_single_exchange_idles_for_thirty_seconds),
+        CASE(what_goes_on_both_ways_idles_for_three_minutes),
+        CASE(new_flows_do_not_push_out_each_other),
+        CASE(a_flow_may_be_the_gateways),
+        CASE(the_gateway_reaches_its_own_sockets),
+        CASE(killing_the_guest_ends_its_flows),
+        CASE(a_flow_of_a_guest_that_is_gone_is_over),
+        CASE(bound_ports_are_told),
+        CASE(private_and_chosen_ports_are_nobodys_business),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 
 #include "tests/lib/arena.h"
 #include "tests/lib/beyond.h"
+#include "tests/lib/case.h"
 #include "tests/lib/foe.h"
 
 #define GUEST4 "10.77.6.6"
@@ -529,27 +530,25 @@ static void silence_is_silence_for_datagrams_too(void **state)
     expect_icmp(&f->foe, OUT4, GN__ICMP_PORT_UNREACHABLE);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(accepted_a_handshake_follows),
-        T(a_refusal_is_a_reset_or_a_message),
-        T(repeated_syns_are_one_dial),
-        T(a_reset_cancels_if_it_fits),
-        T(strays_are_reset_and_counted),
-        T(without_hooks_there_is_no_way),
-        T(nobody_dials_for_another),
-        T(fragments_are_put_together_first),
-        T(its_port_goes_in_the_middle),
-        T(an_echo_request_is_prohibited),
-        T(what_concerns_nobody_outside_is_counted),
-        T(only_its_guest_can_complain_about_a_flow),
-        T(a_narrow_way_is_learned),
-        T(what_is_behind_the_gateways_address_hears_complaints),
-        T(malformed_datagrams_are_counted),
-        T(silence_is_silence_for_datagrams_too),
+        CASE(accepted_a_handshake_follows),
+        CASE(a_refusal_is_a_reset_or_a_message),
+        CASE(repeated_syns_are_one_dial),
+        CASE(a_reset_cancels_if_it_fits),
+        CASE(strays_are_reset_and_counted),
+        CASE(without_hooks_there_is_no_way),
+        CASE(nobody_dials_for_another),
+        CASE(fragments_are_put_together_first),
+        CASE(its_port_goes_in_the_middle),
+        CASE(an_echo_request_is_prohibited),
+        CASE(what_concerns_nobody_outside_is_counted),
+        CASE(only_its_guest_can_complain_about_a_flow),
+        CASE(a_narrow_way_is_learned),
+        CASE(what_is_behind_the_gateways_address_hears_complaints),
+        CASE(malformed_datagrams_are_counted),
+        CASE(silence_is_silence_for_datagrams_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

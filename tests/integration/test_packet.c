@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/talk.h"
 
 struct inbox {
@@ -313,8 +314,6 @@ static void the_network_s_end_is_the_last_call(void **state)
     assert_int_equal(f->one.n_closed, 0);
     assert_int_equal(f->two.n_closed, 1);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

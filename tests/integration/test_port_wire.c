@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "namespace/namespace.h"
+#include "tests/lib/case.h"
 #include "tests/lib/egress.h"
 #include "tests/lib/farside.h"
 #include "tests/lib/memwire.h"
@@ -312,8 +313,6 @@ static void its_end_is_the_end_of_its_flows(void **state)
     gn__guest_unref(guest);
     f->wire = gn_memwire_open(f->eg.net, "vm", RULES(WIRE4), 0, NULL, NULL);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -28,6 +28,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/pubnet.h"
 
 static int here, away; /* their namespaces */
@@ -572,31 +573,28 @@ static void a_guest_that_is_killed_ends_its_flows(void **state)
     gn_unpublish(pub, NULL, NULL);
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, pubnet_setup, pubnet_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(the_guest_sees_the_client),
-        CASE(the_guest_sees_the_client_over_ipv6),
-        CASE(unless_asked_otherwise),
-        CASE(a_client_with_a_guests_address_appears_as_the_gateway),
-        CASE(a_link_local_client_appears_as_the_gateway),
-        CASE(a_client_of_the_other_version_appears_as_the_gateway),
-        CASE(many_clients_come_at_once),
-        CASE(a_client_may_come_back),
-        CASE(a_client_that_is_back_is_still_itself),
-        CASE(a_second_connection_of_a_client_is_turned_away),
-        CASE(a_flow_shows_its_client),
-        CASE(a_flow_answers_from_the_second_address),
-        CASE(a_flow_shows_its_client_over_ipv6),
-        CASE(who_cannot_be_shown_is_the_gateway_in_flows_too),
-        CASE(a_second_flow_of_a_client_is_turned_away),
-        CASE(a_client_that_hears_no_more_is_told),
-        CASE(a_port_that_nobody_has_ends_the_flow),
-        CASE(a_guest_that_is_killed_ends_its_flows),
-        CASE(a_client_that_vanishes_is_missed),
+        CASE_OF(pubnet, the_guest_sees_the_client),
+        CASE_OF(pubnet, the_guest_sees_the_client_over_ipv6),
+        CASE_OF(pubnet, unless_asked_otherwise),
+        CASE_OF(pubnet, a_client_with_a_guests_address_appears_as_the_gateway),
+        CASE_OF(pubnet, a_link_local_client_appears_as_the_gateway),
+        CASE_OF(pubnet, a_client_of_the_other_version_appears_as_the_gateway),
+        CASE_OF(pubnet, many_clients_come_at_once),
+        CASE_OF(pubnet, a_client_may_come_back),
+        CASE_OF(pubnet, a_client_that_is_back_is_still_itself),
+        CASE_OF(pubnet, a_second_connection_of_a_client_is_turned_away),
+        CASE_OF(pubnet, a_flow_shows_its_client),
+        CASE_OF(pubnet, a_flow_answers_from_the_second_address),
+        CASE_OF(pubnet, a_flow_shows_its_client_over_ipv6),
+        CASE_OF(pubnet, who_cannot_be_shown_is_the_gateway_in_flows_too),
+        CASE_OF(pubnet, a_second_flow_of_a_client_is_turned_away),
+        CASE_OF(pubnet, a_client_that_hears_no_more_is_told),
+        CASE_OF(pubnet, a_port_that_nobody_has_ends_the_flow),
+        CASE_OF(pubnet, a_guest_that_is_killed_ends_its_flows),
+        CASE_OF(pubnet, a_client_that_vanishes_is_missed),
     };
 
     if (!make_namespaces()) {

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/pubnet.h"
 
 struct told {
@@ -180,17 +181,14 @@ static void addresses_are_there_as_text(void **state)
     assert_int_equal(gn_listener_close(listener, NULL, NULL), 0);
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, pubnet_setup, pubnet_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_refusal_is_told_with_its_client),
-        CASE(a_target_that_is_gone_is_told),
-        CASE(a_pause_is_told),
-        CASE(a_publication_may_end_in_its_event),
-        CASE(addresses_are_there_as_text),
+        CASE_OF(pubnet, a_refusal_is_told_with_its_client),
+        CASE_OF(pubnet, a_target_that_is_gone_is_told),
+        CASE_OF(pubnet, a_pause_is_told),
+        CASE_OF(pubnet, a_publication_may_end_in_its_event),
+        CASE_OF(pubnet, addresses_are_there_as_text),
     };
 
     return cmocka_run_group_tests_name("publish_event", tests, NULL, NULL);

@@ -21,6 +21,7 @@
 
 #include "host/publish/publish.h"
 #include "namespace/asking.h"
+#include "tests/lib/case.h"
 #include "tests/lib/pubnet.h"
 
 #define MIB (1024u * 1024)
@@ -735,34 +736,32 @@ static void publishing_survives_any_failed_allocation(void **state)
     (void)gn_test_heap_sweep(publish_once, (void *)(uintptr_t) "udp");
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, pubnet_setup, pubnet_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_client_reaches_a_guest),
-        CASE(a_client_reaches_a_guest_by_ipv6),
-        CASE(a_client_from_loopback_appears_as_the_gateway),
-        CASE(all_addresses_are_of_both_versions),
-        CASE(port_0_is_told_back),
-        CASE(a_target_that_is_not_there_resets),
-        CASE(a_name_is_looked_up_for_each_client),
-        CASE(a_publication_is_the_work_of_the_guest_it_leads_to),
-        CASE(a_name_s_publication_is_the_work_of_the_guest_last_found),
-        CASE(a_name_is_reached_by_the_clients_version),
-        CASE(the_client_may_end_first),
-        CASE(the_guest_may_end_first),
-        CASE(a_reset_by_the_client_arrives),
-        CASE(a_reset_by_the_guest_arrives),
-        CASE(a_guest_that_is_killed_resets_its_clients),
-        CASE(a_guest_that_does_not_read_holds_the_client_up),
-        CASE(a_client_that_does_not_read_holds_the_guest_up),
-        CASE(unpublish_resets_clients_and_frees_the_port),
-        CASE(a_network_that_closes_ends_its_publications),
-        CASE(unpublish_answers_although_the_network_closes),
-        CASE(refusals_say_why),
-        CASE(a_low_port_needs_permission),
+        CASE_OF(pubnet, a_client_reaches_a_guest),
+        CASE_OF(pubnet, a_client_reaches_a_guest_by_ipv6),
+        CASE_OF(pubnet, a_client_from_loopback_appears_as_the_gateway),
+        CASE_OF(pubnet, all_addresses_are_of_both_versions),
+        CASE_OF(pubnet, port_0_is_told_back),
+        CASE_OF(pubnet, a_target_that_is_not_there_resets),
+        CASE_OF(pubnet, a_name_is_looked_up_for_each_client),
+        CASE_OF(pubnet, a_publication_is_the_work_of_the_guest_it_leads_to),
+        CASE_OF(pubnet,
+                a_name_s_publication_is_the_work_of_the_guest_last_found),
+        CASE_OF(pubnet, a_name_is_reached_by_the_clients_version),
+        CASE_OF(pubnet, the_client_may_end_first),
+        CASE_OF(pubnet, the_guest_may_end_first),
+        CASE_OF(pubnet, a_reset_by_the_client_arrives),
+        CASE_OF(pubnet, a_reset_by_the_guest_arrives),
+        CASE_OF(pubnet, a_guest_that_is_killed_resets_its_clients),
+        CASE_OF(pubnet, a_guest_that_does_not_read_holds_the_client_up),
+        CASE_OF(pubnet, a_client_that_does_not_read_holds_the_guest_up),
+        CASE_OF(pubnet, unpublish_resets_clients_and_frees_the_port),
+        CASE_OF(pubnet, a_network_that_closes_ends_its_publications),
+        CASE_OF(pubnet, unpublish_answers_although_the_network_closes),
+        CASE_OF(pubnet, refusals_say_why),
+        CASE_OF(pubnet, a_low_port_needs_permission),
         cmocka_unit_test(a_virtual_network_has_no_descriptors),
         cmocka_unit_test(a_caller_may_drive),
         cmocka_unit_test(publishing_survives_any_failed_allocation),

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/pubnet.h"
 
 /** A guest that sends each datagram back, or says who sent it. */
@@ -393,25 +394,22 @@ static void a_guest_that_is_killed_ends_its_flows(void **state)
     close(fd);
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, pubnet_setup, pubnet_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(datagrams_go_there_and_back),
-        CASE(over_ipv6_too),
-        CASE(the_longest_and_the_empty_one_pass),
-        CASE(answers_leave_from_where_the_question_came_to),
-        CASE(a_name_is_looked_up),
-        CASE(a_name_that_is_not_there_is_counted),
-        CASE(each_client_has_a_flow_of_its_own),
-        CASE(an_idle_flow_ends),
-        CASE(the_oldest_flow_makes_room),
-        CASE(new_clients_do_not_push_out_each_other),
-        CASE(a_flow_follows_the_name_to_the_next_guest),
-        CASE(nobody_there_is_counted),
-        CASE(a_guest_that_is_killed_ends_its_flows),
+        CASE_OF(pubnet, datagrams_go_there_and_back),
+        CASE_OF(pubnet, over_ipv6_too),
+        CASE_OF(pubnet, the_longest_and_the_empty_one_pass),
+        CASE_OF(pubnet, answers_leave_from_where_the_question_came_to),
+        CASE_OF(pubnet, a_name_is_looked_up),
+        CASE_OF(pubnet, a_name_that_is_not_there_is_counted),
+        CASE_OF(pubnet, each_client_has_a_flow_of_its_own),
+        CASE_OF(pubnet, an_idle_flow_ends),
+        CASE_OF(pubnet, the_oldest_flow_makes_room),
+        CASE_OF(pubnet, new_clients_do_not_push_out_each_other),
+        CASE_OF(pubnet, a_flow_follows_the_name_to_the_next_guest),
+        CASE_OF(pubnet, nobody_there_is_counted),
+        CASE_OF(pubnet, a_guest_that_is_killed_ends_its_flows),
     };
 
     return cmocka_run_group_tests_name("publish_udp", tests, NULL, NULL);

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/pubnet.h"
 
 struct fixture {
@@ -270,8 +271,6 @@ static void a_given_descriptor_that_will_not_do_stays_open(void **state)
     assert_int_equal(close(deaf), 0);
     assert_int_equal(close(file), 0);
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/program.h"
 #include "tests/lib/pubnet.h"
 
@@ -216,15 +217,13 @@ static void tshark_reads_what_went_over_the_network(void **state)
     assert_string_equal(out, "");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(curl_keeps_its_connection),
-        TEST(curl_opens_one_for_each_request),
-        TEST(wrk_finds_no_error),
-        TEST(tshark_reads_what_went_over_the_network),
+        CASE(curl_keeps_its_connection),
+        CASE(curl_opens_one_for_each_request),
+        CASE(wrk_finds_no_error),
+        CASE(tshark_reads_what_went_over_the_network),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

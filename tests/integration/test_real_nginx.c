@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/siphash.h"
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/program.h"
@@ -229,13 +230,11 @@ static void many_threads_fetch_at_once(void **state)
         assert_int_equal(clients[i].n_right, N_GETS);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_file_comes_as_it_is),
-        TEST(many_threads_fetch_at_once),
+        CASE(a_file_comes_as_it_is),
+        CASE(many_threads_fetch_at_once),
     };
 
     if (!gn_program_is_there("nginx"))

@@ -19,6 +19,7 @@
 
 #include <guestnet/guestnet.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/seed.h"
 #include "tests/lib/watchdog.h"
@@ -336,8 +337,6 @@ static void a_timers_handle_outlives_its_network(void **state)
 {
     outlives(*state, &timer_kind);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/socks.h"
 
 /* What the second bind says, with these options on both. */
@@ -343,27 +344,24 @@ static void all_ports_to_one_destination_run_out(void **state)
     test_free(all);
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, socks_setup, socks_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(same_address_and_port_are_in_use),
-        CASE(both_versions_share_a_wildcard),
-        CASE(protocols_do_not_meet),
-        CASE(reuse_options_let_two_share),
-        CASE(reuseaddr_does_not_share_with_a_listener),
-        CASE(bind_checks_the_address),
-        CASE(a_mapped_address_binds_ipv4),
-        CASE(port_zero_picks_a_free_one),
-        CASE(listening_unbound_gets_a_port),
-        CASE(a_port_serves_many_destinations),
-        CASE(a_connections_port_cannot_be_bound),
-        CASE(resting_connections_keep_the_port_unless_reused),
-        CASE(the_most_specific_listener_is_asked),
-        CASE(reuseport_listeners_share_the_requests),
-        CASE(all_ports_to_one_destination_run_out),
+        CASE_OF(socks, same_address_and_port_are_in_use),
+        CASE_OF(socks, both_versions_share_a_wildcard),
+        CASE_OF(socks, protocols_do_not_meet),
+        CASE_OF(socks, reuse_options_let_two_share),
+        CASE_OF(socks, reuseaddr_does_not_share_with_a_listener),
+        CASE_OF(socks, bind_checks_the_address),
+        CASE_OF(socks, a_mapped_address_binds_ipv4),
+        CASE_OF(socks, port_zero_picks_a_free_one),
+        CASE_OF(socks, listening_unbound_gets_a_port),
+        CASE_OF(socks, a_port_serves_many_destinations),
+        CASE_OF(socks, a_connections_port_cannot_be_bound),
+        CASE_OF(socks, resting_connections_keep_the_port_unless_reused),
+        CASE_OF(socks, the_most_specific_listener_is_asked),
+        CASE_OF(socks, reuseport_listeners_share_the_requests),
+        CASE_OF(socks, all_ports_to_one_destination_run_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

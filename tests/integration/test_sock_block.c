@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/socks.h"
 
 struct pair {
@@ -787,8 +788,6 @@ static void callback_may_close_its_socket(void **state)
     assert_int_equal(gn_sock_recv(p->server, &byte, 1, 0), -EBADF);
     assert_int_equal(gn_sock_recv(p->client, &byte, 1, 0), 0);
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

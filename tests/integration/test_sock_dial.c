@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/socks.h"
 #include "tests/lib/webnet.h"
 
@@ -189,22 +190,19 @@ static void the_kernel_s_sockets_are_dialled_too(void **state)
     gn_namespace_close(kernel, 0, NULL, NULL);
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, webnet_setup, webnet_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_listener_serves_both_versions),
-        CASE(a_name_s_addresses_are_tried_in_turn),
-        CASE(datagram_sockets_are_connected),
-        CASE(a_dial_without_a_host_is_to_the_own_loopback),
-        CASE(errors_are_explained),
-        CASE(a_dial_ends_in_its_time),
-        CASE(a_lookup_ends_in_the_dial_s_time),
-        CASE(a_listener_has_its_own_addresses),
-        CASE(a_server_may_start_again),
-        CASE(the_kernel_s_sockets_are_dialled_too),
+        CASE_OF(webnet, a_listener_serves_both_versions),
+        CASE_OF(webnet, a_name_s_addresses_are_tried_in_turn),
+        CASE_OF(webnet, datagram_sockets_are_connected),
+        CASE_OF(webnet, a_dial_without_a_host_is_to_the_own_loopback),
+        CASE_OF(webnet, errors_are_explained),
+        CASE_OF(webnet, a_dial_ends_in_its_time),
+        CASE_OF(webnet, a_lookup_ends_in_the_dial_s_time),
+        CASE_OF(webnet, a_listener_has_its_own_addresses),
+        CASE_OF(webnet, a_server_may_start_again),
+        CASE_OF(webnet, the_kernel_s_sockets_are_dialled_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

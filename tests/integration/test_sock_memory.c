@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/socks.h"
 
 /* What a call may say when there is no memory; packets that were not made are
@@ -221,16 +222,13 @@ static void a_socket_that_is_freed_open_is_closed(void **state)
     drop(server);
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, socks_setup, socks_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_of_a_stream_may_fail),
         cmocka_unit_test(every_allocation_of_datagrams_may_fail),
-        CASE(slow_readers_hold_no_more_than_their_limit),
-        CASE(a_socket_that_is_freed_open_is_closed),
+        CASE_OF(socks, slow_readers_hold_no_more_than_their_limit),
+        CASE_OF(socks, a_socket_that_is_freed_open_is_closed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

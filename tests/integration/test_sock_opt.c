@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/socks.h"
 
 static void identity_can_be_read_and_not_set(void **state)
@@ -389,27 +390,24 @@ static void membership_is_checked(void **state)
     drop(sock);
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, socks_setup, socks_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(identity_can_be_read_and_not_set),
-        CASE(unknown_ones_are_enoprotoopt),
-        CASE(flags_become_one_or_zero),
-        CASE(lengths_are_checked),
-        CASE(buffers_are_doubled_within_bounds),
-        CASE(linger_and_timeouts_keep_their_values),
-        CASE(tcp_values_have_bounds),
-        CASE(maximal_segment_is_agreed),
-        CASE(tcp_info_tells_the_state),
-        CASE(children_inherit_from_the_listener),
-        CASE(defer_accept_waits_for_data),
-        CASE(defer_accept_waits_no_longer_than_it_says),
-        CASE(cork_holds_small_segments_back),
-        CASE(ip_values_have_bounds),
-        CASE(membership_is_checked),
+        CASE_OF(socks, identity_can_be_read_and_not_set),
+        CASE_OF(socks, unknown_ones_are_enoprotoopt),
+        CASE_OF(socks, flags_become_one_or_zero),
+        CASE_OF(socks, lengths_are_checked),
+        CASE_OF(socks, buffers_are_doubled_within_bounds),
+        CASE_OF(socks, linger_and_timeouts_keep_their_values),
+        CASE_OF(socks, tcp_values_have_bounds),
+        CASE_OF(socks, maximal_segment_is_agreed),
+        CASE_OF(socks, tcp_info_tells_the_state),
+        CASE_OF(socks, children_inherit_from_the_listener),
+        CASE_OF(socks, defer_accept_waits_for_data),
+        CASE_OF(socks, defer_accept_waits_no_longer_than_it_says),
+        CASE_OF(socks, cork_holds_small_segments_back),
+        CASE_OF(socks, ip_values_have_bounds),
+        CASE_OF(socks, membership_is_checked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

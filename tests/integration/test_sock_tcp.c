@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/socks.h"
 
 /* ---- connect and accept ---- */
@@ -868,56 +869,53 @@ static void open_checks_its_arguments(void **state)
     gn_sock_close(NULL);
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, socks_setup, socks_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(fresh_socket_is_writable_and_hung_up),
-        CASE(connect_is_in_progress_until_the_handshake_is_done),
-        CASE(connect_under_way_says_ealready),
-        CASE(connect_to_a_closed_port_is_refused_once),
-        CASE(connect_asked_again_tells_the_refusal),
-        CASE(connect_elsewhere_is_unreachable),
-        CASE(connect_to_an_address_nobody_has_is_unreachable),
-        CASE(connect_to_silence_times_out),
-        CASE(connect_checks_the_address),
-        CASE(any_address_means_the_own_loopback),
-        CASE(the_whole_of_127_is_the_own_host),
-        CASE(own_address_is_reached),
-        CASE(dual_stack_listener_shows_ipv4_as_mapped),
-        CASE(v6only_listener_refuses_ipv4),
-        CASE(ipv6_carries_a_stream),
-        CASE(link_local_needs_its_interface),
-        CASE(accept_says_why_not),
-        CASE(backlog_is_honoured),
-        CASE(accepted_after_reset_tells_on_first_use),
-        CASE(bytes_arrive_in_order),
-        CASE(full_buffer_is_not_writable_until_a_third_is_free),
-        CASE(peek_leaves_and_trunc_discards),
-        CASE(scattered_memory_is_gathered),
-        CASE(bad_buffers_are_refused),
-        CASE(low_water_mark_holds_back_readiness),
-        CASE(queued_bytes_are_told),
-        CASE(first_segments_are_acknowledged_at_once),
-        CASE(half_close_still_receives),
-        CASE(shut_read_is_end_of_file_but_drains),
-        CASE(shutdown_unconnected_is_enotconn),
-        CASE(shutdown_ends_listening),
-        CASE(unread_bytes_make_close_a_reset),
-        CASE(data_before_a_reset_can_be_read),
-        CASE(reset_behind_fin_is_epipe),
-        CASE(sent_bytes_survive_close),
-        CASE(peers_name_is_gone_with_the_connection),
-        CASE(unspec_dissolves_a_connection),
-        CASE(closed_socket_says_ebadf),
-        CASE(killed_namespace_says_ecanceled),
-        CASE(sockets_outlive_their_network),
-        CASE(detached_guest_says_enetdown),
-        CASE(blocking_call_on_the_driving_thread_is_edeadlk),
-        CASE(too_many_sockets_are_emfile),
-        CASE(open_checks_its_arguments),
+        CASE_OF(socks, fresh_socket_is_writable_and_hung_up),
+        CASE_OF(socks, connect_is_in_progress_until_the_handshake_is_done),
+        CASE_OF(socks, connect_under_way_says_ealready),
+        CASE_OF(socks, connect_to_a_closed_port_is_refused_once),
+        CASE_OF(socks, connect_asked_again_tells_the_refusal),
+        CASE_OF(socks, connect_elsewhere_is_unreachable),
+        CASE_OF(socks, connect_to_an_address_nobody_has_is_unreachable),
+        CASE_OF(socks, connect_to_silence_times_out),
+        CASE_OF(socks, connect_checks_the_address),
+        CASE_OF(socks, any_address_means_the_own_loopback),
+        CASE_OF(socks, the_whole_of_127_is_the_own_host),
+        CASE_OF(socks, own_address_is_reached),
+        CASE_OF(socks, dual_stack_listener_shows_ipv4_as_mapped),
+        CASE_OF(socks, v6only_listener_refuses_ipv4),
+        CASE_OF(socks, ipv6_carries_a_stream),
+        CASE_OF(socks, link_local_needs_its_interface),
+        CASE_OF(socks, accept_says_why_not),
+        CASE_OF(socks, backlog_is_honoured),
+        CASE_OF(socks, accepted_after_reset_tells_on_first_use),
+        CASE_OF(socks, bytes_arrive_in_order),
+        CASE_OF(socks, full_buffer_is_not_writable_until_a_third_is_free),
+        CASE_OF(socks, peek_leaves_and_trunc_discards),
+        CASE_OF(socks, scattered_memory_is_gathered),
+        CASE_OF(socks, bad_buffers_are_refused),
+        CASE_OF(socks, low_water_mark_holds_back_readiness),
+        CASE_OF(socks, queued_bytes_are_told),
+        CASE_OF(socks, first_segments_are_acknowledged_at_once),
+        CASE_OF(socks, half_close_still_receives),
+        CASE_OF(socks, shut_read_is_end_of_file_but_drains),
+        CASE_OF(socks, shutdown_unconnected_is_enotconn),
+        CASE_OF(socks, shutdown_ends_listening),
+        CASE_OF(socks, unread_bytes_make_close_a_reset),
+        CASE_OF(socks, data_before_a_reset_can_be_read),
+        CASE_OF(socks, reset_behind_fin_is_epipe),
+        CASE_OF(socks, sent_bytes_survive_close),
+        CASE_OF(socks, peers_name_is_gone_with_the_connection),
+        CASE_OF(socks, unspec_dissolves_a_connection),
+        CASE_OF(socks, closed_socket_says_ebadf),
+        CASE_OF(socks, killed_namespace_says_ecanceled),
+        CASE_OF(socks, sockets_outlive_their_network),
+        CASE_OF(socks, detached_guest_says_enetdown),
+        CASE_OF(socks, blocking_call_on_the_driving_thread_is_edeadlk),
+        CASE_OF(socks, too_many_sockets_are_emfile),
+        CASE_OF(socks, open_checks_its_arguments),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

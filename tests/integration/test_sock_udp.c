@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/socks.h"
 
@@ -513,32 +514,29 @@ static void each_datagram_has_an_id_of_its_own(void **state)
     gn_rawport_close(raw);
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, socks_setup, socks_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(datagram_arrives_with_its_sender),
-        CASE(every_size_arrives_whole),
-        CASE(ipv6_carries_them_too),
-        CASE(short_buffer_cuts_and_says_so),
-        CASE(connected_hears_its_peer_only),
-        CASE(unspec_disconnects),
-        CASE(closed_port_refuses_the_connected),
-        CASE(destinations_are_checked),
-        CASE(broadcast_reaches_who_listens),
-        CASE(multicast_reaches_members),
-        CASE(ipv6_multicast_reaches_members),
-        CASE(the_newest_of_those_that_reuse_is_meant),
-        CASE(reuseport_spreads_by_sender),
-        CASE(several_sends_make_one_datagram),
-        CASE(full_queue_drops_by_name),
-        CASE(shutdown_of_datagrams),
-        CASE(control_messages_tell_and_choose_addresses),
-        CASE(malformed_control_is_einval),
-        CASE(own_loopback_carries_them),
-        CASE(each_datagram_has_an_id_of_its_own),
+        CASE_OF(socks, datagram_arrives_with_its_sender),
+        CASE_OF(socks, every_size_arrives_whole),
+        CASE_OF(socks, ipv6_carries_them_too),
+        CASE_OF(socks, short_buffer_cuts_and_says_so),
+        CASE_OF(socks, connected_hears_its_peer_only),
+        CASE_OF(socks, unspec_disconnects),
+        CASE_OF(socks, closed_port_refuses_the_connected),
+        CASE_OF(socks, destinations_are_checked),
+        CASE_OF(socks, broadcast_reaches_who_listens),
+        CASE_OF(socks, multicast_reaches_members),
+        CASE_OF(socks, ipv6_multicast_reaches_members),
+        CASE_OF(socks, the_newest_of_those_that_reuse_is_meant),
+        CASE_OF(socks, reuseport_spreads_by_sender),
+        CASE_OF(socks, several_sends_make_one_datagram),
+        CASE_OF(socks, full_queue_drops_by_name),
+        CASE_OF(socks, shutdown_of_datagrams),
+        CASE_OF(socks, control_messages_tell_and_choose_addresses),
+        CASE_OF(socks, malformed_control_is_einval),
+        CASE_OF(socks, own_loopback_carries_them),
+        CASE_OF(socks, each_datagram_has_an_id_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

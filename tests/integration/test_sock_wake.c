@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/seed.h"
 #include "tests/lib/socks.h"
 #include "tests/lib/watchdog.h"
@@ -550,11 +551,13 @@ static void ends_wake_whatever_is_blocked(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(streams_play_ping_pong),        T(datagrams_play_ping_pong),
-        T(polls_play_ping_pong),          T(accepts_are_woken),
-        T(many_accept_from_one_listener), T(ends_wake_whatever_is_blocked),
+        CASE(streams_play_ping_pong),
+        CASE(datagrams_play_ping_pong),
+        CASE(polls_play_ping_pong),
+        CASE(accepts_are_woken),
+        CASE(many_accept_from_one_listener),
+        CASE(ends_wake_whatever_is_blocked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

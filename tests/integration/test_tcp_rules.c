@@ -16,6 +16,7 @@
 
 #include "namespace/internal.h"
 #include "switch/capture_hook.h"
+#include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
 
 #define SECOND 1000000000ull
@@ -255,15 +256,13 @@ static void sequence_numbers_follow_from_the_seed(void **state)
     assert_int_not_equal(isn_under(5), isn_under(6));
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(keepalive_finds_the_dead),
-        T(user_timeout_ends_the_unacknowledged),
-        T(rests_twice_the_slowest_way),
-        T(ports_begin_elsewhere_for_each_destination),
+        CASE(keepalive_finds_the_dead),
+        CASE(user_timeout_ends_the_unacknowledged),
+        CASE(rests_twice_the_slowest_way),
+        CASE(ports_begin_elsewhere_for_each_destination),
         cmocka_unit_test(sequence_numbers_follow_from_the_seed),
     };
 

@@ -17,6 +17,7 @@
 
 #include <guestnet/guestnet.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/talk.h"
 
@@ -471,25 +472,22 @@ static void what_was_missed_is_not_made_up_for(void **state)
     assert_int_equal(told.end, -ECANCELED);
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, talk_setup, talk_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(it_calls_once_at_its_time),
-        CASE(zero_is_a_later_turn),
-        CASE(what_never_comes_ends_with_the_network),
-        CASE(one_that_repeats_keeps_its_pace),
-        CASE(a_callback_may_cancel_and_let_go),
-        CASE(what_is_due_can_be_cancelled),
-        CASE(timers_of_one_time_come_as_they_were_started),
-        CASE(a_killed_guest_has_no_timers),
-        CASE(timers_end_before_their_guest_is_gone),
-        CASE(timers_end_before_their_network_is_gone),
-        CASE(a_callback_may_close_the_network),
-        CASE(a_guest_has_as_many_as_it_may),
-        CASE(a_guest_of_callbacks_retries),
+        CASE_OF(talk, it_calls_once_at_its_time),
+        CASE_OF(talk, zero_is_a_later_turn),
+        CASE_OF(talk, what_never_comes_ends_with_the_network),
+        CASE_OF(talk, one_that_repeats_keeps_its_pace),
+        CASE_OF(talk, a_callback_may_cancel_and_let_go),
+        CASE_OF(talk, what_is_due_can_be_cancelled),
+        CASE_OF(talk, timers_of_one_time_come_as_they_were_started),
+        CASE_OF(talk, a_killed_guest_has_no_timers),
+        CASE_OF(talk, timers_end_before_their_guest_is_gone),
+        CASE_OF(talk, timers_end_before_their_network_is_gone),
+        CASE_OF(talk, a_callback_may_close_the_network),
+        CASE_OF(talk, a_guest_has_as_many_as_it_may),
+        CASE_OF(talk, a_guest_of_callbacks_retries),
         cmocka_unit_test(the_kernels_namespace_has_none),
         cmocka_unit_test(memory_may_end_anywhere),
         cmocka_unit_test_setup_teardown(

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/egress.h"
 #include "tests/lib/farside.h"
 #include "tests/lib/program.h"
@@ -570,8 +571,6 @@ static void a_file_that_is_none_says_why(void **state)
     assert_non_null(strstr(why, "tls_ca_file \"/nowhere/ca.pem\""));
     assert_null(strchr(why, '\n'));
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/socks.h"
 #include "tests/lib/webnet.h"
 
@@ -113,16 +114,13 @@ static void waits_are_refused_in_words(void **state)
     gn_namespace_close(kernel, 0, NULL, NULL);
 }
 
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, webnet_setup, webnet_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(what_listens_is_not_waited_for),
-        CASE(a_guest_that_comes_later_is_waited_for),
-        CASE(a_wait_ends_with_its_guest),
-        CASE(waits_are_refused_in_words),
+        CASE_OF(webnet, what_listens_is_not_waited_for),
+        CASE_OF(webnet, a_guest_that_comes_later_is_waited_for),
+        CASE_OF(webnet, a_wait_ends_with_its_guest),
+        CASE_OF(webnet, waits_are_refused_in_words),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include <guestnet/task.h>
 #include <guestnet/wasi.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
 
 #define MEMORY_SIZE 65536u
@@ -713,8 +714,6 @@ static void memory_may_end_anywhere(void **state)
 
     assert_true(gn_test_heap_sweep(guest_makes_much, f) > 10);
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -21,6 +21,7 @@
 
 #include <guestnet/guestnet.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/descriptors.h"
 
 /* Longer than any hiccup of a loaded machine. */
@@ -504,7 +505,6 @@ static void only_tcp_and_udp_are_there(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     static const struct CMUnitTest tests[] = {
         CASE(close_ends_what_blocks),
         CASE(close_ends_a_connect_that_blocks),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/turns.h"
 
 #define N 4
@@ -298,8 +299,6 @@ static void holds_nest(void **state)
     gn__io_release(&f->turns.io);
     assert_int_equal(f->holds, 1);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 
 #define N_ACCOUNTS 3
@@ -271,8 +272,6 @@ static void what_comes_after_the_end_is_the_host_program_s(void **state)
     queue(f, 0, 1);
     assert_string_equal(run_all(f), "a0h0a1");
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/list.h"
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/seed.h"
 
@@ -185,8 +186,6 @@ static void out_of_memory_changes_nothing(void **state)
     for (uint32_t i = 0; i < N; i++)
         assert_ptr_equal(find(f, i), &f->item[i]);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

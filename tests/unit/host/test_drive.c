@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "namespace/internal.h"
+#include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
 
 static const char *const prefixes[] = {"10.77.0.0/16", "fd77::/64", NULL};
@@ -535,8 +536,6 @@ static void no_memory_for_it_is_null(void **state)
     (void)state;
     assert_true(gn_test_heap_sweep(get_io, NULL) > 5);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/desk.h"
 #include "tests/lib/socks.h"
 
@@ -347,18 +348,16 @@ static void one_with_an_answer_is_for_three_minutes(void **state)
     drop(sock);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(a_flow_without_an_answer_is_kept_for_half_a_minute),
-        TEST(one_with_an_answer_for_three_minutes),
-        TEST(a_flow_ends_with_its_guest),
-        TEST(what_the_kernel_does_not_take_is_counted),
-        TEST(what_cannot_be_watched_is_no_flow),
-        TEST(a_client_without_an_answer_is_known_for_half_a_minute),
-        TEST(one_with_an_answer_is_for_three_minutes),
+        CASE(a_flow_without_an_answer_is_kept_for_half_a_minute),
+        CASE(one_with_an_answer_for_three_minutes),
+        CASE(a_flow_ends_with_its_guest),
+        CASE(what_the_kernel_does_not_take_is_counted),
+        CASE(what_cannot_be_watched_is_no_flow),
+        CASE(a_client_without_an_answer_is_known_for_half_a_minute),
+        CASE(one_with_an_answer_is_for_three_minutes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

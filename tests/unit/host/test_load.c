@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
+
 #define MS 1000000ull
 
 /** What a machine of two processors says, as a file of our own. */
@@ -139,7 +141,6 @@ static void a_machine_that_does_not_say_is_not_busy(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(running_is_the_fourth_figure),
         cmocka_unit_test(another_text_says_nothing),

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 
 #define N 200
@@ -394,8 +395,6 @@ static void no_memory_for_a_watch_is_said(void **state)
 {
     assert_int_equal(gn_test_heap_sweep(many, *state), 3);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/lock.h"
+#include "tests/lib/case.h"
 
 /** How long threads look when a case begins, ns: neither end of the range. */
 #define LOOK_NS 20000u
@@ -84,7 +85,6 @@ static void no_thread_looks_where_there_is_one_processor(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(a_thread_looks_before_it_sleeps),
         CASE(a_patient_thread_sleeps_at_once),

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "namespace/namespace.h"
+#include "tests/lib/case.h"
 #include "tests/lib/desk.h"
 #include "tests/lib/socks.h"
 
@@ -632,8 +633,6 @@ static void no_allocation_loses_a_byte(void **state)
     gn_test_heap_fail_at(&f->s->heap, GN_TEST_HEAP_NEVER, false);
     assert_true(i > 1);
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

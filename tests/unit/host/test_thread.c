@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/simnet.h"
 
@@ -468,22 +469,20 @@ static void a_network_may_bring_its_own_clock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(closing_without_a_callback_returns_when_gone),
-        T(closing_with_a_callback_frees_first),
-        T(networks_share_a_thread),
-        T(another_allocator_is_another_thread),
-        T(a_delayed_packet_arrives_while_all_sleep),
-        T(callbacks_come_from_the_thread),
-        T(a_callback_may_close_its_network),
-        T(a_blocking_call_in_a_callback_is_a_deadlock),
-        T(guests_come_and_go_from_many_threads),
-        T(networks_come_and_go_from_many_threads),
+        CASE(closing_without_a_callback_returns_when_gone),
+        CASE(closing_with_a_callback_frees_first),
+        CASE(networks_share_a_thread),
+        CASE(another_allocator_is_another_thread),
+        CASE(a_delayed_packet_arrives_while_all_sleep),
+        CASE(callbacks_come_from_the_thread),
+        CASE(a_callback_may_close_its_network),
+        CASE(a_blocking_call_in_a_callback_is_a_deadlock),
+        CASE(guests_come_and_go_from_many_threads),
+        CASE(networks_come_and_go_from_many_threads),
         cmocka_unit_test(two_clocks_run_in_two_threads),
         cmocka_unit_test(every_failed_allocation_is_survived),
         cmocka_unit_test(the_drive_is_checked),
         cmocka_unit_test(a_network_may_bring_its_own_clock),
-#undef T
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/seed.h"
 
@@ -252,8 +253,6 @@ MODEL_CASE(v6_120, "fd77::100/120")
 MODEL_CASE(v6_64, "fd77::/64")
 MODEL_CASE(v6_48, "fd77::/48")
 MODEL_CASE(v6_2, "4000::/2")
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

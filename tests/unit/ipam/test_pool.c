@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 
 struct fixture {
@@ -460,8 +461,6 @@ static void out_of_memory_changes_nothing(void **state)
     (void)state;
     assert_in_range(gn_test_heap_sweep(sweep_body, NULL), 20, 500);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/seed.h"
 #include "tests/unit/netstack/fixture.h"
 
@@ -421,23 +422,21 @@ static void failed_allocations_leave_nothing_behind(void **state)
     assert_true(gn_test_heap_sweep(fragment_some, NULL) >= 6);
 }
 
-#define TEST(name) \
-    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(a_packet_that_fits_is_passed_on_as_it_is),
-        TEST(fragments_share_the_payload),
-        TEST(ipv6_fragments_get_a_header_and_the_identification),
-        TEST(ipv4_keeps_an_identification_it_has),
-        TEST(fragments_go_where_the_packet_goes),
-        TEST(what_may_not_be_fragmented_stays_with_the_caller),
-        TEST(ipv6_fragments_are_not_fragmented_again),
-        TEST(only_options_with_the_copy_bit_go_into_later_fragments),
-        TEST(absent_checksums_are_computed_before_cutting),
-        TEST(any_packet_is_the_same_after_reassembly),
-        TEST(ipv4_fragments_may_be_fragmented_again),
+        CASE_OF(fixture, a_packet_that_fits_is_passed_on_as_it_is),
+        CASE_OF(fixture, fragments_share_the_payload),
+        CASE_OF(fixture, ipv6_fragments_get_a_header_and_the_identification),
+        CASE_OF(fixture, ipv4_keeps_an_identification_it_has),
+        CASE_OF(fixture, fragments_go_where_the_packet_goes),
+        CASE_OF(fixture, what_may_not_be_fragmented_stays_with_the_caller),
+        CASE_OF(fixture, ipv6_fragments_are_not_fragmented_again),
+        CASE_OF(fixture,
+                only_options_with_the_copy_bit_go_into_later_fragments),
+        CASE_OF(fixture, absent_checksums_are_computed_before_cutting),
+        CASE_OF(fixture, any_packet_is_the_same_after_reassembly),
+        CASE_OF(fixture, ipv4_fragments_may_be_fragmented_again),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
     };
 

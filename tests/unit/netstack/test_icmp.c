@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "tests/lib/case.h"
 #include "tests/unit/netstack/fixture.h"
 #include "tests/unit/netstack/golden.h"
 
@@ -531,33 +532,30 @@ static void failed_allocations_leave_nothing_behind(void **state)
     assert_true(gn_test_heap_sweep(make_errors, NULL) >= 4);
 }
 
-#define TEST(name) \
-    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(errors_say_what_they_were_made_of),
-        TEST(errors_go_back_to_the_source),
-        TEST(errors_have_their_types_and_codes),
-        TEST(unknown_next_header_is_pointed_at_behind_extensions),
-        TEST(errors_quote_what_a_minimal_mtu_carries),
-        TEST(the_quoted_ipv4_header_has_a_checksum),
-        TEST(errors_can_be_given_checksums),
-        TEST(no_error_is_sent_about_an_error),
-        TEST(errors_are_sent_about_icmp_queries_only),
-        TEST(no_error_is_sent_about_a_later_fragment),
-        TEST(no_error_is_sent_to_or_about_many),
-        TEST(too_big_is_said_about_ipv6_multicast),
-        TEST(messages_that_are_no_errors_cannot_be_made_so),
-        TEST(tcp_ports_and_sequence_are_read_from_the_quote),
-        TEST(eight_quoted_bytes_behind_the_header_are_enough),
-        TEST(messages_without_a_header_are_malformed),
-        TEST(other_protocols_are_not_parsed),
-        TEST(an_echo_request_becomes_its_reply),
-        TEST(an_echo_to_many_is_not_turned_around),
-        TEST(other_messages_are_not_turned_around),
-        TEST(errnos_are_those_of_linux),
+        CASE_OF(fixture, errors_say_what_they_were_made_of),
+        CASE_OF(fixture, errors_go_back_to_the_source),
+        CASE_OF(fixture, errors_have_their_types_and_codes),
+        CASE_OF(fixture, unknown_next_header_is_pointed_at_behind_extensions),
+        CASE_OF(fixture, errors_quote_what_a_minimal_mtu_carries),
+        CASE_OF(fixture, the_quoted_ipv4_header_has_a_checksum),
+        CASE_OF(fixture, errors_can_be_given_checksums),
+        CASE_OF(fixture, no_error_is_sent_about_an_error),
+        CASE_OF(fixture, errors_are_sent_about_icmp_queries_only),
+        CASE_OF(fixture, no_error_is_sent_about_a_later_fragment),
+        CASE_OF(fixture, no_error_is_sent_to_or_about_many),
+        CASE_OF(fixture, too_big_is_said_about_ipv6_multicast),
+        CASE_OF(fixture, messages_that_are_no_errors_cannot_be_made_so),
+        CASE_OF(fixture, tcp_ports_and_sequence_are_read_from_the_quote),
+        CASE_OF(fixture, eight_quoted_bytes_behind_the_header_are_enough),
+        CASE_OF(fixture, messages_without_a_header_are_malformed),
+        CASE_OF(fixture, other_protocols_are_not_parsed),
+        CASE_OF(fixture, an_echo_request_becomes_its_reply),
+        CASE_OF(fixture, an_echo_to_many_is_not_turned_around),
+        CASE_OF(fixture, other_messages_are_not_turned_around),
+        CASE_OF(fixture, errnos_are_those_of_linux),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
     };
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "tests/lib/case.h"
 #include "tests/unit/netstack/fixture.h"
 #include "tests/unit/netstack/golden.h"
 
@@ -581,9 +582,6 @@ static void a_head_that_does_not_fit_is_copied_to_payload(void **state)
     gn__packet_free(packet);
 }
 
-#define TEST(name) \
-    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
 static void bytes_of_a_chunk_are_not_copied(void **state)
 {
     struct fixture *f = *state;
@@ -613,35 +611,35 @@ static void bytes_of_a_chunk_are_not_copied(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(headers_are_copied_and_payload_goes_into_a_chunk),
-        TEST(padding_is_left_out),
-        TEST(nothing_is_no_packet),
-        TEST(every_damaged_bit_is_found),
-        TEST(trusted_packets_count_as_without_checksums),
-        TEST(udp_without_checksum_is_fine_over_ipv4_only),
-        TEST(udp_covers_what_its_length_says),
-        TEST(transport_shorter_than_its_header_is_refused),
-        TEST(checksums_of_fragments_are_not_looked_at),
-        TEST(unknown_protocols_have_no_checksum),
-        TEST(a_lying_tcp_header_length_moves_no_more_than_there_is),
+        CASE_OF(fixture, headers_are_copied_and_payload_goes_into_a_chunk),
+        CASE_OF(fixture, padding_is_left_out),
+        CASE_OF(fixture, nothing_is_no_packet),
+        CASE_OF(fixture, every_damaged_bit_is_found),
+        CASE_OF(fixture, trusted_packets_count_as_without_checksums),
+        CASE_OF(fixture, udp_without_checksum_is_fine_over_ipv4_only),
+        CASE_OF(fixture, udp_covers_what_its_length_says),
+        CASE_OF(fixture, transport_shorter_than_its_header_is_refused),
+        CASE_OF(fixture, checksums_of_fragments_are_not_looked_at),
+        CASE_OF(fixture, unknown_protocols_have_no_checksum),
+        CASE_OF(fixture, a_lying_tcp_header_length_moves_no_more_than_there_is),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
-        TEST(checksums_are_filled_in_however_a_packet_is_cut),
-        TEST(filling_checksums_leaves_clones_alone),
-        TEST(a_clone_shares_payload_and_outlives_the_packet),
-        TEST(a_new_packet_is_empty),
-        TEST(only_a_few_freed_packets_are_kept),
-        TEST(adjoining_slices_become_one),
-        TEST(empty_slices_are_left_out),
-        TEST(more_slices_than_fit_are_copied_together),
-        TEST(copying_together_leaves_shared_chunks_alone),
-        TEST(a_slice_that_cannot_be_added_stays_with_the_caller),
-        TEST(pull_moves_payload_into_head),
-        TEST(pull_refuses_what_is_not_there_or_does_not_fit),
-        TEST(any_part_can_be_read),
-        TEST(copy_stops_where_the_buffer_ends),
-        TEST(any_range_can_be_appended),
-        TEST(a_head_that_does_not_fit_is_copied_to_payload),
-        TEST(bytes_of_a_chunk_are_not_copied),
+        CASE_OF(fixture, checksums_are_filled_in_however_a_packet_is_cut),
+        CASE_OF(fixture, filling_checksums_leaves_clones_alone),
+        CASE_OF(fixture, a_clone_shares_payload_and_outlives_the_packet),
+        CASE_OF(fixture, a_new_packet_is_empty),
+        CASE_OF(fixture, only_a_few_freed_packets_are_kept),
+        CASE_OF(fixture, adjoining_slices_become_one),
+        CASE_OF(fixture, empty_slices_are_left_out),
+        CASE_OF(fixture, more_slices_than_fit_are_copied_together),
+        CASE_OF(fixture, copying_together_leaves_shared_chunks_alone),
+        CASE_OF(fixture, a_slice_that_cannot_be_added_stays_with_the_caller),
+        CASE_OF(fixture, pull_moves_payload_into_head),
+        CASE_OF(fixture, pull_refuses_what_is_not_there_or_does_not_fit),
+        CASE_OF(fixture, any_part_can_be_read),
+        CASE_OF(fixture, copy_stops_where_the_buffer_ends),
+        CASE_OF(fixture, any_range_can_be_appended),
+        CASE_OF(fixture, a_head_that_does_not_fit_is_copied_to_payload),
+        CASE_OF(fixture, bytes_of_a_chunk_are_not_copied),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/netstack/fixture.h"
+#include "tests/lib/case.h"
 
 enum { PAYLOAD = 2500, SIZE = 1000, FIN = 1, PSH = 8, ACK = 16, CWR = 128 };
 
@@ -143,17 +144,14 @@ static void a_partial_sum_is_completed_to_the_right_one(void **state)
     free(got);
 }
 
-#define TEST(name) \
-    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(segments_are_as_tcp_had_sent_them),
-        TEST(an_mtu_is_compared_with_segments),
-        TEST(only_tcp_has_segments),
-        TEST(a_header_that_lies_has_none),
-        TEST(a_partial_sum_is_completed_to_the_right_one),
+        CASE_OF(fixture, segments_are_as_tcp_had_sent_them),
+        CASE_OF(fixture, an_mtu_is_compared_with_segments),
+        CASE_OF(fixture, only_tcp_has_segments),
+        CASE_OF(fixture, a_header_that_lies_has_none),
+        CASE_OF(fixture, a_partial_sum_is_completed_to_the_right_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

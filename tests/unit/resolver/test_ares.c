@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#include "tests/lib/case.h"
+
 /* ---- what servers answer ---- */
 
 /* "web": both; "four": IPv4 only; "alias" leads to web by two steps; "none"
@@ -757,46 +759,44 @@ static void a_source_address(void **state)
 
 int main(void)
 {
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest cases[] = {
-        CASE(addresses_of_both_versions),
-        CASE(one_version_asks_one_question),
-        CASE(aliases_give_canonical_name_and_lowest_ttl),
-        CASE(no_such_name),
-        CASE(a_name_without_addresses),
-        CASE(a_server_that_fails_is_asked_again),
-        CASE(refused_and_not_implemented_are_failures),
-        CASE(names_of_addresses),
-        CASE(a_name_that_cannot_be_one_is_none),
-        CASE(other_records_are_messages),
-        CASE(a_truncated_answer_is_asked_for_by_tcp),
-        CASE(tcp_alone),
-        CASE(an_old_server_is_asked_without_edns),
-        CASE(no_edns_at_all),
-        CASE(edns_says_how_much_may_come),
-        CASE(edns_bytes_are_as_wanted),
-        CASE(random_case_in_questions),
-        CASE(a_dead_server_and_a_second_one),
-        CASE(nobody_listens),
-        CASE(servers_in_turn),
-        CASE(what_is_known_is_not_asked_again),
-        CASE(without_a_cache_it_is),
-        CASE(a_ttl_runs_out),
-        CASE(no_ttl_is_longer_than_wanted),
-        CASE(the_cache_is_bounded),
-        CASE(search_domains_are_tried),
-        CASE(without_search_domains_names_stay_as_they_are),
-        CASE(an_absolute_name_is_not_searched_for),
-        CASE(the_name_that_was_found_is_told),
-        CASE(hosts_are_asked_first),
-        CASE(hosts_keep_their_own_addresses),
-        CASE(hosts_that_change_are_followed),
-        CASE(the_system_says_who_is_asked),
-        CASE(its_search_domains_only_if_wanted),
-        CASE(a_system_without_servers_may_get_some),
-        CASE(a_system_that_moves_is_followed),
-        CASE(a_source_address),
+        CASE_OF(fixture, addresses_of_both_versions),
+        CASE_OF(fixture, one_version_asks_one_question),
+        CASE_OF(fixture, aliases_give_canonical_name_and_lowest_ttl),
+        CASE_OF(fixture, no_such_name),
+        CASE_OF(fixture, a_name_without_addresses),
+        CASE_OF(fixture, a_server_that_fails_is_asked_again),
+        CASE_OF(fixture, refused_and_not_implemented_are_failures),
+        CASE_OF(fixture, names_of_addresses),
+        CASE_OF(fixture, a_name_that_cannot_be_one_is_none),
+        CASE_OF(fixture, other_records_are_messages),
+        CASE_OF(fixture, a_truncated_answer_is_asked_for_by_tcp),
+        CASE_OF(fixture, tcp_alone),
+        CASE_OF(fixture, an_old_server_is_asked_without_edns),
+        CASE_OF(fixture, no_edns_at_all),
+        CASE_OF(fixture, edns_says_how_much_may_come),
+        CASE_OF(fixture, edns_bytes_are_as_wanted),
+        CASE_OF(fixture, random_case_in_questions),
+        CASE_OF(fixture, a_dead_server_and_a_second_one),
+        CASE_OF(fixture, nobody_listens),
+        CASE_OF(fixture, servers_in_turn),
+        CASE_OF(fixture, what_is_known_is_not_asked_again),
+        CASE_OF(fixture, without_a_cache_it_is),
+        CASE_OF(fixture, a_ttl_runs_out),
+        CASE_OF(fixture, no_ttl_is_longer_than_wanted),
+        CASE_OF(fixture, the_cache_is_bounded),
+        CASE_OF(fixture, search_domains_are_tried),
+        CASE_OF(fixture, without_search_domains_names_stay_as_they_are),
+        CASE_OF(fixture, an_absolute_name_is_not_searched_for),
+        CASE_OF(fixture, the_name_that_was_found_is_told),
+        CASE_OF(fixture, hosts_are_asked_first),
+        CASE_OF(fixture, hosts_keep_their_own_addresses),
+        CASE_OF(fixture, hosts_that_change_are_followed),
+        CASE_OF(fixture, the_system_says_who_is_asked),
+        CASE_OF(fixture, its_search_domains_only_if_wanted),
+        CASE_OF(fixture, a_system_without_servers_may_get_some),
+        CASE_OF(fixture, a_system_that_moves_is_followed),
+        CASE_OF(fixture, a_source_address),
     };
 
     return cmocka_run_group_tests(cases, NULL, NULL);

@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#include "tests/lib/case.h"
+
 /* What a test lets the server do, by way of the fixture's dnsd->arg. */
 static void good(const struct gn_test_ask *ask)
 {
@@ -705,36 +707,35 @@ static void a_driver_without_descriptors(void **state)
 
 int main(void)
 {
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest cases[] = {
-        CASE(the_wrong_id_is_dropped),
-        CASE(the_wrong_question_is_dropped),
-        CASE(answers_of_others_do_not_arrive),
-        CASE(the_wrong_address_is_dropped_by_the_kernel),
-        CASE(what_was_not_asked_for_is_left_out),
-        CASE(aliases_in_a_circle_lead_nowhere),
-        CASE(garbage_is_a_failure_of_the_server),
-        CASE(pointers_in_a_circle),
-        CASE(more_records_promised_than_sent),
-        CASE(a_datagram_full_of_garbage),
-        CASE(pointers_for_64_kib),
-        CASE(damaged_answers_end_somehow),
-        CASE(four_thousand_addresses_give_some),
-        CASE(truncated_for_ever_ends),
-        CASE(a_flood_takes_several_turns),
-        CASE(a_flood_by_tcp_is_no_answer),
-        CASE(a_server_that_never_answers),
-        CASE(half_an_answer_by_tcp),
-        CASE(a_connection_that_is_reset),
-        CASE(a_cancelled_lookup_leaves_nothing),
-        CASE(one_cancelled_of_two_does_not_end_the_other),
-        CASE(there_is_a_limit_to_what_is_under_way),
-        CASE(guests_that_take_what_they_can_leave_others_their_part),
-        CASE(what_guests_left_that_are_gone_is_in_no_one_s_way),
-        CASE(the_network_may_end_at_any_time),
-        CASE(the_resolver_may_end_before_the_network),
-        CASE(a_driver_without_descriptors),
+        CASE_OF(fixture, the_wrong_id_is_dropped),
+        CASE_OF(fixture, the_wrong_question_is_dropped),
+        CASE_OF(fixture, answers_of_others_do_not_arrive),
+        CASE_OF(fixture, the_wrong_address_is_dropped_by_the_kernel),
+        CASE_OF(fixture, what_was_not_asked_for_is_left_out),
+        CASE_OF(fixture, aliases_in_a_circle_lead_nowhere),
+        CASE_OF(fixture, garbage_is_a_failure_of_the_server),
+        CASE_OF(fixture, pointers_in_a_circle),
+        CASE_OF(fixture, more_records_promised_than_sent),
+        CASE_OF(fixture, a_datagram_full_of_garbage),
+        CASE_OF(fixture, pointers_for_64_kib),
+        CASE_OF(fixture, damaged_answers_end_somehow),
+        CASE_OF(fixture, four_thousand_addresses_give_some),
+        CASE_OF(fixture, truncated_for_ever_ends),
+        CASE_OF(fixture, a_flood_takes_several_turns),
+        CASE_OF(fixture, a_flood_by_tcp_is_no_answer),
+        CASE_OF(fixture, a_server_that_never_answers),
+        CASE_OF(fixture, half_an_answer_by_tcp),
+        CASE_OF(fixture, a_connection_that_is_reset),
+        CASE_OF(fixture, a_cancelled_lookup_leaves_nothing),
+        CASE_OF(fixture, one_cancelled_of_two_does_not_end_the_other),
+        CASE_OF(fixture, there_is_a_limit_to_what_is_under_way),
+        CASE_OF(fixture,
+                guests_that_take_what_they_can_leave_others_their_part),
+        CASE_OF(fixture, what_guests_left_that_are_gone_is_in_no_one_s_way),
+        CASE_OF(fixture, the_network_may_end_at_any_time),
+        CASE_OF(fixture, the_resolver_may_end_before_the_network),
+        CASE_OF(fixture, a_driver_without_descriptors),
     };
 
     return cmocka_run_group_tests(cases, NULL, NULL);

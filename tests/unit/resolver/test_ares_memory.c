@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "tests/lib/case.h"
+
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
@@ -178,11 +180,9 @@ static void and_all_behind_it(void **state)
 
 int main(void)
 {
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest cases[] = {
-        CASE(each_allocation_may_fail),
-        CASE(and_all_behind_it),
+        CASE_OF(fixture, each_allocation_may_fail),
+        CASE_OF(fixture, and_all_behind_it),
     };
 
     return cmocka_run_group_tests(cases, NULL, NULL);

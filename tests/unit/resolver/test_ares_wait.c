@@ -5,6 +5,7 @@
  * and slow with some: as long as the configuration says, whatever else goes on.
  */
 #include "tests/unit/resolver/ares_fixture.h"
+#include "tests/lib/case.h"
 
 #define N_LATE    8u
 #define NS_PER_MS 1000000ull
@@ -179,15 +180,13 @@ static void questions_carry_no_cookie(void **state)
 
 int main(void)
 {
-#define CASE(name) \
-    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest cases[] = {
-        CASE(a_slow_name_is_waited_for),
-        CASE(both_versions_are_waited_for),
-        CASE(each_try_waits_as_long),
-        CASE(one_version_is_an_answer_where_the_other_never_comes),
-        CASE(waits_of_others_cut_none_short),
-        CASE(questions_carry_no_cookie),
+        CASE_OF(fixture, a_slow_name_is_waited_for),
+        CASE_OF(fixture, both_versions_are_waited_for),
+        CASE_OF(fixture, each_try_waits_as_long),
+        CASE_OF(fixture, one_version_is_an_answer_where_the_other_never_comes),
+        CASE_OF(fixture, waits_of_others_cut_none_short),
+        CASE_OF(fixture, questions_carry_no_cookie),
     };
 
     return cmocka_run_group_tests(cases, NULL, NULL);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/lib/asker.h"
+#include "tests/lib/case.h"
 
 /** What the resolver does with a question. */
 enum manner { WAITS, ANSWERS, FAILS, THREAD };
@@ -650,7 +651,6 @@ static void running_out_of_memory_leaves_nothing(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         CASE(an_answer_inside_the_question_ends_it_with_it),
         CASE(a_later_answer_ends_it_on_a_turn_of_its_own),
         CASE(the_first_answer_counts),

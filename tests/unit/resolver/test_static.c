@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/lib/asker.h"
+#include "tests/lib/case.h"
 
 static const char hosts[] = "# a comment\n"
                             "10.0.0.1\tdb.test db   # and its short name\n"
@@ -253,7 +254,6 @@ static void running_out_of_memory_leaves_nothing(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         CASE(names_lead_to_addresses),
         CASE(a_name_without_the_version_has_no_data),
         CASE(the_nearest_wildcard_answers),

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
 
 static const char *const prefixes[] = {"10.77.0.0/24", NULL};
@@ -205,19 +206,17 @@ static void bad_arguments_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(time_stands_still_by_itself),
-        T(a_step_goes_to_the_next_deadline),
-        T(advancing_runs_what_is_due_on_the_way),
-        T(running_until_stops_when_it_is_so),
-        T(running_until_stops_at_its_deadline),
-        T(running_until_stops_when_nothing_is_left),
-        T(networks_of_a_clock_share_its_time),
-        T(nothing_can_block),
+        CASE(time_stands_still_by_itself),
+        CASE(a_step_goes_to_the_next_deadline),
+        CASE(advancing_runs_what_is_due_on_the_way),
+        CASE(running_until_stops_when_it_is_so),
+        CASE(running_until_stops_at_its_deadline),
+        CASE(running_until_stops_when_nothing_is_left),
+        CASE(networks_of_a_clock_share_its_time),
+        CASE(nothing_can_block),
         cmocka_unit_test(a_seed_decides_what_is_drawn),
-        T(a_network_may_have_its_own_seed),
+        CASE(a_network_may_have_its_own_seed),
         cmocka_unit_test(bad_arguments_are_refused),
-#undef T
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

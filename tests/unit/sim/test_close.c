@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/simnet.h"
 
@@ -328,22 +329,20 @@ static void guests_come_and_go_with_packets_under_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(closing_calls_back_later_and_once),
-        T(the_address_and_name_are_free_at_once),
-        T(a_peer_is_told_by_reset),
-        T(a_power_cut_tells_nobody),
-        T(killed_calls_are_canceled),
-        T(detached_connections_fail_and_loopback_goes_on),
-        T(detached_others_are_unreachable),
-        T(closing_a_network_ends_its_guests),
-        T(an_attached_guest_survives_the_other_network),
-        T(a_callback_may_close),
-        T(a_callback_may_close_the_network_and_the_clock),
-        T(closing_the_clock_runs_what_is_due),
-        T(a_socket_outlives_everything),
-        T(guests_come_and_go_with_packets_under_way),
-#undef T
+        CASE(closing_calls_back_later_and_once),
+        CASE(the_address_and_name_are_free_at_once),
+        CASE(a_peer_is_told_by_reset),
+        CASE(a_power_cut_tells_nobody),
+        CASE(killed_calls_are_canceled),
+        CASE(detached_connections_fail_and_loopback_goes_on),
+        CASE(detached_others_are_unreachable),
+        CASE(closing_a_network_ends_its_guests),
+        CASE(an_attached_guest_survives_the_other_network),
+        CASE(a_callback_may_close),
+        CASE(a_callback_may_close_the_network_and_the_clock),
+        CASE(closing_the_clock_runs_what_is_due),
+        CASE(a_socket_outlives_everything),
+        CASE(guests_come_and_go_with_packets_under_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

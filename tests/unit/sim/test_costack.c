@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "sim/costack.h"
+#include "tests/lib/case.h"
 
 static struct gn__costacks stacks;
 
@@ -102,8 +103,6 @@ static void guards_come_to_an_end(void **state)
     for (i = 0; i < 100; i++)
         gn__costack_give(&stacks, &many[i]);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

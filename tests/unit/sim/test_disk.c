@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 
 #define LIMIT 65536u
@@ -216,17 +217,15 @@ static void lack_of_memory_is_survived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(what_is_written_is_read),
-        T(a_gap_is_zeros),
-        T(what_is_synced_survives),
-        T(what_is_not_synced_may_be_lost),
-        T(a_long_write_is_torn_between_sectors),
-        T(a_disk_is_full_at_its_limit),
-        T(a_place_beyond_all_disks_is_full),
-        T(bad_names_are_refused),
+        CASE(what_is_written_is_read),
+        CASE(a_gap_is_zeros),
+        CASE(what_is_synced_survives),
+        CASE(what_is_not_synced_may_be_lost),
+        CASE(a_long_write_is_torn_between_sectors),
+        CASE(a_disk_is_full_at_its_limit),
+        CASE(a_place_beyond_all_disks_is_full),
+        CASE(bad_names_are_refused),
         cmocka_unit_test(lack_of_memory_is_survived),
-#undef T
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

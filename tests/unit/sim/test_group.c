@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/simnet.h"
 
@@ -226,14 +227,12 @@ static void members_may_leave_while_a_packet_is_spread(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(broadcasts_reach_who_listens),
-        T(groups_reach_their_members),
-        T(groups_with_no_ttl_stay_at_home),
-        T(ipv6_groups_reach_their_members),
-        T(a_storm_is_bounded_and_others_go_on),
-        T(members_may_leave_while_a_packet_is_spread),
-#undef T
+        CASE(broadcasts_reach_who_listens),
+        CASE(groups_reach_their_members),
+        CASE(groups_with_no_ttl_stay_at_home),
+        CASE(ipv6_groups_reach_their_members),
+        CASE(a_storm_is_bounded_and_others_go_on),
+        CASE(members_may_leave_while_a_packet_is_spread),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

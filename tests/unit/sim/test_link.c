@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/simnet.h"
 
@@ -378,26 +379,24 @@ static void held_packets_go_with_their_receiver(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(latency_is_exact),
-        T(jitter_keeps_the_order),
-        T(loss_is_as_configured_and_counted),
-        T(duplicates_arrive_twice),
-        T(damaged_packets_are_dropped_by_the_receiver),
-        T(a_raw_port_sees_one_damaged_bit),
-        T(reordered_packets_overtake),
-        T(a_rate_spreads_packets_and_fills_the_queue),
-        T(a_link_goes_down_and_up),
-        T(a_faster_link_does_not_reorder),
-        T(a_slow_sender_does_not_hold_up_others),
-        T(a_link_remembers_its_settings),
-        T(bad_settings_are_refused),
-        T(a_path_is_one_direction),
-        T(a_path_adds_its_latency),
-        T(a_path_loses),
-        T(held_packets_go_on_in_order),
-        T(held_packets_go_with_their_receiver),
-#undef T
+        CASE(latency_is_exact),
+        CASE(jitter_keeps_the_order),
+        CASE(loss_is_as_configured_and_counted),
+        CASE(duplicates_arrive_twice),
+        CASE(damaged_packets_are_dropped_by_the_receiver),
+        CASE(a_raw_port_sees_one_damaged_bit),
+        CASE(reordered_packets_overtake),
+        CASE(a_rate_spreads_packets_and_fills_the_queue),
+        CASE(a_link_goes_down_and_up),
+        CASE(a_faster_link_does_not_reorder),
+        CASE(a_slow_sender_does_not_hold_up_others),
+        CASE(a_link_remembers_its_settings),
+        CASE(bad_settings_are_refused),
+        CASE(a_path_is_one_direction),
+        CASE(a_path_adds_its_latency),
+        CASE(a_path_loses),
+        CASE(held_packets_go_on_in_order),
+        CASE(held_packets_go_with_their_receiver),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
 
 static const char *const both[] = {"10.77.0.0/29", "fd77::/64", NULL};
@@ -404,23 +405,21 @@ static void another_life_draws_other_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(names_are_dns_labels),
-        T(a_name_is_taken_once_in_any_case),
-        T(addresses_are_the_lowest_free_ones),
-        T(asked_addresses_are_checked),
-        T(interfaces_are_listed),
-        T(a_mac_follows_from_names),
-        T(a_hostname_is_the_name_or_the_address),
-        T(a_network_without_prefixes_has_loopback_only),
-        T(the_host_is_at_the_gateway),
-        T(sockets_are_limited),
-        T(attached_interfaces_are_numbered),
-        T(bad_arguments_are_refused),
-        T(network_settings_are_checked),
-        T(drops_have_names),
-        T(another_life_draws_other_numbers),
-#undef T
+        CASE(names_are_dns_labels),
+        CASE(a_name_is_taken_once_in_any_case),
+        CASE(addresses_are_the_lowest_free_ones),
+        CASE(asked_addresses_are_checked),
+        CASE(interfaces_are_listed),
+        CASE(a_mac_follows_from_names),
+        CASE(a_hostname_is_the_name_or_the_address),
+        CASE(a_network_without_prefixes_has_loopback_only),
+        CASE(the_host_is_at_the_gateway),
+        CASE(sockets_are_limited),
+        CASE(attached_interfaces_are_numbered),
+        CASE(bad_arguments_are_refused),
+        CASE(network_settings_are_checked),
+        CASE(drops_have_names),
+        CASE(another_life_draws_other_numbers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

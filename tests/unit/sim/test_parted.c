@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "namespace/namespace.h"
+#include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
 
 #define SECOND 1000000000ull
@@ -269,21 +270,19 @@ static void a_cut_says_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(groups_are_parted_across_routers),
-        T(a_wall_has_one_direction),
-        T(who_passes_packets_on_is_in_no_group_of_theirs),
-        T(a_held_receiver_gets_all_of_it_later),
-        T(what_several_sent_keeps_its_order),
-        T(an_error_is_of_the_group_that_caused_it),
-        T(a_held_sender_sends_later),
-        T(a_held_guest_keeps_no_more_than_its_limit),
-        T(what_a_guest_held_ends_with_it),
-        T(a_drifting_clock_gains),
-        T(spans_are_never_short),
-        T(a_cut_leaves_a_wait_its_reference),
-        T(a_cut_says_nothing),
-#undef T
+        CASE(groups_are_parted_across_routers),
+        CASE(a_wall_has_one_direction),
+        CASE(who_passes_packets_on_is_in_no_group_of_theirs),
+        CASE(a_held_receiver_gets_all_of_it_later),
+        CASE(what_several_sent_keeps_its_order),
+        CASE(an_error_is_of_the_group_that_caused_it),
+        CASE(a_held_sender_sends_later),
+        CASE(a_held_guest_keeps_no_more_than_its_limit),
+        CASE(what_a_guest_held_ends_with_it),
+        CASE(a_drifting_clock_gains),
+        CASE(spans_are_never_short),
+        CASE(a_cut_leaves_a_wait_its_reference),
+        CASE(a_cut_says_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/simnet.h"
 
@@ -313,22 +314,20 @@ static void the_longest_prefix_is_found_among_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(without_a_route_it_is_unreachable),
-        T(a_router_carries_both_ways),
-        T(who_does_not_forward_drops),
-        T(the_hop_limit_runs_out_at_the_router),
-        T(the_router_counts_hops),
-        T(a_narrow_second_hop_is_learned),
-        T(damage_is_found_at_the_end_of_the_way),
-        T(broadcasts_are_not_forwarded),
-        T(routes_are_checked),
-        T(the_longest_prefix_wins_and_goes),
-        T(the_longest_prefix_is_found_among_many),
-        T(routes_go_with_their_interface),
-        T(another_clock_is_another_engine),
-        T(link_local_addresses_reach_the_link),
-#undef T
+        CASE(without_a_route_it_is_unreachable),
+        CASE(a_router_carries_both_ways),
+        CASE(who_does_not_forward_drops),
+        CASE(the_hop_limit_runs_out_at_the_router),
+        CASE(the_router_counts_hops),
+        CASE(a_narrow_second_hop_is_learned),
+        CASE(damage_is_found_at_the_end_of_the_way),
+        CASE(broadcasts_are_not_forwarded),
+        CASE(routes_are_checked),
+        CASE(the_longest_prefix_wins_and_goes),
+        CASE(the_longest_prefix_is_found_among_many),
+        CASE(routes_go_with_their_interface),
+        CASE(another_clock_is_another_engine),
+        CASE(link_local_addresses_reach_the_link),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/simnet.h"
 
@@ -309,21 +310,19 @@ static void a_packet_under_way_misses_the_next_owner(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(a_datagram_reaches_the_owner_of_its_address),
-        T(an_address_nobody_has_is_host_unreachable),
-        T(an_address_outside_is_net_unreachable),
-        T(a_source_of_somebody_else_is_dropped),
-        T(loopback_never_comes_from_the_wire),
-        T(a_closed_port_is_unreachable),
-        T(an_unknown_protocol_is_unreachable),
-        T(a_ping_is_answered),
-        T(the_hop_limit_stays_inside_a_prefix),
-        T(icmp_errors_are_limited_in_rate),
-        T(a_small_mtu_gets_pieces_or_a_refusal),
-        T(networks_with_equal_prefixes_do_not_meet),
-        T(a_packet_under_way_misses_the_next_owner),
-#undef T
+        CASE(a_datagram_reaches_the_owner_of_its_address),
+        CASE(an_address_nobody_has_is_host_unreachable),
+        CASE(an_address_outside_is_net_unreachable),
+        CASE(a_source_of_somebody_else_is_dropped),
+        CASE(loopback_never_comes_from_the_wire),
+        CASE(a_closed_port_is_unreachable),
+        CASE(an_unknown_protocol_is_unreachable),
+        CASE(a_ping_is_answered),
+        CASE(the_hop_limit_stays_inside_a_prefix),
+        CASE(icmp_errors_are_limited_in_rate),
+        CASE(a_small_mtu_gets_pieces_or_a_refusal),
+        CASE(networks_with_equal_prefixes_do_not_meet),
+        CASE(a_packet_under_way_misses_the_next_owner),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

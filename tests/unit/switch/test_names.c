@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 
 #define SECOND 1000000000ull
@@ -228,21 +229,19 @@ static void out_of_memory_leaves_nothing_behind(void **state)
     assert_true(gn_test_heap_sweep(fill, NULL) >= 4);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(a_name_is_known_for_its_ttl),
-        TEST(a_ttl_of_zero_is_one_second),
-        TEST(a_ttl_is_a_day_at_most),
-        TEST(a_later_answer_never_shortens),
-        TEST(the_last_name_comes_first),
-        TEST(names_are_kept_in_their_normal_form),
-        TEST(what_is_no_name_is_refused),
-        TEST(an_address_keeps_the_last_sixteen_names),
-        TEST(a_full_table_drops_what_ends_first),
-        TEST(what_is_over_is_let_go),
+        CASE(a_name_is_known_for_its_ttl),
+        CASE(a_ttl_of_zero_is_one_second),
+        CASE(a_ttl_is_a_day_at_most),
+        CASE(a_later_answer_never_shortens),
+        CASE(the_last_name_comes_first),
+        CASE(names_are_kept_in_their_normal_form),
+        CASE(what_is_no_name_is_refused),
+        CASE(an_address_keeps_the_last_sixteen_names),
+        CASE(a_full_table_drops_what_ends_first),
+        CASE(what_is_over_is_let_go),
         cmocka_unit_test(out_of_memory_leaves_nothing_behind),
     };
 
