@@ -345,16 +345,17 @@ void side_fill(struct side *side, const struct step *step, struct outcome *out)
     struct gn_pollfd fd = {.sock = slot->sock, .events = 0};
     size_t begin = slot->sent, before;
     int64_t until = side_now_ms() + (step->blocking ? WHOLLY_MS : 0);
+    bool settled;
     ssize_t n = 0;
 
     if (!slot->stream)
         return;
     do {
+        /* Before it is sent: what is acknowledged after makes room. */
+        settled = side_now_ms() >= until || is_acknowledged(slot->sock);
         before = slot->sent;
         n = send_much(slot, step->sock, begin + FILL_MAX);
-    } while (n == -EAGAIN &&
-             (slot->sent > before ||
-              (side_now_ms() < until && !is_acknowledged(slot->sock))) &&
+    } while (n == -EAGAIN && (slot->sent > before || !settled) &&
              gn_sock_poll(&fd, 1, FULL_MS) == 0);
     slot->full = true;
     side->filled = true;
