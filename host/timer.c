@@ -40,7 +40,7 @@ struct gn_timer {
     struct gn__notice notice;
     struct gn__ref refs;
     uint64_t at;       /* when it is due, ns; GN__NEVER */
-    uint64_t interval; /* 0: once */
+    uint64_t interval; /* of its guest's clock; 0: once */
     bool due;          /* under the lock, as the next two */
     bool cancelled;
     bool over;
@@ -72,25 +72,21 @@ static void namespace_ends(struct gn__wait *wait)
     cancel_locked(gn__container_of(wait, struct gn_timer, wait));
 }
 
-static uint64_t time_after(uint64_t from, uint64_t ns)
-{
-    return ns < GN__NEVER - from ? from + ns : GN__NEVER;
-}
-
 static void timer_arm(struct gn_timer *timer)
 {
     if (timer->at != GN__NEVER)
         gn__event_arm(timer->engine, &timer->event, timer->at);
 }
 
-/* What is missed is not made up for, and the pace is kept. */
+/* What is missed is not made up for, and the pace is kept: that of the guest's
+ * clock as it goes now. */
 static void timer_arm_next(struct gn_timer *timer)
 {
+    uint64_t pace = gn__ns_span(timer->ns, timer->interval);
     uint64_t now = gn__now(timer->engine);
-    uint64_t missed = (now - timer->at) / timer->interval;
 
-    timer->at =
-        time_after(timer->at + missed * timer->interval, timer->interval);
+    timer->at += (now - timer->at) / pace * pace;
+    timer->at = pace < GN__NEVER - timer->at ? timer->at + pace : GN__NEVER;
     timer_arm(timer);
 }
 
@@ -225,7 +221,7 @@ static int timer_submit(struct gn_timer *timer, uint64_t after_ns,
     gn__engine_enter(timer->engine);
     err = gn__ns_timer_begin(timer->ns, &timer->wait);
     if (!err) {
-        timer->at = time_after(gn__now(timer->engine), after_ns);
+        timer->at = gn__ns_deadline(timer->ns, after_ns);
         timer_arm(timer);
         if (!timer->io)
             gn__notice_queue(timer->engine, &timer->notice);

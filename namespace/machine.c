@@ -78,7 +78,7 @@ uint64_t gn__ns_span(const struct gn_namespace *ns, uint64_t span)
     int64_t rate = BILLION + (int64_t)ns->drift.ppb;
     uint64_t took;
 
-    if (!ns->drift.ppb)
+    if (!ns->drift.ppb || span == GN__NEVER)
         return span;
     took = stretch(span, BILLION, rate);
     return stretch(took, rate, BILLION) < span && took < UINT64_MAX ? took + 1

@@ -63,16 +63,18 @@ void gn__ns_set_group(struct gn_namespace *ns, uint32_t group);
  *  interface, more are dropped. */
 void gn__ns_hold(struct gn_namespace *ns, bool on);
 
-/** Its clock gains @ppb billionths, from now on; above -1e9. Time-outs of its
- *  calls follow it, those of TCP do not. */
+/** Its clock gains @ppb billionths, from now on; above -1e9. What is begun then,
+ *  time-outs of its calls and its timers, follows it; TCP does not. */
 void gn__ns_set_drift(struct gn_namespace *ns, int32_t ppb);
 /** What it takes for the time @now of the engine. */
 uint64_t gn__ns_time(const struct gn_namespace *ns, uint64_t now);
-/** How long the engine takes for what are @span ns to it. */
+/** How long the engine takes for what are @span ns to it; GN__NEVER. */
 uint64_t gn__ns_span(const struct gn_namespace *ns, uint64_t span);
 
 /** When @span ns of its clock will have passed; GN__NEVER. Under the lock. */
 uint64_t gn__ns_deadline(const struct gn_namespace *ns, uint64_t span);
+/** When its clock will be @time; GN__NEVER. Under the lock. */
+uint64_t gn__ns_at(const struct gn_namespace *ns, uint64_t time);
 
 /**
  * Cut its power: what gn_namespace_close() does with GN_CLOSE_SILENT, and

@@ -525,9 +525,12 @@ static struct gn_dial *dial_make(const struct gn__dial_call *call)
     dial->timer.fire = run_timer;
     dial->timer.account = gn__ns_account(dial->ns);
     dial->deadline = GN__NEVER;
-    if (call->timeout_ms && call->timeout_ms < TIMEOUT_MAX_MS)
-        dial->deadline = engine->driver->now(engine->driver_self) +
-                         call->timeout_ms * UINT64_C(1000000);
+    if (!call->timeout_ms || call->timeout_ms >= TIMEOUT_MAX_MS)
+        return dial;
+    gn__engine_enter(engine);
+    dial->deadline =
+        gn__ns_deadline(dial->ns, call->timeout_ms * UINT64_C(1000000));
+    gn__engine_leave(engine);
     return dial;
 }
 

@@ -130,8 +130,9 @@ GN_API GN_WARN_UNUSED int gn_machine_pause(struct gn_machine *machine,
  * Set its clock wrong, also for its next lives.
  *
  * @offset_ns  Added to gn_wall_ns(), and to nothing else.
- * @drift_ppb  So many billionths it gains, or loses: gn_now_ns(), sleeps and
- *             time-outs of its calls follow. TCP's timers and captures do not.
+ * @drift_ppb  So many billionths it gains, or loses: gn_now_ns(), sleeps,
+ *             time-outs of its calls and its timers (timer.h) follow. TCP's
+ *             timers and captures do not.
  *
  * Returns 0, -EINVAL (NULL, or a drift of -1e9 or less), -ENOTSUP.
  */

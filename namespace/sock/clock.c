@@ -42,6 +42,15 @@ uint64_t gn__ns_deadline(const struct gn_namespace *ns, uint64_t span)
     return span >= GN__NEVER - now ? GN__NEVER : now + span;
 }
 
+uint64_t gn__ns_at(const struct gn_namespace *ns, uint64_t time)
+{
+    uint64_t now = gn__ns_time(ns, gn__now(ns->engine));
+
+    if (time == GN__NEVER)
+        return GN__NEVER;
+    return gn__ns_deadline(ns, time > now ? time - now : 0);
+}
+
 int gn__ns_wait(struct gn_namespace *ns, struct gn__waiter *waiter,
                 uint64_t deadline)
 {

@@ -220,7 +220,7 @@ int gn_wait_start(struct gn_namespace *ns, const struct gn_pollfd *fds,
             gn__ref_take(&wait->refs);
             *out = wait;
         }
-        wait_begin(wait, deadline_ns);
+        wait_begin(wait, gn__ns_at(ns, deadline_ns));
     }
     gn__engine_leave(ns->engine);
     if (err)

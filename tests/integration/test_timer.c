@@ -17,6 +17,7 @@
 
 #include <guestnet/guestnet.h>
 
+#include "namespace/namespace.h"
 #include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/talk.h"
@@ -117,6 +118,92 @@ static void what_never_comes_ends_with_the_network(void **state)
     talk->net = NULL;
     expect(&told, 0, -ECANCELED);
     expect(&far, 0, -ECANCELED);
+}
+
+/* A clock that gains a tenth: 11 ms of it take 10. */
+static void a_drifting_clock_counts(void **state)
+{
+    struct talk *talk = *state;
+    uint64_t begun = gn_now_ns(talk->a);
+    struct told told = {0}, never = {0};
+
+    gn__ns_set_drift(talk->a, 100000000);
+    start(&told, talk, 11 * MS, 22 * MS);
+    start(&never, talk, UINT64_MAX, 0);
+    talk_pass_ms(talk, 9);
+    expect(&told, 0, 0);
+    talk_pass_ms(talk, 1);
+    expect(&told, 1, 0);
+    talk_pass_ms(talk, 40);
+    expect(&told, 3, 0);
+    assert_int_equal(told.at[0], begun + 11 * MS);
+    assert_int_equal(told.at[1], begun + 33 * MS);
+    assert_int_equal(told.at[2], begun + 55 * MS);
+    assert_int_equal(gn_clock_next_ns(talk->clock),
+                     gn_now_ns(talk->b) + 20 * MS);
+    gn_timer_cancel(told.timer);
+    gn_timer_cancel(never.timer);
+    talk_pass_ms(talk, 0);
+    gn_timer_unref(told.timer);
+    gn_timer_unref(never.timer);
+}
+
+static void wait_is_over(struct gn_wait *wait, int status, void *arg)
+{
+    struct told *told = arg;
+
+    (void)wait;
+    told->end = status;
+    told->at[0] = gn_now_ns(told->talk->a);
+}
+
+static void so_it_does_for_a_wait(void **state)
+{
+    struct talk *talk = *state;
+    struct told told = {.talk = talk};
+    uint64_t begun = gn_now_ns(talk->a);
+
+    gn__ns_set_drift(talk->a, 100000000);
+    assert_int_equal(gn_wait_start(talk->a, NULL, 0, begun + 11 * MS,
+                                   wait_is_over, &told, NULL),
+                     0);
+    talk_pass_ms(talk, 9);
+    assert_int_equal(told.at[0], 0);
+    talk_pass_ms(talk, 1);
+    assert_int_equal(told.end, -ETIMEDOUT);
+    assert_int_equal(told.at[0], begun + 11 * MS);
+}
+
+static void dialled(struct gn_dial *dial, int status, struct gn_conn *conn,
+                    void *arg)
+{
+    struct told *told = arg;
+
+    (void)dial;
+    assert_null(conn);
+    told->end = status;
+    told->at[0] = gn_now_ns(told->talk->a);
+}
+
+static void and_for_a_dial(void **state)
+{
+    struct talk *talk = *state;
+    struct told told = {.talk = talk};
+    struct gn_link_config down = {.size = sizeof(down), .down = true};
+    struct gn_dial_options options = {.size = sizeof(options),
+                                      .timeout_ms = 110};
+    uint64_t begun = gn_now_ns(talk->a);
+
+    assert_int_equal(gn_link_set(talk->b, "eth0", &down), 0);
+    gn__ns_set_drift(talk->a, 100000000);
+    assert_int_equal(
+        gn_dial(talk->a, "tcp", "10.77.0.3:7", &options, dialled, &told, NULL),
+        0);
+    talk_pass_ms(talk, 99);
+    assert_int_equal(told.at[0], 0);
+    talk_pass_ms(talk, 1);
+    assert_int_equal(told.end, -ETIMEDOUT);
+    assert_int_equal(told.at[0], begun + 110 * MS);
 }
 
 static void one_that_repeats_keeps_its_pace(void **state)
@@ -477,6 +564,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE_OF(talk, it_calls_once_at_its_time),
         CASE_OF(talk, zero_is_a_later_turn),
+        CASE_OF(talk, a_drifting_clock_counts),
+        CASE_OF(talk, so_it_does_for_a_wait),
+        CASE_OF(talk, and_for_a_dial),
         CASE_OF(talk, what_never_comes_ends_with_the_network),
         CASE_OF(talk, one_that_repeats_keeps_its_pace),
         CASE_OF(talk, a_callback_may_cancel_and_let_go),
