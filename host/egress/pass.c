@@ -48,6 +48,21 @@ static bool is_own(const struct gn__addr *addr, void *arg)
     return has != 0;
 }
 
+/* Why a rule that allows does not allow what it has become meanwhile; NULL: it
+ * does. */
+static const char *unfit(const struct gn__pass *pass,
+                         const struct gn__rule *rule)
+{
+    if (!pass->rules || !rule->tls)
+        return NULL;
+    if (!pass->server.text[0])
+        return "the rule is for TLS";
+    return rule->target == GN__TARGET_NAME &&
+                   !gn__rule_covers_name(rule, pass->server.text)
+               ? "the rule is not for this server name"
+               : NULL;
+}
+
 static void ask_outward(const struct gn__pass *pass,
                         const struct gn__policy *policy, struct verdict *out)
 {
@@ -61,12 +76,14 @@ static void ask_outward(const struct gn__pass *pass,
                                  .n_names = pass->n_names,
                                  .is_own = is_own,
                                  .arg = &own};
+    const char *why = NULL;
 
     gn__policy_decide(policy, &ask, &out->answer);
-    if (pass->rules && out->answer.allowed &&
-        policy->rules[out->answer.rule].tls && !pass->tls) {
-        out->answer.allowed = false; /* It is plain, and judged again. */
-        out->answer.reason = "the rule is for TLS";
+    if (out->answer.allowed)
+        why = unfit(pass, &policy->rules[out->answer.rule]);
+    if (why) {
+        out->answer.allowed = false;
+        out->answer.reason = why;
     }
     out->error = out->answer.allowed ? 0 : own.error;
 }

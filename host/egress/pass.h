@@ -39,8 +39,8 @@ struct gn__pass {
     struct gn__endpoint address;
     struct gn__rules *rules; /* that allowed it last; a reference */
     size_t rule;
-    bool opens_own; /* it may come to the machine itself */
-    bool tls;       /* the host speaks TLS for it */
+    bool opens_own;         /* it may come to the machine itself */
+    struct gn__name server; /* the host speaks TLS with it; "": plain */
     gn__pass_cut cut;
     void *owner;
     size_t n_names;

@@ -31,7 +31,6 @@ struct dialling {
     struct gn__io *io;
     struct gn__pass *pass; /* the request's */
     int fd;
-    struct gn__name server; /* to speak TLS with; "": plain */
 };
 
 /* It came to the machine itself, where the rule does not say so: routes have
@@ -162,8 +161,8 @@ static int secure_begin(struct dialling *dialling)
     int err = load_trust(system);
 
     if (!err)
-        err = gn__tls_create(system->trust, dialling->fd, dialling->server.text,
-                             &tls);
+        err = gn__tls_create(system->trust, dialling->fd,
+                             dialling->pass->server.text, &tls);
     if (err)
         return err;
     dialling->secure.done = secure_done;
@@ -181,7 +180,7 @@ static void dialling_connected(struct dialling *dialling)
 
     if (!may_be_used(dialling->pass, dialling->fd, &err)) {
         dialling_end(dialling, err);
-    } else if (!dialling->server.text[0]) {
+    } else if (!dialling->pass->server.text[0]) {
         dialling_succeed(dialling, NULL);
     } else {
         err = secure_begin(dialling);
@@ -251,10 +250,8 @@ static int dialling_start(struct dialling *dialling,
     return 0;
 }
 
-/* @server: to speak TLS with; "": plain. */
 static int connect_out(struct gn_egress_dial *request, struct gn__pass *pass,
-                       const struct sockaddr *address,
-                       const struct gn__name *server)
+                       const struct sockaddr *address)
 {
     struct gn_network *net = gn__guest_network(gn__egress_guest(request));
     struct dialling *dialling;
@@ -267,7 +264,6 @@ static int connect_out(struct gn_egress_dial *request, struct gn__pass *pass,
     dialling = dialling_create(request, pass, net);
     if (!dialling)
         return -ENOMEM;
-    dialling->server = *server;
     err = dialling_start(dialling, address);
     if (err)
         dialling_free(dialling);
@@ -299,7 +295,6 @@ static int system_dial(void *self, struct gn_egress_dial *request, int family,
                        int type, const struct sockaddr *address,
                        const char *looked_up_name)
 {
-    struct gn__name server = {.text = ""};
     struct gn__pass *pass = NULL;
     int err;
 
@@ -311,12 +306,11 @@ static int system_dial(void *self, struct gn_egress_dial *request, int family,
     gn__egress_dial_allow(request, pass);
     if (type == SOCK_STREAM &&
         gn__secure_name(&pass->rules->policy.rules[pass->rule], request,
-                        address, &server) == -EACCES) {
+                        address, &pass->server) == -EACCES) {
         tell_failure(pass, address, 0, "the rule is not for this server name");
         return gn__denied(pass->system, type);
     }
-    pass->tls = server.text[0] != '\0';
-    return connect_out(request, pass, address, &server);
+    return connect_out(request, pass, address);
 }
 
 static void system_close(void *self)

@@ -364,7 +364,8 @@ GN_API GN_WARN_UNUSED int gn_egress_system(const struct gn_policy *policy,
  *     that was shown go on, as a firewall lets go on what is established. With
  *     GN_RULES_END those that the new rules deny end: a connection is reset at
  *     both ends (-ECONNRESET), the datagram after a flow is judged anew. They are
- *     judged by the names that they were dialled by.
+ *     judged by the names that they were dialled by, and where a rule is for TLS
+ *     by the name that the server has proved, as a new dial that asks for it.
  *   - Ports are shown and no longer shown as the new rules say; where they say
  *     the same nothing moves. A port that could not be had before is tried again.
  *     Datagrams of its clients go with a port; they have no other way.
