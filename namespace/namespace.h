@@ -11,6 +11,7 @@
 #include <guestnet/network.h>
 
 #include "namespace/asking.h"
+#include "namespace/charge.h"
 #include "namespace/descriptors.h"
 #include "engine/engine.h"
 #include "namespace/machine.h"

@@ -50,6 +50,7 @@ struct gn__guest {
     struct gn__names *names;      /* it was told; NULL: it has no way outside */
     struct gn_resolver *resolver; /* NULL: the network's */
     uint32_t n_fds;               /* held for it (descriptors.c) */
+    size_t charged;               /* bytes, the same (charge.c) */
 };
 
 struct gn__guest_config {

@@ -161,7 +161,7 @@ static int secure_begin(struct dialling *dialling)
     int err = load_trust(system);
 
     if (!err)
-        err = gn__tls_create(system->trust, dialling->fd,
+        err = gn__tls_create(system->trust, dialling->pass->guest, dialling->fd,
                              dialling->pass->server.text, &tls);
     if (err)
         return err;

@@ -23,6 +23,7 @@
 #include "base/addr.h"
 #include "base/ref.h"
 #include "base/text.h"
+#include "namespace/namespace.h"
 
 /** The most that is given to OpenSSL at once, and one record takes. */
 #define RECORD_MAX 16384u
@@ -36,6 +37,7 @@ struct gn__tls_trust {
 
 struct gn__tls {
     struct gn__tls_trust *trust; /* a reference */
+    struct gn__charge charge;
     SSL *ssl;
     int fd;
     bool blocked; /* the kernel had nothing, or no room, at the last call */
@@ -189,6 +191,7 @@ void gn__tls_free(struct gn__tls *tls)
         return;
     trust = tls->trust;
     SSL_free(tls->ssl);
+    gn__charge_give(&tls->charge);
     gn__free(&trust->mem, tls, sizeof(*tls));
     gn__tls_trust_unref(trust);
 }
@@ -221,26 +224,40 @@ static bool set_bio(struct gn__tls *tls)
     return true;
 }
 
-int gn__tls_create(struct gn__tls_trust *trust, int fd, const char *name,
-                   struct gn__tls **out)
+static int tls_begin(struct gn__tls *tls, struct gn__guest *guest,
+                     const char *name)
 {
-    struct gn__tls *tls = gn__zalloc(&trust->mem, sizeof(*tls));
+    int err = gn__charge_take(guest, GN__TLS_COST, &tls->charge);
 
-    if (!name[0] || !tls) {
-        gn__free(&trust->mem, tls, sizeof(*tls));
-        return name[0] ? -ENOMEM : -EINVAL;
-    }
+    if (err)
+        return err;
+    tls->ssl = SSL_new(tls->trust->ctx);
+    if (!tls->ssl || !set_bio(tls) || !set_name(tls->ssl, name))
+        return -ENOMEM;
+    SSL_set_connect_state(tls->ssl);
+    return 0;
+}
+
+int gn__tls_create(struct gn__tls_trust *trust, struct gn__guest *guest, int fd,
+                   const char *name, struct gn__tls **out)
+{
+    struct gn__tls *tls;
+    int err;
+
+    if (!name[0])
+        return -EINVAL;
+    tls = gn__zalloc(&trust->mem, sizeof(*tls));
+    if (!tls)
+        return -ENOMEM;
     tls->trust = trust;
     gn__ref_take(&trust->refs);
     tls->fd = fd;
-    tls->ssl = SSL_new(trust->ctx);
-    if (!tls->ssl || !set_bio(tls) || !set_name(tls->ssl, name)) {
+    err = tls_begin(tls, guest, name);
+    if (err)
         gn__tls_free(tls);
-        return -ENOMEM;
-    }
-    SSL_set_connect_state(tls->ssl);
-    *out = tls;
-    return 0;
+    else
+        *out = tls;
+    return err;
 }
 
 /* ---- what has happened ---- */

@@ -14,13 +14,19 @@
  * What a server can cost: its handshake is bounded in bytes by OpenSSL and in
  * time by whoever makes the steps; a record is 16 KiB at most and is read when
  * the guest has room; renegotiation is refused; of records that carry nothing
- * (key updates, tickets) each is one step of a turn.
+ * (key updates, tickets) each is one step of a turn. Its memory is charged to the
+ * guest, by an estimate.
  */
 #include "base/mem.h"
 #include "host/forward/forward.h"
 
+struct gn__guest;
 struct gn__tls;
 struct gn__tls_trust;
+
+/** What a connection is charged with, bytes: it takes some 80 KiB in its
+ *  handshake, more with a long chain of certificates, and 18 to 50 KiB then. */
+#define GN__TLS_COST (64u * 1024)
 
 /**
  * Whom to believe. Counted.
@@ -40,14 +46,16 @@ GN_WARN_UNUSED int gn__tls_trust_create(const struct gn__mem *mem,
 void gn__tls_trust_unref(struct gn__tls_trust *trust);
 
 /**
- * @fd    Connected, non-blocking. Borrowed until gn__tls_free().
- * @name  Copied: that the certificate must be for; a DNS name is also sent.
+ * @guest  Whom it is for, and who is charged.
+ * @fd     Connected, non-blocking. Borrowed until gn__tls_free().
+ * @name   Copied: that the certificate must be for; a DNS name is also sent.
  *
- *   -EINVAL (no name), -ENOMEM
+ *   -EINVAL (no name), -ENOMEM, -ENOBUFS (gn__charge_take())
  */
-GN_WARN_UNUSED int gn__tls_create(struct gn__tls_trust *trust, int fd,
+GN_WARN_UNUSED int gn__tls_create(struct gn__tls_trust *trust,
+                                  struct gn__guest *guest, int fd,
                                   const char *name, struct gn__tls **out);
-/** NULL: nothing happens. */
+/** Without the lock. NULL: nothing happens. */
 void gn__tls_free(struct gn__tls *tls);
 
 /**

@@ -30,7 +30,9 @@ struct gn_limits {
     uint64_t max_buffered;    /* Bytes of memory held in socket buffers and
                                  reassembly; more are -ENOBUFS, or the window
                                  closes. The last quarter is for what is
-                                 received. 64 MiB. */
+                                 received. As much again for connections that
+                                 the host speaks TLS for (egress.h), 64 KiB
+                                 each; more are -ENOBUFS. 64 MiB. */
     uint32_t icmp_per_second; /* ICMP errors sent, and as a burst a tenth of
                                  it; 1000. */
     uint32_t max_outgoing;    /* Connections, and peers of datagrams, that wait

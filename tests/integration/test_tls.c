@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "namespace/machine.h"
 #include "tests/lib/case.h"
 #include "tests/lib/egress.h"
 #include "tests/lib/farside.h"
@@ -175,6 +176,53 @@ static void refused(struct fixture *f, const char *name, int error,
     assert_int_equal(last.rule, 0);
     if (!strstr(last.reason, reason))
         fail_msg("\"%s\" does not say \"%s\"", last.reason, reason);
+}
+
+/* ---- memory ---- */
+
+/* Two of them are as much as it may have; a listener that never answers takes any
+ * number. */
+static void a_guest_is_charged_for_each(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_limits limits = {.max_buffered = 2 * 64 * 1024};
+    int server = near_socket(SOCK_STREAM, "127.0.0.1:0", true), fds[3], i;
+    struct gn_sock *socks[3];
+    struct gn_stats stats;
+
+    f->port = far_port(server);
+    (void)snprintf(f->rule, sizeof(f->rule), "allow tcp 127.0.0.1 port %u",
+                   f->port);
+    begin(f, f->ca, 0);
+    gn__ns_set_limits(f->eg.guest, &limits);
+    for (i = 0; i < 3; i++) {
+        socks[i] = eg_open(&f->eg, AF_INET, SOCK_STREAM);
+        ask_tls(socks[i], NAME);
+        gn_sock_set_nonblock(socks[i], true);
+        assert_int_equal(eg_connect(socks[i], GATEWAY4, f->port), -EINPROGRESS);
+        fds[i] = eg_accept(server);
+        if (i < 2)
+            assert_true(eg_readable(fds[i], 10000)); /* The client's hello. */
+    }
+    assert_true(eg_wait(socks[2], POLLOUT) & POLLERR);
+    assert_int_equal(eg_error(socks[2]), -ENOBUFS);
+    gn_namespace_stats(f->eg.guest, &stats);
+    assert_int_equal(stats.drops[GN_DROP_MEMORY], 1);
+    close(fds[0]); /* It fails, and gives back what it had. */
+    assert_true(eg_wait(socks[0], POLLOUT) & POLLERR);
+    drop(socks[2]);
+    close(fds[2]);
+    socks[2] = eg_open(&f->eg, AF_INET, SOCK_STREAM);
+    ask_tls(socks[2], NAME);
+    gn_sock_set_nonblock(socks[2], true);
+    assert_int_equal(eg_connect(socks[2], GATEWAY4, f->port), -EINPROGRESS);
+    fds[2] = eg_accept(server);
+    assert_true(eg_readable(fds[2], 10000));
+    for (i = 0; i < 3; i++)
+        drop(socks[i]);
+    close(fds[1]);
+    close(fds[2]);
+    close(server);
 }
 
 /* ---- handshakes ---- */
@@ -575,6 +623,7 @@ static void a_file_that_is_none_says_why(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(a_guest_is_charged_for_each),
         CASE(the_right_name_is_served),
         CASE(a_wrong_name_is_not),
         CASE(an_old_certificate_is_not),

@@ -24,10 +24,11 @@ void gn__tls_trust_unref(struct gn__tls_trust *trust)
     (void)trust;
 }
 
-int gn__tls_create(struct gn__tls_trust *trust, int fd, const char *name,
-                   struct gn__tls **out)
+int gn__tls_create(struct gn__tls_trust *trust, struct gn__guest *guest, int fd,
+                   const char *name, struct gn__tls **out)
 {
     (void)trust;
+    (void)guest;
     (void)fd;
     (void)name;
     (void)out;
