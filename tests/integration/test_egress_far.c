@@ -642,13 +642,14 @@ static void a_listener_is_shown_and_sees_its_clients(void **state)
     drop(server);
 
     drop(listener);
-    for (tries = 0;
-         (fd = far_connect(SOCK_STREAM, FAR_V4 ":0", NEAR_V4 ":7070")) >= 0;
+    for (tries = 0; (fd = far_connect(SOCK_STREAM, FAR_V4 ":0",
+                                      NEAR_V4 ":7070")) != -ECONNREFUSED;
          tries++) {
-        close(fd);
+        assert_true(fd >= 0 || fd == -ECONNRESET); /* It was in the backlog. */
+        if (fd >= 0)
+            close(fd);
         assert_true(tries < 1000);
     }
-    assert_int_equal(fd, -ECONNREFUSED);
 }
 
 static void what_no_rule_shows_is_not_shown(void **state)
