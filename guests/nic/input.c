@@ -81,26 +81,29 @@ static bool next_hop(struct gn_nic *nic, const struct gn__packet *packet,
 {
     const struct gn__addr *dst = &packet->ip.dst;
     uint8_t owner[GN__MAC_LEN], gateway[GN__MAC_LEN];
+    enum gn__wire_owner who;
     struct gn__addr ignored;
 
     *out = *dst;
     if (gn__addr_is_multicast(dst) || gn__wire_is_broadcast(&nic->wire, dst))
         return true;
-    switch (gn__wire_find(&nic->wire, dst, owner)) {
-    case GN__WIRE_ITSELF:
+    who = gn__wire_find(&nic->wire, dst, owner);
+    if (who == GN__WIRE_ITSELF)
         return false;
-    case GN__WIRE_OTHER:
-    case GN__WIRE_GATEWAY:
-        if (gn__mac_equal(owner, ether->dst))
-            return true;
-        break;
-    case GN__WIRE_NOBODY:
-        break;
-    }
+    if (who != GN__WIRE_NOBODY && gn__mac_equal(owner, ether->dst))
+        return true;
     gn__wire_gateway(&nic->wire, gateway, &ignored);
     if (gn__mac_equal(gateway, ether->dst))
         return true;
-    return find_hop(nic, ether->dst, packet->ip.version == 4, out);
+    if (find_hop(nic, ether->dst, packet->ip.version == 4, out))
+        return true;
+    if (who == GN__WIRE_NOBODY)
+        return false;
+    /* That one is gone, and what it had is another's now: the guest goes by what
+     * it learned before, and is told. */
+    gn__nic_moved(nic, packet, owner, who == GN__WIRE_GATEWAY);
+    *out = *dst;
+    return true;
 }
 
 /* ---- what is answered here ---- */

@@ -262,6 +262,19 @@ static void advertised(struct gn_nic *nic, const struct gn__packet *packet,
                        owner == GN__WIRE_GATEWAY);
 }
 
+void gn__nic_moved(struct gn_nic *nic, const struct gn__packet *packet,
+                   const uint8_t mac[GN__MAC_LEN], bool is_router)
+{
+    struct gn__arp asked = {.sender = packet->ip.src, .target = packet->ip.dst};
+
+    if (packet->ip.version == 6) {
+        advertise_neighbor(nic, packet, &packet->ip.dst, mac, is_router);
+        return;
+    }
+    memcpy(asked.sender_mac, nic->mac, GN__MAC_LEN);
+    arp_reply(nic, &asked, mac);
+}
+
 void gn__nic_nd_input(struct gn_nic *nic, const struct gn__packet *packet)
 {
     uint8_t msg[256];

@@ -107,6 +107,10 @@ void gn__nic_malformed(struct gn_nic *nic);
 
 /* ---- neighbor.c ---- */
 
+/** What the guest sends goes to a MAC address that is no longer its receiver's:
+ *  say whose it is now. */
+void gn__nic_moved(struct gn_nic *nic, const struct gn__packet *packet,
+                   const uint8_t mac[GN__MAC_LEN], bool is_router);
 void gn__nic_arp_input(struct gn_nic *nic, const uint8_t *data, size_t len);
 /** A Neighbour Discovery message (not consumed). */
 void gn__nic_nd_input(struct gn_nic *nic, const struct gn__packet *packet);

@@ -128,6 +128,37 @@ static void by_the_gateway_neighbours_are_reached_too(void **state)
     gn_simnet_end(sock);
 }
 
+/* Who had the address before is gone; the guest's table of neighbours is not. */
+static void an_address_that_has_moved_is_reached_and_told(void **state)
+{
+    static const uint8_t gone[6] = {2, 1, 1, 1, 1, 1};
+    struct fixture *f = *state;
+    struct gn_sock *sock = gn_simnet_udp(f->web, "10.77.0.2:7");
+    uint8_t bytes[1500];
+    struct gn__arp arp;
+    size_t len;
+
+    gn_card_forget(&f->card);
+    send_udp(f, gone, "10.77.0.3", "10.77.0.2", 7, "hello");
+    gn_simnet_expect(sock, "hello");
+    len =
+        gn_card_recv_type(&f->card, GN__ETHER_ARP, NULL, bytes, sizeof(bytes));
+    assert_true(gn__arp_parse(bytes, len, &arp));
+    assert_int_equal(arp.op, GN__ARP_REPLY);
+    assert_memory_equal(arp.sender_mac, f->web_mac, 6);
+    gn_simnet_end(sock);
+
+    sock = gn_simnet_udp(f->web, "[fd77::2]:7");
+    send_udp(f, gone, "fd77::3", "fd77::2", 7, "hello");
+    gn_simnet_expect(sock, "hello");
+    len =
+        gn_card_recv_type(&f->card, GN__ETHER_IP6, NULL, bytes, sizeof(bytes));
+    assert_int_equal(len, 40 + GN__ND_LEN);
+    assert_int_equal(bytes[40], GN__ND_NEIGHBOR_ADVERT);
+    assert_memory_equal(bytes + 40 + 26, f->web_mac, 6);
+    gn_simnet_end(sock);
+}
+
 static void outside_is_unreachable_unless_allowed(void **state)
 {
     struct fixture *f = *state;
@@ -693,6 +724,7 @@ int main(void)
         CASE(datagrams_go_both_ways),
         CASE(the_gateway_answers_an_echo),
         CASE(by_the_gateway_neighbours_are_reached_too),
+        CASE(an_address_that_has_moved_is_reached_and_told),
         CASE(outside_is_unreachable_unless_allowed),
         CASE(a_hop_is_looked_for_so_often_and_no_more),
         CASE(a_broadcast_reaches_the_others),
