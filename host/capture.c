@@ -145,27 +145,22 @@ static int flush(void *arg)
 
 /* ---- life ---- */
 
-static int open_file(struct gn_capture *capture, const char *path)
+/* @fd is consumed. */
+static int open_file(struct gn_capture *capture, int fd)
 {
-    FILE *file;
-    int fd;
+    FILE *file = fdopen(fd, "wb");
 
-    capture->pcap = pcap_open_dead_with_tstamp_precision(
-        DLT_RAW, GN__PACKET_MAX, PCAP_TSTAMP_PRECISION_NANO);
-    if (!capture->pcap)
-        return -ENOMEM;
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
-    file = fdopen(fd, "wb");
     if (!file) {
         close(fd);
         return -ENOMEM;
     }
-    capture->dumper = pcap_dump_fopen(capture->pcap, file);
+    capture->pcap = pcap_open_dead_with_tstamp_precision(
+        DLT_RAW, GN__PACKET_MAX, PCAP_TSTAMP_PRECISION_NANO);
+    if (capture->pcap)
+        capture->dumper = pcap_dump_fopen(capture->pcap, file);
     if (!capture->dumper) {
         (void)fclose(file); /* It has nothing in it. */
-        return -EIO;
+        return capture->pcap ? -EIO : -ENOMEM;
     }
     return 0;
 }
@@ -238,22 +233,19 @@ static int start(void *arg)
     return 0;
 }
 
-int gn_capture_start(struct gn_network *net, struct gn_namespace *only,
-                     const char *path, struct gn_capture **out)
+/* @fd is consumed. */
+static int capture_start(struct gn_network *net, struct gn_namespace *only,
+                         int fd, struct gn_capture **out)
 {
     struct start what = {.only = only};
-    struct gn__engine *engine;
-    struct gn_capture *capture;
+    struct gn__engine *engine = gn__network_engine(net);
+    struct gn_capture *capture = gn__zalloc(&engine->net.mem, sizeof(*capture));
     int err;
 
-    if (!net || !path || !out)
-        return -EFAULT;
-    engine = gn__network_engine(net);
-    if (only && gn__namespace_network(only) != net)
-        return -EINVAL;
-    capture = gn__zalloc(&engine->net.mem, sizeof(*capture));
-    if (!capture)
+    if (!capture) {
+        close(fd);
         return -ENOMEM;
+    }
     gn__engine_ref(engine);
     capture->engine = engine;
     capture->net = net;
@@ -262,7 +254,7 @@ int gn_capture_start(struct gn_network *net, struct gn_namespace *only,
     capture->notice.run = notice_waiting;
     capture->end.run = end;
     capture->to_wall_ns = wall_offset(net);
-    err = open_file(capture, path);
+    err = open_file(capture, fd);
     what.capture = capture;
     if (!err)
         err = gn__drive_call(net, start, &what);
@@ -271,6 +263,35 @@ int gn_capture_start(struct gn_network *net, struct gn_namespace *only,
     else
         *out = capture;
     return err;
+}
+
+int gn_capture_start(struct gn_network *net, struct gn_namespace *only,
+                     const char *path, struct gn_capture **out)
+{
+    int fd;
+
+    if (!net || !path || !out)
+        return -EFAULT;
+    if (only && gn__namespace_network(only) != net)
+        return -EINVAL;
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    return fd < 0 ? -errno : capture_start(net, only, fd, out);
+}
+
+int gn_capture_start_fd(struct gn_network *net, struct gn_namespace *only,
+                        int fd, struct gn_capture **out)
+{
+    int flags;
+
+    if (!net || !out)
+        return -EFAULT;
+    if (only && gn__namespace_network(only) != net)
+        return -EINVAL;
+    flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+        return -EBADF;
+    fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return fd < 0 ? -errno : capture_start(net, only, fd, out);
 }
 
 int gn_capture_flush(struct gn_capture *capture)

@@ -54,6 +54,20 @@ GN_API GN_WARN_UNUSED int gn_capture_start(struct gn_network *net,
                                            struct gn_capture **out);
 
 /**
+ * The same into a file that is open: another process's, a pipe's. What blocks
+ * holds the driving thread up.
+ *
+ * @fd  Borrowed for the call; open for writing.
+ *
+ *   -EBADF            It is not.
+ *   -EMFILE           No descriptor is free.
+ *   and as gn_capture_start().
+ */
+GN_API GN_WARN_UNUSED int gn_capture_start_fd(struct gn_network *net,
+                                              struct gn_namespace *only, int fd,
+                                              struct gn_capture **out);
+
+/**
  * Write what has been seen so far to the file: it can be read up to here.
  *
  * Returns 0, or what ended the writing: -ENOSPC, -EIO, ...

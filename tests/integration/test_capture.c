@@ -8,6 +8,7 @@
 #include <guestnet/link.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pcap/pcap.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -218,6 +219,30 @@ static void a_network_that_closes_ends_its_captures(void **state)
     assert_int_equal(read_back(f->path).n, 2); /* ICMP answered it. */
 }
 
+static void a_file_that_is_open_is_written_to(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *a = gn_simnet_udp(f->a, "0.0.0.0:1");
+    struct gn_sock *b = gn_simnet_udp(f->b, "0.0.0.0:2");
+    int fd = open(f->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int reader = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    struct gn_capture *capture = NULL;
+
+    assert_int_equal(gn_capture_start_fd(f->sim.net, NULL, -1, &capture),
+                     -EBADF);
+    assert_int_equal(gn_capture_start_fd(f->sim.net, NULL, reader, &capture),
+                     -EBADF);
+    assert_int_equal(close(reader), 0);
+    assert_int_equal(gn_capture_start_fd(f->sim.net, NULL, fd, &capture), 0);
+    assert_int_equal(close(fd), 0); /* It was borrowed. */
+    say(a, "10.77.0.3:2", 5);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    assert_int_equal(gn_capture_stop(capture), 0);
+    assert_int_equal(read_back(f->path).n, 1);
+    gn_simnet_end(a);
+    gn_simnet_end(b);
+}
+
 static void what_cannot_be_written_is_said(void **state)
 {
     struct fixture *f = *state;
@@ -385,6 +410,7 @@ int main(void)
         CASE(one_guest_alone_is_what_it_sends_and_receives),
         CASE(a_damaged_packet_has_a_wrong_checksum),
         CASE(a_network_that_closes_ends_its_captures),
+        CASE(a_file_that_is_open_is_written_to),
         CASE(what_cannot_be_written_is_said),
         CASE(a_full_disk_ends_the_writing_only),
         CASE(what_waits_is_bounded),

@@ -254,6 +254,7 @@ static void captures_and_publications_of_nothing(void **state)
 {
     (void)state;
     SAYS(-EFAULT, gn_capture_start, NULL, NULL, NULL, NULL);
+    SAYS(-EFAULT, gn_capture_start_fd, NULL, NULL, -1, NULL);
     SAYS(-EFAULT, gn_capture_flush, NULL);
     DOES_NOTHING(gn_capture_stats, NULL, NULL);
     SAYS(0, gn_capture_stop, NULL);
