@@ -118,9 +118,10 @@ static const struct gn_nic_ops unix_ops = {
 struct unix_create {
     struct gn_network *net;
     struct gn_nic_config config;
-    const struct gn__publish_file *file; /* NULL: @fd is connected */
+    const struct gn__publish_file *file; /* NULL: none of ours */
     int fd;
     int type;
+    bool listens; /* else @fd is connected */
     struct gn_nic *nic;
 };
 
@@ -132,7 +133,7 @@ static int unix_start(struct nic_unix *self, const struct unix_create *create)
     socket->watch.account = gn__wire_account(&socket->nic->wire);
     self->watch.account = self->pause.account = socket->watch.account;
     gn_nic_set_carrier(socket->nic, false);
-    if (!create->file)
+    if (!create->listens)
         return gn__nic_socket_attach(socket, create->fd);
     self->watch.ready = unix_accept;
     self->pause.fire = unix_pause_over;
@@ -140,7 +141,8 @@ static int unix_start(struct nic_unix *self, const struct unix_create *create)
     if (err)
         return err;
     self->fd = create->fd;
-    self->file = *create->file;
+    if (create->file)
+        self->file = *create->file;
     return 0;
 }
 
@@ -170,16 +172,19 @@ static int unix_create(void *arg)
     return err;
 }
 
-static int check_fd(int fd, enum gn_framing framing, int *type)
+static int check_fd(int fd, enum gn_framing framing, int *type, bool *listens)
 {
     socklen_t len = sizeof(*type);
-    int flags;
+    int flags, listening = 0;
     bool fits;
 
     if ((unsigned)framing >= GN_N_FRAMINGS)
         return -EINVAL;
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, type, &len))
         return -errno;
+    len = sizeof(listening);
+    (void)getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len);
+    *listens = listening;
     fits = framing == GN_FRAMING_QEMU
                ? *type == SOCK_STREAM
                : *type == SOCK_SEQPACKET || *type == SOCK_DGRAM;
@@ -199,8 +204,9 @@ int gn_nic_fd(struct gn_network *net, const struct gn_nic_config *config,
 
     if (!net || !out || gn__nic_wire_config(config, &create.config))
         return -EINVAL;
-    err =
-        gn_network_clock(net) ? -ENOTSUP : check_fd(fd, framing, &create.type);
+    err = gn_network_clock(net)
+              ? -ENOTSUP
+              : check_fd(fd, framing, &create.type, &create.listens);
     if (!err)
         err = gn__drive_call(net, unix_create, &create);
     if (!err)
@@ -236,6 +242,7 @@ int gn_nic_unix(struct gn_network *net, const struct gn_nic_config *config,
     if (err)
         return err;
     create.file = &file;
+    create.listens = true;
     err = gn__drive_call(net, unix_create, &create);
     if (err) {
         gn__publish_unlink(&file);

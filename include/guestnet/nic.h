@@ -176,6 +176,9 @@ enum gn_framing {
  * and sent by the driving thread: config.offload and GN_NIC_ANY_THREAD are not
  * looked at, here and by gn_nic_unix().
  *
+ * With GN_FRAMING_QEMU it may also be a socket that listens: machines come and
+ * go there as at the path of gn_nic_unix(), whose file is then the caller's.
+ *
  * @fd   Consumed on success.
  *
  * Returns 0, or with nothing left behind:

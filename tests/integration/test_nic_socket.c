@@ -521,6 +521,31 @@ static void a_given_stream_is_qemus(void **state)
     close(ends[1]);
 }
 
+/* The path is the caller's: it stays when the NIC is closed. */
+static void at_a_given_listener_machines_come_and_go(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), fd, i;
+    struct gn_nic_stats stats;
+    struct gn_nic *nic;
+
+    (void)snprintf(at.sun_path, sizeof(at.sun_path), "%s", f->path);
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(listener, 4), 0);
+    assert_int_equal(gn_nic_fd(f->net, NULL, listener, GN_FRAMING_QEMU, &nic),
+                     0);
+    for (i = 0; i < 2; i++) {
+        fd = client_open(f->path);
+        ask_and_expect(fd, 2);
+        close(fd);
+    }
+    gn_nic_stats(nic, &stats);
+    assert_int_equal(stats.clients, 2);
+    gn_nic_close(nic, NULL, NULL);
+    assert_int_equal(unlink(f->path), 0);
+}
+
 static void a_descriptor_that_is_none_stays_the_callers(void **state)
 {
     struct fixture *f = *state;
@@ -627,6 +652,7 @@ int main(void)
         CASE(its_frames_are_whole),
         CASE(messages_are_frames),
         CASE(a_given_stream_is_qemus),
+        CASE(at_a_given_listener_machines_come_and_go),
         CASE(a_descriptor_that_is_none_stays_the_callers),
         CASE(a_path_is_checked_in_one_line),
         CASE(a_file_has_the_mode_that_was_asked_for),
