@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What a member asks for when it joins: a NIC with its limits, its link, its
+ * published ports and its capture. All of it is opened by the client, whose files
+ * and ports they are, and comes as descriptors.
+ */
+#include "cli/net/member.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <guestnet/capture.h>
+#include <guestnet/error.h>
+#include <guestnet/link.h>
+#include <guestnet/nic.h>
+#include <guestnet/publish.h>
+
+#include "cli/net/net.h"
+#include "cli/say.h"
+
+#define MTU_DEFAULT 1500.0
+
+static double number_of(const cJSON *json, const char *name, double otherwise)
+{
+    const cJSON *item = cJSON_GetObjectItem(json, name);
+
+    return cJSON_IsNumber(item) ? item->valuedouble : otherwise;
+}
+
+/* The next descriptor that came; -1: there is none. It is the caller's. */
+static int take_fd(struct member *member)
+{
+    int fd = member->n_fds ? member->fds[0] : -1;
+
+    if (fd < 0)
+        return -1;
+    member->n_fds--;
+    memmove(member->fds, member->fds + 1, member->n_fds * sizeof(int));
+    return fd;
+}
+
+/* ---- the NIC ---- */
+
+static void nic_event(struct gn_nic *nic, enum gn_nic_event what, void *arg)
+{
+    struct gn_nic_stats stats;
+    cJSON *line;
+
+    gn_nic_stats(nic, &stats);
+    if (what != GN_NIC_CARRIER || stats.carrier)
+        return;
+    line = cJSON_CreateObject();
+    (void)cJSON_AddBoolToObject(line, "gone", true);
+    member_tell(arg, line);
+}
+
+static int nic_open(struct member *member, const cJSON *json, char *why,
+                    size_t why_len)
+{
+    const char *wire = cJSON_GetStringValue(cJSON_GetObjectItem(json, "wire"));
+    bool qemu = wire && strcmp(wire, "qemu") == 0;
+    const struct gn_nic_config config = {
+        .size = sizeof(config),
+        .name = member->name,
+        .mtu = (uint32_t)number_of(json, "mtu", MTU_DEFAULT),
+        .egress = member->egress,
+        .resolver = member->names,
+        .event = nic_event,
+        .event_arg = member,
+        .why = why,
+        .why_len = why_len};
+    int fd = take_fd(member);
+    int err;
+
+    why[0] = '\0';
+    if (fd < 0)
+        return why_set(why, why_len, "the wire's descriptor is missing");
+    err = qemu ? gn_nic_fd(member->net->network, &config, fd, GN_FRAMING_QEMU,
+                           &member->nic)
+               : gn_nic_tap(member->net->network, &config, NULL, fd,
+                            &member->nic);
+    if (!err)
+        return 0;
+    close(fd);
+    if (err == -EADDRINUSE)
+        return why_set(why, why_len,
+                       "the name %s is taken on this network; choose another "
+                       "--name",
+                       member->name);
+    if (!why[0])
+        (void)why_set(why, why_len, "%s: %s", wire ? wire : "tap",
+                      gn_strerror(err));
+    return -1;
+}
+
+static int link_apply(struct member *member, const cJSON *json, char *why,
+                      size_t why_len)
+{
+    const cJSON *link = cJSON_GetObjectItem(json, "link");
+    const struct gn_link_config config = {
+        .latency_us = (uint32_t)number_of(link, "latency_us", 0),
+        .jitter_us = (uint32_t)number_of(link, "jitter_us", 0),
+        .rate_bps = (uint64_t)number_of(link, "rate_bps", 0),
+        .queue_bytes = (uint64_t)number_of(link, "queue_bytes", 0),
+        .loss_ppm = (uint32_t)number_of(link, "loss_ppm", 0),
+        .reorder_ppm = (uint32_t)number_of(link, "reorder_ppm", 0),
+        .duplicate_ppm = (uint32_t)number_of(link, "duplicate_ppm", 0),
+        .corrupt_ppm = (uint32_t)number_of(link, "corrupt_ppm", 0)};
+    int err = gn_link_set(gn_nic_namespace(member->nic), NULL, &config);
+
+    return err ? why_set(why, why_len, "the link: %s", gn_strerror(err)) : 0;
+}
+
+/* ---- ports and captures ---- */
+
+static int port_open(struct member *member, const cJSON *json, char *why,
+                     size_t why_len)
+{
+    struct port *port = &member->ports[member->n_ports];
+    struct gn_publish_options options = {.size = sizeof(options),
+                                         .use_fd = true,
+                                         .fd = take_fd(member),
+                                         .why = why,
+                                         .why_len = why_len};
+    char target[80];
+    int err;
+
+    why[0] = '\0';
+    if (member->n_ports == PUBLISH_MAX || options.fd < 0) {
+        if (options.fd >= 0)
+            close(options.fd);
+        return why_set(why, why_len,
+                       "a published port has no descriptor, or they are more "
+                       "than %u",
+                       PUBLISH_MAX);
+    }
+    port->udp = cJSON_IsTrue(cJSON_GetObjectItem(json, "udp"));
+    port->to = (uint16_t)number_of(json, "to", 0);
+    (void)snprintf(target, sizeof(target), "%s:%u", member->name, port->to);
+    err = gn_publish(member->net->network, port->udp ? "udp" : "tcp", NULL,
+                     target, &options, &port->publication);
+    if (!err) {
+        member->n_ports++;
+        return 0;
+    }
+    close(options.fd);
+    if (!why[0])
+        (void)why_set(why, why_len, "a published port: %s", gn_strerror(err));
+    return -1;
+}
+
+static int ports_open(struct member *member, const cJSON *json, char *why,
+                      size_t why_len)
+{
+    const cJSON *port;
+
+    cJSON_ArrayForEach(port, cJSON_GetObjectItem(json, "publish"))
+    {
+        if (port_open(member, port, why, why_len))
+            return -1;
+    }
+    return 0;
+}
+
+static int capture_open(struct member *member, const cJSON *json, char *why,
+                        size_t why_len)
+{
+    int fd, err;
+
+    if (!cJSON_IsTrue(cJSON_GetObjectItem(json, "pcap")))
+        return 0;
+    fd = take_fd(member);
+    err = fd < 0 ? -EBADF
+                 : gn_capture_start_fd(member->net->network,
+                                       gn_nic_namespace(member->nic), fd,
+                                       &member->capture);
+    if (fd >= 0)
+        close(fd);
+    return err ? why_set(why, why_len, "the capture: %s", gn_strerror(err)) : 0;
+}
+
+/* ---- all of it ---- */
+
+int join_do(struct member *member, const cJSON *json, char *why, size_t why_len)
+{
+    const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(json, "name"));
+
+    if (!name || strlen(name) >= sizeof(member->name))
+        return why_set(why, why_len, "a name of up to 63 bytes is needed");
+    (void)snprintf(member->name, sizeof(member->name), "%s", name);
+    member->rules = cJSON_Duplicate(cJSON_GetObjectItem(json, "rules"), true);
+    return way_open(member, why, why_len) ||
+                   nic_open(member, json, why, why_len) ||
+                   link_apply(member, json, why, why_len) ||
+                   ports_open(member, json, why, why_len) ||
+                   capture_open(member, json, why, why_len)
+               ? -1
+               : 0;
+}
+
+void join_undo(struct member *member)
+{
+    while (member->n_ports)
+        gn_unpublish(member->ports[--member->n_ports].publication, NULL, NULL);
+    (void)gn_capture_stop(member->capture);
+    member->capture = NULL;
+}
+
+/* ---- where it is ---- */
+
+static void add_addresses(struct gn_namespace *ns, bool with_length,
+                          cJSON *array)
+{
+    struct gn_interface eth0;
+    char text[GN_ADDR_TEXT_MAX + 4];
+
+    if (gn_namespace_interface_by_name(ns, "eth0", &eth0))
+        return;
+    for (size_t i = 0; i < eth0.n_addrs; i++) {
+        const struct gn_ip *ip = &eth0.addrs[i].ip;
+        size_t len;
+
+        if (ip->family != AF_INET && ip->bytes[0] == 0xfe)
+            continue; /* The link's own. */
+        if (gn_ip_format(ip, text, sizeof(text)))
+            continue;
+        len = strlen(text);
+        if (with_length)
+            (void)snprintf(text + len, sizeof(text) - len, "/%u",
+                           eth0.addrs[i].prefix_len);
+        (void)cJSON_AddItemToArray(array, cJSON_CreateString(text));
+    }
+}
+
+cJSON *join_answer(const struct member *member)
+{
+    struct gn_namespace *ns = gn_nic_namespace(member->nic);
+    struct gn_network *network = member->net->network;
+    cJSON *line = cJSON_CreateObject();
+
+    add_addresses(ns, true, cJSON_AddArrayToObject(line, "addresses"));
+    add_addresses(gn_network_gateway(network), false,
+                  cJSON_AddArrayToObject(line, "gateways"));
+    (void)cJSON_AddStringToObject(line, "domain", gn_network_domain(network));
+    return line;
+}

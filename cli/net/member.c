@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The life of a member:
+ *
+ *     reading --(a line)--> on the network --(end of file)--> leaving --> gone
+ */
+#include "cli/net/member.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <guestnet/nic.h>
+#include <guestnet/resolver.h>
+
+#include "cli/net/control.h"
+#include "cli/net/net.h"
+
+void member_tell(struct member *member, cJSON *line)
+{
+    char *text = cJSON_PrintUnformatted(line);
+    size_t len = text ? strlen(text) : 0;
+
+    cJSON_Delete(line);
+    if (!text)
+        return;
+    text[len] = '\n'; /* In the place of the NUL. */
+    (void)!send(member->sock, text, len + 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    free(text);
+}
+
+void member_denied(struct member *member, const char *what, const char *rule)
+{
+    cJSON *line;
+
+    member->denied++;
+    if (member->said)
+        return;
+    member->said = true;
+    line = cJSON_CreateObject();
+    (void)cJSON_AddStringToObject(line, "denied", what);
+    (void)cJSON_AddStringToObject(line, "rule", rule);
+    member_tell(member, line);
+}
+
+/* ---- the end ---- */
+
+static void member_free(uv_handle_t *handle)
+{
+    struct member *member = handle->data;
+    struct net *net = member->net;
+    struct member **at;
+
+    for (at = &net->members; *at; at = &(*at)->next) {
+        if (*at == member) {
+            *at = member->next;
+            break;
+        }
+    }
+    while (member->n_fds)
+        close(member->fds[--member->n_fds]);
+    control_end(net, member->handle);
+    cJSON_Delete(member->rules);
+    free(member->in);
+    free(member);
+}
+
+static void member_left(void *arg)
+{
+    struct member *member = arg;
+    bool last = member->net->connections == 1;
+    cJSON *line = cJSON_CreateObject();
+
+    way_close(member);
+    if (last)
+        net_hide(member->net);
+    (void)cJSON_AddBoolToObject(line, "left", true);
+    (void)cJSON_AddBoolToObject(line, "last", last);
+    member_tell(member, line);
+    uv_close((uv_handle_t *)&member->poll, member_free);
+}
+
+static void member_leave(struct member *member)
+{
+    (void)uv_poll_stop(&member->poll);
+    join_undo(member);
+    if (member->nic)
+        gn_nic_close(member->nic, member_left, member);
+    else
+        member_left(member);
+    member->nic = NULL;
+}
+
+/* ---- what comes ---- */
+
+static void member_refuse(struct member *member, const char *why)
+{
+    cJSON *line = cJSON_CreateObject();
+
+    (void)cJSON_AddStringToObject(line, "error", why);
+    member_tell(member, line);
+    member_leave(member);
+}
+
+static void member_join(struct member *member)
+{
+    cJSON *json = cJSON_ParseWithLength(member->in, member->in_len);
+    char why[400] = "the line is no JSON";
+
+    free(member->in);
+    member->in = NULL;
+    if (!json || join_do(member, json, why, sizeof(why)))
+        member_refuse(member, why);
+    else
+        member_tell(member, join_answer(member));
+    cJSON_Delete(json);
+}
+
+/* Returns false at the end of the connection. */
+static bool member_read(struct member *member)
+{
+    char behind[256];
+    char *at = member->in ? member->in + member->in_len : behind;
+    size_t n = DESCRIPTORS_MAX - member->n_fds;
+    ssize_t got = descriptors_receive(
+        member->sock, at,
+        member->in ? JOIN_MAX - member->in_len : sizeof(behind),
+        member->fds + member->n_fds, &n, MSG_DONTWAIT);
+
+    if (got == -EAGAIN)
+        return true;
+    member->n_fds += n;
+    if (got <= 0 || !member->in)
+        return got > 0;
+    member->in_len += (size_t)got;
+    if (memchr(at, '\n', (size_t)got))
+        member_join(member);
+    else if (member->in_len == JOIN_MAX)
+        member_refuse(member, "the line is too long");
+    return true;
+}
+
+static void member_ready(uv_poll_t *poll, int status, int events)
+{
+    struct member *member = poll->data;
+
+    (void)events;
+    if (status || !member_read(member))
+        member_leave(member);
+}
+
+int member_open(struct net *net, int sock,
+                struct MHD_UpgradeResponseHandle *handle)
+{
+    struct member *member = calloc(1, sizeof(*member));
+
+    if (!member)
+        return -1;
+    member->net = net;
+    member->sock = sock;
+    member->handle = handle;
+    member->poll.data = member;
+    member->in = malloc(JOIN_MAX);
+    if (!member->in || uv_poll_init_socket(&net->loop, &member->poll, sock)) {
+        free(member->in);
+        free(member);
+        return -1;
+    }
+    (void)uv_poll_start(&member->poll, UV_READABLE | UV_DISCONNECT,
+                        member_ready);
+    member->next = net->members;
+    net->members = member;
+    return 0;
+}
+
+/* ---- lookups that rules have kept from the DNS ---- */
+
+/* Below the network's domain names are those of guests, and no rule's matter. */
+static bool is_inside(const struct net *net, const char *name)
+{
+    const char *domain = gn_network_domain(net->network);
+    size_t len = strlen(name), tail = strlen(domain);
+
+    return len >= tail && strcasecmp(name + len - tail, domain) == 0;
+}
+
+void member_query(const struct gn_query *query, void *arg)
+{
+    const struct net *net = arg;
+    char what[300], rule[300];
+    struct member *member;
+
+    if (query->kind != GN_QUERY_IP || query->status != GN_EAI_NONAME ||
+        !net->network || is_inside(net, query->name))
+        return;
+    for (member = net->members; member; member = member->next) {
+        if (!member->nic || gn_nic_namespace(member->nic) != query->ns ||
+            way_allows_name(member, query->name))
+            continue;
+        (void)snprintf(what, sizeof(what), "looking %s up", query->name);
+        (void)snprintf(rule, sizeof(rule), "name %s", query->name);
+        member_denied(member, what, rule);
+    }
+}

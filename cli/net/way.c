@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * A member's way outside: connections by its rules, and lookups by the same. A
+ * name that is asked for is a message to who serves it, so names go to the DNS
+ * only where a rule covers them by name, or covers any address; rules about
+ * addresses open no names.
+ */
+#include "cli/net/member.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include <guestnet/egress.h>
+#include <guestnet/error.h>
+#include <guestnet/resolver.h>
+
+#include "cli/net/net.h"
+#include "cli/say.h"
+
+/** What a rule says about names. */
+struct name_rule {
+    bool allow;
+    char pattern[256]; /* "": nothing */
+};
+
+/* "allow tcp name *.example.org port 443" is about *.example.org, "deny any"
+ * about all. The library has read the rule before: it is one. */
+static void rule_read(const char *text, struct name_rule *out)
+{
+    char word[4][256] = {"", "", "", ""};
+    unsigned at = 1;
+
+    (void)sscanf(text, "%255s %255s %255s %255s", word[0], word[1], word[2],
+                 word[3]);
+    out->allow = strcmp(word[0], "allow") == 0;
+    out->pattern[0] = '\0';
+    if (strcmp(word[1], "tcp") == 0 || strcmp(word[1], "udp") == 0)
+        at = 2;
+    if (strcmp(word[at], "any") == 0)
+        (void)strcpy(out->pattern, "*");
+    else if (strcmp(word[at], "name") == 0)
+        (void)snprintf(out->pattern, sizeof(out->pattern), "%s", word[at + 1]);
+    /* A rule that denies some connections denies no lookup. */
+    if (!out->allow && (at == 2 || strstr(text, " port ")))
+        out->pattern[0] = '\0';
+}
+
+static bool pattern_covers(const char *pattern, const char *name)
+{
+    size_t len = strlen(name), tail;
+
+    if (strcmp(pattern, "*") == 0)
+        return true;
+    if (pattern[0] != '*')
+        return strcasecmp(pattern, name) == 0;
+    tail = strlen(pattern) - 1; /* ".example.org" */
+    return len > tail && strcasecmp(name + len - tail, pattern + 1) == 0;
+}
+
+bool way_allows_name(const struct member *member, const char *name)
+{
+    const cJSON *text;
+
+    cJSON_ArrayForEach(text, member->rules)
+    {
+        struct name_rule rule;
+
+        rule_read(text->valuestring, &rule);
+        if (rule.pattern[0] && pattern_covers(rule.pattern, name))
+            return rule.allow;
+    }
+    return false;
+}
+
+/* ---- names ---- */
+
+static int names_open(struct member *member)
+{
+    struct gn_resolver_fault_config config = {.size = sizeof(config),
+                                              .inner = member->net->dns};
+    static struct name_rule read[RULES_MAX];
+    struct gn_fault_rule rules[RULES_MAX + 1];
+    size_t n = 0;
+    const cJSON *text;
+
+    memset(rules, 0, sizeof(rules));
+    cJSON_ArrayForEach(text, member->rules)
+    {
+        rule_read(text->valuestring, &read[n]);
+        if (!read[n].pattern[0])
+            continue;
+        rules[n].pattern = read[n].pattern;
+        rules[n].fault = read[n].allow ? GN_FAULT_NONE : GN_FAULT_NXDOMAIN;
+        n++;
+    }
+    rules[n].pattern = "*";
+    rules[n].fault = GN_FAULT_NXDOMAIN;
+    config.rules = rules;
+    config.n_rules = n + 1;
+    return gn_resolver_fault(&config, &member->names);
+}
+
+/* ---- connections ---- */
+
+/* A rule that would have allowed it. */
+static void audit(const struct gn_audit *audit, void *arg)
+{
+    const char *proto = audit->type == SOCK_STREAM ? "tcp" : "udp";
+    char at[GN_ADDR_TEXT_MAX], what[400], rule[400];
+    struct sockaddr_storage addr;
+    unsigned port;
+
+    if (audit->allowed || audit->inbound || audit->ended)
+        return;
+    memset(&addr, 0, sizeof(addr));
+    memcpy(&addr, audit->address,
+           audit->address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+                                                : sizeof(struct sockaddr_in6));
+    /* The port is at the same place in both. */
+    port = ntohs(((const struct sockaddr_in *)&addr)->sin_port);
+    ((struct sockaddr_in *)&addr)->sin_port = 0;
+    if (gn_addr_format((const struct sockaddr *)&addr, at, sizeof(at)))
+        return;
+    (void)snprintf(what, sizeof(what), "%s to %s port %u%s%s%s (%s)", proto, at,
+                   port, audit->name ? " (" : "",
+                   audit->name ? audit->name : "", audit->name ? ")" : "",
+                   audit->reason);
+    if (audit->name)
+        (void)snprintf(rule, sizeof(rule), "%s name %s port %u", proto,
+                       audit->name, port);
+    else
+        (void)snprintf(rule, sizeof(rule), "%s %s port %u", proto, at, port);
+    member_denied(arg, what, rule);
+}
+
+static int egress_open(struct member *member, char *why, size_t why_len)
+{
+    const char *rules[RULES_MAX + 1] = {NULL};
+    const struct gn_policy policy = {.size = sizeof(policy),
+                                     .rules = rules,
+                                     .audit = audit,
+                                     .audit_arg = member,
+                                     .why = why,
+                                     .why_len = why_len};
+    const cJSON *text;
+    size_t n = 0;
+
+    cJSON_ArrayForEach(text, member->rules) rules[n++] = text->valuestring;
+    return gn_egress_system(&policy, &member->egress);
+}
+
+/* ---- both ---- */
+
+static int rules_check(const struct member *member)
+{
+    const cJSON *text;
+
+    if (cJSON_GetArraySize(member->rules) > (int)RULES_MAX)
+        return -1;
+    cJSON_ArrayForEach(text, member->rules)
+    {
+        if (!cJSON_IsString(text))
+            return -1;
+    }
+    return 0;
+}
+
+int way_open(struct member *member, char *why, size_t why_len)
+{
+    int err;
+
+    why[0] = '\0';
+    if (rules_check(member))
+        return why_set(why, why_len, "rules: up to %u texts are needed",
+                       RULES_MAX);
+    err = egress_open(member, why, why_len);
+    if (!err)
+        err = names_open(member);
+    if (err && !why[0])
+        (void)why_set(why, why_len, "the rules: %s", gn_strerror(err));
+    return err ? -1 : 0;
+}
+
+void way_close(struct member *member)
+{
+    gn_egress_close(member->egress);
+    gn_resolver_close(member->names);
+    member->egress = NULL;
+    member->names = NULL;
+}
