@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "cli/net/descriptors.h"
+#include "cli/say.h"
+
+#define DEVICE     "eth0"
+#define TUN_DEVICE "/dev/net/tun"
+#define ANSWER_MAX 8192u
+
+/* ---- words ---- */
+
+int device_fail(int sock, int status, const char *format, ...)
+{
+    struct device_word word = {.status = status};
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(word.text, sizeof(word.text), format, args);
+    va_end(args);
+    (void)descriptors_send(sock, &word, sizeof(word), NULL, 0);
+    return -1;
+}
+
+static int word_receive(int sock, struct device_word *word, int *fd)
+{
+    size_t n = 1;
+    ssize_t got = descriptors_receive(sock, word, sizeof(*word), fd, &n, 0);
+
+    if (got == (ssize_t)sizeof(*word))
+        return n ? 1 : 0;
+    word->status = STATUS_OURS;
+    (void)snprintf(word->text, sizeof(word->text), "the container has ended");
+    return got == 0 ? -2 : -1;
+}
+
+int device_take(int sock, struct device_word *word)
+{
+    int fd = -1;
+
+    return word_receive(sock, word, &fd) == 1 ? fd : -1;
+}
+
+int device_answer(int sock, const char *line)
+{
+    size_t len = strlen(line);
+
+    return send(sock, line, len, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -1;
+}
+
+int device_done(int sock, struct device_word *word)
+{
+    int fd = -1;
+
+    return word_receive(sock, word, &fd) == -2 ? 0 : -1;
+}
+
+/* ---- making it ---- */
+
+void device_sysctl(const char *name, const char *value)
+{
+    char path[128];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/sys/%s", name);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)!write(fd, value, strlen(value));
+    close(fd);
+}
+
+static const char *tun_hint(int err)
+{
+    switch (err) {
+    case EACCES:
+    case EPERM:
+        return "; users must be let read and write it: chmod 0666 " TUN_DEVICE;
+    case ENOENT:
+    case ENODEV:
+    case ENXIO:
+        return "; the kernel's module tun is needed: modprobe tun";
+    default:
+        return "";
+    }
+}
+
+static int tun_open(int sock)
+{
+    struct ifreq request = {.ifr_name = DEVICE,
+                            .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    int fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC);
+
+    if (fd < 0)
+        return device_fail(sock, STATUS_OURS, "%s: %s%s", TUN_DEVICE,
+                           strerror(errno), tun_hint(errno));
+    if (ioctl(fd, TUNSETIFF, &request) == 0)
+        return fd;
+    (void)device_fail(
+        sock, STATUS_OURS, "%s: %s%s", DEVICE, strerror(errno),
+        errno == EBUSY ? "; the namespace has one already"
+        : errno == EPERM
+            ? "; it takes CAP_NET_ADMIN in the network namespace: "
+              "kernel.apparmor_restrict_unprivileged_userns must be 0"
+            : "");
+    close(fd);
+    return -1;
+}
+
+/* ---- configuring it ---- */
+
+static int step(int sock, const char *what, int err)
+{
+    if (!err || err == -EAFNOSUPPORT || err == -EOPNOTSUPP)
+        return 0; /* A kernel without IPv6 does without. */
+    return device_fail(sock, STATUS_OURS, "%s: %s", what, strerror(-err));
+}
+
+static int configure(int sock, const cJSON *answer, uint32_t mtu)
+{
+    const cJSON *text;
+
+    /* The addresses are given here; router advertisements would add others. */
+    device_sysctl("net/ipv6/conf/" DEVICE "/disable_ipv6", "0");
+    device_sysctl("net/ipv6/conf/" DEVICE "/accept_ra", "0");
+    device_sysctl("net/ipv6/conf/" DEVICE "/ndisc_notify", "1");
+    (void)netlink_up("lo", 0);
+    if (step(sock, DEVICE, netlink_up(DEVICE, mtu)))
+        return -1;
+    cJSON_ArrayForEach(text, cJSON_GetObjectItem(answer, "addresses"))
+    {
+        if (step(sock, text->valuestring,
+                 netlink_address(DEVICE, text->valuestring)))
+            return -1;
+    }
+    cJSON_ArrayForEach(text, cJSON_GetObjectItem(answer, "gateways"))
+    {
+        if (step(sock, text->valuestring,
+                 netlink_gateway(DEVICE, text->valuestring)))
+            return -1;
+    }
+    return 0;
+}
+
+static void names_take(const cJSON *answer, char *domain, size_t domain_len,
+                       char gateways[2][64])
+{
+    const cJSON *text, *array = cJSON_GetObjectItem(answer, "gateways");
+    const char *given =
+        cJSON_GetStringValue(cJSON_GetObjectItem(answer, "domain"));
+    size_t n = 0;
+
+    gateways[0][0] = gateways[1][0] = '\0';
+    (void)snprintf(domain, domain_len, "%s", given ? given : "");
+    cJSON_ArrayForEach(text, array)
+    {
+        if (n < 2)
+            (void)snprintf(gateways[n++], 64, "%s", text->valuestring);
+    }
+}
+
+int device_offer(int sock, uint32_t mtu, char *domain, size_t domain_len,
+                 char gateways[2][64])
+{
+    static const struct device_word word;
+    char line[ANSWER_MAX];
+    cJSON *answer;
+    ssize_t n;
+    int fd = tun_open(sock), err;
+
+    if (fd < 0)
+        return -1;
+    err = descriptors_send(sock, &word, sizeof(word), &fd, 1);
+    close(fd);
+    n = err ? -1 : recv(sock, line, sizeof(line), 0);
+    if (n <= 0)
+        return -1; /* It could not be joined; that was said outside. */
+    answer = cJSON_ParseWithLength(line, (size_t)n);
+    err = configure(sock, answer, mtu);
+    names_take(answer, domain, domain_len, gateways);
+    cJSON_Delete(answer);
+    return err;
+}
