@@ -9,19 +9,22 @@ packages_of() {
     sources) ;;
     build)
         printf '%s\n' gcc libc6-dev binutils cmake ninja-build pkg-config \
-            patch xz-utils uthash-dev libuv1-dev libpcap-dev libssl-dev
+            patch xz-utils uthash-dev libuv1-dev libpcap-dev libssl-dev \
+            libcjson-dev libmicrohttpd-dev libseccomp-dev
         ;;
     demo)
         packages_of build
-        printf '%s\n' libmicrohttpd-dev libcurl4-openssl-dev libcmocka-dev \
-            curl nginx-light
+        printf '%s\n' libcurl4-openssl-dev libcmocka-dev curl nginx-light
         ;;
     test)
         packages_of demo
-        printf '%s\n' check libcjson-dev libglib2.0-dev libboost-context-dev \
+        printf '%s\n' check libglib2.0-dev libboost-context-dev \
             lld openssl socat \
             tshark dnsmasq-base unbound iproute2 debootstrap \
-            qemu-system-x86 busybox-static cpio
+            qemu-system-x86 busybox-static cpio \
+            python3 iputils-ping iperf3 bind9-dnsutils \
+            isc-dhcp-client dhcpcd-base udhcpc redis-server openssh-client \
+            openssh-server
         ;;
     wasm)
         packages_of test
@@ -35,7 +38,7 @@ packages_of() {
         ;;
     bench)
         packages_of demo
-        printf '%s\n' libcjson-dev wrk iproute2 passt slirp4netns
+        printf '%s\n' wrk iproute2 passt slirp4netns
         ;;
     *) fail "there is no set $1 (see script/setup --help)" ;;
     esac

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * guestnet attach: a namespace that is there gets eth0 on a network. A child
+ * that lives shortly goes into it and makes the device.
+ */
+#include "cli/verbs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/device.h"
+#include "cli/front.h"
+#include "cli/join.h"
+#include "cli/say.h"
+
+#define MTU 65520u
+
+/* ---- inside ---- */
+
+/* The user namespace that owns it first: in there is the capability to enter
+ * the other one. It may be ours already. */
+static int namespace_enter(int netns)
+{
+    int users = ioctl(netns, NS_GET_USERNS);
+
+    if (users >= 0) {
+        (void)setns(users, CLONE_NEWUSER);
+        close(users);
+    }
+    return setns(netns, CLONE_NEWNET) ? -errno : 0;
+}
+
+static _Noreturn void inside_main(int sock, int netns, uint32_t mtu,
+                                  const char *where)
+{
+    char domain[256], gateways[2][64];
+    int err = namespace_enter(netns);
+
+    if (err)
+        (void)device_fail(sock, STATUS_OURS, "%s: %s%s", where, strerror(-err),
+                          err == -EPERM ? "; it must be a namespace of yours, "
+                                          "or guestnet be run by root"
+                                        : "");
+    else
+        err = device_offer(sock, mtu, domain, sizeof(domain), gateways);
+    _exit(err ? STATUS_OURS : 0);
+}
+
+/* ---- outside ---- */
+
+static int namespace_open(const struct options *options, char *where,
+                          size_t cap)
+{
+    int fd;
+
+    if (options->netns)
+        (void)snprintf(where, cap, "%s", options->netns);
+    else
+        (void)snprintf(where, cap, "/proc/%d/ns/net", (int)options->pid);
+    fd = open(where, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        say("%s: %s; %s", where, strerror(errno),
+            options->netns ? "--netns takes a network namespace's file"
+                           : "--pid takes a process that runs");
+    } else if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
+        say("%s: it is no network namespace", where);
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+/* Until a signal ends it, or the device is gone. */
+static void attach_wait(struct guest *guest, int signals)
+{
+    struct pollfd fds[2] = {{.fd = signals, .events = POLLIN},
+                            {.fd = guest->place.fd, .events = POLLIN}};
+    bool there = true;
+
+    while (there) {
+        bool by_terminal;
+
+        if (poll(fds, 2, -1) < 0)
+            continue;
+        if (fds[1].revents)
+            there = guest_hear(guest);
+        if (fds[0].revents) {
+            int sig = front_signal(signals, &by_terminal);
+
+            there = there && sig != SIGINT && sig != SIGTERM && sig != SIGHUP &&
+                    sig != SIGQUIT;
+            if (sig == SIGTSTP)
+                (void)kill(getpid(), SIGSTOP);
+        }
+    }
+}
+
+static int attach_join(struct guest *guest, int device)
+{
+    char why[500] = "", answer[8192];
+    struct device_word word;
+    int tap;
+
+    if (guest_open(guest, why, sizeof(why))) {
+        say("%s", why);
+        return STATUS_OURS;
+    }
+    tap = device_take(device, &word);
+    if (tap < 0) {
+        say("%s", word.text);
+        return word.status;
+    }
+    if (guest_join(guest, "tap", tap, answer, sizeof(answer), why,
+                   sizeof(why))) {
+        say("%s", why);
+        return STATUS_OURS;
+    }
+    if (device_answer(device, answer) || device_done(device, &word)) {
+        say("%s", word.text);
+        return word.status;
+    }
+    return 0;
+}
+
+static int attach(const struct options *options, int netns, const char *where)
+{
+    struct guest guest;
+    sigset_t before;
+    int signals = front_signals(&before), pair[2], err;
+    pid_t pid;
+
+    guest_init(&guest, options, "attach", MTU);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+        say("a socket pair: %s", strerror(errno));
+        return STATUS_OURS;
+    }
+    pid = fork();
+    if (pid == 0) {
+        close(pair[0]);
+        inside_main(pair[1], netns, guest.mtu, where);
+    }
+    close(pair[1]);
+    close(netns);
+    err = attach_join(&guest, pair[0]);
+    close(pair[0]);
+    (void)waitpid(pid, NULL, 0);
+    if (!err)
+        attach_wait(&guest, signals);
+    guest_leave(&guest);
+    return err;
+}
+
+int verb_attach(const struct options *options)
+{
+    char where[512];
+    int netns;
+
+    if (!options->netns == !options->pid) {
+        say("attach: one of --netns PATH and --pid PID is needed");
+        return STATUS_OURS;
+    }
+    netns = namespace_open(options, where, sizeof(where));
+    return netns < 0 ? STATUS_OURS : attach(options, netns, where);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * guestnet ps: what runs here, a line for each guest, or the networks' own JSON.
+ */
+#include "cli/verbs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "cli/http.h"
+#include "cli/say.h"
+#include "cli/where.h"
+
+static const char *text_of(const cJSON *json, const char *name)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(json, name));
+
+    return text ? text : "-";
+}
+
+static double number_of(const cJSON *json, const char *object, const char *name)
+{
+    const cJSON *item =
+        cJSON_GetObjectItem(cJSON_GetObjectItem(json, object), name);
+
+    return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+static double dropped_of(const cJSON *guest)
+{
+    const cJSON *count;
+    double sum = 0;
+
+    cJSON_ArrayForEach(count, cJSON_GetObjectItem(guest, "dropped")) sum +=
+        count->valuedouble;
+    return sum;
+}
+
+static void append(char *out, size_t cap, const char *text)
+{
+    size_t len = strlen(out);
+
+    (void)snprintf(out + len, cap - len, "%s%s", len ? "," : "", text);
+}
+
+static void guest_print(const char *network, const cJSON *guest)
+{
+    char addresses[512] = "", ports[512] = "";
+    const cJSON *item, *denied = cJSON_GetObjectItem(guest, "denied");
+
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(guest, "addresses"))
+        append(addresses, sizeof(addresses), item->valuestring);
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(guest, "ports"))
+    {
+        char port[128];
+
+        (void)snprintf(port, sizeof(port), "%s:%d/%s", text_of(item, "at"),
+                       cJSON_GetObjectItem(item, "to")->valueint,
+                       text_of(item, "protocol"));
+        append(ports, sizeof(ports), port);
+    }
+    printf("%-12s %-12s %-28s %-28s %12.0f %12.0f %7.0f %7.0f\n", network,
+           text_of(guest, "name"), addresses[0] ? addresses : "-",
+           ports[0] ? ports : "-", number_of(guest, "sent", "bytes"),
+           number_of(guest, "received", "bytes"), dropped_of(guest),
+           denied ? denied->valuedouble : 0);
+}
+
+/* What a network says of itself; NULL: it is just gone. */
+static cJSON *network_read(const char *folder, const char *name)
+{
+    char path[WHERE_MAX], why[300];
+    char *body;
+    cJSON *json;
+    int fd;
+
+    if (where_socket(folder, name, path, sizeof(path), why, sizeof(why)))
+        return NULL;
+    fd = where_connect(path);
+    if (fd < 0)
+        return NULL;
+    body = http_get(fd, "/v1/network", why, sizeof(why));
+    json = body ? cJSON_Parse(body) : NULL;
+    free(body);
+    close(fd);
+    return json;
+}
+
+static void networks_print(const cJSON *networks)
+{
+    const cJSON *network, *guest;
+
+    printf("%-12s %-12s %-28s %-28s %12s %12s %7s %7s\n", "NETWORK", "GUEST",
+           "ADDRESSES", "PORTS", "SENT", "RECEIVED", "DROPPED", "DENIED");
+    cJSON_ArrayForEach(network, networks)
+    {
+        cJSON_ArrayForEach(guest, cJSON_GetObjectItem(network, "guests"))
+            guest_print(text_of(network, "network"), guest);
+    }
+}
+
+int verb_ps(const struct options *options)
+{
+    char folder[WHERE_MAX], name[64], why[300];
+    cJSON *networks = cJSON_CreateArray();
+
+    if (where_folder(folder, sizeof(folder), why, sizeof(why))) {
+        say("%s", why);
+        return STATUS_OURS;
+    }
+    for (size_t i = 0; where_list(folder, i, name, sizeof(name)) == 0; i++) {
+        cJSON *json = network_read(folder, name);
+
+        if (json && (!options->network || !strcmp(options->network, name)))
+            (void)cJSON_AddItemToArray(networks, json);
+        else
+            cJSON_Delete(json);
+    }
+    if (options->json) {
+        char *text = cJSON_Print(networks);
+
+        puts(text ? text : "[]");
+        free(text);
+    } else {
+        networks_print(networks);
+    }
+    cJSON_Delete(networks);
+    return fflush(stdout) ? 1 : 0;
+}
