@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# left.sh CASE: nothing is left, however it ends. (Every case of lib.sh looks for
+# processes and files of the command's at its end.)
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# start: a network "n" with a command that has left two processes behind it, all
+# of which have a name of their own.
+start() {
+    cp "$(command -v sleep)" "$GN_FOLDER/left-behind"
+    "$guestnet" run --network n -- sh -c \
+        "setsid ./left-behind 1000 & ./left-behind 1000 & touch up; wait" &
+    until_true test -e up
+    main=$!
+    network=$(network_pid n)
+    keeper=
+    for pid in $(cat "/proc/$main/task/$main/children"); do
+        [ "$pid" = "$network" ] || keeper=$pid
+    done
+}
+
+behind_is_gone() {
+    local exe
+    for exe in /proc/[0-9]*/exe; do
+        [ "$(readlink "$exe" 2>/dev/null)" != "$GN_FOLDER/left-behind" ] ||
+            return 1
+    done
+}
+
+case_after_its_end() {
+    start
+    kill -TERM $main
+    wait $main || true
+    behind_is_gone || fail "the command's processes go on"
+    nothing_left || fail "when it has returned, there is: $(leftovers)"
+}
+
+case_after_kill_9() {
+    start
+    kill -9 $main
+    until_true behind_is_gone
+    until_true nothing_left
+}
+
+case_after_kill_9_of_its_keeper() {
+    start
+    kill -9 "$keeper"
+    wait $main || true
+    behind_is_gone || fail "the command's processes go on"
+}
+
+case_after_kill_9_of_the_network() {
+    start
+    kill -9 "$network"
+    kill -TERM $main
+    wait $main || true
+    nothing_left || fail "there is: $(leftovers)"
+}
+
+case_after_kill_9_of_the_command() {
+    local status=0
+    start
+    kill -9 "$(cat "/proc/$keeper/task/$keeper/children")"
+    wait $main || status=$?
+    expect 137 $status status
+}
+
+case_the_network_outlives_who_started_it() {
+    need curl
+    start
+    "$guestnet" run --network n --name other -- sh -c 'touch other; sleep 1000' &
+    until_true test -e other
+    kill -TERM $main
+    wait $main || true
+    expect "$network" "$(network_pid n)" "the network's process"
+    kill %2
+    wait %2 || true
+    until_true nothing_left
+}
+
+case_mounts_stay_as_they_are() {
+    local before
+    before=$(cat /proc/self/mountinfo)
+    "$guestnet" run -- true
+    expect "$before" "$(cat /proc/self/mountinfo)" mounts
+}
+
+run_case "$@"

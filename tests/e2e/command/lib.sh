@@ -1,0 +1,132 @@
+# shellcheck shell=bash
+# What the tests of the command have in common. Sourced by SCRIPT CASE, with
+# GUESTNET in the environment: the case runs as an ordinary user, in a mount
+# namespace whose /dev/net/tun is everybody's, with a folder for its files; and
+# when it is over, nothing of the command's may be left.
+set -euo pipefail
+
+skip() {
+    echo "skipped: $*"
+    exit 77
+}
+
+fail() {
+    echo "failed: $*" >&2
+    exit 1
+}
+
+# need PROGRAM...: or the case is skipped. Some are in sbin.
+PATH=$PATH:/usr/sbin:/sbin
+need() {
+    local program
+    for program in "$@"; do
+        command -v "$program" >/dev/null || skip "$program is not installed"
+    done
+}
+
+# until_true COMMAND...: tries again until it succeeds; half a minute.
+until_true() {
+    local end=$((SECONDS + 30))
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $end ] || fail "in 30 s never: $*"
+        sleep 0.05
+    done
+}
+
+# expect WANTED GOT WHAT
+expect() {
+    [ "$1" = "$2" ] || fail "$3: expected \"$1\", and it is \"$2\""
+}
+
+# says PATTERN COMMAND...: its standard error is one line that matches.
+says() {
+    local pattern=$1 text
+    shift
+    text=$({ "$@" >/dev/null || true; } 2>&1)
+    expect 1 "$(wc -l <<<"$text")" "lines of: $text"
+    # shellcheck disable=SC2053 # It is a pattern.
+    [[ $text == $pattern ]] || fail "\"$text\" does not match $pattern"
+}
+
+# has PATTERN TEXT: the pattern is in it.
+has() {
+    # shellcheck disable=SC2053 # It is a pattern.
+    [[ $2 == *$1* ]] || fail "there is no $1 in: $2"
+}
+
+# status_of COMMAND...: prints its exit status.
+status_of() {
+    local status=0
+    "$@" >/dev/null 2>&1 || status=$?
+    echo $status
+}
+
+# ---- being an ordinary user ----
+
+# The script again, as user 1000 where it is root.
+become_user() {
+    [ -z "${GN_FOLDER-}" ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        [ -w /dev/net/tun ] || skip "/dev/net/tun may not be opened here"
+        unshare -Un true 2>/dev/null || skip "no user namespaces here"
+        GN_FOLDER=$(mktemp -d) exec "$0" "$@"
+    fi
+    local mode=0666
+    [[ $1 != *without_permission* ]] || mode=0600
+    need unshare setpriv mknod
+    unshare -m true 2>/dev/null || skip "no mount namespaces here"
+    # shellcheck disable=SC2016 # For the inner shell.
+    exec unshare -m bash -c '
+        mount -t tmpfs guestnet-test /dev/net || exit 77
+        mknod -m '$mode' /dev/net/tun c 10 200 || exit 77
+        GN_FOLDER=$(mktemp -d) && chown 1000:1000 "$GN_FOLDER" || exit 1
+        export GN_FOLDER
+        exec setpriv --reuid 1000 --regid 1000 --clear-groups "$0" "$@"
+    ' "$0" "$@"
+}
+
+# What there is of the command's: its processes, and files of its networks.
+leftovers() {
+    local exe
+    for exe in /proc/[0-9]*/exe; do
+        [ "$(readlink "$exe" 2>/dev/null)" != "$guestnet" ] || echo "$exe"
+    done
+    find "$XDG_RUNTIME_DIR" -mindepth 2
+}
+
+nothing_left() {
+    [ -z "$(leftovers)" ]
+}
+
+finish() {
+    local status=$?
+    trap - EXIT
+    jobs -p | xargs -r kill 2>/dev/null || true
+    wait
+    if [ $status = 0 ] && ! (until_true nothing_left); then
+        leftovers
+        status=1
+    fi
+    leftovers | sed -n 's/^\/proc\/\([0-9]*\)\/exe$/\1/p' | xargs -r kill -9
+    rm -rf "$GN_FOLDER"
+    exit $status
+}
+
+run_case() {
+    become_user "$@"
+    guestnet=$GN_FOLDER/guestnet
+    cp "$GUESTNET" "$guestnet"
+    export XDG_RUNTIME_DIR=$GN_FOLDER/runtime HOME=$GN_FOLDER
+    mkdir -m 0700 "$XDG_RUNTIME_DIR"
+    cd "$GN_FOLDER"
+    trap finish EXIT
+    "case_$1"
+}
+
+# ---- what cases use ----
+
+# The process of a network.
+network_pid() {
+    curl -s --unix-socket "$XDG_RUNTIME_DIR/guestnet/$1.sock" \
+        http://guestnet/v1/network | sed -n 's/.*"pid":\s*\([0-9]*\).*/\1/p'
+}

@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# run.sh CASE: guestnet run, as its user sees it.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+case_status_is_the_commands() {
+    expect 0 "$(status_of "$guestnet" run -- true)" true
+    expect 7 "$(status_of "$guestnet" run -- sh -c 'exit 7')" "exit 7"
+    # shellcheck disable=SC2016 # For the inner shell.
+    expect 143 "$(status_of "$guestnet" run -- sh -c 'kill -TERM $$')" "SIGTERM"
+    # shellcheck disable=SC2016
+    expect 137 "$(status_of "$guestnet" run -- sh -c 'kill -KILL $$')" "SIGKILL"
+    PATH=/usr/bin:/bin
+    touch file
+    expect 127 "$(status_of "$guestnet" run -- no-such-command)" "no command"
+    expect 126 "$(status_of "$guestnet" run -- ./file)" "no program"
+}
+
+case_input_and_output_are_the_commands() {
+    expect hello "$(echo hello | "$guestnet" run -- cat)" "standard input"
+    expect "a b|c" "$("$guestnet" run -- printf '%s|%s' 'a b' c)" "arguments"
+    expect seven "$("$guestnet" run -- sh -c 'cat <&7' 7<<<seven)" "descriptor 7"
+    expect "$PWD" "$("$guestnet" run -- pwd)" "its folder"
+    expect "$(sh -c 'echo /proc/self/fd/*')" \
+        "$("$guestnet" run -- sh -c 'echo /proc/self/fd/*')" "descriptors"
+}
+
+case_eth0_is_there_at_once() {
+    need ip
+    local addresses
+    addresses=$("$guestnet" run -- ip -brief address show eth0)
+    has "10.77.0.2/24" "$addresses"
+    has "fd77::2/64" "$addresses"
+    has LOOPBACK,UP "$("$guestnet" run -- ip -brief link show lo)"
+    has "default via 10.77.0.1 dev eth0" "$("$guestnet" run -- ip route)"
+    has "default via fd77::1 dev eth0" "$("$guestnet" run -- ip -6 route)"
+    has "mtu 1400" "$("$guestnet" run --mtu 1400 -- ip link show eth0)"
+    expect "nameserver 10.77.0.1 nameserver fd77::1 search guest.internal " \
+        "$("$guestnet" run -- cat /etc/resolv.conf | tr '\n' ' ')" resolv.conf
+}
+
+case_the_user_is_the_callers_or_root() {
+    expect "$(id -u) $(id -g)" "$("$guestnet" run -- sh -c 'echo $(id -u) $(id -g)')" user
+    expect "0 0" "$("$guestnet" run --root -- sh -c 'echo $(id -u) $(id -g)')" root
+    expect 0000000000000000 \
+        "$("$guestnet" run -- sed -n 's/CapEff:\s*//p' /proc/self/status)" capabilities
+    expect 0 "$("$guestnet" run -- sed -n 's/NoNewPrivs:\s*//p' /proc/self/status)" \
+        no_new_privs
+    expect 0 "$("$guestnet" run -- sed -n 's/Seccomp:\s*//p' /proc/self/status)" seccomp
+}
+
+case_low_ports_and_ping_are_free() {
+    need python3 ping
+    "$guestnet" run -- python3 -c 'import socket; socket.socket().bind(("", 80))'
+    "$guestnet" run -- ping -c 1 -W 20 10.77.0.1 >/dev/null
+    "$guestnet" run -- ping -c 1 -W 20 fd77::1 >/dev/null
+}
+
+case_signals_are_passed_on() {
+    local pid status=0
+    # shellcheck disable=SC2016
+    "$guestnet" run -- bash -c 'trap "touch got; exit 9" USR1; touch up
+        while :; do sleep 0.05; done' &
+    pid=$!
+    until_true test -e up
+    kill -USR1 $pid
+    wait $pid || status=$?
+    expect 9 $status "exit of the trap"
+    [ -e got ] || fail "the trap did not run"
+}
+
+case_it_stops_with_its_command_and_goes_on() {
+    local pid
+    # shellcheck disable=SC2016
+    "$guestnet" run -- bash -c 'touch up; kill -STOP $$; touch on' &
+    pid=$!
+    until_true grep -q '^State:.*T (stopped)' /proc/$pid/status
+    kill -CONT $pid
+    wait $pid
+    [ -e on ] || fail "it did not go on"
+}
+
+case_nothing_outside_is_reached_and_one_line_says_how() {
+    need curl
+    local text
+    says "guestnet: tcp to 203.0.113.5 port 80 (no rule) is denied; to allow it: --allow 'tcp 203.0.113.5 port 80'" \
+        "$guestnet" run -- curl -s -m 20 http://203.0.113.5/ http://203.0.113.6/
+    says "guestnet: looking www.example.org up is denied; to allow it: --allow 'name www.example.org'" \
+        "$guestnet" run -- curl -s -m 20 http://www.example.org/
+    text=$("$guestnet" run --allow-all -- true 2>&1)
+    expect "" "$text" "nothing to say"
+}
+
+case_the_machines_loopback_by_a_rule() {
+    need python3 curl
+    python3 -m http.server --bind 127.0.0.1 18400 >/dev/null 2>&1 &
+    until_true curl -s http://127.0.0.1:18400/
+    says "guestnet: tcp to 127.0.0.1 port 18400 (loopback) is denied;*" \
+        "$guestnet" run --allow-all -- curl -s -m 20 http://10.77.0.1:18400/
+    "$guestnet" run --allow 'tcp 127.0.0.1 port 18400' -- \
+        curl -s -m 20 http://10.77.0.1:18400/ >page
+    has HTML "$(cat page)"
+}
+
+case_the_network_process_can_do_little() {
+    need curl
+    "$guestnet" run --network box --name a -- sleep 1000 &
+    until_true curl -s --unix-socket "$XDG_RUNTIME_DIR/guestnet/box.sock" \
+        http://guestnet/v1/network
+    local status
+    status=$(cat "/proc/$(network_pid box)/status")
+    has $'CapPrm:\t0000000000000000' "$status"
+    has $'NoNewPrivs:\t1' "$status"
+    has $'Seccomp:\t2' "$status"
+    kill %1
+}
+
+case_it_takes_little_longer_than_the_command() {
+    local begin i alone with
+    begin=${EPOCHREALTIME/./}
+    for i in 1 2 3 4 5 6 7 8 9 10; do true; /bin/true; done
+    alone=$((${EPOCHREALTIME/./} - begin))
+    begin=${EPOCHREALTIME/./}
+    for i in 1 2 3 4 5 6 7 8 9 10; do "$guestnet" run -- /bin/true; done
+    with=$((${EPOCHREALTIME/./} - begin))
+    echo "$(((with - alone) / 10)) us more each, of $i"
+    # Machines that test are busy: ten times what it is to be.
+    [ $(((with - alone) / 10)) -lt 500000 ] || fail "it takes too long"
+}
+
+case_two_containers_meet_by_name() {
+    need python3 curl
+    "$guestnet" run --network lab --name web -- \
+        python3 -m http.server 80 >/dev/null 2>&1 &
+    until_true "$guestnet" run --network lab -- curl -sf -m 20 http://web/
+    "$guestnet" run --network lab --name cli -- \
+        curl -sf -m 20 http://web.guest.internal/ >/dev/null
+    says "guestnet: the name web is taken on this network; choose another --name" \
+        "$guestnet" run --network lab --name web -- true
+    has "10.77.0.2,fd77::2" "$("$guestnet" ps)"
+    kill %1
+}
+
+case_a_published_port_is_dialled() {
+    need python3 curl
+    "$guestnet" run --name web --publish 18401:80 -- \
+        python3 -m http.server 80 >/dev/null 2>&1 &
+    until_true curl -sf http://127.0.0.1:18401/
+    has '200 OK' "$(printf 'GET / HTTP/1.0\r\n\r\n' |
+        "$guestnet" dial web:80)"
+    says "guestnet: web:81: *refused*" "$guestnet" dial web:81 </dev/null
+    says "guestnet: --publish 127.0.0.1:18401: Address already in use; choose another port" \
+        "$guestnet" run --publish 18401:80 -- true
+    kill %1
+}
+
+case_half_close_passes_a_dial() {
+    need socat
+    "$guestnet" run --name echo -- socat TCP-LISTEN:7,fork EXEC:wc\ -c &
+    until_true "$guestnet" dial echo:7 </dev/null
+    expect 1000000 "$(head -c 1000000 /dev/zero | "$guestnet" dial echo:7)" "bytes"
+    kill %1
+}
+
+case_a_capture_has_its_packets() {
+    need tshark ping
+    "$guestnet" run --pcap packets.pcap -- ping -c 1 -W 20 10.77.0.1 >/dev/null
+    has 'Echo (ping) reply' "$(tshark -r packets.pcap -Y icmp 2>/dev/null)"
+}
+
+case_a_link_is_slow() {
+    need ping
+    local ms
+    ms=$("$guestnet" run --link latency=40ms -- ping -c 1 -W 20 10.77.0.1 |
+        sed -n 's/.*time=\([0-9]*\).*/\1/p')
+    [ "$ms" -ge 80 ] || fail "a round trip of $ms ms"
+}
+
+run_case "$@"
