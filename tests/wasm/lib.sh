@@ -46,20 +46,21 @@ rust() {
         -o "$work/$1.wasm"
 }
 
-# others NAME FOLDER: $work/NAME.wasm of somebody else's program, whose source is
-# in FOLDER, by tests/wasm/others/NAME. It is kept, since it takes minutes.
+# others NAME FOLDER [ARGUMENT]: $work/NAME.wasm of somebody else's program, whose
+# source is in FOLDER, by tests/wasm/others/FOLDER, which gets the argument. It is
+# kept, since it takes up to minutes.
 others() {
-    local name=$1 recipe=$source/tests/wasm/others/$1 sum kept folder
+    local name=$1 recipe=$source/tests/wasm/others/$2 sum kept
     wants "$2" "source of $2"
-    folder=$cache/wasm/$2
-    sum=$(cat "$recipe" "$wasi_cc" "$source"/tests/wasm/others/stubs/*.h |
-        sha256sum)
+    sum=$(find "$source/tests/wasm/others/stubs/$2" "$recipe" "$wasi_cc" \
+        -type f | sort | xargs cat | sha256sum)
     kept=$cache/wasm/built/$name-${sum::16}.wasm
     mkdir -p "$cache/wasm/built" "$work/$name.build"
     (
         flock 8
         [ -f "$kept" ] || {
-            (cd "$work/$name.build" && "$recipe" "$folder" "$kept.new") \
+            (cd "$work/$name.build" &&
+                "$recipe" "$cache/wasm/$2" "$kept.new" "${@:3}") \
                 >"$work/$name.log" 2>&1 || {
                 tail -n 30 "$work/$name.log"
                 exit 1
@@ -102,11 +103,14 @@ host() {
 }
 
 # run WHAT STEP...: takes the steps and compares what is printed with
-# $work/expected.
+# $work/expected, and the exit status with $status (0, or a pattern).
 run() {
-    local what=$1
+    local what=$1 ended=0
     shift
-    timeout 60 "$work/host" "$@" >"$work/printed" 2>&1 ||
-        { echo "$what: exit status $?"; cat "$work/printed"; return 1; }
-    diff "$work/expected" "$work/printed" || { echo "$what"; return 1; }
+    timeout 60 "$work/host" "$@" >"$work/printed" 2>"$work/said" || ended=$?
+    diff "$work/expected" "$work/printed" && [[ $ended =~ ^(${status-0})$ ]] || {
+        echo "$what: exit status $ended"
+        cat "$work/said"
+        return 1
+    }
 }
