@@ -56,7 +56,7 @@ static bool is_for_others(const struct gn_namespace *ns,
 static enum gn_drop wire_flaw(const struct gn_namespace *ns,
                               const struct gn__packet *packet)
 {
-    if (!is_for_others(ns, packet) && gn__ns_is_walled_off(ns, packet))
+    if (gn__ns_is_walled_off(ns, packet) && !is_for_others(ns, packet))
         return GN_DROP_BLOCKED;
     return packet->corrupt && packet->segment_size ? GN_DROP_CORRUPT
                                                    : GN_DROP_NONE;

@@ -169,7 +169,8 @@ void gn__outside_drop(struct gn__outside_guest *guest,
                       struct gn__packet *packet, enum gn_drop why);
 void gn__outside_count(struct gn__outside_guest *guest, enum gn_drop why,
                        uint64_t n);
-/** Drop, and tell the sender that there is no way. */
+/** Drop, and tell the sender, as far as it may be told so often, that there is
+ *  no way. */
 void gn__outside_unreachable(struct gn__outside_guest *guest,
                              struct gn__packet *packet, enum gn_drop why);
 /** The ICMP message that says what @error says; GN__ICMP_NONE: silence. */
