@@ -218,6 +218,20 @@ static bool answer_addr(struct gn__dns_request *request)
     return true;
 }
 
+/* Of other types a guest has nothing, but its name is no other's for that. */
+static bool answer_nothing(struct gn__dns_request *request)
+{
+    struct gn__addr addrs[OWN_ADDRS];
+    size_t n;
+
+    if (gn__ns_find_name(request->ns, request->question.name, AF_INET, addrs,
+                         OWN_ADDRS, &n))
+        return false;
+    send_rcode(request->server, &request->from, request->tcp,
+               &request->question, GN__RCODE_OK);
+    return true;
+}
+
 static bool answer_own(struct gn__dns_request *request)
 {
     switch (request->question.type) {
@@ -227,7 +241,7 @@ static bool answer_own(struct gn__dns_request *request)
     case GN__DNS_PTR:
         return answer_addr(request);
     default:
-        return false;
+        return answer_nothing(request);
     }
 }
 

@@ -202,6 +202,15 @@ static void https_is_no_data_at_once(void **state)
     assert_int_equal(n_answers(f), 0);
 }
 
+static void a_guest_has_a_name_whatever_is_asked_of_it(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(ask(f, "web.guest.internal", 15), 0); /* MX */
+    assert_int_equal(n_answers(f), 0);
+    assert_int_equal(f->answer[9], 1); /* SOA */
+}
+
 /* ---- messages that are none ---- */
 
 static void what_is_malformed_is_told_so(void **state)
@@ -486,6 +495,7 @@ int main(void)
         CASE(the_rest_is_the_guests_resolver),
         CASE(one_family_alone_is_no_missing_name),
         CASE(https_is_no_data_at_once),
+        CASE(a_guest_has_a_name_whatever_is_asked_of_it),
         CASE(what_is_malformed_is_told_so),
         CASE(edns_is_answered_with_edns),
         CASE(what_is_refused_is_counted_at_who_asked),
