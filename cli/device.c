@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <netinet/icmp6.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 #include <cjson/cJSON.h>
+
+#include <guestnet/addr.h>
 
 #include "cli/net/descriptors.h"
 #include "cli/say.h"
@@ -129,6 +132,24 @@ static int step(int sock, const char *what, int err)
     return device_fail(sock, STATUS_OURS, "%s: %s", what, strerror(-err));
 }
 
+/* An echo request to the IPv6 gateway: names lead to IPv6 addresses that were
+ * heard, and a server may be silent. */
+static void greet(const char *gateway)
+{
+    const struct icmp6_hdr echo = {.icmp6_type = ICMP6_ECHO_REQUEST};
+    struct sockaddr_storage to;
+    socklen_t len;
+    int fd;
+
+    if (gn_addr_parse(gateway, &to, &len) || to.ss_family != AF_INET6)
+        return;
+    fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+    if (fd < 0)
+        return;
+    (void)!sendto(fd, &echo, sizeof(echo), 0, (struct sockaddr *)&to, len);
+    close(fd);
+}
+
 static int configure(int sock, const cJSON *answer, uint32_t mtu)
 {
     const cJSON *text;
@@ -136,7 +157,6 @@ static int configure(int sock, const cJSON *answer, uint32_t mtu)
     /* The addresses are given here; router advertisements would add others. */
     device_sysctl("net/ipv6/conf/" DEVICE "/disable_ipv6", "0");
     device_sysctl("net/ipv6/conf/" DEVICE "/accept_ra", "0");
-    device_sysctl("net/ipv6/conf/" DEVICE "/ndisc_notify", "1");
     (void)netlink_up("lo", 0);
     if (step(sock, DEVICE, netlink_up(DEVICE, mtu)))
         return -1;
@@ -151,6 +171,7 @@ static int configure(int sock, const cJSON *answer, uint32_t mtu)
         if (step(sock, text->valuestring,
                  netlink_gateway(DEVICE, text->valuestring)))
             return -1;
+        greet(text->valuestring);
     }
     return 0;
 }
