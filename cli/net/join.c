@@ -44,7 +44,8 @@ static int take_fd(struct member *member)
 
 /* ---- the NIC ---- */
 
-static void nic_event(struct gn_nic *nic, enum gn_nic_event what, void *arg)
+/* Machines come and go; a device that is gone does not come again. */
+static void tap_event(struct gn_nic *nic, enum gn_nic_event what, void *arg)
 {
     struct gn_nic_stats stats;
     cJSON *line;
@@ -68,7 +69,7 @@ static int nic_open(struct member *member, const cJSON *json, char *why,
         .mtu = (uint32_t)number_of(json, "mtu", MTU_DEFAULT),
         .egress = member->egress,
         .resolver = member->names,
-        .event = nic_event,
+        .event = qemu ? NULL : tap_event,
         .event_arg = member,
         .why = why,
         .why_len = why_len};

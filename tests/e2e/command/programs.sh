@@ -32,10 +32,11 @@ http { access_log logs/access; client_body_temp_path .; proxy_temp_path .;
 EOF
     "$guestnet" run --network lab --name web --publish 18402:80 -- \
         nginx -p "$PWD" -c nginx.conf >web.log 2>&1 &
+    until_true member web # It has the first address.
     until_true inside curl -sf http://web/
     expect hello "$(curl -sf http://127.0.0.1:18402/)" "the published port"
-    expect hello "$(inside curl -sf http://web.guest.internal/)" "by name"
-    expect hello "$(inside curl -sf 'http://[fd77::2]/')" "by IPv6"
+    expect hello "$(inside curl -4sf http://web.guest.internal/)" "by name"
+    expect hello "$(inside curl -sSf "http://[fd77::2]/" 2>&1)" "by IPv6"
     # Who is not this machine is seen by its own address.
     expect 10.77.0.3 "$(tail -n 2 logs/access | head -n 1 | cut -d ' ' -f 1)" \
         "the client's address"
