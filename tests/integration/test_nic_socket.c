@@ -6,6 +6,7 @@
 #include <guestnet/nic.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -32,6 +33,7 @@
 enum { BOUND_S = 20, FRAME_MAX = 65600 };
 
 struct fixture {
+    struct gn_test_heap heap;
     struct gn_network *net;
     struct gn_namespace *web; /* 10.77.0.2 */
     char dir[32], path[64];
@@ -47,6 +49,8 @@ static int setup(void **state)
     static struct fixture f;
 
     memset(&f, 0, sizeof(f));
+    gn_test_heap_init(&f.heap);
+    config.alloc = &f.heap.alloc;
     strcpy(f.dir, "/tmp/guestnet-nic-XXXXXX");
     assert_non_null(mkdtemp(f.dir));
     (void)snprintf(f.path, sizeof(f.path), "%s/vm", f.dir);
@@ -62,6 +66,7 @@ static int teardown(void **state)
 
     if (f->net)
         gn_network_close(f->net, NULL, NULL);
+    gn_test_heap_done(&f->heap);
     assert_int_equal(rmdir(f->dir), 0); /* Nothing is left in it. */
     return 0;
 }
@@ -415,6 +420,58 @@ static void one_that_shuts_its_reading_is_gone(void **state)
     gn_nic_close(nic, NULL, NULL);
 }
 
+/* One promises 4 GiB, the next sends half a frame, and both go. */
+static void lie_and_go(struct fixture *f, unsigned i)
+{
+    int fd = client_open(f->path);
+    uint8_t bytes[64] = {0};
+
+    if (i % 2) {
+        gn__put32(bytes, UINT32_MAX);
+        client_write(fd, bytes, sizeof(bytes));
+        assert_int_equal(recv(fd, bytes, 1, 0), 0);
+    } else {
+        arp_frame(1, bytes);
+        client_write(fd, bytes, 20);
+    }
+    close(fd);
+}
+
+static uint64_t blocks(struct fixture *f)
+{
+    uint64_t n;
+
+    pthread_mutex_lock(&f->heap.lock);
+    n = f->heap.n_live;
+    pthread_mutex_unlock(&f->heap.lock);
+    return n;
+}
+
+static void clients_that_lie_leave_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_nic *nic = nic_unix(f);
+    struct gn_nic_stats stats = {.clients = 0};
+    unsigned i, ms = 0;
+    uint64_t before = 0;
+
+    for (i = 0; i < 500; i++) {
+        lie_and_go(f, i);
+        while (stats.clients < i + 1 || stats.carrier) {
+            assert_true(ms++ < BOUND_S * 1000);
+            assert_int_equal(gn_sleep_ns(f->web, 1000000), 0);
+            gn_nic_stats(nic, &stats);
+        }
+        if (i == 20)
+            before = blocks(f);
+    }
+    while (blocks(f) > before) {
+        assert_true(ms++ < BOUND_S * 1000);
+        assert_int_equal(gn_sleep_ns(f->web, 1000000), 0);
+    }
+    gn_nic_close(nic, NULL, NULL);
+}
+
 static _Atomic bool no_descriptors;
 static _Atomic unsigned n_refused;
 
@@ -648,6 +705,7 @@ int main(void)
         CASE(its_owner_hears_of_the_carrier),
         CASE(one_that_does_not_read_loses_its_own),
         CASE(one_that_shuts_its_reading_is_gone),
+        CASE(clients_that_lie_leave_nothing),
         CASE(without_descriptors_accepting_pauses),
         CASE(its_frames_are_whole),
         CASE(messages_are_frames),
