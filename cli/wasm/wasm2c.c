@@ -116,6 +116,7 @@ static void print_imports(const struct gn_wasi_scan *scan)
            "{\n"
            "    int status = gn_wasi_call(c->wasi, op, args, &c->result);\n"
            "\n"
+           "    gn_w2c_running = c; /* Other tasks may have run since. */\n"
            "    if (status != GN_WASI_OK)\n"
            "        longjmp(c->out, status == GN_WASI_EXIT ? 1 : 3);\n"
            "    return c->result;\n"

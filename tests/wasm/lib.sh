@@ -72,13 +72,18 @@ others() {
     cp "$kept" "$work/$name.wasm"
 }
 
+# translated NAME: $work/NAME.c and NAME_guest.c from $work/NAME.wasm.
+translated() {
+    "$GUESTNET_WASM" core "$work/$1.wasm" >"$work/$1.core.wasm"
+    wasm2c -n "$1" "$work/$1.core.wasm" -o "$work/$1.c"
+    "$GUESTNET_WASM" wasm2c "$work/$1.wasm" "$1" >"$work/$1_guest.c"
+}
+
 # guest NAME: $work/NAME.so from $work/NAME.wasm. It is kept until the program,
 # or what is made of it, is another.
 guest() {
     local name=$1 sum kept
-    "$GUESTNET_WASM" core "$work/$name.wasm" >"$work/$name.core.wasm"
-    wasm2c -n "$name" "$work/$name.core.wasm" -o "$work/$name.c"
-    "$GUESTNET_WASM" wasm2c "$work/$name.wasm" "$name" >"$work/${name}_guest.c"
+    translated "$name"
     sum=$({ "$CC" --version && cat "$work/$name.c" "$work/${name}_guest.c"; } |
         sha256sum)
     kept=$cache/wasm/built/$name-${CC##*/}
@@ -108,9 +113,10 @@ run() {
     local what=$1 ended=0
     shift
     timeout 60 "$work/host" "$@" >"$work/printed" 2>"$work/said" || ended=$?
-    diff "$work/expected" "$work/printed" && [[ $ended =~ ^(${status-0})$ ]] || {
+    if ! diff "$work/expected" "$work/printed" ||
+        [[ ! $ended =~ ^(${status-0})$ ]]; then
         echo "$what: exit status $ended"
         cat "$work/said"
         return 1
-    }
+    fi
 }
