@@ -91,7 +91,7 @@ int gn__netstack_init(struct gn__netstack *net,
 void gn__netstack_done(struct gn__netstack *net)
 {
     gn__table_done(&net->tuples);
-    gn__stash_done(&net->stash, &net->mem);
+    gn__slab_done(&net->slab, &net->mem);
     gn__packet_pool_done(&net->packets);
     gn__chunk_pool_close(net->chunks);
 }
@@ -360,7 +360,7 @@ static void conn_input(struct gn__conn *conn, const struct gn__segment *segment,
         return;
     }
     if (segment->len > 0 && gn__budget_full(&stack->budget))
-        gn__stack_shed(stack, conn);
+        gn__stack_evict(stack, conn);
     if (segment->len > 0 && gn__budget_full(&stack->budget)) {
         gn__tcp_dropped(stack, GN__TCP_DROP_MEMORY);
         drop_payload(packet, segment);

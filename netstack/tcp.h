@@ -31,7 +31,7 @@
 #include "base/wheel.h"
 #include "netstack/icmp.h"
 #include "netstack/packet.h"
-#include "netstack/stash.h"
+#include "netstack/slab.h"
 
 /** The wheel's tick: lwIP's fast timer. Its slow timer is two of them. */
 #define GN__TICK_NS 25000000ull
@@ -113,7 +113,7 @@ struct gn__netstack {
     struct gn__mem mem;
     struct gn__chunk_pool *chunks;
     struct gn__packet_pool packets;
-    struct gn__stash stash; /* lwIP's blocks */
+    struct gn__slab slab; /* lwIP's blocks */
     uint64_t now;           /* ns; set by the engine before each entry */
     struct gn__wheel wheel;
     struct gn__table tuples; /* struct gn__tuple: connections, TIME_WAIT */

@@ -133,7 +133,7 @@ struct gn__conn *gn__conn_alloc(struct gn__stack *stack,
 {
     struct gn__netstack *net = stack->net;
     struct gn__conn *conn =
-        gn__stash_take(&net->stash, &net->mem, sizeof(*conn));
+        gn__slab_take(&net->slab, &net->mem, sizeof(*conn));
 
     if (!conn)
         return NULL;
@@ -187,7 +187,7 @@ void gn__conn_free(struct gn__conn *conn)
     gn__list_del(&conn->queued);
     gn__list_del(&conn->all);
     stack->n_conns--;
-    gn__stash_give(&stack->net->stash, &stack->net->mem, conn, sizeof(*conn));
+    gn__slab_give(&stack->net->slab, &stack->net->mem, conn, sizeof(*conn));
     if (stack->ops->freed)
         stack->ops->freed(stack);
 }
@@ -539,7 +539,7 @@ static int may_send(struct gn__conn *conn)
     if (!conn->connected || !gn__tcp_space(conn))
         return -EAGAIN;
     if (gn__budget_tight(budget_of(conn)))
-        gn__stack_shed(conn->stack, conn);
+        gn__stack_evict(conn->stack, conn);
     if (gn__budget_tight(budget_of(conn)))
         return -ENOBUFS;
     return 0;

@@ -79,7 +79,7 @@ void gn__tcp_refuse(struct gn__stack *stack, const struct gn__segment *segment);
 bool gn__stack_make_room(struct gn__stack *stack);
 /** Memory is short: some of those that nobody owns any more go, the oldest
  *  first, but not @spared. */
-void gn__stack_shed(struct gn__stack *stack, const struct gn__conn *spared);
+void gn__stack_evict(struct gn__stack *stack, const struct gn__conn *spared);
 /** Room for one more handshake. */
 bool gn__listener_make_room(struct gn__listener *listener);
 /** It is no handshake any more. */

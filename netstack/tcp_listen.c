@@ -110,7 +110,7 @@ bool gn__stack_make_room(struct gn__stack *stack)
     return true;
 }
 
-void gn__stack_shed(struct gn__stack *stack, const struct gn__conn *spared)
+void gn__stack_evict(struct gn__stack *stack, const struct gn__conn *spared)
 {
     const struct gn__budget *budget = &stack->budget;
     unsigned left = SHED_AT_ONCE;

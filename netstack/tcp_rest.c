@@ -47,7 +47,7 @@ void gn__rest_end(struct gn__rest *rest)
     stack->n_resting--;
     if (rest->binding)
         stack->ops->released(stack, rest->binding);
-    gn__stash_give(&stack->net->stash, &stack->net->mem, rest, sizeof(*rest));
+    gn__slab_give(&stack->net->slab, &stack->net->mem, rest, sizeof(*rest));
     if (stack->ops->freed)
         stack->ops->freed(stack);
 }
@@ -70,7 +70,7 @@ void gn__rest_begin(struct gn__conn *conn)
     struct gn__rest *rest;
 
     make_room(stack);
-    rest = gn__stash_take(&net->stash, &net->mem, sizeof(*rest));
+    rest = gn__slab_take(&net->slab, &net->mem, sizeof(*rest));
     if (!rest)
         return;
     memset(rest, 0, sizeof(*rest));
@@ -84,7 +84,7 @@ void gn__rest_begin(struct gn__conn *conn)
     gn__tuple_del(stack, &conn->tuple);
     conn->in_table = false;
     if (gn__tuple_add(stack, &rest->tuple)) {
-        gn__stash_give(&net->stash, &net->mem, rest, sizeof(*rest));
+        gn__slab_give(&net->slab, &net->mem, rest, sizeof(*rest));
         return;
     }
     rest->binding = conn->binding;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lwIP's heap: the engine's stash and allocator, charged to the guest whose instance
+ * lwIP's heap: the engine's slab and allocator, charged to the guest whose instance
  * is in place. It is charged even beyond the budget, for a guest must be able
  * to acknowledge and so to get rid of what it holds; what a guest can have
  * here is bounded by its connections and by the payload it is let to queue.
@@ -20,7 +20,7 @@ void *gn__lwip_malloc(size_t size)
     struct gn__stack *stack = gn__swap_current();
     size_t total = size + sizeof(struct block);
     struct block *block =
-        gn__stash_take(&stack->net->stash, &stack->net->mem, total);
+        gn__slab_take(&stack->net->slab, &stack->net->mem, total);
 
     if (!block)
         return NULL;
@@ -44,7 +44,7 @@ void gn__lwip_free(void *p)
     struct block *block = (struct block *)p - 1;
 
     gn__budget_give(&stack->budget, block->size);
-    gn__stash_give(&stack->net->stash, &stack->net->mem, block, block->size);
+    gn__slab_give(&stack->net->slab, &stack->net->mem, block, block->size);
 }
 
 /* Only our own mistakes get here: a debug build stops at them. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef GN_NETSTACK_STASH_H
-#define GN_NETSTACK_STASH_H
+#ifndef GN_NETSTACK_SLAB_H
+#define GN_NETSTACK_SLAB_H
 
 /*
  * Small blocks that are about to be needed again: a segment takes three of
@@ -13,21 +13,21 @@
 
 #include "base/mem.h"
 
-#define GN__STASH_STEP  64u
-#define GN__STASH_SIZES 16u
-#define GN__STASH_DEPTH 32u
+#define GN__SLAB_STEP  64u
+#define GN__SLAB_SIZES 16u
+#define GN__SLAB_DEPTH 32u
 
-struct gn__stash {
-    void *top[GN__STASH_SIZES];
-    uint32_t n[GN__STASH_SIZES];
+struct gn__slab {
+    void *top[GN__SLAB_SIZES];
+    uint32_t n[GN__SLAB_SIZES];
 };
 
 /** @size bytes, aligned to 16; NULL. */
-void *gn__stash_take(struct gn__stash *stash, const struct gn__mem *mem,
+void *gn__slab_take(struct gn__slab *slab, const struct gn__mem *mem,
                      size_t size);
-void gn__stash_give(struct gn__stash *stash, const struct gn__mem *mem,
+void gn__slab_give(struct gn__slab *slab, const struct gn__mem *mem,
                     void *block, size_t size);
 /** Give what is kept to the allocator. */
-void gn__stash_done(struct gn__stash *stash, const struct gn__mem *mem);
+void gn__slab_done(struct gn__slab *slab, const struct gn__mem *mem);
 
-#endif /* GN_NETSTACK_STASH_H */
+#endif /* GN_NETSTACK_SLAB_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "netstack/stash.h"
+#include "netstack/slab.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 struct fixture {
     struct gn_test_heap heap;
     struct gn__mem mem;
-    struct gn__stash stash;
+    struct gn__slab slab;
 };
 
 static int setup(void **state)
@@ -31,7 +31,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
 
-    gn__stash_done(&f->stash, &f->mem);
+    gn__slab_done(&f->slab, &f->mem);
     gn_test_heap_done(&f->heap);
     return 0;
 }
@@ -39,15 +39,15 @@ static int teardown(void **state)
 static void last_one_given_is_taken_first(void **state)
 {
     struct fixture *f = *state;
-    void *a = gn__stash_take(&f->stash, &f->mem, 100);
-    void *b = gn__stash_take(&f->stash, &f->mem, 100);
+    void *a = gn__slab_take(&f->slab, &f->mem, 100);
+    void *b = gn__slab_take(&f->slab, &f->mem, 100);
 
-    gn__stash_give(&f->stash, &f->mem, a, 100);
-    gn__stash_give(&f->stash, &f->mem, b, 100);
-    assert_ptr_equal(gn__stash_take(&f->stash, &f->mem, 65), b);
-    assert_ptr_equal(gn__stash_take(&f->stash, &f->mem, 128), a);
-    gn__stash_give(&f->stash, &f->mem, a, 128);
-    gn__stash_give(&f->stash, &f->mem, b, 65);
+    gn__slab_give(&f->slab, &f->mem, a, 100);
+    gn__slab_give(&f->slab, &f->mem, b, 100);
+    assert_ptr_equal(gn__slab_take(&f->slab, &f->mem, 65), b);
+    assert_ptr_equal(gn__slab_take(&f->slab, &f->mem, 128), a);
+    gn__slab_give(&f->slab, &f->mem, a, 128);
+    gn__slab_give(&f->slab, &f->mem, b, 65);
 }
 
 static void sizes_do_not_mix(void **state)
@@ -56,12 +56,12 @@ static void sizes_do_not_mix(void **state)
     size_t size;
 
     for (size = 1; size < 2000; size += 7) {
-        void *block = gn__stash_take(&f->stash, &f->mem, size);
+        void *block = gn__slab_take(&f->slab, &f->mem, size);
 
         memset(block, 0xa5, size);
-        gn__stash_give(&f->stash, &f->mem, block, size);
+        gn__slab_give(&f->slab, &f->mem, block, size);
     }
-    assert_true(f->heap.n_live <= GN__STASH_SIZES);
+    assert_true(f->heap.n_live <= GN__SLAB_SIZES);
 }
 
 static void no_more_than_a_few_are_kept(void **state)
@@ -71,10 +71,10 @@ static void no_more_than_a_few_are_kept(void **state)
     size_t i;
 
     for (i = 0; i < 200; i++)
-        blocks[i] = gn__stash_take(&f->stash, &f->mem, 500);
+        blocks[i] = gn__slab_take(&f->slab, &f->mem, 500);
     for (i = 0; i < 200; i++)
-        gn__stash_give(&f->stash, &f->mem, blocks[i], 500);
-    assert_int_equal(f->heap.n_live, GN__STASH_DEPTH);
+        gn__slab_give(&f->slab, &f->mem, blocks[i], 500);
+    assert_int_equal(f->heap.n_live, GN__SLAB_DEPTH);
 }
 
 static void without_memory_there_is_none(void **state)
@@ -82,8 +82,8 @@ static void without_memory_there_is_none(void **state)
     struct fixture *f = *state;
 
     gn_test_heap_fail_at(&f->heap, 0, true);
-    assert_null(gn__stash_take(&f->stash, &f->mem, 10));
-    assert_null(gn__stash_take(&f->stash, &f->mem, 10000));
+    assert_null(gn__slab_take(&f->slab, &f->mem, 10));
+    assert_null(gn__slab_take(&f->slab, &f->mem, 10000));
     gn_test_heap_fail_at(&f->heap, GN_TEST_HEAP_NEVER, false);
 }
 
