@@ -28,7 +28,7 @@ void gn__ns_set_limits(struct gn_namespace *ns, const struct gn_limits *limits)
     gn__limits_fill(&ns->guest.limits, &ns->guest.home->limits);
     ns->stack.budget.limit = (size_t)ns->guest.limits.max_buffered;
     ns->stack.max_conns = ns->guest.limits.max_connections;
-    ns->stack.max_resting = ns->guest.limits.max_time_wait;
+    ns->stack.max_time_wait = ns->guest.limits.max_time_wait;
     gn__engine_leave(ns->engine);
 }
 

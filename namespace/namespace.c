@@ -102,7 +102,7 @@ static int init_stack(struct gn_namespace *ns)
     ns->stack.budget.limit = (size_t)ns->guest.limits.max_buffered;
     ns->stack.budget.parent = &ns->guest.home->budget;
     ns->stack.max_conns = ns->guest.limits.max_connections;
-    ns->stack.max_resting = ns->guest.limits.max_time_wait;
+    ns->stack.max_time_wait = ns->guest.limits.max_time_wait;
     return 0;
 }
 

@@ -9,8 +9,8 @@
 #include "namespace/lifecycle.h"
 #include "switch/switch.h"
 
-/** A connection rests at least this long, ns. */
-#define REST_MIN_NS GN__NS_PER_S
+/** A connection is in TIME_WAIT at least this long, ns. */
+#define TIME_WAIT_MIN_NS GN__NS_PER_S
 
 static void stack_output(struct gn__stack *stack, struct gn__packet *packet)
 {
@@ -43,16 +43,16 @@ static struct gn__listener *stack_listener(struct gn__stack *stack,
 static uint64_t stack_time_wait(struct gn__stack *stack)
 {
     struct gn_namespace *ns = stack->owner;
-    uint64_t rest = REST_MIN_NS;
+    uint64_t span = TIME_WAIT_MIN_NS;
     struct gn__list *it;
 
     gn__list_foreach (it, &ns->ifaces) {
         struct gn__iface *iface = gn__container_of(it, struct gn__iface, of_ns);
 
-        if (2 * iface->port.slowest_ns > rest)
-            rest = 2 * iface->port.slowest_ns;
+        if (2 * iface->port.slowest_ns > span)
+            span = 2 * iface->port.slowest_ns;
     }
-    return rest;
+    return span;
 }
 
 static uint64_t stack_round_trip(struct gn__stack *stack,

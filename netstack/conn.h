@@ -32,11 +32,11 @@ struct gn__tuple_key {
 struct gn__tuple {
     struct gn__table_node node;
     struct gn__tuple_key key;
-    bool resting; /* a struct gn__rest, else a struct gn__conn */
+    bool is_time_wait; /* a struct gn__time_wait, else a struct gn__conn */
 };
 
 /** TIME_WAIT, RFC 9293 section 3.6.1: all that must be remembered. */
-struct gn__rest {
+struct gn__time_wait {
     struct gn__tuple tuple; /* first */
     struct gn__list of_stack;
     struct gn__timer timer;
@@ -100,7 +100,7 @@ struct gn__conn {
     bool eof;           /* FIN received */
     bool fin_sent;      /* shutdown or close asked for */
     bool deaf;          /* nobody would read what comes now */
-    bool rested;        /* ended in TIME_WAIT */
+    bool time_wait;     /* ended in TIME_WAIT */
     bool woken;         /* something the owner must hear of */
     bool writable;      /* gn__tcp_writable() as of the last settle */
     bool data_arrived;  /* in this entry */
@@ -130,7 +130,7 @@ struct gn__conn {
     uint64_t progress_at; /* ns: last time the peer acknowledged something */
     uint64_t window_at;   /* receive window growth, see tcp_window.c */
     uint32_t window_seq;
-    uint32_t isn_floor; /* reuse of a resting tuple: begin above this */
+    uint32_t isn_floor; /* reuse of a tuple in TIME_WAIT: begin above this */
     bool isn_has_floor;
     uint8_t
         keep_idle_seen; /* params.keep_idle_set, when it was last looked at */

@@ -144,11 +144,11 @@ int gn__stack_init(struct gn__stack *stack, struct gn__netstack *net,
     gn__list_init(&stack->conns);
     gn__list_init(&stack->half);
     gn__list_init(&stack->orphans);
-    gn__list_init(&stack->resting);
+    gn__list_init(&stack->time_wait);
     memcpy(stack->isn_key, isn_key, sizeof(stack->isn_key));
     stack->budget.limit = SIZE_MAX;
     stack->max_conns = UINT32_MAX;
-    stack->max_resting = UINT32_MAX;
+    stack->max_time_wait = UINT32_MAX;
     stack->reassembly.fire = reassembly_fired;
     return 0;
 }
@@ -163,8 +163,9 @@ void gn__stack_done(struct gn__stack *stack)
         conn->owner = NULL;
         gn__tcp_vanish(conn);
     }
-    while ((node = gn__list_first(&stack->resting)))
-        gn__rest_end(gn__container_of(node, struct gn__rest, of_stack));
+    while ((node = gn__list_first(&stack->time_wait)))
+        gn__time_wait_end(
+            gn__container_of(node, struct gn__time_wait, of_stack));
     gn__wheel_disarm(&stack->net->wheel, &stack->reassembly.node);
     if (!stack->state)
         return;
@@ -239,7 +240,7 @@ enum gn__tuple_use gn__tcp_tuple_use(struct gn__stack *stack,
 
     if (!tuple)
         return GN__TUPLE_FREE;
-    return tuple->resting ? GN__TUPLE_RESTING : GN__TUPLE_USED;
+    return tuple->is_time_wait ? GN__TUPLE_TIME_WAIT : GN__TUPLE_USED;
 }
 
 bool gn__tcp_is_orphan(struct gn__stack *stack,
@@ -249,7 +250,7 @@ bool gn__tcp_is_orphan(struct gn__stack *stack,
     struct gn__tuple *tuple = gn__tuple_find(stack, local, remote);
     const struct gn__conn *conn;
 
-    if (!tuple || tuple->resting)
+    if (!tuple || tuple->is_time_wait)
         return false;
     conn = gn__container_of(tuple, struct gn__conn, tuple);
     return !conn->owner && !conn->listener;
@@ -261,7 +262,7 @@ void *gn__tcp_owner_at(struct gn__stack *stack,
 {
     struct gn__tuple *tuple = gn__tuple_find(stack, local, remote);
 
-    return tuple && !tuple->resting
+    return tuple && !tuple->is_time_wait
                ? gn__container_of(tuple, struct gn__conn, tuple)->owner
                : NULL;
 }
@@ -417,14 +418,15 @@ void gn__tcp_input(struct gn__stack *stack, struct gn__packet *packet)
         return;
     }
     tuple = gn__tuple_find(stack, &segment.local, &segment.remote);
-    if (tuple && !tuple->resting) {
+    if (tuple && !tuple->is_time_wait) {
         conn_input(gn__conn_of_tuple(tuple), &segment, packet);
         return;
     }
     if (tuple) {
-        struct gn__rest *rest = gn__container_of(tuple, struct gn__rest, tuple);
+        struct gn__time_wait *tw =
+            gn__container_of(tuple, struct gn__time_wait, tuple);
 
-        has_floor = gn__rest_input(rest, &segment, &isn_floor);
+        has_floor = gn__time_wait_input(tw, &segment, &isn_floor);
         if (!has_floor) {
             gn__packet_free(packet);
             return;
@@ -518,7 +520,7 @@ static struct gn__conn *sender_of(struct gn__stack *stack,
     struct gn__conn *conn;
     struct gn__pcb_view view;
 
-    if (!tuple || tuple->resting)
+    if (!tuple || tuple->is_time_wait)
         return NULL;
     conn = gn__conn_of_tuple(tuple);
     if (!conn->pcb)

@@ -90,7 +90,7 @@ struct gn__stack_ops {
     struct gn__listener *(*listener)(struct gn__stack *stack,
                                      const struct gn__endpoint *local,
                                      const struct gn__endpoint *remote);
-    /** How long a 4-tuple must rest, ns: twice the slowest way met. */
+    /** How long a 4-tuple stays in TIME_WAIT, ns: twice the slowest way met. */
     uint64_t (*time_wait_ns)(struct gn__stack *stack);
     /** The delay there and back that links are known to have now, ns: for
      *  connections older than the delay. */
@@ -105,7 +105,7 @@ struct gn__stack_ops {
     /** A connection is over before it was established. NULL: never mind. */
     void (*gave_up)(struct gn__stack *stack, const struct gn__endpoint *local,
                     const struct gn__endpoint *remote);
-    /** One less is alive or rests. NULL: never mind. */
+    /** One less is alive or in TIME_WAIT. NULL: never mind. */
     void (*freed)(struct gn__stack *stack);
 };
 
@@ -114,7 +114,7 @@ struct gn__netstack {
     struct gn__chunk_pool *chunks;
     struct gn__packet_pool packets;
     struct gn__slab slab; /* lwIP's blocks */
-    uint64_t now;           /* ns; set by the engine before each entry */
+    uint64_t now;         /* ns; set by the engine before each entry */
     struct gn__wheel wheel;
     struct gn__table tuples; /* struct gn__tuple: connections, TIME_WAIT */
     uint64_t secret[2];
@@ -143,13 +143,13 @@ struct gn__stack {
     struct gn__list conns;   /* struct gn__conn.all */
     struct gn__list half;    /* struct gn__conn.opening, oldest first */
     struct gn__list orphans; /* struct gn__conn.queued: closed, oldest first */
-    struct gn__list resting; /* TIME_WAIT, oldest first */
+    struct gn__list time_wait; /* oldest first */
     uint64_t isn_key[2];
     struct gn__budget budget; /* bytes buffered */
     uint32_t n_conns;         /* connections alive, without TIME_WAIT */
     uint32_t max_conns;
-    uint32_t n_resting;
-    uint32_t max_resting;
+    uint32_t n_time_wait;
+    uint32_t max_time_wait;
     struct gn__timer reassembly; /* armed while fragments wait */
     size_t reassembling;         /* bytes of the budget they hold */
 };
@@ -195,7 +195,7 @@ void *gn__tcp_owner_at(struct gn__stack *stack,
                        const struct gn__endpoint *remote);
 
 /** Is there a connection or TIME_WAIT with this 4-tuple? */
-enum gn__tuple_use { GN__TUPLE_FREE, GN__TUPLE_RESTING, GN__TUPLE_USED };
+enum gn__tuple_use { GN__TUPLE_FREE, GN__TUPLE_TIME_WAIT, GN__TUPLE_USED };
 enum gn__tuple_use gn__tcp_tuple_use(struct gn__stack *stack,
                                      const struct gn__endpoint *local,
                                      const struct gn__endpoint *remote);
@@ -220,7 +220,7 @@ void gn__tcp_params_default(struct gn__tcp_params *params);
 
 /**
  * Open a connection. Both endpoints complete; the tuple must not be in use (a
- * resting one is reused, with a higher initial sequence number).
+ * one in TIME_WAIT is reused, with a higher initial sequence number).
  *
  *   -ENOMEM, -ENOBUFS (connection limit or budget), -EADDRNOTAVAIL (in use)
  */

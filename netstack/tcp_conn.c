@@ -132,8 +132,7 @@ struct gn__conn *gn__conn_alloc(struct gn__stack *stack,
                                 const struct gn__tcp_params *params)
 {
     struct gn__netstack *net = stack->net;
-    struct gn__conn *conn =
-        gn__slab_take(&net->slab, &net->mem, sizeof(*conn));
+    struct gn__conn *conn = gn__slab_take(&net->slab, &net->mem, sizeof(*conn));
 
     if (!conn)
         return NULL;
@@ -230,7 +229,7 @@ static void note_changes(struct gn__conn *conn, enum gn__tcp_state state)
     conn->writable = writable;
 }
 
-/* lwIP has let go: nobody answers for the tuple unless it rests. */
+/* lwIP has let go: nothing answers for the tuple unless it is in TIME_WAIT. */
 static void settle_gone(struct gn__conn *conn)
 {
     forget_tuple(conn);
@@ -316,7 +315,7 @@ static void settle_live(struct gn__conn *conn)
     gn__netstack_ops.view(conn, &view);
     release_sent(conn, view.first_kept);
     if (view.state == GN__TCP_TIME_WAIT) {
-        gn__rest_begin(conn);
+        gn__time_wait_begin(conn);
         gn__netstack_ops.abandon(conn, false);
         settle_gone(conn);
         conn->woken = true;
@@ -399,11 +398,11 @@ int gn__tcp_connect(struct gn__stack *stack, const struct gn__endpoint *local,
                     struct gn__conn **out)
 {
     struct gn__tuple *tuple = gn__tuple_find(stack, local, remote);
-    struct gn__rest *rest = NULL;
+    struct gn__time_wait *tw = NULL;
     struct gn__conn *conn;
     int err;
 
-    if (tuple && !tuple->resting)
+    if (tuple && !tuple->is_time_wait)
         return -EADDRNOTAVAIL;
     if (!gn__stack_make_room(stack)) {
         gn__tcp_dropped(stack, GN__TCP_DROP_CONNECTIONS);
@@ -416,8 +415,8 @@ int gn__tcp_connect(struct gn__stack *stack, const struct gn__endpoint *local,
     if (!conn)
         return -ENOMEM;
     if (tuple) {
-        rest = gn__container_of(tuple, struct gn__rest, tuple);
-        conn->isn_floor = rest->snd_nxt + UINT16_MAX + 2;
+        tw = gn__container_of(tuple, struct gn__time_wait, tuple);
+        conn->isn_floor = tw->snd_nxt + UINT16_MAX + 2;
         conn->isn_has_floor = true;
     }
     err = gn__tuple_add(stack, &conn->tuple);
@@ -427,8 +426,8 @@ int gn__tcp_connect(struct gn__stack *stack, const struct gn__endpoint *local,
     err = gn__netstack_ops.connect(conn);
     if (err)
         goto undo_alloc;
-    if (rest)
-        gn__rest_end(rest);
+    if (tw)
+        gn__time_wait_end(tw);
     conn->owner = owner;
     *out = conn;
     gn__conn_settle(conn);

@@ -55,14 +55,15 @@ void gn__conn_free(struct gn__conn *conn);
 bool gn__conn_append(struct gn__conn *conn, struct gn__ring *ring,
                      uint32_t *room, const uint8_t *data, uint32_t len);
 
-/* ---- tcp_rest.c ---- */
-/** Put @conn's tuple to rest; without memory it is simply forgotten. */
-void gn__rest_begin(struct gn__conn *conn);
-void gn__rest_end(struct gn__rest *rest);
-/** A segment for a resting tuple. True: it is a new connection's SYN, the
+/* ---- tcp_time_wait.c ---- */
+/** Put @conn's tuple into TIME_WAIT; without memory it is simply forgotten. */
+void gn__time_wait_begin(struct gn__conn *conn);
+void gn__time_wait_end(struct gn__time_wait *tw);
+/** A segment for a tuple in TIME_WAIT. True: it is a new connection's SYN, the
  *  tuple is free now, and *@isn_floor set. */
-bool gn__rest_input(struct gn__rest *rest, const struct gn__segment *segment,
-                    uint32_t *isn_floor);
+bool gn__time_wait_input(struct gn__time_wait *tw,
+                         const struct gn__segment *segment,
+                         uint32_t *isn_floor);
 
 /* ---- tcp_reply.c ---- */
 /** Send a segment without payload that belongs to no pcb. */

@@ -23,7 +23,7 @@ struct gn_limits {
     uint32_t max_connections; /* TCP connections, also those that are opening
                                  or finishing; more are -ENOBUFS, or for a
                                  peer no answer; 16384. */
-    uint32_t max_time_wait;   /* Ended connections that rest; the oldest make
+    uint32_t max_time_wait;   /* Connections in TIME_WAIT; the oldest make
                                  room for new ones; 16384. */
     uint32_t max_groups;      /* Multicast groups joined, counted for each
                                  socket; more are -ENOBUFS; 256. */
@@ -83,7 +83,7 @@ enum gn_drop {
     GN_DROP_BACKLOG,       /* The listener's queue is full. */
     GN_DROP_HALF_OPEN,     /* A newer connection request took its place. */
     GN_DROP_CONNECTIONS,   /* The limit on connections. */
-    GN_DROP_TIME_WAIT,     /* A resting connection made room for another. */
+    GN_DROP_TIME_WAIT,     /* A connection in TIME_WAIT made room. */
     GN_DROP_REASSEMBLY,    /* Fragments that never became whole. */
     GN_DROP_MEMORY,        /* The limit on memory, or no memory at all. */
     GN_DROP_ICMP_RATE,     /* An ICMP error that was not sent. */

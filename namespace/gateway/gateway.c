@@ -282,7 +282,7 @@ static int init_stack(struct gn__outside_guest *guest)
     guest->stack.budget.limit = (size_t)limits->max_buffered;
     guest->stack.budget.parent = &guest->net->budget;
     guest->stack.max_conns = limits->max_connections;
-    guest->stack.max_resting = limits->max_time_wait;
+    guest->stack.max_time_wait = limits->max_time_wait;
     guest->max_dials = limits->max_outgoing;
     gn__outside_set_init(&guest->flows_out, limits->max_flows);
     gn__outside_set_init(&guest->flows_in, limits->max_flows);

@@ -198,7 +198,7 @@ void gn__outside_tcp_input(struct gn__outside_guest *guest,
         is_syn(&segment) && guest->port && gn__outside_for(guest, &segment.key);
     use = gn__tcp_tuple_use(&guest->stack, &segment.key.outside,
                             &segment.key.guest);
-    if (use == GN__TUPLE_USED || (use == GN__TUPLE_RESTING && !may_dial)) {
+    if (use == GN__TUPLE_USED || (use == GN__TUPLE_TIME_WAIT && !may_dial)) {
         gn__tcp_input(&guest->stack, packet);
     } else if (may_dial) {
         hold_syn(guest, &segment, packet);

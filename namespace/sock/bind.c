@@ -240,7 +240,7 @@ int gn__bind_listen(struct gn_sock *sock)
     if (gn__port_conflicts(sock, &b->addr, b->use->key.port, false))
         return -EADDRINUSE;
     if (gn__ref_is_shared(&b->refs) && in_the_way(sock, b, false))
-        return -EADDRINUSE; /* A connection of its own rests there. */
+        return -EADDRINUSE; /* A connection of its own is in TIME_WAIT there. */
     b->listening = true;
     gn__served_changed(sock->engine);
     return 0;

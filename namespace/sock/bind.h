@@ -140,7 +140,7 @@ struct gn__binding *gn__binding_pick(const struct gn_namespace *ns,
 
 /**
  * A port for a connection from @local->addr to @remote (RFC 6056, algorithm
- * 3): one whose 4-tuple is free, else one that rests. Sets local->port.
+ * 3): one whose 4-tuple is free, else one in TIME_WAIT. Sets local->port.
  *
  *   -EADDRNOTAVAIL  All are in use.
  */

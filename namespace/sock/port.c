@@ -7,7 +7,7 @@
  * addresses and the remote port under a secret, so that one peer learns
  * nothing about the ports used towards others; a counter moves it on. A port
  * may serve many destinations: what must be free is the 4-tuple. Those that
- * rest in TIME_WAIT are taken when a handful in a row are not free: looking
+ * are in TIME_WAIT are taken when a handful in a row are not free: looking
  * through thousands of them for each connection would cost more than reusing
  * one, which RFC 6191 allows as its sequence numbers go on rising.
  *
@@ -20,7 +20,7 @@
 #include "namespace/sock/bind.h"
 
 #define N_PORTS (GN__PORT_LAST - GN__PORT_FIRST + 1)
-/* Ports looked at before one that rests is good enough. */
+/* Ports looked at before one in TIME_WAIT is good enough. */
 #define PATIENCE 16
 
 static uint32_t dial_offset(const struct gn_namespace *ns,
@@ -57,10 +57,10 @@ int gn__port_dial(struct gn_sock *sock, struct gn__endpoint *local,
     struct gn_namespace *ns = sock->ns;
     uint32_t start =
         (dial_offset(ns, local, remote) + ns->port_counter) % N_PORTS;
-    uint16_t resting = 0;
+    uint16_t time_wait = 0;
     uint32_t i;
 
-    for (i = 0; i < N_PORTS && !(resting && i >= PATIENCE); i++) {
+    for (i = 0; i < N_PORTS && !(time_wait && i >= PATIENCE); i++) {
         local->port = (uint16_t)(GN__PORT_FIRST + (start + i) % N_PORTS);
         if (!may_dial_from(ns, local->port))
             continue;
@@ -68,17 +68,17 @@ int gn__port_dial(struct gn_sock *sock, struct gn__endpoint *local,
         case GN__TUPLE_FREE:
             ns->port_counter += i + 1;
             return 0;
-        case GN__TUPLE_RESTING:
-            if (!resting)
-                resting = local->port;
+        case GN__TUPLE_TIME_WAIT:
+            if (!time_wait)
+                time_wait = local->port;
             break;
         case GN__TUPLE_USED:
             break;
         }
     }
-    local->port = resting;
+    local->port = time_wait;
     ns->port_counter += i + 1;
-    return resting ? 0 : -EADDRNOTAVAIL;
+    return time_wait ? 0 : -EADDRNOTAVAIL;
 }
 
 uint16_t gn__port_pick(struct gn_sock *sock, const struct gn__addr *addr)

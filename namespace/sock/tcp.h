@@ -44,7 +44,7 @@ static inline struct gn__tcp_sock *gn__tcp_of(struct gn_sock *sock)
 
 /** Take in what has happened to the connection since the last look. */
 void gn__tcp_look(struct gn__tcp_sock *tcp);
-/** The state as Linux has it: CLOSE also for what rests in TIME_WAIT. */
+/** The state as Linux has it: CLOSE also in TIME_WAIT. */
 enum gn__tcp_state gn__tcp_state_of(const struct gn__tcp_sock *tcp);
 
 /** Hand over a slice, or as much of it as there is room for: what is left of

@@ -184,7 +184,7 @@ static void connection_lives_through_the_end_of_ticks(void **state)
     gn_simnet_end(server);
     gn_simnet_end(listener);
     gn_clock_advance(sim->clock, 120000 * GN_MS);
-    assert_int_equal(a->stack.n_conns + a->stack.n_resting, 0);
+    assert_int_equal(a->stack.n_conns + a->stack.n_time_wait, 0);
 }
 
 int main(void)

@@ -382,11 +382,11 @@ static void tuple_rests_and_is_used_again(void **state)
         assert_int_equal(wire->end[0].stack.n_conns, 0);
         assert_int_equal(wire->end[1].stack.n_conns, 0);
         assert_int_equal(
-            wire->end[0].stack.n_resting + wire->end[1].stack.n_resting, 1);
+            wire->end[0].stack.n_time_wait + wire->end[1].stack.n_time_wait, 1);
     }
     wire_pass(wire, 2 * SECOND);
-    assert_int_equal(wire->end[0].stack.n_resting, 0);
-    assert_int_equal(wire->end[1].stack.n_resting, 0);
+    assert_int_equal(wire->end[0].stack.n_time_wait, 0);
+    assert_int_equal(wire->end[1].stack.n_time_wait, 0);
     assert_int_equal(gn__table_count(&wire->net.tuples), 0);
 }
 
