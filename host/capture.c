@@ -30,7 +30,7 @@
 struct gn_capture {
     struct gn_network *net;
     struct gn__engine *engine;
-    struct gn__tap tap;
+    struct gn__capture_hook hook;
     struct gn__notice notice; /* something waits */
     struct gn__io_end end;
     struct gn__packet *head, **tail; /* seen, not written; under the lock */
@@ -44,9 +44,10 @@ struct gn_capture {
 
 /* ---- what goes by ---- */
 
-static void seen(struct gn__tap *tap, const struct gn__packet *packet)
+static void seen(struct gn__capture_hook *hook, const struct gn__packet *packet)
 {
-    struct gn_capture *capture = gn__container_of(tap, struct gn_capture, tap);
+    struct gn_capture *capture =
+        gn__container_of(hook, struct gn_capture, hook);
     size_t cost = sizeof(*packet) + packet->len;
     struct gn__packet *twin = NULL;
 
@@ -185,7 +186,7 @@ static int stop(void *arg)
 
     gn__io_forget_end(&capture->end);
     gn__engine_enter(capture->engine);
-    gn__tap_stop(&capture->tap);
+    gn__capture_hook_stop(&capture->hook);
     gn__engine_leave(capture->engine);
     err = flush(capture);
     gn__engine_enter(capture->engine);
@@ -227,8 +228,9 @@ static int start(void *arg)
         return -ENOMEM;
     gn__io_at_end(io, &capture->end);
     gn__engine_enter(capture->engine);
-    gn__tap_start(capture->net, what->only ? gn__ns_guest(what->only) : NULL,
-                  &capture->tap);
+    gn__capture_hook_start(capture->net,
+                           what->only ? gn__ns_guest(what->only) : NULL,
+                           &capture->hook);
     gn__engine_leave(capture->engine);
     return 0;
 }
@@ -250,7 +252,7 @@ static int capture_start(struct gn_network *net, struct gn_namespace *only,
     capture->engine = engine;
     capture->net = net;
     capture->tail = &capture->head;
-    capture->tap.seen = seen;
+    capture->hook.seen = seen;
     capture->notice.run = notice_waiting;
     capture->end.run = end;
     capture->to_wall_ns = wall_offset(net);

@@ -298,7 +298,7 @@ static void init_simple(struct gn_network *net,
     gn__list_init(&net->ports);
     gn__list_init(&net->namespaces);
     gn__list_init(&net->ended);
-    gn__list_init(&net->taps);
+    gn__list_init(&net->capture_hooks);
     gn__list_init(&net->calls);
     gn__list_init(&net->outside.guests);
     net->mtu = config->mtu ? config->mtu : GN_MTU_DEFAULT;

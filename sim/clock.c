@@ -151,7 +151,7 @@ static const struct gn__driver_ops clock_ops = {
 
 int gn__clock_take(struct gn_clock *clock)
 {
-    int err = gn__run_tap_add(clock);
+    int err = gn__run_hook_add(clock);
 
     if (!err)
         clock->n_networks++;
@@ -160,13 +160,13 @@ int gn__clock_take(struct gn_clock *clock)
 
 void gn__clock_give(struct gn_clock *clock)
 {
-    gn__run_tap_drop(clock);
+    gn__run_hook_drop(clock);
     clock->n_networks--;
 }
 
 void gn__clock_watch(struct gn_clock *clock, struct gn_network *net)
 {
-    gn__run_tap_start(clock, net);
+    gn__run_hook_start(clock, net);
 }
 
 struct gn__engine *gn__clock_engine(struct gn_clock *clock)

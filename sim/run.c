@@ -37,10 +37,11 @@ static void digest_add(struct gn__run *run, const void *data, size_t len)
     }
 }
 
-static void digest_packet(struct gn__tap *tap, const struct gn__packet *packet)
+static void digest_packet(struct gn__capture_hook *hook,
+                          const struct gn__packet *packet)
 {
     struct gn_clock *clock =
-        gn__container_of(tap, struct gn__run_tap, tap)->clock;
+        gn__container_of(hook, struct gn__run_hook, hook)->clock;
     struct {
         uint64_t now;
         uint32_t len;
@@ -54,36 +55,36 @@ static void digest_packet(struct gn__tap *tap, const struct gn__packet *packet)
     digest_add(&clock->run, &record, sizeof(record));
 }
 
-static struct gn__run_tap *last_tap(struct gn_clock *clock)
+static struct gn__run_hook *last_hook(struct gn_clock *clock)
 {
-    return gn__container_of(gn__list_last(&clock->run.taps), struct gn__run_tap,
-                            link);
+    return gn__container_of(gn__list_last(&clock->run.hooks),
+                            struct gn__run_hook, link);
 }
 
-int gn__run_tap_add(struct gn_clock *clock)
+int gn__run_hook_add(struct gn_clock *clock)
 {
-    struct gn__run_tap *tap = gn__zalloc(&clock->mem, sizeof(*tap));
+    struct gn__run_hook *hook = gn__zalloc(&clock->mem, sizeof(*hook));
 
-    if (!tap)
+    if (!hook)
         return -ENOMEM;
-    tap->clock = clock;
-    tap->tap.seen = digest_packet;
-    gn__list_add_tail(&clock->run.taps, &tap->link);
+    hook->clock = clock;
+    hook->hook.seen = digest_packet;
+    gn__list_add_tail(&clock->run.hooks, &hook->link);
     return 0;
 }
 
-void gn__run_tap_drop(struct gn_clock *clock)
+void gn__run_hook_drop(struct gn_clock *clock)
 {
-    struct gn__run_tap *tap = last_tap(clock);
+    struct gn__run_hook *hook = last_hook(clock);
 
-    gn__list_del(&tap->link);
-    gn__free(&clock->mem, tap, sizeof(*tap));
+    gn__list_del(&hook->link);
+    gn__free(&clock->mem, hook, sizeof(*hook));
 }
 
-void gn__run_tap_start(struct gn_clock *clock, struct gn_network *net)
+void gn__run_hook_start(struct gn_clock *clock, struct gn_network *net)
 {
     gn__engine_enter(clock->engine);
-    gn__tap_start(net, NULL, &last_tap(clock)->tap);
+    gn__capture_hook_start(net, NULL, &last_hook(clock)->hook);
     gn__engine_leave(clock->engine);
 }
 
@@ -93,16 +94,16 @@ void gn__run_init(struct gn__run *run, uint64_t still_max)
 {
     memset(run, 0, sizeof(*run));
     run->still_max = still_max;
-    gn__list_init(&run->taps);
+    gn__list_init(&run->hooks);
 }
 
 void gn__run_done(struct gn_clock *clock)
 {
     struct gn__list *it;
 
-    while ((it = gn__list_pop(&clock->run.taps)))
-        gn__free(&clock->mem, gn__container_of(it, struct gn__run_tap, link),
-                 sizeof(struct gn__run_tap));
+    while ((it = gn__list_pop(&clock->run.hooks)))
+        gn__free(&clock->mem, gn__container_of(it, struct gn__run_hook, link),
+                 sizeof(struct gn__run_hook));
 }
 
 /* ---- how it ends ---- */

@@ -10,9 +10,9 @@
 #include "namespace/namespace.h"
 
 /** A look at one network's packets, for the digest. */
-struct gn__run_tap {
+struct gn__run_hook {
     struct gn__list link;
-    struct gn__tap tap;
+    struct gn__capture_hook hook;
     struct gn_clock *clock;
 };
 
@@ -23,7 +23,7 @@ struct gn__run {
     uint64_t still_max;
     uint64_t events; /* turns of the clock */
     uint64_t lane[2];
-    struct gn__list taps; /* struct gn__run_tap */
+    struct gn__list hooks; /* struct gn__run_hook */
     char text[GN_SIM_TEXT_MAX];
 };
 
@@ -32,9 +32,9 @@ void gn__run_done(struct gn_clock *clock);
 
 /** A look at a network that is about to be made (-ENOMEM); not made, it is
  *  dropped; made, it starts. It goes with the clock. */
-GN_WARN_UNUSED int gn__run_tap_add(struct gn_clock *clock);
-void gn__run_tap_drop(struct gn_clock *clock);
-void gn__run_tap_start(struct gn_clock *clock, struct gn_network *net);
+GN_WARN_UNUSED int gn__run_hook_add(struct gn_clock *clock);
+void gn__run_hook_drop(struct gn_clock *clock);
+void gn__run_hook_start(struct gn_clock *clock, struct gn_network *net);
 
 /** The run ends as failed. */
 void gn__run_fail(struct gn_clock *clock, const char *format, ...)

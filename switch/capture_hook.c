@@ -3,16 +3,17 @@
 
 #include "switch/internal.h"
 
-void gn__tap_start(struct gn_network *net, const struct gn__guest *only,
-                   struct gn__tap *tap)
+void gn__capture_hook_start(struct gn_network *net,
+                            const struct gn__guest *only,
+                            struct gn__capture_hook *hook)
 {
-    tap->only = only ? only->id : 0;
-    gn__list_add_tail(&net->taps, &tap->link);
+    hook->only = only ? only->id : 0;
+    gn__list_add_tail(&net->capture_hooks, &hook->link);
 }
 
-void gn__tap_stop(struct gn__tap *tap)
+void gn__capture_hook_stop(struct gn__capture_hook *hook)
 {
-    gn__list_del(&tap->link);
+    gn__list_del(&hook->link);
 }
 
 static bool belongs_to(const struct gn__port *port, uint64_t id)
@@ -20,15 +21,17 @@ static bool belongs_to(const struct gn__port *port, uint64_t id)
     return port && port->owner && port->owner->id == id;
 }
 
-void gn__taps_see(struct gn_network *net, const struct gn__packet *packet)
+void gn__capture_hooks_see(struct gn_network *net,
+                           const struct gn__packet *packet)
 {
     struct gn__list *it, *tmp;
 
-    gn__list_foreach_safe (it, tmp, &net->taps) {
-        struct gn__tap *tap = gn__container_of(it, struct gn__tap, link);
+    gn__list_foreach_safe (it, tmp, &net->capture_hooks) {
+        struct gn__capture_hook *hook =
+            gn__container_of(it, struct gn__capture_hook, link);
 
-        if (!tap->only || belongs_to(gn__packet_from(packet), tap->only) ||
-            belongs_to(gn__packet_to(packet), tap->only))
-            tap->seen(tap, packet);
+        if (!hook->only || belongs_to(gn__packet_from(packet), hook->only) ||
+            belongs_to(gn__packet_to(packet), hook->only))
+            hook->seen(hook, packet);
     }
 }

@@ -108,10 +108,11 @@ void gn__port_keep(struct gn__port *port, enum gn__port_way way,
 /** Drop what is kept; the port goes. */
 void gn__port_forget_held(struct gn__port *port);
 
-/* ---- tap.c ---- */
+/* ---- capture_hook.c ---- */
 
 /** Show a packet, which has `from` and `to`, to those who look on. */
-void gn__taps_see(struct gn_network *net, const struct gn__packet *packet);
+void gn__capture_hooks_see(struct gn_network *net,
+                           const struct gn__packet *packet);
 
 /* ---- link.c ---- */
 

@@ -381,8 +381,8 @@ static void leave_switch(struct gn_network *net, struct gn__packet *packet,
 {
     net->stats.packets_out++;
     net->stats.bytes_out += packet->len;
-    if (!gn__list_empty(&net->taps))
-        gn__taps_see(net, packet);
+    if (!gn__list_empty(&net->capture_hooks))
+        gn__capture_hooks_see(net, packet);
     if (when <= gn__now(net->engine))
         gn__engine_post(net->engine, packet);
     else

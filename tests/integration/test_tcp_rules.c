@@ -23,7 +23,7 @@
 
 struct fixture {
     struct gn_simnet sim;
-    struct gn__tap tap;
+    struct gn__capture_hook hook;
     struct gn_namespace *a, *b;
     struct gn_sock *client, *listener, *server;
     uint32_t isn; /* of the last SYN */
@@ -223,9 +223,10 @@ static void ports_begin_elsewhere_for_each_destination(void **state)
     assert_true(abs(to_80 - from_c) > 8);
 }
 
-static void note_isn(struct gn__tap *tap, const struct gn__packet *packet)
+static void note_isn(struct gn__capture_hook *hook,
+                     const struct gn__packet *packet)
 {
-    struct fixture *f = gn__container_of(tap, struct fixture, tap);
+    struct fixture *f = gn__container_of(hook, struct fixture, hook);
     const uint8_t *hdr = packet->head + packet->ip.l4;
 
     if (packet->ip.proto == IPPROTO_TCP && hdr[13] == 2)
@@ -239,8 +240,8 @@ static uint32_t isn_under(uint64_t seed)
     struct fixture f = {0};
 
     setup_seeded(&f, seed);
-    f.tap.seen = note_isn;
-    gn__tap_start(f.sim.net, NULL, &f.tap);
+    f.hook.seen = note_isn;
+    gn__capture_hook_start(f.sim.net, NULL, &f.hook);
     establish(&f, SECOND / 10);
     gn_simnet_end(f.client);
     gn_simnet_end(f.server);

@@ -35,7 +35,7 @@ struct flow {
 
 /* What looks on at one of the networks. */
 struct eye {
-    struct gn__tap tap;
+    struct gn__capture_hook hook;
     struct world *world;
 };
 
@@ -59,10 +59,10 @@ static bool is_ours(const struct gn__addr *addr)
     return !gn__addr_is_v4(addr) || addr->bytes[14] != 9;
 }
 
-static void seen(struct gn__tap *tap, const struct gn__packet *packet)
+static void seen(struct gn__capture_hook *hook, const struct gn__packet *packet)
 {
     static uint8_t bytes[3 * 8 + GN__PACKET_MAX];
-    struct world *w = gn__container_of(tap, struct eye, tap)->world;
+    struct world *w = gn__container_of(hook, struct eye, hook)->world;
     uint64_t now = gn__now(w->far->engine);
     size_t len;
 
@@ -79,8 +79,8 @@ static void seen(struct gn__tap *tap, const struct gn__packet *packet)
 static void look_at(struct world *w, struct gn_network *net, struct eye *eye)
 {
     eye->world = w;
-    eye->tap.seen = seen;
-    gn__tap_start(net, NULL, &eye->tap);
+    eye->hook.seen = seen;
+    gn__capture_hook_start(net, NULL, &eye->hook);
 }
 
 static struct gn_sock *tcp(struct gn_namespace *ns)
