@@ -7,7 +7,7 @@
  *   2. packets due now, and every so often, or when there are none, those that
  *      arrive by now from links, then events, then the stacks' timers, each of
  *      which may queue more packets;
- *   3. the sockets that changed are settled: their waiters are put on `wakes`;
+ *   3. the sockets that changed are told: their waiters are put on `wakes`;
  *   4. the next deadline is compared with the one the driver has.
  *
  * Step 2 moves GN__ENGINE_BUDGET packets and timers in all. No stack is trusted
@@ -318,7 +318,7 @@ static uint64_t run_due(struct gn__engine *engine)
     return gn__netstack_deadline(&engine->net);
 }
 
-static void settle(struct gn__engine *engine)
+static void tell_changed(struct gn__engine *engine)
 {
     struct gn__list *node;
 
@@ -422,7 +422,7 @@ void gn__engine_leave(struct gn__engine *engine)
     bool kick, crowded;
 
     next = run_due(engine);
-    settle(engine);
+    tell_changed(engine);
     next = next_deadline(engine, next);
     atomic_store_explicit(&engine->next, next, memory_order_relaxed);
     if (engine->notices.n)

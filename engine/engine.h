@@ -12,7 +12,7 @@
  *     ... the operation ...
  *     gn__engine_leave()   delivers packets and runs timers until none is due
  *                          or the budget is spent (then it is "due now"),
- *                          settles the sockets that changed, releases the
+ *                          tells the sockets that changed, releases the
  *                          lock, and only then wakes threads
  *
  * No lock is held in a callback: callbacks are notices, queued under the lock

@@ -130,7 +130,7 @@ void gn_timer_unref(struct gn_timer *timer)
 }
 
 /* From here on nobody finds it any more; true if it was cancelled. */
-static bool timer_settle(struct gn_timer *timer)
+static bool timer_claim(struct gn_timer *timer)
 {
     bool cancelled;
 
@@ -146,7 +146,7 @@ static bool timer_settle(struct gn_timer *timer)
 
 static void timer_finish(struct gn_timer *timer, int status)
 {
-    if (timer_settle(timer))
+    if (timer_claim(timer))
         status = -ECANCELED;
     timer_leave(timer);
     timer->callback(timer, status, timer->arg);

@@ -20,7 +20,7 @@
  *
  * Whatever needs memory first makes the path to the offsets that it will
  * change (make_path: slots are split into children that say the same) and then
- * changes them, which cannot fail; settle() afterwards removes the nodes of a
+ * changes them, which cannot fail; summarize() afterwards removes the nodes of a
  * path that say no more than a slot can, and sets its full bits. Since making a
  * path changes no set, a failure on the way leaves nothing behind but settling.
  */
@@ -219,8 +219,8 @@ static struct gn__tree_node *find_leaf(const struct gn__tree *tree,
     return node;
 }
 
-static void settle_node(struct gn__tree *tree, struct gn__tree_node *node,
-                        unsigned level, gn__u128 offset)
+static void summarize_node(struct gn__tree *tree, struct gn__tree_node *node,
+                           unsigned level, gn__u128 offset)
 {
     unsigned slot = slot_of(offset, level);
     struct gn__tree_node *child;
@@ -228,7 +228,7 @@ static void settle_node(struct gn__tree *tree, struct gn__tree_node *node,
     if (level == 0 || !(node->present & bit(slot)))
         return;
     child = *child_at(node, slot);
-    settle_node(tree, child, level - 1, offset);
+    summarize_node(tree, child, level - 1, offset);
     node->full &= ~bit(slot);
     if (child->full == ALL)
         node->full |= bit(slot);
@@ -239,12 +239,12 @@ static void settle_node(struct gn__tree *tree, struct gn__tree_node *node,
 }
 
 /* Removes what is superfluous on the path to the offset and at the top. */
-static void settle(struct gn__tree *tree, gn__u128 offset)
+static void summarize(struct gn__tree *tree, gn__u128 offset)
 {
     struct gn__tree_node *root = tree->root;
 
     if (root && reaches(tree->level, offset))
-        settle_node(tree, root, tree->level, offset);
+        summarize_node(tree, root, tree->level, offset);
     while (root && root->present == 1 && root->full <= 1 && tree->level) {
         tree->root = root->child[0];
         tree->level--;
@@ -326,7 +326,7 @@ int gn__tree_take(struct gn__tree *tree, gn__u128 offset)
     if (!err) {
         find_leaf(tree, offset, &reserved)->full |= bit(slot_of(offset, 0));
     }
-    settle(tree, offset);
+    summarize(tree, offset);
     return err;
 }
 
@@ -335,7 +335,7 @@ void gn__tree_give(struct gn__tree *tree, gn__u128 offset)
     bool reserved;
 
     find_leaf(tree, offset, &reserved)->full &= ~bit(slot_of(offset, 0));
-    settle(tree, offset);
+    summarize(tree, offset);
 }
 
 /*
@@ -445,10 +445,11 @@ static void release_node(struct gn__tree *tree, struct gn__tree_node *node,
     }
 }
 
-static void settle_range(struct gn__tree *tree, const struct gn__range *range)
+static void summarize_range(struct gn__tree *tree,
+                            const struct gn__range *range)
 {
-    settle(tree, range->first);
-    settle(tree, range->last);
+    summarize(tree, range->first);
+    summarize(tree, range->last);
 }
 
 int gn__tree_reserve(struct gn__tree *tree, const struct gn__range *range)
@@ -461,7 +462,7 @@ int gn__tree_reserve(struct gn__tree *tree, const struct gn__range *range)
         err = -EADDRINUSE;
     if (!err)
         reserve_node(tree, tree->root, tree->level, range);
-    settle_range(tree, range);
+    summarize_range(tree, range);
     return err;
 }
 
@@ -478,6 +479,6 @@ int gn__tree_release(struct gn__tree *tree, const struct gn__range *range,
     for (unsigned i = 0; i < n && !err; i++)
         release_node(tree, tree->root, tree->level, &range[i]);
     for (unsigned i = 0; i < n; i++)
-        settle_range(tree, &range[i]);
+        summarize_range(tree, &range[i]);
     return err;
 }

@@ -299,7 +299,7 @@ bool gn__sock_udp_has_sent(struct gn_namespace *ns,
 /** An ICMP error about a UDP datagram of ours. */
 void gn__sock_udp_error(struct gn_namespace *ns, const struct gn__icmp *icmp);
 /** Readiness of a changed socket: wake waiters, watchers, descriptors. */
-void gn__sock_settle(struct gn_sock *sock);
+void gn__sock_notify(struct gn_sock *sock);
 /** All sockets of a namespace end with @error (-ECANCELED for kill, ...);
  *  @silent: nothing is sent. */
 void gn__sock_end_all(struct gn_namespace *ns, int error, bool silent);

@@ -27,7 +27,7 @@ static void shared_done(struct gn__engine *engine)
 
 static void sock_changed(struct gn__list *node)
 {
-    gn__sock_settle(gn__container_of(node, struct gn_sock, changed));
+    gn__sock_notify(gn__container_of(node, struct gn_sock, changed));
 }
 
 const struct gn__engine_user gn__namespaces = {

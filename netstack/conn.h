@@ -12,10 +12,10 @@
  *     pcb, no owner      orphan: it finishes by itself
  *     owner, no pcb      over: what was received can still be read, and
  *                        error says why it ended
- *     neither            freed by the next gn__conn_settle()
+ *     neither            freed by the next gn__conn_update()
  *
  * Nothing is freed while lwIP is at work: its callbacks only write into the
- * connection, and gn__conn_settle() looks at the result afterwards.
+ * connection, and gn__conn_update() looks at the result afterwards.
  */
 #include "netstack/tcp.h"
 
@@ -92,7 +92,7 @@ struct gn__conn {
     struct gn__tcp_params params;
     int error;
     int soft_error;
-    uint8_t state; /* enum gn__tcp_state, as of the last settle */
+    uint8_t state; /* enum gn__tcp_state, as of the last update */
     bool in_table;
     bool connected;     /* has been established */
     bool half_open;     /* in listener->half */
@@ -102,7 +102,7 @@ struct gn__conn {
     bool deaf;          /* nobody would read what comes now */
     bool time_wait;     /* ended in TIME_WAIT */
     bool woken;         /* something the owner must hear of */
-    bool writable;      /* gn__tcp_writable() as of the last settle */
+    bool writable;      /* gn__tcp_writable() as of the last update */
     bool data_arrived;  /* in this entry */
     uint8_t quick_acks; /* of GN__QUICK_ACKS, that are left */
 

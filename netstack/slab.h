@@ -24,9 +24,9 @@ struct gn__slab {
 
 /** @size bytes, aligned to 16; NULL. */
 void *gn__slab_take(struct gn__slab *slab, const struct gn__mem *mem,
-                     size_t size);
+                    size_t size);
 void gn__slab_give(struct gn__slab *slab, const struct gn__mem *mem,
-                    void *block, size_t size);
+                   void *block, size_t size);
 /** Give what is kept to the allocator. */
 void gn__slab_done(struct gn__slab *slab, const struct gn__mem *mem);
 

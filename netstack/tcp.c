@@ -370,7 +370,7 @@ static void conn_input(struct gn__conn *conn, const struct gn__segment *segment,
     gn__netstack_ops.input(conn, packet, leaves_held(conn, segment));
     if (verdict && conn->error == -ECONNREFUSED)
         conn->error = verdict;
-    gn__conn_settle(conn);
+    gn__conn_update(conn);
 }
 
 static void listener_input(struct gn__listener *listener,
@@ -398,7 +398,7 @@ static void listener_input(struct gn__listener *listener,
     } else {
         conn = gn__netstack_ops.syn(listener, packet, isn_floor);
         if (conn)
-            gn__conn_settle(conn);
+            gn__conn_update(conn);
         else
             gn__tcp_dropped(stack, GN__TCP_DROP_MEMORY);
     }
@@ -549,7 +549,7 @@ void gn__tcp_icmp_error(struct gn__stack *stack, const struct gn__icmp *icmp)
         gn__conn_enter(conn);
         conn->mtu = stack->ops->mtu(stack, &icmp->inner.dst);
         gn__netstack_ops.apply(conn);
-        gn__conn_settle(conn);
+        gn__conn_update(conn);
         return;
     }
     err = gn__icmp_errno(icmp->kind, icmp->inner.version, &fatal);

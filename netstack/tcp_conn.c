@@ -308,7 +308,7 @@ static void arm(struct gn__conn *conn)
     gn__wheel_arm(wheel, &conn->timer.node, tick);
 }
 
-static void settle_live(struct gn__conn *conn)
+static void conn_update_live(struct gn__conn *conn)
 {
     struct gn__pcb_view view;
 
@@ -329,14 +329,14 @@ static void settle_live(struct gn__conn *conn)
     arm(conn);
 }
 
-void gn__conn_settle(struct gn__conn *conn)
+void gn__conn_update(struct gn__conn *conn)
 {
     struct gn__stack *stack = conn->stack;
     struct gn__listener *listener = conn->listener;
     bool woken;
 
     if (conn->pcb)
-        settle_live(conn);
+        conn_update_live(conn);
     else
         settle_gone(conn);
     conn->data_arrived = false;
@@ -387,7 +387,7 @@ static void conn_fired(struct gn__timer *timer)
     if (conn->held_back_len && write_held_back(conn))
         gn__netstack_ops.output(conn, conn->params.cork);
     gn__netstack_ops.tick(conn);
-    gn__conn_settle(conn);
+    gn__conn_update(conn);
 }
 
 /* ---- opening ---- */
@@ -430,7 +430,7 @@ int gn__tcp_connect(struct gn__stack *stack, const struct gn__endpoint *local,
         gn__time_wait_end(tw);
     conn->owner = owner;
     *out = conn;
-    gn__conn_settle(conn);
+    gn__conn_update(conn);
     return 0;
 
 undo_alloc:
@@ -610,7 +610,7 @@ int gn__tcp_send(struct gn__conn *conn, const struct gn__slice *slice,
         conn->tx_room = 0;
         gn__netstack_ops.output(conn, more || conn->params.cork);
     }
-    gn__conn_settle(conn);
+    gn__conn_update(conn);
     return err;
 }
 
@@ -640,7 +640,7 @@ ssize_t gn__tcp_send_copy(struct gn__conn *conn, const void *data, size_t len,
     } else {
         gn__netstack_ops.output(conn, more || conn->params.cork);
     }
-    gn__conn_settle(conn);
+    gn__conn_update(conn);
     return err ? err : (ssize_t)n;
 }
 
@@ -650,7 +650,7 @@ void gn__tcp_push(struct gn__conn *conn)
         return;
     gn__conn_enter(conn);
     gn__netstack_ops.output(conn, false);
-    gn__conn_settle(conn);
+    gn__conn_update(conn);
 }
 
 /* ---- receiving ---- */
@@ -731,7 +731,7 @@ void gn__tcp_skip(struct gn__conn *conn, size_t n)
         gn__netstack_ops.opened(conn, (uint32_t)n, window_edge(conn))) {
         gn__conn_enter(conn);
         gn__netstack_ops.ack_now(conn);
-        gn__conn_settle(conn);
+        gn__conn_update(conn);
     }
 }
 
@@ -779,7 +779,7 @@ int gn__tcp_shutdown(struct gn__conn *conn)
         conn->fin_sent = true;
         gn__netstack_ops.shutdown(conn);
     }
-    gn__conn_settle(conn);
+    gn__conn_update(conn);
     return whole ? 0 : -ENOMEM;
 }
 
@@ -803,7 +803,7 @@ static void end(struct gn__conn *conn, bool reset)
         gn__conn_enter(conn);
         gn__netstack_ops.abandon(conn, reset && conn->connected);
     }
-    gn__conn_settle(conn);
+    gn__conn_update(conn);
 }
 
 void gn__tcp_abort(struct gn__conn *conn)
@@ -831,7 +831,7 @@ void gn__tcp_close(struct gn__conn *conn)
         gn__conn_enter(conn);
         gn__netstack_ops.close(conn);
     }
-    gn__conn_settle(conn);
+    gn__conn_update(conn);
 }
 
 void gn__tcp_fail(struct gn__conn *conn, int error)
@@ -843,7 +843,7 @@ void gn__tcp_fail(struct gn__conn *conn, int error)
     if (!conn->error)
         conn->error = error;
     conn->woken = true;
-    gn__conn_settle(conn);
+    gn__conn_update(conn);
 }
 
 void gn__tcp_deafen(struct gn__conn *conn)
@@ -860,7 +860,7 @@ void gn__tcp_set(struct gn__conn *conn, const struct gn__tcp_params *params)
         return;
     gn__conn_enter(conn);
     gn__netstack_ops.apply(conn);
-    gn__conn_settle(conn);
+    gn__conn_update(conn);
 }
 
 void gn__tcp_info(const struct gn__conn *conn, struct tcp_info *out)

@@ -45,7 +45,7 @@ void gn__tcp_dropped(struct gn__stack *stack, enum gn__tcp_drop why);
 
 /* ---- tcp_conn.c ---- */
 /** Look at what lwIP did: wake the owner, free what is over. */
-void gn__conn_settle(struct gn__conn *conn);
+void gn__conn_update(struct gn__conn *conn);
 /** Begin an operation on a live pcb: its state is in place. */
 void gn__conn_enter(struct gn__conn *conn);
 /** Free a connection that has neither pcb nor owner. */

@@ -369,7 +369,7 @@ static int keep_addresses(struct gn_machine *machine)
 }
 
 /* What a life begins with. */
-static void machine_settle(struct gn_machine *machine)
+static void machine_apply(struct gn_machine *machine)
 {
     int err;
 
@@ -377,7 +377,7 @@ static void machine_settle(struct gn_machine *machine)
         machine->drift_now = 0;
         if (machine->clock->play && !machine->group_now)
             gn__play_regroup(machine->clock);
-        gn__play_settle(machine);
+        gn__play_apply(machine);
     } else {
         err = gn_link_set(machine->ns, NULL, &machine->link);
         (void)err; /* Without prefixes it has no eth0. */
@@ -405,7 +405,7 @@ static int machine_open(struct gn_machine *machine)
         return err;
     }
     gn__ns_set_machine(machine->ns, machine);
-    machine_settle(machine);
+    machine_apply(machine);
     return 0;
 }
 
@@ -530,7 +530,7 @@ int gn_machine_pause(struct gn_machine *machine, enum gn_pause how)
     if (!machine->ns)
         return -ESRCH;
     machine->pause = how;
-    gn__play_settle(machine);
+    gn__play_apply(machine);
     return 0;
 }
 
@@ -553,7 +553,7 @@ int gn_machine_set_clock(struct gn_machine *machine, int64_t offset_ns,
     machine->offset_ns = offset_ns;
     machine->drift_ppb = drift_ppb;
     if (machine->ns)
-        gn__play_settle(machine);
+        gn__play_apply(machine);
     return 0;
 }
 

@@ -175,7 +175,7 @@ static void add_path(struct gn_path_config *path, const struct gn__fault *fault)
 
 /* The path that a fault is about, as all of them say. Without memory it stays
  * as it is. */
-static void settle_path(struct gn_clock *clock, const struct gn__fault *fault)
+static void apply_path(struct gn_clock *clock, const struct gn__fault *fault)
 {
     struct gn_machine *from = gn_machine_find(clock, fault->names[0].name);
     struct gn_machine *to = gn_machine_find(clock, fault->names[1].name);
@@ -195,7 +195,7 @@ static void settle_path(struct gn_clock *clock, const struct gn__fault *fault)
     (void)err;
 }
 
-void gn__play_settle(struct gn_machine *machine)
+void gn__play_apply(struct gn_machine *machine)
 {
     struct gn_clock *clock = machine->clock;
     struct state state = {.link = machine->link,
@@ -220,7 +220,7 @@ void gn__play_settle(struct gn_machine *machine)
     EACH_ON(it, cue, clock)
     {
         if (cue->fault.verb == GN__VERB_PATH && concerns(cue, machine))
-            settle_path(clock, &cue->fault);
+            apply_path(clock, &cue->fault);
     }
 }
 
@@ -248,7 +248,7 @@ static struct gn_fault_rule dns_rule(const struct gn__fault *fault)
 
 /* Of rules the first that matches counts, of faults the last. Without memory
  * the rules stay as they are. */
-static void settle_names(struct gn_machine *machine)
+static void apply_names(struct gn_machine *machine)
 {
     struct gn_fault_rule rules[RULES_MAX];
     struct gn__list *it = machine->clock->play->on.prev;
@@ -386,7 +386,7 @@ static void raise_walls(struct gn_clock *clock)
     clock->engine->walls = clock->walls;
 }
 
-static void settle_partitions(struct gn_clock *clock)
+static void apply_partitions(struct gn_clock *clock)
 {
     if (sort_machines(clock))
         raise_walls(clock);
@@ -402,7 +402,7 @@ void gn__play_regroup(struct gn_clock *clock)
     if (play_open(clock))
         gn__run_fail(clock, "no memory for partitions");
     else
-        settle_partitions(clock);
+        apply_partitions(clock);
 }
 
 /* ---- crashes ---- */
@@ -463,17 +463,17 @@ static void each_machine(struct cue *cue,
     }
 }
 
-static void visit_settle(struct cue *cue, struct gn_machine *machine)
+static void visit_apply(struct cue *cue, struct gn_machine *machine)
 {
     (void)cue;
     if (machine->ns)
-        gn__play_settle(machine);
+        gn__play_apply(machine);
 }
 
 static void visit_names(struct cue *cue, struct gn_machine *machine)
 {
     (void)cue;
-    settle_names(machine);
+    apply_names(machine);
 }
 
 static void visit_start(struct cue *cue, struct gn_machine *machine)
@@ -481,20 +481,20 @@ static void visit_start(struct cue *cue, struct gn_machine *machine)
     start_one(cue->clock, machine);
 }
 
-static void cue_settle(struct cue *cue)
+static void cue_apply(struct cue *cue)
 {
     switch (cue->fault.verb) {
     case GN__VERB_PARTITION:
-        settle_partitions(cue->clock);
+        apply_partitions(cue->clock);
         break;
     case GN__VERB_DNS:
         each_machine(cue, visit_names);
         break;
     case GN__VERB_PATH:
-        settle_path(cue->clock, &cue->fault);
+        apply_path(cue->clock, &cue->fault);
         break;
     default:
-        each_machine(cue, visit_settle);
+        each_machine(cue, visit_apply);
         break;
     }
 }
@@ -519,7 +519,7 @@ static void cue_begin(struct gn__act *act)
     } else {
         cue->is_on = true;
         gn__list_add_tail(&cue->clock->play->on, &cue->on);
-        cue_settle(cue);
+        cue_apply(cue);
     }
 }
 
@@ -534,7 +534,7 @@ static void cue_end(struct gn__act *act)
     }
     cue->is_on = false;
     gn__list_del(&cue->on);
-    cue_settle(cue);
+    cue_apply(cue);
 }
 
 /* ---- plans ---- */

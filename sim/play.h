@@ -20,6 +20,6 @@ void gn__play_done(struct gn_clock *clock);
 void gn__play_regroup(struct gn_clock *clock);
 
 /** Make a machine that is on what the faults of now say. */
-void gn__play_settle(struct gn_machine *machine);
+void gn__play_apply(struct gn_machine *machine);
 
 #endif /* GN_SIM_PLAY_H */

@@ -91,7 +91,7 @@ static void changes_apply(struct gn__changes *changes)
 }
 
 /* Wait for the next that is over; without any it is not needed any more. */
-static void changes_settle(struct gn__changes *changes)
+static void changes_rearm(struct gn__changes *changes)
 {
     uint64_t next = GN__NEVER;
     struct gn__list *it;
@@ -125,7 +125,7 @@ static void event_fires(struct gn__event *event)
             change_free(changes, change);
     }
     changes_apply(changes);
-    changes_settle(changes);
+    changes_rearm(changes);
 }
 
 static struct gn__changes *changes_make(struct gn__changes **home,
@@ -172,7 +172,7 @@ int gn__changes_add(struct gn__changes **home, struct gn__engine *engine,
     memcpy(&change->values, lease->values, lease->kind->size);
     gn__list_add_tail(&changes->pile, &change->link);
     changes_apply(changes);
-    changes_settle(changes);
+    changes_rearm(changes);
     return 0;
 }
 
@@ -192,7 +192,7 @@ void gn__changes_yield(struct gn__changes **home, uint32_t fields,
         if (!change->fields)
             change_free(changes, change);
     }
-    changes_settle(changes);
+    changes_rearm(changes);
 }
 
 void gn__changes_end(struct gn__changes **home)

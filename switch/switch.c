@@ -5,7 +5,7 @@
  * not count hops, and it does not route: that is done by namespaces that
  * forward.
  *
- * Who the receiver is, is settled when a packet is sent, and checked again at
+ * Who the receiver is, is decided when a packet is sent, and checked again at
  * every stop by the generation of the receiver's gate: an address may have
  * been given to somebody else meanwhile, who never sees the packet.
  *

@@ -16,7 +16,7 @@
  *
  * Neither the call nor cancelling waits for the driving thread: what another
  * thread says is left under the engine's lock, and taken up by a notice. Once a
- * dial is settled it calls back, and cancelling does nothing any more; until
+ * dial is claimed it calls back, and cancelling does nothing any more; until
  * then it ends as cancelled, however far it has come.
  *
  * It is counted: it has itself until it is over and no lookup of it is under
@@ -52,7 +52,7 @@ struct gn_dial {
     struct gn__call start;    /* to the driving thread */
     struct gn__notice notice; /* the same, to be cancelled there */
     bool cancelled;           /* under the lock */
-    bool settled;             /* the same */
+    bool claimed;             /* the same */
     struct gn_dial **out;     /* until the start is queued */
     struct gn__io *io;        /* NULL: it has not begun */
     struct gn__io_end end;
@@ -111,13 +111,13 @@ void gn_dial_unref(struct gn_dial *dial)
 }
 
 /* Nothing cancels it from here on; true if it was cancelled. */
-static bool dial_settle(struct gn_dial *dial)
+static bool dial_claim(struct gn_dial *dial)
 {
     bool cancelled;
 
     gn__engine_enter(dial->engine);
     cancelled = dial->cancelled;
-    dial->settled = true;
+    dial->claimed = true;
     gn__notice_cancel(dial->engine, &dial->notice);
     gn__engine_leave(dial->engine);
     return cancelled;
@@ -126,7 +126,7 @@ static bool dial_settle(struct gn_dial *dial)
 /* Over; its memory waits for a lookup that has yet to call back. */
 static void finish(struct gn_dial *dial, int status, struct gn_conn *conn)
 {
-    if (dial_settle(dial)) {
+    if (dial_claim(dial)) {
         if (conn)
             (void)gn__handle_close(&conn->handle, NULL, NULL); /* Once. */
         conn = NULL;
@@ -598,8 +598,8 @@ void gn_dial_cancel(struct gn_dial *dial)
     if (!dial)
         return;
     gn__engine_enter(dial->engine);
-    now = !dial->settled && gn__engine_is_driving(dial->engine) && dial->io;
-    if (!dial->settled) {
+    now = !dial->claimed && gn__engine_is_driving(dial->engine) && dial->io;
+    if (!dial->claimed) {
         dial->cancelled = true;
         if (!now)
             gn__notice_queue(dial->engine, &dial->notice);

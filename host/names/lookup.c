@@ -237,7 +237,7 @@ static void log_query(struct request *request, const struct gn__result *result)
 /* ---- the end ---- */
 
 /* From here on nobody finds it any more; true if it was cancelled. */
-static bool settle(struct request *request)
+static bool request_claim(struct request *request)
 {
     struct gn__engine *engine = request->asking.engine;
     bool cancelled;
@@ -257,7 +257,7 @@ static void finish(struct request *request, int status)
     struct gn__result *result = &request->core.result;
     enum gn_query_kind kind = request->core.question.kind;
 
-    if (settle(request))
+    if (request_claim(request))
         status = -ECANCELED;
     if (status)
         result->status = status;
@@ -431,7 +431,7 @@ static int hold(struct request *request)
 
     if (!err)
         return 0;
-    (void)settle(request);
+    (void)request_claim(request);
     gn__ns_unref(request->asking.ns);
     return err;
 }

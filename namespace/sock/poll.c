@@ -6,7 +6,7 @@
  * Backends say what holds now (ops->ready), in the bits of poll(2). Whoever
  * changes a socket (a segment that arrived, our own call) puts it on the
  * engine's list of changed sockets, and on leaving the engine each of them is
- * settled once: whoever waits for what holds now is told. There are three
+ * told once: whoever waits for what holds now is told. There are three
  * kinds of them, and each looks at the state and not at an edge, so that a
  * wake-up cannot be lost:
  *
@@ -76,7 +76,7 @@ static void show(struct gn_sock *sock, struct gn__sock_fd *fd, bool level)
         gn__list_add_tail(&sock->engine->fds, &fd->late.link);
 }
 
-void gn__sock_settle(struct gn_sock *sock)
+void gn__sock_notify(struct gn_sock *sock)
 {
     struct gn__list *it;
     short ready;
@@ -85,7 +85,7 @@ void gn__sock_settle(struct gn_sock *sock)
         return;
     ready = gn__sock_ready(sock);
     fire_waits(sock, ready);
-    gn__watch_settle(sock, ready);
+    gn__watch_notify(sock, ready);
     gn__list_foreach (it, &sock->fds) {
         struct gn__sock_fd *fd =
             gn__container_of(it, struct gn__sock_fd, of_sock);
@@ -110,7 +110,7 @@ void gn__sock_fds_end(struct gn_sock *sock)
 
 void gn__sock_poll_end(struct gn_sock *sock)
 {
-    gn__sock_settle(sock);
+    gn__sock_notify(sock);
 }
 
 /* ---- waiting for one socket ---- */

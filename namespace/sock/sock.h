@@ -213,7 +213,7 @@ struct gn_sock {
     struct gn__sock_opt opt;
     const struct gn__sock_ops *ops;
     struct gn__engine *engine;
-    struct gn__list changed; /* of the engine: to be settled */
+    struct gn__list changed; /* of the engine: to be told */
     struct gn__list waits;   /* struct gn__wait */
     struct gn__list fds;     /* struct gn__sock_fd */
     struct gn__watch *watch; /* NULL: never watched */
@@ -278,7 +278,7 @@ GN_WARN_UNUSED int gn__sock_wait(struct gn_sock *sock, const char *call,
 uint64_t gn__sock_deadline(const struct gn_sock *sock, uint64_t timeout_ns);
 /** All poll(2) bits that hold; of a dead socket too. */
 short gn__sock_ready(struct gn_sock *sock);
-/** Own calls changed its readiness: settle it on leaving, if anybody looks. */
+/** Own calls changed its readiness: tell it on leaving, if anybody looks. */
 void gn__sock_touch(struct gn_sock *sock);
 /** Wake everybody, and let descriptors show it: it is dead. */
 void gn__sock_poll_end(struct gn_sock *sock);
@@ -292,7 +292,7 @@ GN_WARN_UNUSED int gn__sock_poll(struct gn__engine *engine,
 /* ---- watch.c ---- */
 
 /** Readiness of a watched socket: queue the callback if it is due. */
-void gn__watch_settle(struct gn_sock *sock, short ready);
+void gn__watch_notify(struct gn_sock *sock, short ready);
 /** Stop, and off the driving thread wait for a callback that is running.
  *  Leaves and enters the engine. */
 void gn__watch_stop(struct gn_sock *sock);

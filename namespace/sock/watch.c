@@ -4,7 +4,7 @@
  * The subscription: a callback on the driving thread for as long as what it
  * asked for holds.
  *
- * After each run the socket is settled again, which queues the notice anew if
+ * After each run the socket is told again, which queues the notice anew if
  * the state still asks for it: other sockets' notices come first, and one that
  * is never read starves no other. What its namespace has ended stays ready for
  * ever, so of that the watch is told once, for the last time.
@@ -34,7 +34,7 @@ struct gn__watch {
     struct gn__list stoppers; /* struct gn__waiter: until it has run */
 };
 
-void gn__watch_settle(struct gn_sock *sock, short ready)
+void gn__watch_notify(struct gn_sock *sock, short ready)
 {
     struct gn__watch *watch = sock->watch;
 
@@ -187,7 +187,7 @@ int gn_sock_watch(struct gn_sock *sock, short events, gn_watch_cb callback,
         sock->watch->events = events;
         sock->watch->callback = callback;
         sock->watch->arg = arg;
-        gn__watch_settle(sock, gn__sock_ready(sock));
+        gn__watch_notify(sock, gn__sock_ready(sock));
     }
     gn__sock_leave(sock);
     return err;

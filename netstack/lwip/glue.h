@@ -8,7 +8,7 @@
  *
  * Except for init, each function runs with the right stack's state in place
  * (gn__swap_enter()). What happens meanwhile is written into the connection;
- * the caller settles it afterwards.
+ * the caller updates it afterwards.
  */
 #include "netstack/conn.h"
 

@@ -203,7 +203,7 @@ GN_WARN_UNUSED int gn__ares_session(struct gn__ares *ares,
                                     struct gn_lookup *lookup,
                                     struct gn__ares_session **out);
 /** After each call into c-ares, and not from inside one. */
-void gn__ares_settle(struct gn__ares_session *session);
+void gn__ares_after_call(struct gn__ares_session *session);
 /** A channel as the settings have it, for nobody yet. */
 GN_WARN_UNUSED int gn__ares_channel(const struct gn__ares_settings *settings,
                                     int timeout_ms, int tries,

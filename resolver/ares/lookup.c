@@ -297,7 +297,7 @@ static int lookup_ip(void *self, struct gn_lookup *outer, const char *proto,
         err = begin_addresses(lookup, gn__ip_family(proto), host, is_absolute);
         if (!err) {
             ask_names(lookup);
-            gn__ares_settle(session);
+            gn__ares_after_call(session);
             return 0;
         }
     }
@@ -333,7 +333,7 @@ static void ask_one(struct gn__ares_lookup *lookup, enum gn_query_kind kind,
     lookup->kind = kind;
     add_query(lookup, type);
     ask_names(lookup);
-    gn__ares_settle(session);
+    gn__ares_after_call(session);
 }
 
 static int lookup_addr(void *self, struct gn_lookup *outer,
@@ -387,7 +387,7 @@ static void lookup_cancel(void *self, struct gn_lookup *outer)
         return;
     lookup->outer = NULL;
     lookup->session->n_live--;
-    gn__ares_settle(lookup->session);
+    gn__ares_after_call(lookup->session);
 }
 
 static void close_resolver(void *self)

@@ -65,7 +65,7 @@ static void process(struct gn__ares_session *session, int fd, unsigned events)
     }
     if (!is_any_due(session))
         look_at_timeouts(session);
-    gn__ares_settle(session);
+    gn__ares_after_call(session);
 }
 
 static void ready(struct gn__io_watch *base, short revents)
@@ -113,7 +113,7 @@ static struct watch *add_watch(struct gn__ares_session *session)
 }
 
 /* c-ares wants a socket watched, or is about to close it. It cannot be told
- * that this failed; gn__ares_settle() sees to it. */
+ * that this failed; gn__ares_after_call() sees to it. */
 static void socket_state(void *arg, ares_socket_t fd, int readable,
                          int writable)
 {
@@ -144,7 +144,7 @@ static void fire(struct gn__io_timer *timer)
         gn__container_of(timer, struct gn__ares_session, timer);
 
     look_at_timeouts(session);
-    gn__ares_settle(session);
+    gn__ares_after_call(session);
 }
 
 /* When the question that was sent first has waited long enough, and c-ares
@@ -230,7 +230,7 @@ static void empty_cache(struct gn__ares_session *session)
     free(servers);
 }
 
-void gn__ares_settle(struct gn__ares_session *session)
+void gn__ares_after_call(struct gn__ares_session *session)
 {
     /* Whom nobody waits for need not be waited for; one alone cannot be
      * cancelled. */
