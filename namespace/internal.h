@@ -243,8 +243,8 @@ bool gn__outside_reaches(const struct gn__port *port,
 bool gn__outside_leaves(const struct gn__port *port,
                         const struct gn__addr *next_hop,
                         const struct gn__endpoint *to);
-/** May the gateway send as @addr: one outside, or of a host it plays? */
-bool gn__outside_plays(struct gn_network *net, const struct gn__addr *addr);
+/** May the gateway send as @addr: one outside, or of a host it proxies? */
+bool gn__outside_proxies(struct gn_network *net, const struct gn__addr *addr);
 /** A packet that arrived at the gateway for an address outside (consumed). */
 void gn__outside_input(struct gn_network *net, struct gn__packet *packet);
 /** Is a whole packet for the gateway's own address, which the host's namespace

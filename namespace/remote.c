@@ -244,7 +244,7 @@ enum gn__wire_owner gn__wire_find(const struct gn__wire *wire,
     struct gn__port *port = port_at(wire, addr);
     const struct gn__iface *iface = iface_of(port);
 
-    if (port && !iface && gn__outside_plays(port->net, addr))
+    if (port && !iface && gn__outside_proxies(port->net, addr))
         iface = gateway_iface(wire);
     if (!iface)
         return GN__WIRE_NOBODY;

@@ -83,7 +83,7 @@ enum gn__wire_owner {
     GN__WIRE_NOBODY = 0,
     GN__WIRE_ITSELF,
     GN__WIRE_OTHER,  /* @mac gets the other port's: the gateway's for a host
-                        that it plays */
+                        that it proxies */
     GN__WIRE_GATEWAY /* the same, of the gateway */
 };
 enum gn__wire_owner gn__wire_find(const struct gn__wire *wire,

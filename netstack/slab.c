@@ -16,7 +16,7 @@ static size_t class_size(size_t class)
 }
 
 void *gn__slab_take(struct gn__slab *slab, const struct gn__mem *mem,
-                     size_t size)
+                    size_t size)
 {
     size_t class = class_of(size);
     void *block;
@@ -33,7 +33,7 @@ void *gn__slab_take(struct gn__slab *slab, const struct gn__mem *mem,
 }
 
 void gn__slab_give(struct gn__slab *slab, const struct gn__mem *mem,
-                    void *block, size_t size)
+                   void *block, size_t size)
 {
     size_t class = class_of(size);
 

@@ -5,7 +5,7 @@
 /*
  * A guest: whoever is behind ports of the switch. What belongs to it is the same
  * whether it is a namespace (with sockets of ours, or a wire) or a host that the
- * gateway plays: a name, an account, limits, counters, what its lookups were
+ * gateway proxies: a name, an account, limits, counters, what its lookups were
  * answered.
  *
  *     init --(its ports attach)--> open --(end)--> ended --(last unref)--> freed()

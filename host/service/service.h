@@ -9,7 +9,7 @@
  *     target.c   what gn_forward() was asked for
  *     client.c   a guest's connection or flow
  *
- * A forwarding is a service of a host that the gateway plays (struct
+ * A forwarding is a service of a host that the gateway proxies (struct
  * gn__service), whose dials are connected to a socket of the kernel's. All of
  * it lives on the driving thread.
  */

@@ -88,7 +88,7 @@ enum gn_drop {
     GN_DROP_MEMORY,        /* The limit on memory, or no memory at all. */
     GN_DROP_ICMP_RATE,     /* An ICMP error that was not sent. */
     GN_DROP_ICMP,          /* An ICMP message nobody is concerned by. */
-    GN_DROP_NOT_PLAYED,    /* For an address outside the network that does not
+    GN_DROP_NOT_PROXIED,   /* For an address outside the network that does not
                               talk to its sender. */
     GN_DROP_OUTGOING,      /* Too much waits for the world outside to answer. */
     GN_DROP_FLOWS,         /* A datagram from outside that no flow could be

@@ -176,7 +176,7 @@ static void flow_leave(struct gn__outside_flow *flow)
     for (i = 0; i < 2; i++)
         place_leave(&flow->places[i], flow->assured);
     gn__event_disarm(flow->engine, &flow->idle);
-    gn__outside_unplay(flow->played);
+    gn__outside_unproxy(flow->proxied);
     gn__budget_give(&guest->stack.budget, sizeof(*flow));
     flow->guest = NULL;
 }
@@ -383,12 +383,12 @@ static void flow_enlist(struct gn__outside_flow *flow,
 }
 
 /* The gateway's own addresses are answered anyhow. */
-static int flow_play(struct gn__outside_flow *flow,
-                     struct gn__outside_guest *guest)
+static int flow_proxy(struct gn__outside_flow *flow,
+                      struct gn__outside_guest *guest)
 {
     if (gn__ns_is_local(guest->net->gateway, &flow->key.outside.addr))
         return 0;
-    return gn__outside_play(guest, &flow->key.outside.addr, &flow->played);
+    return gn__outside_proxy(guest, &flow->key.outside.addr, &flow->proxied);
 }
 
 static struct gn__outside_flow *flow_create(
@@ -402,7 +402,7 @@ static struct gn__outside_flow *flow_create(
         return NULL;
     flow->key = *key;
     flow_configure(flow, config);
-    if (flow_play(flow, guest))
+    if (flow_proxy(flow, guest))
         goto undo_alloc;
     if (gn__table_add(&guest->flows, &flow->node, &flow->key,
                       sizeof(flow->key)))
@@ -411,7 +411,7 @@ static struct gn__outside_flow *flow_create(
     return flow;
 
 undo_play:
-    gn__outside_unplay(flow->played);
+    gn__outside_unproxy(flow->proxied);
 undo_alloc:
     gn__free(mem, flow, sizeof(*flow));
     return NULL;
@@ -542,7 +542,7 @@ static int find_guest(struct gn_network *net,
     if (!outside)
         return own_port(*out, key);
     key->outside = *outside;
-    /* To itself the host's namespace does not play others. */
+    /* To itself the host's namespace is no proxy. */
     return (*out)->port == net->uplink ? -EADDRNOTAVAIL : 0;
 }
 

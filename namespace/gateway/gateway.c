@@ -57,7 +57,7 @@ bool gn__outside_may_be(struct gn_network *net, const struct gn__addr *addr)
     return net->gateway && !gn__ns_is_local(net->gateway, addr);
 }
 
-bool gn__outside_plays(struct gn_network *net, const struct gn__addr *addr)
+bool gn__outside_proxies(struct gn_network *net, const struct gn__addr *addr)
 {
     return gn__outside_may_be(net, addr) || gn__host_at(net, addr);
 }
@@ -89,65 +89,65 @@ static struct gn__port *port_of(const struct gn_network *net,
     return owned ? owned->port : NULL;
 }
 
-/* ---- what is played for whom ---- */
+/* ---- what is proxied for whom ---- */
 
-static struct gn__played *find_played(const struct gn__outside_guest *guest,
-                                      const struct gn__addr *addr)
+static struct gn__proxied *find_proxied(const struct gn__outside_guest *guest,
+                                        const struct gn__addr *addr)
 {
     struct gn__table_node *node =
-        gn__table_find(&guest->played, addr, sizeof(*addr));
+        gn__table_find(&guest->proxied, addr, sizeof(*addr));
 
-    return node ? gn__container_of(node, struct gn__played, node) : NULL;
+    return node ? gn__container_of(node, struct gn__proxied, node) : NULL;
 }
 
-static struct gn__played *new_played(struct gn__outside_guest *guest,
-                                     const struct gn__addr *addr)
+static struct gn__proxied *new_proxied(struct gn__outside_guest *guest,
+                                       const struct gn__addr *addr)
 {
     const struct gn__mem *mem = &guest->engine->net.mem;
-    struct gn__played *played = gn__zalloc(mem, sizeof(*played));
+    struct gn__proxied *proxied = gn__zalloc(mem, sizeof(*proxied));
 
-    if (!played)
+    if (!proxied)
         return NULL;
-    gn__ref_init(&played->refs, 1);
-    played->addr = *addr;
-    played->guest = guest;
-    if (gn__table_add(&guest->played, &played->node, &played->addr,
-                      sizeof(played->addr))) {
-        gn__free(mem, played, sizeof(*played));
+    gn__ref_init(&proxied->refs, 1);
+    proxied->addr = *addr;
+    proxied->guest = guest;
+    if (gn__table_add(&guest->proxied, &proxied->node, &proxied->addr,
+                      sizeof(proxied->addr))) {
+        gn__free(mem, proxied, sizeof(*proxied));
         return NULL;
     }
-    return played;
+    return proxied;
 }
 
-int gn__outside_play(struct gn__outside_guest *guest,
-                     const struct gn__addr *addr, struct gn__played **out)
+int gn__outside_proxy(struct gn__outside_guest *guest,
+                      const struct gn__addr *addr, struct gn__proxied **out)
 {
-    struct gn__played *played = NULL;
+    struct gn__proxied *proxied = NULL;
 
     if (!guest->outside && !gn__host_at(guest->net, addr)) {
-        played = find_played(guest, addr);
-        if (played)
-            gn__ref_take(&played->refs);
+        proxied = find_proxied(guest, addr);
+        if (proxied)
+            gn__ref_take(&proxied->refs);
         else
-            played = new_played(guest, addr);
-        if (!played)
+            proxied = new_proxied(guest, addr);
+        if (!proxied)
             return -ENOMEM;
     }
-    *out = played;
+    *out = proxied;
     return 0;
 }
 
-void gn__outside_unplay(struct gn__played *played)
+void gn__outside_unproxy(struct gn__proxied *proxied)
 {
     struct gn__outside_guest *guest;
 
-    if (!played || !gn__ref_give(&played->refs))
+    if (!proxied || !gn__ref_give(&proxied->refs))
         return;
-    guest = played->guest;
-    gn__table_del(&guest->played, &played->node);
+    guest = proxied->guest;
+    gn__table_del(&guest->proxied, &proxied->node);
     if (guest->owner->ns)
         gn__routes_changed(guest->owner->ns);
-    gn__free(&guest->engine->net.mem, played, sizeof(*played));
+    gn__free(&guest->engine->net.mem, proxied, sizeof(*proxied));
 }
 
 bool gn__outside_reaches(const struct gn__port *port,
@@ -156,7 +156,7 @@ bool gn__outside_reaches(const struct gn__port *port,
     const struct gn__outside_guest *guest = port->outside;
 
     return guest && gn__outside_may_be(guest->net, addr) &&
-           (guest->outside || find_played(guest, addr));
+           (guest->outside || find_proxied(guest, addr));
 }
 
 /* Another guest that forwards would ask by its own way. */
@@ -207,7 +207,7 @@ static void end_guest(struct gn__outside_guest *guest)
     gn__list_del(&guest->of_net);
     gn__table_done(&guest->dials);
     gn__table_done(&guest->flows);
-    gn__table_done(&guest->played);
+    gn__table_done(&guest->proxied);
     guest->net = NULL;
     if (!guest->telling)
         guest_free(guest);
@@ -264,7 +264,7 @@ static void init_guest(struct gn__outside_guest *guest, struct gn__port *port)
     guest->released.account = guest->owner->account;
     gn__table_init(&guest->dials, mem, secret);
     gn__table_init(&guest->flows, mem, secret);
-    gn__table_init(&guest->played, mem, secret);
+    gn__table_init(&guest->proxied, mem, secret);
 }
 
 static int init_stack(struct gn__outside_guest *guest)
@@ -481,7 +481,7 @@ void gn__outside_drop(struct gn__outside_guest *guest,
     gn__packet_free(packet);
 }
 
-/* A host that is played has no such port, or does not speak that: limited for
+/* A host that is proxied has no such port, or does not speak that: limited for
  * the guest, as what the switch says. */
 static void host_refuse(struct gn__outside_guest *guest,
                         const struct gn__packet *packet)
@@ -608,7 +608,7 @@ bool gn__outside_error(struct gn_network *net, const struct gn__packet *packet,
 }
 
 /* No echo of the outside's: who answers in its place would say what it cannot
- * know. A host that is played is there. */
+ * know. A host that is proxied is there. */
 static void icmp_input(struct gn_network *net, struct gn__packet *packet)
 {
     struct gn_namespace *gateway = net->gateway;
@@ -696,7 +696,7 @@ void gn__outside_input(struct gn_network *net, struct gn__packet *packet)
         if (gn__packet_from(packet)) {
             gn__ns_icmp_error(net->gateway, packet, GN__ICMP_NET_UNREACHABLE,
                               0);
-            gn__ns_drop(net->gateway, GN_DROP_NOT_PLAYED);
+            gn__ns_drop(net->gateway, GN_DROP_NOT_PROXIED);
         } else {
             gn__ns_drop(net->gateway, GN_DROP_STALE);
         }

@@ -8,7 +8,7 @@
  * Packets for an address that nobody in the network has go to the gateway,
  * which is the host's namespace, if their sender may reach the outside (its
  * port has a struct gn__outside) or somebody outside talks to it already. There
- * the gateway plays the other end, with the outside's address as its own:
+ * the gateway proxies the other end, with the outside's address as its own:
  *
  *   out, TCP   a SYN is held (the last one of each 4-tuple, a bounded number
  *              for each guest) and becomes a dial; accepted, it is fed to the
@@ -94,7 +94,7 @@ GN_WARN_UNUSED int gn__port_set_outside(struct gn__port *port,
 
 /**
  * A service that guests reach at a host of the network that is none of its
- * namespaces: the gateway plays it. A host has a name, addresses of its own (the
+ * namespaces: the gateway proxies it. A host has a name, addresses of its own (the
  * lowest free one of each prefix) and any number of services; it begins with the
  * first and ends with the last. Every guest reaches it, with hooks or without:
  * what it sends to a service's port are dials of @outside, whose ops->bound()
@@ -222,7 +222,7 @@ GN_WARN_UNUSED int gn__outside_accept_flow(
  * @outside  NULL: a port of the gateway's own address that is free.
  *
  *   -EADDRINUSE     There is one.
- *   -EADDRNOTAVAIL  @outside cannot be played, see gn__outside_may_come(), or
+ *   -EADDRNOTAVAIL  @outside cannot be proxied, see gn__outside_may_come(), or
  *                   is of the other family; or the gateway has no port or no
  *                   address of the guest's family.
  *   -EHOSTUNREACH   No guest has the address.
@@ -257,9 +257,9 @@ uint32_t gn__outside_sockets(struct gn_network *net,
 struct gn__account *gn__outside_account(struct gn_network *net,
                                         const struct gn__addr *addr);
 
-/** May the gateway play this address towards guests of @net? Not: loopback,
- *  link-local of IPv6, any, multicast, broadcast, one in the network's
- *  prefixes. */
+/** May the gateway be the proxy of this address towards guests of @net? Not:
+ *  loopback, link-local of IPv6, any, multicast, broadcast, one in the
+ *  network's prefixes. */
 bool gn__outside_may_be(struct gn_network *net, const struct gn__addr *addr);
 /** Also if it is not the guest who began? Not: link-local of IPv4 either. */
 bool gn__outside_may_come(struct gn_network *net, const struct gn__addr *addr);
@@ -268,7 +268,7 @@ bool gn__outside_may_come(struct gn_network *net, const struct gn__addr *addr);
  * Connect to a guest as @outside. @out: a non-blocking, connecting socket in
  * the host's namespace, owned by the caller.
  *
- *   -EADDRNOTAVAIL  @outside cannot be played.
+ *   -EADDRNOTAVAIL  @outside cannot be proxied.
  *   -EADDRINUSE     There is a connection with this 4-tuple.
  *   -EBUSY          There is one that has ended and waits for the guest's last
  *                   acknowledgements: soon there is none.

@@ -7,7 +7,7 @@
  *
  *     port.c     the gateway as a port of the switch
  *     gateway.c  who may reach what, guests at the gateway, demultiplexing
- *     service.c  hosts of the network that the gateway plays
+ *     service.c  hosts of the network that the gateway proxies
  *     dial.c     what waits for the outside to answer
  *     tcp.c      connections
  *     flow.c     flows of datagrams: how they begin, idle and end
@@ -30,7 +30,7 @@
 
 struct gn__bound;
 
-/** A host that the gateway plays, see struct gn__service. */
+/** A host that the gateway proxies, see struct gn__service. */
 struct gn__host {
     struct gn__guest guest; /* it has the name; first */
     struct gn__port port;   /* ... and the addresses */
@@ -68,7 +68,7 @@ struct gn__outside_guest {
     bool telling;                /* released is queued */
     struct gn__table dials;      /* struct gn__dial */
     struct gn__table flows;      /* struct gn__outside_flow */
-    struct gn__table played;     /* struct gn__played, without hooks only */
+    struct gn__table proxied;    /* struct gn__proxied, without hooks only */
     struct gn__list bounds;      /* struct gn__bound */
     struct gn__outside_set flows_out; /* those that it began */
     struct gn__outside_set flows_in;
@@ -78,7 +78,7 @@ struct gn__outside_guest {
 };
 
 /** An address outside that a guest without hooks may answer, counted. */
-struct gn__played {
+struct gn__proxied {
     struct gn__table_node node;
     struct gn__addr addr;
     struct gn__outside_guest *guest;
@@ -108,7 +108,7 @@ struct gn__outside_flow {
     struct gn__outside_key key;
     struct gn__engine *engine;       /* a reference */
     struct gn__outside_guest *guest; /* NULL: it is over */
-    struct gn__played *played;
+    struct gn__proxied *proxied;
     struct gn__list of_sock; /* in gn__binding.flows of the guest's socket */
     struct gn__outside_place places[2]; /* the guest's set, and the opener's */
     struct gn__outside_flow_config config;
@@ -151,16 +151,16 @@ struct gn__outside_guest *gn__outside_guest_of(struct gn__port *port);
 GN_WARN_UNUSED int gn__outside_find(struct gn_network *net,
                                     const struct gn__addr *addr,
                                     struct gn__outside_guest **out);
-/** May @outside be played towards @guest? -EADDRNOTAVAIL. */
+/** May @outside be proxied towards @guest? -EADDRNOTAVAIL. */
 GN_WARN_UNUSED int gn__outside_check(struct gn_network *net,
                                      const struct gn__endpoint *outside,
                                      const struct gn__endpoint *guest);
 /** Let @guest answer @addr. *@out: NULL if its hooks let it anyhow. */
-GN_WARN_UNUSED int gn__outside_play(struct gn__outside_guest *guest,
-                                    const struct gn__addr *addr,
-                                    struct gn__played **out);
+GN_WARN_UNUSED int gn__outside_proxy(struct gn__outside_guest *guest,
+                                     const struct gn__addr *addr,
+                                     struct gn__proxied **out);
 /** NULL: nothing happens. */
-void gn__outside_unplay(struct gn__played *played);
+void gn__outside_unproxy(struct gn__proxied *proxied);
 /** Send as an address outside (consumed). */
 void gn__outside_send(struct gn__outside_guest *guest,
                       struct gn__packet *packet);
@@ -181,7 +181,7 @@ void gn__outside_icmp_error(struct gn__outside_guest *guest,
                             const struct gn__addr *from,
                             enum gn__icmp_kind kind, int verdict);
 
-/** A packet for a host that is played (consumed). */
+/** A packet for a host that is proxied (consumed). */
 void gn__outside_host_input(struct gn_network *net, struct gn__packet *packet);
 
 /* ---- service.c ---- */

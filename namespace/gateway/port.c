@@ -21,7 +21,7 @@ static bool gateway_reaches(const struct gn__port *port,
 static bool gateway_speaks_for(const struct gn__port *port,
                                const struct gn__addr *addr)
 {
-    return gn__outside_plays(port->net, addr);
+    return gn__outside_proxies(port->net, addr);
 }
 
 static void gateway_gone(struct gn__port *port, struct gn__port *other)

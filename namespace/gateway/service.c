@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Hosts of a network that the gateway plays: each is a port of the switch, so
+ * Hosts of a network that the gateway proxies: each is a port of the switch, so
  * that its addresses are in the network like a guest's and packets find it; and
  * what they carry goes where packets for the outside go, as dials of its
  * services. Answers leave by the gateway, as the host's address.

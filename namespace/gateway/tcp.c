@@ -84,7 +84,7 @@ static void stack_changed(struct gn__stack *stack, void *owner)
 static void stack_released(struct gn__stack *stack, void *binding)
 {
     (void)stack;
-    gn__outside_unplay(binding);
+    gn__outside_unproxy(binding);
 }
 
 static void stack_dropped(struct gn__stack *stack, enum gn__tcp_drop why)
@@ -176,10 +176,10 @@ static void stray(struct gn__outside_guest *guest, struct gn__packet *packet)
         gn__outside_drop(guest, packet, GN_DROP_STALE);
     } else if (gn__outside_reaches(guest->port, &packet->ip.dst) ||
                gn__host_at(guest->net, &packet->ip.dst)) {
-        gn__outside_count(guest, GN_DROP_NOT_PLAYED, 1);
+        gn__outside_count(guest, GN_DROP_NOT_PROXIED, 1);
         gn__tcp_reject(&guest->stack, packet, 0);
     } else {
-        gn__outside_unreachable(guest, packet, GN_DROP_NOT_PLAYED);
+        gn__outside_unreachable(guest, packet, GN_DROP_NOT_PROXIED);
     }
 }
 
@@ -336,7 +336,7 @@ static int open_sock(struct gn__outside_guest *guest,
 static int accept_syn(struct gn__outside_guest *guest, struct gn__dial *dial,
                       struct gn_sock **out)
 {
-    struct gn__played *played = NULL;
+    struct gn__proxied *proxied = NULL;
     struct gn_sock *sock;
     struct gn__conn *conn;
     int err = listen_hidden(guest);
@@ -345,7 +345,7 @@ static int accept_syn(struct gn__outside_guest *guest, struct gn__dial *dial,
         err = open_sock(guest, &dial->pub.outside, &sock);
     if (err)
         return err;
-    err = gn__outside_play(guest, &dial->pub.outside.addr, &played);
+    err = gn__outside_proxy(guest, &dial->pub.outside.addr, &proxied);
     if (err)
         goto undo_sock;
     conn = feed(guest, gn__outside_queue_take(guest, &dial->waiting), sock);
@@ -353,13 +353,13 @@ static int accept_syn(struct gn__outside_guest *guest, struct gn__dial *dial,
         err = -ENOBUFS;
         goto undo_play;
     }
-    gn__tcp_bind(conn, played);
-    gn__tcp_sock_play(sock, conn);
+    gn__tcp_bind(conn, proxied);
+    gn__tcp_sock_proxy(sock, conn);
     *out = sock;
     return 0;
 
 undo_play:
-    gn__outside_unplay(played);
+    gn__outside_unproxy(proxied);
 undo_sock:
     gn__sock_discard(sock);
     return err;
@@ -392,7 +392,7 @@ static int connect_to(struct gn__outside_guest *guest,
                       const struct gn__outside_key *key, struct gn_sock **out)
 {
     struct gn__tcp_params params;
-    struct gn__played *played;
+    struct gn__proxied *proxied;
     struct gn_sock *sock;
     struct gn__conn *conn;
     int err;
@@ -406,7 +406,7 @@ static int connect_to(struct gn__outside_guest *guest,
     err = open_sock(guest, &key->outside, &sock);
     if (err)
         return err;
-    err = gn__outside_play(guest, &key->outside.addr, &played);
+    err = gn__outside_proxy(guest, &key->outside.addr, &proxied);
     if (err)
         goto undo_sock;
     gn__tcp_params_default(&params);
@@ -414,13 +414,13 @@ static int connect_to(struct gn__outside_guest *guest,
                           sock, &conn);
     if (err)
         goto undo_play;
-    gn__tcp_bind(conn, played);
-    gn__tcp_sock_play(sock, conn);
+    gn__tcp_bind(conn, proxied);
+    gn__tcp_sock_proxy(sock, conn);
     *out = sock;
     return 0;
 
 undo_play:
-    gn__outside_unplay(played);
+    gn__outside_unproxy(proxied);
 undo_sock:
     gn__sock_discard(sock);
     return err;

@@ -184,7 +184,7 @@ void gn__outside_udp_input(struct gn__outside_guest *guest,
     else if (key.outside.port && key.guest.port && gn__outside_for(guest, &key))
         gn__dial_begin(guest, &key, 0, packet);
     else
-        gn__outside_unreachable(guest, packet, GN_DROP_NOT_PLAYED);
+        gn__outside_unreachable(guest, packet, GN_DROP_NOT_PROXIED);
 }
 
 bool gn__outside_udp_stands_in(const struct gn__outside_guest *guest,

@@ -138,7 +138,7 @@ static int begin(struct gn__tcp_sock *tcp, const struct sockaddr *addr,
     return -EINPROGRESS;
 }
 
-void gn__tcp_sock_play(struct gn_sock *sock, struct gn__conn *conn)
+void gn__tcp_sock_proxy(struct gn_sock *sock, struct gn__conn *conn)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
 

@@ -66,7 +66,7 @@ int gn__tcp_sock_connect(struct gn_sock *sock, const struct sockaddr *addr,
 int gn__tcp_sock_connected(struct gn_sock *sock);
 /** Make a new socket the end of @conn, whose addresses are outside: it is
  *  connecting until the handshake is done. */
-void gn__tcp_sock_play(struct gn_sock *sock, struct gn__conn *conn);
+void gn__tcp_sock_proxy(struct gn_sock *sock, struct gn__conn *conn);
 /** As tcp_disconnect() of Linux: back to the beginning. */
 void gn__tcp_disconnect(struct gn__tcp_sock *tcp);
 

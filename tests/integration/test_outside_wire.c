@@ -255,7 +255,7 @@ static void strays_are_reset_and_counted(void **state)
     send_flags(f, OUT4, FOE_RST);
     assert_int_equal(f->foe.n_received, 4);
     assert_int_equal(f->beyond.n_dials, 0);
-    assert_int_equal(host_drops(f, GN_DROP_NOT_PLAYED), 4);
+    assert_int_equal(host_drops(f, GN_DROP_NOT_PROXIED), 4);
 }
 
 static void without_hooks_there_is_no_way(void **state)
@@ -271,7 +271,7 @@ static void without_hooks_there_is_no_way(void **state)
     transmit(f, &f->bare, &segment);
     pass(f);
     expect_icmp(&f->bare, "10.77.0.1", GN__ICMP_NET_UNREACHABLE);
-    assert_int_equal(host_drops(f, GN_DROP_NOT_PLAYED), 0); /* The switch. */
+    assert_int_equal(host_drops(f, GN_DROP_NOT_PROXIED), 0); /* The switch. */
     len = foe_tcp(&segment, f->bytes);
     assert_true(foe_send_via(&f->bare, &gateway, f->bytes, len));
     expect_icmp(&f->bare, "10.77.0.1", GN__ICMP_NET_UNREACHABLE);
@@ -279,7 +279,7 @@ static void without_hooks_there_is_no_way(void **state)
     assert_true(foe_send_via(&f->bare, &gateway, f->bytes, len));
     expect_icmp(&f->bare, "10.77.0.1", GN__ICMP_NET_UNREACHABLE);
     assert_int_equal(f->bare.n_icmp, 3);
-    assert_int_equal(host_drops(f, GN_DROP_NOT_PLAYED), 2);
+    assert_int_equal(host_drops(f, GN_DROP_NOT_PROXIED), 2);
 }
 
 /* Sources are the port's own, whatever it writes. */
