@@ -15,8 +15,9 @@ for program in qemu-system-x86_64 cpio dpkg-deb; do
     command -v "$program" >/dev/null || skip "$program is not installed"
 done
 busybox=$(command -v busybox || true)
-[ -n "$busybox" ] && ! ldd "$busybox" >/dev/null 2>&1 ||
+if [ -z "$busybox" ] || ldd "$busybox" >/dev/null 2>&1; then
     skip "busybox-static is not installed"
+fi
 
 mkdir -p "$cache"
 exec 9>"$cache/lock"

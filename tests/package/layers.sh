@@ -30,6 +30,7 @@ complain() {
 # process for each of some thousand lines takes minutes on a busy machine. A
 # folder of host/ or guests/ is a layer of its own.
 broken() {
+    # shellcheck disable=SC2086 # Folders are words.
     awk -v folders="$folders" '
     function folder_of(path, part, n) {
         n = split(path, part, "/")
