@@ -4,7 +4,8 @@
 
 /*
  * Timers as far as their namespace is concerned: how many it may have, and that
- * they end with it. The timers themselves are host/timer.c's.
+ * they end with it. The timers themselves are host/timer.c's; waits
+ * (sock/wait.c) are counted with them.
  */
 #include "engine/engine.h"
 #include "namespace/sock/sock.h"

@@ -418,6 +418,7 @@ typedef void (*gn_wait_cb)(struct gn_wait *wait, int status, void *arg);
  *   -EINVAL     An argument is NULL, or more than 65,536 elements.
  *   -ENOTSUP    A kernel descriptor, or a socket of gn_namespace_system().
  *   -EXDEV      A socket of another driver.
+ *   -EAGAIN     The guest has gn_limits.max_timers already.
  *   -ECANCELED  The namespace was killed or is closing.
  *   -ENOMEM
  * Any thread.

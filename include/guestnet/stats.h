@@ -54,8 +54,8 @@ struct gn_limits {
                                  -ENOBUFS, not shown, or reset.
                                  No number; but a guest never has more than are
                                  left for all. */
-    uint32_t max_timers;        /* gn_timer_start(), not over yet; more are
-                                 -EAGAIN; 1024. */
+    uint32_t max_timers; /* gn_timer_start() and gn_wait_start(), not over
+                                 yet; more are -EAGAIN; 1024. */
 };
 
 /** Why a packet was not delivered. */

@@ -180,7 +180,7 @@ typedef void (*gn_wasi_wait_cb)(struct gn_wasi_guest *guest, void *arg);
  *            a guest whose waits have not ended is closed on the driving thread.
  *
  * Returns 0, -EINVAL (nothing is pending, it is waited for already, or NULL),
- * or -ENOMEM.
+ * -EAGAIN (gn_limits.max_timers), or -ENOMEM.
  */
 GN_API GN_WARN_UNUSED int gn_wasi_wait(struct gn_wasi_guest *guest,
                                        gn_wasi_wait_cb callback, void *arg);

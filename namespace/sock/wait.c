@@ -16,6 +16,7 @@
 #include "namespace/lifecycle.h"
 #include "namespace/sock/sock.h"
 #include "namespace/sock/system.h"
+#include "namespace/timers.h"
 
 #define PARTS_MAX 65536u
 
@@ -30,7 +31,7 @@ struct gn_wait {
     struct gn__engine *engine;
     struct gn__notice notice;
     struct gn__event deadline;
-    struct gn__wait of_ns; /* in ns->sleepers */
+    struct gn__wait of_ns; /* in ns->sleepers; counts as a timer */
     gn_wait_cb callback;
     void *arg;
     int status;
@@ -94,11 +95,10 @@ static void part_unref(struct part *part)
 }
 
 /* Without the lock; not on any list. */
-static void wait_release(struct gn_wait *wait)
+static void parts_release(struct gn_wait *wait)
 {
     for (size_t i = 0; i < wait->n; i++)
         part_unref(&wait->parts[i]);
-    gn_wait_unref(wait);
 }
 
 static void wait_run(struct gn__notice *notice)
@@ -108,11 +108,12 @@ static void wait_run(struct gn__notice *notice)
     gn__engine_enter(wait->engine);
     for (size_t i = 0; i < wait->n; i++)
         gn__list_del(&wait->parts[i].wait.link);
-    gn__list_del(&wait->of_ns.link);
+    gn__ns_timer_end(wait->ns, &wait->of_ns);
     gn__event_disarm(wait->engine, &wait->deadline);
     gn__engine_leave(wait->engine);
     wait->callback(wait, wait->status, wait->arg);
-    wait_release(wait);
+    parts_release(wait);
+    gn_wait_unref(wait);
 }
 
 void gn_wait_cancel(struct gn_wait *wait)
@@ -175,7 +176,6 @@ static struct gn_wait *wait_make(struct gn_namespace *ns,
 /* Under the lock. */
 static void wait_begin(struct gn_wait *wait, uint64_t deadline_ns)
 {
-    gn__list_add_tail(&wait->ns->sleepers, &wait->of_ns.link);
     for (size_t i = 0; i < wait->n; i++) {
         struct part *part = &wait->parts[i];
 
@@ -212,10 +212,8 @@ int gn_wait_start(struct gn_namespace *ns, const struct gn_pollfd *fds,
     wait->callback = callback;
     wait->arg = arg;
     gn__engine_enter(ns->engine);
-    gn__ns_ref(ns);
-    if (ns->killed || ns->closing)
-        err = -ECANCELED;
-    else {
+    err = gn__ns_timer_begin(ns, &wait->of_ns);
+    if (!err) {
         if (out) {
             gn__ref_take(&wait->refs);
             *out = wait;
@@ -223,7 +221,9 @@ int gn_wait_start(struct gn_namespace *ns, const struct gn_pollfd *fds,
         wait_begin(wait, gn__ns_at(ns, deadline_ns));
     }
     gn__engine_leave(ns->engine);
-    if (err)
-        wait_release(wait);
+    if (err) { /* It has no reference to the namespace. */
+        parts_release(wait);
+        gn__free(&ns->engine->net.mem, wait, wait_size(n));
+    }
     return err;
 }

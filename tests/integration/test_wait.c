@@ -194,6 +194,32 @@ static void a_close_of_the_network_ends_it(void **state)
     gn_wait_unref(wait);
 }
 
+static void a_guest_has_only_so_many(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace_config config = {.size = sizeof(config),
+                                         .limits.max_timers = 2};
+    struct told told = {0};
+    struct gn_namespace *ns;
+    struct gn_stats stats;
+    int i;
+
+    assert_int_equal(gn_namespace_create(f->sim.net, &config, &ns), 0);
+    for (i = 0; i < 2; i++)
+        assert_int_equal(gn_wait_start(ns, NULL, 0, gn_now_ns(ns) + GN_MS, tell,
+                                       &told, NULL),
+                         0);
+    assert_int_equal(gn_wait_start(ns, NULL, 0, 0, tell, &told, NULL), -EAGAIN);
+    gn_namespace_stats(ns, &stats);
+    assert_int_equal(stats.timers, 2);
+    assert_int_equal(stats.timers_refused, 1);
+    gn_clock_advance(f->sim.clock, 2 * GN_MS);
+    assert_int_equal(told.n, 2);
+    assert_int_equal(gn_wait_start(ns, NULL, 0, 0, tell, &told, NULL), 0);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    assert_int_equal(told.n, 3);
+}
+
 static void what_cannot_be_waited_for_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -238,6 +264,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(closing_the_socket_ends_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_close_of_the_network_ends_it, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_guest_has_only_so_many, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_waited_for_is_refused,
                                         setup, teardown),
