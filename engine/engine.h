@@ -17,7 +17,7 @@
  *
  * No lock is held in a callback: callbacks are notices, queued under the lock
  * and run by the driving thread with gn__engine_dispatch(), guest by guest
- * (base/sched.h; docs/decisions/0016).
+ * (base/sched.h; docs/decisions/0020).
  *
  * Networks of one driver share an engine; a namespace can be attached only to
  * networks of its engine. The lock is one for the process (lwIP is), whatever

@@ -6,7 +6,7 @@
  * A place in a program that has a stack of its own: what a coroutine goes on
  * from. By boost.context's assembly where it was found at build time
  * (fcontext/context.c), else by ucontext (context_ucontext.c), which makes two
- * system calls a switch; docs/decisions/0019-coroutines.md has the costs.
+ * system calls a switch; docs/decisions/0017-tasks.md has the costs.
  *
  * Sanitizers are told of each switch; that is the caller's part (fiber.h).
  */
