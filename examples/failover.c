@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * An HTTP service: three servers, a balancer that leaves out those that do not
- * answer, and clients that try again. Servers crash, stand still and are parted
- * from the balancer; each request has its answer in the end:
- *
- *     failover --seeds 1000
+ * answer, and clients that try again. Servers crash, stand still and are parted,
+ * and each request has its answer in the end: failover --seeds 1000
  */
 #include <guestnet/guestnet.h>
 
@@ -15,88 +13,74 @@
 
 #define N_SERVERS  3
 #define N_CLIENTS  2
+#define N_MACHINES (N_SERVERS + 1 + N_CLIENTS)
 #define N_REQUESTS 20
 #define MS         UINT64_C(1000000)
 #define SECOND     (1000 * MS)
 #define TEXT_MAX   256
 
 static int n_answered;
-
-/* ---- HTTP, as much as it takes ---- */
-
-static int set_timeout(struct gn_sock *sock, unsigned ms)
-{
-    struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-    return gn_sock_setopt(sock, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-}
-
-static int send_text(struct gn_sock *sock, const char *text)
-{
-    size_t len = strlen(text);
-
-    return gn_sock_send(sock, text, len, 0) == (ssize_t)len ? 0 : -EPIPE;
-}
-
-/* Up to the end of the stream. */
+/* Up to @end, or the end of the stream. */
 static int recv_text(struct gn_sock *sock, char *out, const char *end)
 {
     size_t len = 0;
-    ssize_t n = 1;
+    ssize_t n;
 
-    out[0] = '\0';
-    while (n > 0 && len < TEXT_MAX - 1 && !(end && strstr(out, end))) {
+    memset(out, 0, TEXT_MAX);
+    do {
         n = gn_sock_recv(sock, out + len, TEXT_MAX - 1 - len, 0);
         len += n > 0 ? (size_t)n : 0;
-        out[len] = '\0';
-    }
+    } while (n > 0 && len < TEXT_MAX - 1 && !(end && strstr(out, end)));
     return n < 0 ? (int)n : end && !strstr(out, end) ? -EPIPE : 0;
 }
 
-static void hang_up(struct gn_sock *sock)
-{
-    gn_sock_close(sock);
-    gn_sock_unref(sock);
-}
-
 /* Ask @address, for no longer than @ms. 0 if the answer is a 200. */
-static int fetch(const char *address, const char *path, unsigned ms, char *out)
+static int fetch(const char *address, int number, unsigned ms, char *out)
 {
-    char request[TEXT_MAX];
+    struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
     struct gn_sock *sock;
     int err =
         gn_sock_dial(gn_task_namespace(), "tcp4", address, ms, NULL, 0, &sock);
 
     if (err)
         return err;
-    (void)snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\n\r\n", path);
-    err = set_timeout(sock, ms);
-    if (!err)
-        err = send_text(sock, request);
+    (void)snprintf(out, TEXT_MAX, "GET /%d HTTP/1.0\r\n\r\n", number);
+    err = gn_sock_setopt(sock, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    if (!err && gn_sock_send(sock, out, strlen(out), 0) < 0)
+        err = -EPIPE;
     if (!err)
         err = recv_text(sock, out, NULL);
-    hang_up(sock);
+    gn_sock_unref(sock);
     return err ? err : strncmp(out, "HTTP/1.0 200", 12) ? -EIO : 0;
 }
 
-/* Accept for ever; a task for each connection. */
-static int serve(gn_task_fn answer)
-{
-    struct gn_namespace *ns = gn_task_namespace();
-    struct gn_sock *listener, *sock;
+/* The balancer does not crash, so this may be here. */
+static unsigned next;
+static uint64_t out_until[N_SERVERS];
 
-    if (gn_sock_listen_at(ns, "tcp4", ":80", 16, NULL, 0, &listener))
-        gn_sim_fail("cannot listen");
-    while (!gn_sock_accept(listener, NULL, NULL, 0, &sock)) {
-        if (gn_task_start(ns, NULL, answer, sock, NULL))
-            hang_up(sock);
+static int pass_on(int number, char *out)
+{
+    uint64_t now = gn_now_ns(gn_task_namespace());
+    char address[16];
+    int i;
+
+    for (i = 0; i < N_SERVERS; i++) {
+        unsigned server = next++ % N_SERVERS;
+
+        (void)snprintf(address, sizeof(address), "s%u:80", server);
+        if (now < out_until[server])
+            continue;
+        if (!fetch(address, number, 300, out))
+            return 0;
+        out_until[server] = now + SECOND;
+        gn_sim_log("%s is left out", address);
+        gn_sim_reached("a server is left out");
     }
-    return 0;
+    return -EHOSTDOWN;
 }
 
-/* ---- servers: the square of a number ---- */
-
-static int answer_square(void *arg)
+/* The square of a number; at the balancer, that of a server. */
+static int answer(void *arg)
 {
     struct gn_sock *sock = arg;
     char text[TEXT_MAX];
@@ -104,80 +88,43 @@ static int answer_square(void *arg)
 
     if (!recv_text(sock, text, "\r\n\r\n") &&
         sscanf(text, "GET /%d ", &n) == 1) {
-        (void)gn_sleep_ns(gn_task_namespace(), 10 * MS); /* It is hard work. */
-        (void)snprintf(text, sizeof(text), "HTTP/1.0 200 OK\r\n\r\n%d", n * n);
-        (void)send_text(sock, text);
-    }
-    hang_up(sock);
-    return 0;
-}
-
-static int server_boot(void *arg)
-{
-    (void)arg;
-    return serve(answer_square);
-}
-
-/* ---- the balancer ---- */
-
-static struct {
-    unsigned next;
-    uint64_t out_until[N_SERVERS]; /* it does not crash, so this may be here */
-} balancer;
-
-static int pass_on(const char *path, char *out)
-{
-    uint64_t now = gn_now_ns(gn_task_namespace());
-    char address[16];
-    int i, err = -EHOSTDOWN;
-
-    for (i = 0; i < N_SERVERS && err; i++) {
-        unsigned server = balancer.next++ % N_SERVERS;
-
-        if (now < balancer.out_until[server])
-            continue;
-        (void)snprintf(address, sizeof(address), "s%u:80", server);
-        err = fetch(address, path, 300, out);
-        if (err) {
-            balancer.out_until[server] = now + SECOND;
-            gn_sim_log("s%u is left out: %s", server, gn_strerror(err));
-            gn_sim_reached("a server is left out");
-        }
-    }
-    return err;
-}
-
-static int answer_by_others(void *arg)
-{
-    struct gn_sock *sock = arg;
-    char text[TEXT_MAX], path[32];
-
-    if (!recv_text(sock, text, "\r\n\r\n") &&
-        sscanf(text, "GET %31s ", path) == 1) {
-        if (pass_on(path, text))
+        if (strcmp(gn_machine_name(gn_task_machine()), "balancer") != 0) {
+            (void)gn_sleep_ns(gn_task_namespace(), 10 * MS); /* Hard work. */
+            (void)snprintf(text, sizeof(text), "HTTP/1.0 200 OK\r\n\r\n%d",
+                           n * n);
+        } else if (pass_on(n, text)) {
             (void)strcpy(text, "HTTP/1.0 503 Service Unavailable\r\n\r\n");
-        (void)send_text(sock, text);
+        }
+        (void)gn_sock_send(sock, text, strlen(text), 0);
     }
-    hang_up(sock);
+    gn_sock_unref(sock);
     return 0;
 }
 
-static int balancer_boot(void *arg)
+/* Accept for ever; a task for each connection. */
+static int serve(void *arg)
 {
+    struct gn_namespace *ns = gn_task_namespace();
+    struct gn_sock *listener, *sock;
+
     (void)arg;
-    return serve(answer_by_others);
+    if (gn_sock_listen_at(ns, "tcp4", ":80", 16, NULL, 0, &listener))
+        gn_sim_fail("cannot listen");
+    while (!gn_sock_accept(listener, NULL, NULL, 0, &sock)) {
+        if (gn_task_start(ns, NULL, answer, sock, NULL))
+            gn_sock_unref(sock);
+    }
+    return 0;
 }
 
-/* ---- clients ---- */
-
-static int client_boot(void *arg)
+static int ask(void *arg)
 {
-    char path[16], text[TEXT_MAX], *body;
+    char text[TEXT_MAX], *body;
     int i;
 
+    (void)arg;
     for (i = 1; i <= N_REQUESTS; i++) {
-        (void)snprintf(path, sizeof(path), "/%d", i);
-        while (fetch("balancer:80", path, 2000, text)) {
+        while (fetch("balancer:80", i, 2000, text)) {
             gn_sim_reached("a client tries again");
             if (gn_sleep_ns(gn_task_namespace(), 100 * MS))
                 return 1;
@@ -188,34 +135,29 @@ static int client_boot(void *arg)
         n_answered++;
         (void)gn_sleep_ns(gn_task_namespace(), 300 * MS);
     }
-    (void)arg;
     return 0;
 }
 
-/* ---- the test ---- */
-
-static int start(struct gn_network *net, const char *kind, int i,
-                 gn_task_fn boot, bool daemon)
+static int start(struct gn_network *net, const char *name)
 {
-    char name[16];
+    bool is_client = name[0] == 'c';
     struct gn_namespace_config ns = {.size = sizeof(ns), .name = name};
     struct gn_link_config link = {.size = sizeof(link), .latency_us = 2000};
     struct gn_machine_config config = {.size = sizeof(config),
                                        .ns = &ns,
                                        .link = &link,
-                                       .boot = boot,
-                                       .daemon = daemon};
+                                       .boot = is_client ? ask : serve,
+                                       .daemon = !is_client};
     struct gn_machine *machine;
-    int err;
 
-    (void)snprintf(name, sizeof(name), i < 0 ? "%s" : "%s%d", kind, i);
-    err = gn_machine_create(net, &config, &machine);
-    return err ? err : gn_machine_start(machine);
+    return gn_machine_create(net, &config, &machine) ||
+           gn_machine_start(machine);
 }
 
 static int set_up(struct gn_clock *clock, void *arg)
 {
     static const char *const prefixes[] = {"10.77.0.0/24", NULL};
+    static const char *names[] = {"balancer", "s0", "s1", "s2", "c0", "c1"};
     struct gn_network_config config = {.size = sizeof(config),
                                        .prefixes = prefixes,
                                        .drive = GN_DRIVE_VIRTUAL,
@@ -224,14 +166,8 @@ static int set_up(struct gn_clock *clock, void *arg)
     int i, err = gn_network_create(&config, &net);
 
     (void)arg;
-    n_answered = 0;
-    memset(&balancer, 0, sizeof(balancer));
-    for (i = 0; i < N_SERVERS && !err; i++)
-        err = start(net, "s", i, server_boot, true);
-    if (!err)
-        err = start(net, "balancer", -1, balancer_boot, true);
-    for (i = 0; i < N_CLIENTS && !err; i++)
-        err = start(net, "c", i, client_boot, false);
+    for (i = 0; i < N_MACHINES && !err; i++)
+        err = start(net, names[i]);
     return err;
 }
 

@@ -323,6 +323,12 @@ static int try_one(const struct gn__options *options, struct gn__tried *result)
     return err;
 }
 
+static bool has_failed(const struct gn__tried *result)
+{
+    return result->outcome->verdict == GN__FAILED ||
+           result->outcome->verdict == GN__DIED;
+}
+
 static int try_scenario(const struct gn__options *options,
                         struct gn__tried *result)
 {
@@ -338,9 +344,7 @@ static int try_scenario(const struct gn__options *options,
                       gn_strerror(err));
         return err;
     }
-    if (result->outcome->verdict != GN__PASSED &&
-        result->outcome->verdict != GN__GAVE_UP && !options->no_fork &&
-        !options->no_shrink)
+    if (has_failed(result) && !options->no_fork && !options->no_shrink)
         gn__shrink(options, result);
     gn__report_print(options, result);
     (void)fflush(stdout);
@@ -353,11 +357,9 @@ static int status_of(const struct gn__tried *results, size_t n)
     size_t i;
 
     for (i = 0; i < n; i++) {
-        enum gn__verdict verdict = results[i].outcome->verdict;
-
-        if (verdict == GN__FAILED || verdict == GN__DIED)
+        if (has_failed(&results[i]))
             return GN__EXIT_FAILED;
-        if (verdict == GN__GAVE_UP)
+        if (results[i].outcome->verdict == GN__GAVE_UP)
             status = GN__EXIT_GAVE_UP;
     }
     return status;

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * A plan of fewer faults that fails in the same way, by ddmin (Zeller and
- * Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002): in the
- * end each fault that is left is needed, unless the time was over before.
+ * A plan of fewer and shorter faults that fails in the same way. Faults are left
+ * out by ddmin (Zeller and Hildebrandt, "Simplifying and Isolating
+ * Failure-Inducing Input", 2002), until it takes each that is left. Then what
+ * is left lasts half as long, and half of that, as far as it fails: since
+ * everything behind a change comes at other times, others may be left out then.
+ * That is repeated until nothing can be left out and nothing be shorter, unless
+ * the time is over before.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +21,7 @@ struct shrinking {
     const struct gn__options *options;
     struct gn__tried *result;
     struct gn__child child;
-    const char **lines; /* of the plan, each up to its end of line */
+    char **lines; /* of the plan, without their ends */
     size_t n;
     char *text; /* room for a plan */
     time_t until;
@@ -25,21 +29,7 @@ struct shrinking {
     enum gn_sim_end end;
 };
 
-static size_t line_len(const char *line)
-{
-    const char *end = strchr(line, '\n');
-
-    return end ? (size_t)(end - line) + 1 : strlen(line);
-}
-
-static size_t split(const char *plan, const char **lines)
-{
-    size_t n = 0;
-
-    for (; *plan; plan += line_len(plan))
-        lines[n++] = plan;
-    return n;
-}
+/* ---- a run ---- */
 
 /* All lines but those from @from to @to. */
 static size_t join_without(const struct shrinking *s, size_t from, size_t to)
@@ -47,12 +37,13 @@ static size_t join_without(const struct shrinking *s, size_t from, size_t to)
     size_t i, len = 0;
 
     for (i = 0; i < s->n; i++) {
-        size_t n = line_len(s->lines[i]);
+        size_t n = strlen(s->lines[i]);
 
         if (i >= from && i < to)
             continue;
         memcpy(s->text + len, s->lines[i], n);
-        len += n;
+        s->text[len + n] = '\n';
+        len += n + 1;
     }
     return len;
 }
@@ -75,8 +66,14 @@ static bool still_fails(struct shrinking *s, size_t from, size_t to)
            s->child.outcome->end == s->end;
 }
 
+/* ---- fewer faults ---- */
+
 static void drop_lines(struct shrinking *s, size_t from, size_t to)
 {
+    size_t i;
+
+    for (i = from; i < to; i++)
+        free(s->lines[i]);
     memmove(s->lines + from, s->lines + to, (s->n - to) * sizeof(*s->lines));
     s->n -= to - from;
 }
@@ -98,23 +95,85 @@ static bool drop_part(struct shrinking *s, size_t parts)
     return false;
 }
 
-static void shrink_lines(struct shrinking *s)
+static void drop_parts(struct shrinking *s)
 {
     size_t parts = s->n > 1 ? 2 : 1;
 
     while (s->n && !time_is_over(s)) {
-        if (drop_part(s, parts)) {
+        if (drop_part(s, parts))
             parts = parts > 2 ? parts - 1 : s->n > 1 ? 2 : 1;
-        } else if (parts < s->n) {
+        else if (parts < s->n)
             parts = 2 * parts < s->n ? 2 * parts : s->n;
-        } else {
-            s->result->is_minimal = true;
+        else
             break;
-        }
         if (parts > s->n)
             parts = s->n;
     }
-    s->result->is_minimal = s->result->is_minimal || !s->n;
+}
+
+/* ---- shorter faults ---- */
+
+/* Write a line with half of its time behind "for" into @out, which has room for
+ * it and some more. false: it has none, or it cannot be halved. */
+static bool halve(const char *line, char *out, size_t cap)
+{
+    const char *at = strstr(line, " for ");
+    unsigned long long n;
+    char *unit;
+    int before;
+
+    if (!at)
+        return false;
+    before = (int)(at - line) + 5;
+    n = strtoull(line + before, &unit, 10);
+    if (n > 1)
+        (void)snprintf(out, cap, "%.*s%llu%s", before, line, n / 2, unit);
+    else if (!strcmp(unit, "min") || !strcmp(unit, "s"))
+        (void)snprintf(out, cap, "%.*s%s", before, line,
+                       *unit == 'm' ? "30s" : "500ms");
+    return n > 1 || !strcmp(unit, "min") || !strcmp(unit, "s");
+}
+
+/* Fault @i lasts half as long, if it still fails then. */
+static bool shorten(struct shrinking *s, size_t i)
+{
+    size_t cap = strlen(s->lines[i]) + sizeof("500ms");
+    char *before = s->lines[i], *line = malloc(cap);
+
+    if (!line || time_is_over(s) || !halve(before, line, cap)) {
+        free(line);
+        return false;
+    }
+    s->lines[i] = line;
+    if (still_fails(s, 0, 0)) {
+        free(before);
+        return true;
+    }
+    s->lines[i] = before;
+    free(line);
+    return false;
+}
+
+static bool shorten_each(struct shrinking *s)
+{
+    bool is_shorter = false;
+    size_t i;
+
+    for (i = 0; i < s->n; i++) {
+        while (shorten(s, i))
+            is_shorter = true;
+    }
+    return is_shorter;
+}
+
+/* ---- all of it ---- */
+
+static void shrink_plan(struct shrinking *s)
+{
+    do
+        drop_parts(s);
+    while (shorten_each(s));
+    s->result->is_minimal = !time_is_over(s);
 }
 
 /* What the last run of what is left says is what is shown. */
@@ -122,18 +181,39 @@ static void show_shrunk(struct shrinking *s)
 {
     struct gn__tried *result = s->result;
 
-    if (s->n == result->n_faults || !still_fails(s, 0, 0))
+    if (!still_fails(s, 0, 0))
         return;
     memcpy(result->outcome, s->child.outcome, sizeof(*result->outcome));
     gn__child_tail(&s->child, result->tail, sizeof(result->tail));
     result->n_left = s->n;
 }
 
-static bool is_open(struct shrinking *s, size_t room)
+static size_t count_lines(const char *plan)
 {
-    s->lines = malloc(room * sizeof(*s->lines));
-    s->text = malloc(room);
-    return s->lines && s->text && !gn__child_open(&s->child, true);
+    size_t n = 0;
+
+    for (; *plan; plan++)
+        n += *plan == '\n';
+    return n;
+}
+
+static bool split(struct shrinking *s, const char *plan)
+{
+    for (; *plan; plan += strcspn(plan, "\n") + 1) {
+        s->lines[s->n] = strndup(plan, strcspn(plan, "\n"));
+        if (!s->lines[s->n])
+            return false;
+        s->n++;
+    }
+    return true;
+}
+
+static bool is_open(struct shrinking *s, const char *plan)
+{
+    s->lines = calloc(count_lines(plan) + 1, sizeof(*s->lines));
+    s->text = malloc(2 * strlen(plan) + 1); /* "1s" is longer halved */
+    return s->lines && s->text && split(s, plan) &&
+           !gn__child_open(&s->child, true);
 }
 
 void gn__shrink(const struct gn__options *options, struct gn__tried *result)
@@ -145,18 +225,16 @@ void gn__shrink(const struct gn__options *options, struct gn__tried *result)
                           .until = time(NULL) + TIME_MAX_S,
                           .verdict = outcome->verdict,
                           .end = outcome->end};
-    char *plan;
 
     if (outcome->plan_len >= sizeof(outcome->plan))
         return; /* It was cut. */
-    plan = strdup(outcome->plan);
-    if (plan && is_open(&s, strlen(plan) + 1)) {
-        s.n = result->n_faults = result->n_left = split(plan, s.lines);
-        shrink_lines(&s);
+    result->n_faults = result->n_left = count_lines(outcome->plan);
+    if (is_open(&s, outcome->plan)) {
+        shrink_plan(&s);
         show_shrunk(&s);
         gn__child_close(&s.child);
     }
+    drop_lines(&s, 0, s.n);
     free(s.lines);
     free(s.text);
-    free(plan);
 }

@@ -6,113 +6,83 @@
  * without an answer may have happened at any time since it began, or never; such
  * a read says nothing.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "raft.h"
 
-#define OPS_MAX 100
-#define MEMORY  (1u << 16)
-#define BUDGET  2000000
-
-/** Which operations have happened, and the value then. */
-struct state {
-    uint64_t happened[2];
-    uint32_t value;
-    uint32_t is_set;
-};
+#define MEMORY (1u << 16)
+#define BUDGET 2000000
 
 struct search {
-    const struct op *ops[OPS_MAX];
+    const struct op *ops[N_CLIENTS * N_OPS];
     size_t n;
-    size_t n_answered; /* that have to happen */
-    struct state *tried;
+    uint64_t answered; /* a bit of each that has to happen */
     long budget;
 };
 
-static bool has_happened(const struct state *state, size_t i)
-{
-    return state->happened[i / 64] >> i % 64 & 1;
-}
+static uint64_t tried[MEMORY]; /* hashes of what happened, and the value then */
 
 /* Was it tried before? Remembers it; what has no room is tried again. */
-static bool was_tried(struct search *s, const struct state *state)
+static bool was_tried(uint64_t happened, uint32_t value)
 {
-    uint64_t hash = (state->happened[0] ^ state->happened[1] * 31) +
-                    state->value * UINT64_C(0x9e3779b97f4a7c15);
-    struct state *slot;
+    uint64_t hash = (happened + value * UINT64_C(0x9e3779b97f4a7c15) + 1) *
+                    UINT64_C(0xff51afd7ed558ccd); /* 0 is no state */
+    uint64_t *slot = &tried[hash >> 48 & (MEMORY - 1)];
+    bool found = *slot == hash;
 
-    hash *= UINT64_C(0xff51afd7ed558ccd);
-    slot = &s->tried[hash >> 48 & (MEMORY - 1)];
-    if (slot->is_set && !memcmp(slot, state, sizeof(*slot)))
-        return true;
-    *slot = *state;
-    return false;
+    *slot = hash;
+    return found;
 }
 
 /* Could @i be the next? Nothing that has not happened ended before it began. */
-static bool may_be_next(const struct search *s, const struct state *state,
-                        size_t i)
+static bool may_be_next(const struct search *s, uint64_t happened,
+                        uint32_t value, size_t i)
 {
     size_t j;
 
-    if (has_happened(state, i) ||
-        (!s->ops[i]->is_write && s->ops[i]->value != state->value))
+    if (happened >> i & 1 ||
+        (!s->ops[i]->is_write && s->ops[i]->value != value))
         return false;
     for (j = 0; j < s->n; j++) {
-        if (!has_happened(state, j) && s->ops[j]->end < s->ops[i]->begin)
+        if (!(happened >> j & 1) && s->ops[j]->end < s->ops[i]->begin)
             return false;
     }
     return true;
 }
 
-static int search(struct search *s, struct state state, size_t n_answered)
+static int search(struct search *s, uint64_t happened, uint32_t value)
 {
     size_t i;
-    int found;
+    int found = 0;
 
-    if (n_answered == s->n_answered)
+    if ((happened & s->answered) == s->answered)
         return 1;
     if (--s->budget < 0)
         return -1;
-    if (was_tried(s, &state))
+    if (was_tried(happened, value))
         return 0;
-    for (i = 0; i < s->n; i++) {
-        struct state next = state;
-
-        if (!may_be_next(s, &state, i))
-            continue;
-        next.happened[i / 64] |= UINT64_C(1) << i % 64;
-        if (s->ops[i]->is_write)
-            next.value = s->ops[i]->value;
-        found = search(s, next, n_answered + (s->ops[i]->end != UINT64_MAX));
-        if (found)
-            return found;
+    for (i = 0; i < s->n && !found; i++) {
+        if (may_be_next(s, happened, value, i))
+            found = search(s, happened | UINT64_C(1) << i,
+                           s->ops[i]->is_write ? s->ops[i]->value : value);
     }
-    return 0;
+    return found;
 }
 
-int history_is_linear(const struct op *ops, size_t n)
+int history_is_linear(uint32_t key)
 {
     struct search s = {.budget = BUDGET};
-    struct state state = {.is_set = 1};
     size_t i;
-    int found;
 
-    for (i = 0; i < n; i++) {
-        bool is_answered = ops[i].end != UINT64_MAX;
+    _Static_assert(N_CLIENTS * N_OPS <= 64, "a bit for each");
+    for (i = 0; i < world.n_ops; i++) {
+        const struct op *op = &world.ops[i];
 
-        if (!is_answered && !ops[i].is_write)
+        if (op->key != key || (op->end == UINT64_MAX && !op->is_write))
             continue;
-        if (s.n == OPS_MAX)
-            return -1;
-        s.ops[s.n++] = &ops[i];
-        s.n_answered += is_answered;
+        s.answered |= (uint64_t)(op->end != UINT64_MAX) << s.n;
+        s.ops[s.n++] = op;
     }
-    s.tried = calloc(MEMORY, sizeof(*s.tried));
-    if (!s.tried)
-        return -1;
-    found = search(&s, state, 0);
-    free(s.tried);
-    return found;
+    memset(tried, 0, sizeof(tried));
+    return search(&s, 0, 0);
 }

@@ -6,8 +6,6 @@
  * share the node under its mutex and wait for its condition.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "raft.h"
 
@@ -17,47 +15,37 @@
 #define RPC_MS        100
 #define COMMAND_WAIT  (500 * MS)
 
-enum role { FOLLOWER, CANDIDATE, LEADER };
-
 struct peer {
     struct node *node;
     int id;
     uint32_t next, match;
-    bool has_answered; /* in this election */
-    bool has_granted;
+    uint32_t answered; /* the term of the last election it answered in */
     uint64_t sent_at;
-};
-
-struct vote {
-    uint32_t term;
-    int32_t to; /* -1: nobody */
+    struct gn_sock *sock; /* NULL: none */
 };
 
 struct node {
     int id;
     struct gn_machine *machine;
     struct gn_namespace *ns;
+    struct gn_sock *listener;
     struct gn_mutex mutex;
     struct gn_cond changed;
-    enum role role;
-    bool lags;        /* as a leader: entries go with some heartbeats only */
-    struct vote vote; /* with the current term */
+    enum { FOLLOWER, CANDIDATE, LEADER } role;
+    bool lags; /* as a leader: entries go with some heartbeats only */
+    struct vote {
+        uint32_t term; /* the current one */
+        int32_t to;    /* -1: nobody */
+    } vote;
+    uint32_t n_votes; /* for it, as a candidate */
     struct entry log[LOG_MAX + 1];
-    uint32_t last; /* index of the last entry */
-    uint32_t commit, applied;
-    uint64_t election_at;
+    uint32_t last;   /* index of the last entry */
+    uint32_t commit; /* applied as well */
+    uint64_t election_at, deaf_until;
     struct peer peers[N_NODES];
     uint32_t values[N_KEYS];
-    uint32_t done[N_CLIENTS]; /* the last request of each, and its answer */
-    uint32_t answers[N_CLIENTS];
+    uint32_t done[N_CLIENTS], answers[N_CLIENTS]; /* of each the last request */
 };
-
-struct serving {
-    struct node *node;
-    struct gn_sock *sock;
-};
-
-/* ---- files ---- */
 
 static void must(bool ok, const char *what)
 {
@@ -65,13 +53,28 @@ static void must(bool ok, const char *what)
         gn_sim_fail("%s failed", what);
 }
 
+static void start(struct node *n, gn_task_fn fn, void *arg)
+{
+    must(!gn_task_start(n->ns, NULL, fn, arg, NULL), "starting a task");
+}
+
+static void write_at(struct node *n, const char *file, size_t i,
+                     const void *data, size_t size)
+{
+    must(gn_disk_write(n->machine, file, i * size, data, size) == (ssize_t)size,
+         "writing");
+}
+
+static void sync_file(struct node *n, const char *file)
+{
+    must(!gn_disk_sync(n->machine, file), "syncing");
+}
+
 static void save_vote(struct node *n)
 {
-    must(gn_disk_write(n->machine, "vote", 0, &n->vote, sizeof(n->vote)) ==
-             sizeof(n->vote),
-         "writing a vote");
+    write_at(n, "vote", 0, &n->vote, sizeof(n->vote));
     if (world.bug != BUG_UNSYNCED_VOTE)
-        must(!gn_disk_sync(n->machine, "vote"), "syncing a vote");
+        sync_file(n, "vote");
 }
 
 /* What is behind an entry that does not agree goes for sure before anything new
@@ -79,45 +82,31 @@ static void save_vote(struct node *n)
 static void cut_log(struct node *n, uint32_t last)
 {
     n->last = last;
-    must(!gn_disk_truncate(n->machine, "log",
-                           (uint64_t)last * sizeof(struct entry)) &&
-             !gn_disk_sync(n->machine, "log"),
+    must(!gn_disk_truncate(n->machine, "log", last * sizeof(struct entry)),
          "cutting the log");
+    sync_file(n, "log");
 }
 
 static void add_entry(struct node *n, const struct entry *entry)
 {
-    if (n->last >= LOG_MAX)
-        gn_sim_fail("the log is full");
+    must(n->last < LOG_MAX, "finding room in the log");
+    write_at(n, "log", n->last, entry, sizeof(*entry));
     n->log[++n->last] = *entry;
-    must(gn_disk_write(n->machine, "log",
-                       (uint64_t)(n->last - 1) * sizeof(*entry), entry,
-                       sizeof(*entry)) == sizeof(*entry),
-         "writing the log");
-}
-
-static void sync_log(struct node *n)
-{
-    must(!gn_disk_sync(n->machine, "log"), "syncing the log");
 }
 
 static void load(struct node *n)
 {
-    struct entry entry;
-
-    if (gn_disk_read(n->machine, "vote", 0, &n->vote, sizeof(n->vote)) !=
-        sizeof(n->vote))
-        n->vote = (struct vote){.to = -1};
-    while (n->last < LOG_MAX &&
-           gn_disk_read(n->machine, "log", n->last * sizeof(entry), &entry,
-                        sizeof(entry)) == sizeof(entry) &&
-           entry.index == n->last + 1)
-        n->log[++n->last] = entry;
-    if (gn_disk_size(n->machine, "log") >= 0)
-        cut_log(n, n->last);
+    n->vote.to = -1;
+    (void)gn_disk_read(n->machine, "vote", 0, &n->vote, sizeof(n->vote));
+    if (gn_disk_read(n->machine, "log", 0, &n->log[1],
+                     LOG_MAX * sizeof(n->log[1])) <= 0)
+        return;
+    while (n->last < LOG_MAX && n->log[n->last + 1].index == n->last + 1)
+        n->last++;
+    cut_log(n, n->last);
 }
 
-/* ---- the state machine; the mutex is held ---- */
+/* ---- with the mutex held: the state machine, and roles ---- */
 
 static void apply(struct node *n, const struct entry *entry)
 {
@@ -132,29 +121,15 @@ static void apply(struct node *n, const struct entry *entry)
 
 static void commit_up_to(struct node *n, uint32_t index)
 {
-    if (index > n->last)
-        index = n->last;
-    if (index > n->commit)
-        n->commit = index;
-    while (n->applied < n->commit)
-        apply(n, &n->log[++n->applied]);
+    while (n->commit < index)
+        apply(n, &n->log[++n->commit]);
     gn_cond_broadcast(&n->changed);
-}
-
-/* ---- roles; the mutex is held ---- */
-
-static uint32_t draw(const struct node *n, uint32_t below)
-{
-    uint32_t drawn;
-
-    gn_random(n->ns, &drawn, sizeof(drawn));
-    return drawn % below;
 }
 
 static void restart_election(struct node *n)
 {
     n->election_at =
-        gn_now_ns(n->ns) + ELECTION_MIN + draw(n, ELECTION_MORE) * MS;
+        gn_now_ns(n->ns) + ELECTION_MIN + draw(n->ns, ELECTION_MORE) * MS;
 }
 
 static void follow(struct node *n, uint32_t term)
@@ -169,13 +144,10 @@ static void follow(struct node *n, uint32_t term)
 
 static void stand_for_election(struct node *n)
 {
-    int i;
-
     n->role = CANDIDATE;
     n->vote = (struct vote){.term = n->vote.term + 1, .to = n->id};
     save_vote(n);
-    for (i = 0; i < N_NODES; i++)
-        n->peers[i].has_answered = n->peers[i].has_granted = i == n->id;
+    n->n_votes = 1;
     restart_election(n);
     gn_sim_reached("an election");
     gn_cond_broadcast(&n->changed);
@@ -186,7 +158,8 @@ static void lead(struct node *n)
     int i;
 
     n->role = LEADER;
-    n->lags = gn_sim_chance("a leader lags", 500000);
+    n->lags = gn_sim_chance("a leader lags", 1000000);
+    n->deaf_until = n->lags ? gn_now_ns(n->ns) + draw(n->ns, 800) * MS : 0;
     gn_sim_log("leads in term %u", n->vote.term);
     world_leads(n->id, n->vote.term);
     for (i = 0; i < N_NODES; i++) {
@@ -195,16 +168,6 @@ static void lead(struct node *n)
         n->peers[i].sent_at = 0;
     }
     gn_cond_broadcast(&n->changed);
-}
-
-static void count_votes(struct node *n)
-{
-    int i, votes = 0;
-
-    for (i = 0; i < N_NODES; i++)
-        votes += n->peers[i].has_granted;
-    if (votes > N_NODES / 2)
-        lead(n);
 }
 
 /* An entry of the leader's own term that a majority has, and all before it. One
@@ -229,10 +192,7 @@ static void count_matches(struct node *n)
     }
 }
 
-/* ---- answering; the mutex is held ---- */
-
-static void answer_vote(struct node *n, const struct message *in,
-                        struct message *out)
+static bool grants_vote(struct node *n, const struct message *in)
 {
     uint32_t last_term = n->log[n->last].term;
 
@@ -240,18 +200,18 @@ static void answer_vote(struct node *n, const struct message *in,
         (n->vote.to >= 0 && n->vote.to != (int)in->from) ||
         in->last_term < last_term ||
         (in->last_term == last_term && in->last_index < n->last))
-        return;
+        return false;
     if (n->vote.to < 0) {
         n->vote.to = (int32_t)in->from;
         save_vote(n);
     }
     restart_election(n);
-    out->ok = 1;
+    return true;
 }
 
 static void take_entries(struct node *n, const struct message *in)
 {
-    uint32_t i, n_added = 0;
+    uint32_t i;
 
     for (i = 0; i < in->n; i++) {
         const struct entry *entry = &in->entries[i];
@@ -264,10 +224,9 @@ static void take_entries(struct node *n, const struct message *in)
             cut_log(n, entry->index - 1);
         }
         add_entry(n, entry);
-        n_added++;
     }
-    if (n_added)
-        sync_log(n);
+    if (in->n)
+        sync_file(n, "log");
 }
 
 static void answer_append(struct node *n, const struct message *in,
@@ -294,13 +253,14 @@ static void answer_command(struct node *n, const struct message *in,
                            struct message *out)
 {
     struct entry entry = in->entries[0];
-    uint64_t until = gn_now_ns(n->ns) + COMMAND_WAIT, now;
+    uint64_t now = gn_now_ns(n->ns), until = now + COMMAND_WAIT;
 
-    if (n->role == LEADER && n->done[entry.client] < entry.number) {
+    if (n->role == LEADER && now >= n->deaf_until &&
+        n->done[entry.client] < entry.number) {
         entry.term = n->vote.term;
         entry.index = n->last + 1;
         add_entry(n, &entry);
-        sync_log(n);
+        sync_file(n, "log");
         gn_cond_broadcast(&n->changed);
         while (n->done[entry.client] < entry.number && n->role == LEADER &&
                (now = gn_now_ns(n->ns)) < until) {
@@ -319,7 +279,7 @@ static void answer(struct node *n, const struct message *in,
         follow(n, in->term);
     *out = (struct message){.kind = in->kind, .from = (uint32_t)n->id};
     if (in->kind == ASK_VOTE)
-        answer_vote(n, in, out);
+        out->ok = grants_vote(n, in);
     else if (in->kind == APPEND)
         answer_append(n, in, out);
     else
@@ -327,33 +287,32 @@ static void answer(struct node *n, const struct message *in,
     out->term = n->vote.term;
 }
 
+/* A task for each connection: the one that accepts it starts the next. */
 static int serve(void *arg)
 {
-    struct serving *serving = arg;
-    struct node *n = serving->node;
-    struct gn_sock *sock = serving->sock;
+    struct node *n = arg;
     struct message in, out;
+    struct gn_sock *sock = NULL;
 
-    while (!message_recv(sock, &in) && !gn_mutex_lock(&n->mutex)) {
+    if (gn_sock_accept(n->listener, NULL, NULL, 0, &sock) ||
+        gn_task_start(n->ns, NULL, serve, n, NULL))
+        gn_sock_unref(n->listener); /* No other waits there. */
+    while (sock && !message_recv(sock, &in) && !gn_mutex_lock(&n->mutex)) {
         answer(n, &in, &out);
         gn_mutex_unlock(&n->mutex);
         if (message_send(sock, &out))
             break;
     }
-    gn_sock_close(sock);
     gn_sock_unref(sock);
-    gn_machine_free(n->machine, serving);
     return 0;
 }
-
-/* ---- asking ---- */
 
 static bool has_work(const struct peer *peer)
 {
     const struct node *n = peer->node;
 
     if (n->role == CANDIDATE)
-        return !peer->has_answered;
+        return peer->answered != n->vote.term;
     return n->role == LEADER && ((peer->next <= n->last && !n->lags) ||
                                  gn_now_ns(n->ns) >= peer->sent_at + HEARTBEAT);
 }
@@ -372,12 +331,10 @@ static void make_request(struct peer *peer, struct message *out)
     if (n->role != LEADER)
         return;
     peer->sent_at = gn_now_ns(n->ns);
-    if (n->lags && draw(n, 5))
+    if (n->lags && draw(n->ns, 5))
         return;
-    while (out->n < BATCH && before + out->n < n->last) {
+    for (; out->n < BATCH && before + out->n < n->last; out->n++)
         out->entries[out->n] = n->log[before + out->n + 1];
-        out->n++;
-    }
 }
 
 static void take_answer(struct peer *peer, const struct message *asked,
@@ -390,9 +347,10 @@ static void take_answer(struct peer *peer, const struct message *asked,
     if (asked->term != n->vote.term)
         return;
     if (asked->kind == ASK_VOTE && n->role == CANDIDATE) {
-        peer->has_answered = true;
-        peer->has_granted = in->ok;
-        count_votes(n);
+        peer->answered = n->vote.term;
+        n->n_votes += in->ok;
+        if (n->n_votes > N_NODES / 2)
+            lead(n);
     } else if (asked->kind == APPEND && n->role == LEADER) {
         if (in->ok && in->last_index > peer->match)
             peer->match = in->last_index;
@@ -401,68 +359,35 @@ static void take_answer(struct peer *peer, const struct message *asked,
     }
 }
 
-static void hang_up(struct gn_sock **sock)
-{
-    if (!*sock)
-        return;
-    gn_sock_close(*sock);
-    gn_sock_unref(*sock);
-    *sock = NULL;
-}
-
-/* Over the connection that there is, or a new one. */
-static int ask(struct peer *peer, struct gn_sock **sock,
-               const struct message *out, struct message *in)
-{
-    int err = 0;
-
-    if (!*sock)
-        err = node_dial(peer->node->ns, peer->id, RPC_MS, sock);
-    if (!err)
-        err = message_send(*sock, out);
-    if (!err)
-        err = message_recv(*sock, in);
-    if (err)
-        hang_up(sock);
-    return err;
-}
-
-static int talk(struct peer *peer, struct gn_sock **sock)
+/* Until there is something to ask; with the mutex. */
+static int wait_for_work(struct peer *peer)
 {
     struct node *n = peer->node;
-    struct message out, in;
-    int err;
+    int err = gn_mutex_lock(&n->mutex);
 
-    while (!gn_mutex_lock(&n->mutex)) {
-        while (!has_work(peer)) {
-            err = gn_cond_wait(&n->changed, &n->mutex, HEARTBEAT);
-            if (err == -ECANCELED)
-                return err;
-        }
-        make_request(peer, &out);
-        gn_mutex_unlock(&n->mutex);
-        err = ask(peer, sock, &out, &in);
-        if (err) {
-            err = gn_sleep_ns(n->ns, 20 * MS);
-            if (err)
-                return err;
-            continue;
-        }
-        if (gn_mutex_lock(&n->mutex))
-            break;
-        take_answer(peer, &out, &in);
-        gn_mutex_unlock(&n->mutex);
-    }
-    return 0;
+    while (err != -ECANCELED && !has_work(peer))
+        err = gn_cond_wait(&n->changed, &n->mutex, HEARTBEAT);
+    return err == -ECANCELED;
 }
 
-static int talk_to_peer(void *arg)
+static int talk(void *arg)
 {
-    struct gn_sock *sock = NULL;
-    int err = talk(arg, &sock);
+    struct peer *peer = arg;
+    struct node *n = peer->node;
+    struct message out, in;
 
-    hang_up(&sock);
-    return err;
+    while (!wait_for_work(peer)) {
+        make_request(peer, &out);
+        gn_mutex_unlock(&n->mutex);
+        if (node_ask(n->ns, peer->id, RPC_MS, &peer->sock, &out, &in)) {
+            (void)gn_sleep_ns(n->ns, 20 * MS);
+        } else if (!gn_mutex_lock(&n->mutex)) {
+            take_answer(peer, &out, &in);
+            gn_mutex_unlock(&n->mutex);
+        }
+    }
+    gn_sock_unref(peer->sock);
+    return 0;
 }
 
 static int watch_time(void *arg)
@@ -483,45 +408,27 @@ static int watch_time(void *arg)
     return 0;
 }
 
-/* ---- a life ---- */
-
-static struct node *make_node(int id)
+int node_boot(void *arg)
 {
     struct gn_machine *machine = gn_task_machine();
     struct node *n = gn_machine_alloc(machine, sizeof(*n));
     int i;
 
     must(n != NULL, "allocating");
-    n->id = id;
+    n->id = (int)(intptr_t)arg;
     n->machine = machine;
     n->ns = gn_task_namespace();
     load(n);
     restart_election(n);
-    must(!gn_task_start(n->ns, NULL, watch_time, n, NULL), "starting a task");
-    for (i = 0; i < N_NODES; i++) {
-        n->peers[i] = (struct peer){.node = n, .id = i};
-        if (i != id)
-            must(!gn_task_start(n->ns, NULL, talk_to_peer, &n->peers[i], NULL),
-                 "starting a task");
-    }
-    return n;
-}
-
-int node_boot(void *arg)
-{
-    struct node *n = make_node((int)(intptr_t)arg);
-    struct gn_sock *listener, *sock;
-    struct serving *serving;
-
-    must(!gn_sock_listen_at(n->ns, "tcp4", PORT, 16, NULL, 0, &listener),
+    must(!gn_sock_listen_at(n->ns, "tcp4", PORT, 16, NULL, 0, &n->listener),
          "listening");
-    while (!gn_sock_accept(listener, NULL, NULL, 0, &sock)) {
-        serving = gn_machine_alloc(n->machine, sizeof(*serving));
-        must(serving != NULL, "allocating");
-        *serving = (struct serving){.node = n, .sock = sock};
-        must(!gn_task_start(n->ns, NULL, serve, serving, NULL),
-             "starting a task");
+    start(n, watch_time, n);
+    start(n, serve, n);
+    for (i = 0; i < N_NODES; i++) {
+        n->peers[i].node = n;
+        n->peers[i].id = i;
+        if (i != n->id)
+            start(n, talk, &n->peers[i]);
     }
-    hang_up(&listener);
     return 0;
 }

@@ -314,7 +314,12 @@ static void a_plan_can_be_given(void **state)
     (void)snprintf(line, sizeof(line), "x --scenario back --seed 1 --plan %s",
                    path);
     assert_int_equal(run(line), 1);
-    says("  at 1s crash n1 for 1s\n");
+    says("  with 1 of its 1 faults, each of which it takes");
+    says("  at 1s crash n1 for 1ms\n"); /* As short as it may be. */
+    (void)snprintf(line, sizeof(line),
+                   "x --scenario back --seed 1 --no-shrink --plan %s", path);
+    assert_int_equal(run(line), 1);
+    says("  with these faults:\n    at 1s crash n1 for 1s\n");
     (void)snprintf(line, sizeof(line),
                    "x --scenario back --seed 1 --plan /dev/null --plan %s",
                    path);
