@@ -145,7 +145,7 @@ struct gn_namespace {
     uint32_t n_socks;
     uint32_t n_memberships;          /* of its sockets in groups (sock) */
     uint32_t n_hearing[GN__N_HEARS]; /* sockets that are to be told */
-    uint32_t n_lookups;              /* under way (asking.c) */
+    uint32_t n_lookups;              /* under way (lookup_context.c) */
     uint32_t n_timers;               /* not over yet (timers.c) */
     struct gn__fd_pool own_fds;      /* a gateway's: of its network */
     uint32_t port_counter;           /* of RFC 6056 algorithm 3 (sock) */

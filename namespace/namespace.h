@@ -10,7 +10,7 @@
 #include <guestnet/namespace.h>
 #include <guestnet/network.h>
 
-#include "namespace/asking.h"
+#include "namespace/lookup_context.h"
 #include "namespace/charge.h"
 #include "namespace/descriptors.h"
 #include "engine/engine.h"

@@ -101,7 +101,7 @@ static int look_up_service(struct call *call, const struct kind *kind)
 
     if (!gn__service_is_valid(call->service))
         return GN_EAI_SERVICE;
-    err = gn__ask_and_wait(call->ns, &question, &awaited);
+    err = gn__lookup_and_wait(call->ns, &question, &awaited);
     if (err)
         return gn__gai_error(err);
     add_kind(call, kind, awaited.result.port);
@@ -298,7 +298,7 @@ static int look_up(struct call *call)
     gn__hostname_copy(call->node, name);
     question.name = name;
     question.is_absolute = gn__hostname_is_absolute(call->node);
-    err = gn__ask_and_wait(call->ns, &question, &awaited);
+    err = gn__lookup_and_wait(call->ns, &question, &awaited);
     if (err)
         return gn__gai_error(err);
     memcpy(call->answers, awaited.result.answers,

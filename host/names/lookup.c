@@ -35,13 +35,13 @@
 struct request {
     struct gn_lookup core; /* what users see of it */
     struct gn__lookup_home home;
-    struct gn__asking asking;
+    struct gn__lookup_context context;
     struct gn__wait wait;
     struct gn__notice notice;
     struct gn__io_timer timeout;
     struct gn__io_end end;
     struct gn_resolver *resolver; /* whom it is put to */
-    struct gn__asker asker;
+    struct gn__lookup_user user;
     struct gn__ref refs;
     bool *gone;     /* to be set when it is freed, or NULL */
     bool cancelled; /* under the lock */
@@ -70,7 +70,7 @@ static void cancel_locked(struct request *request)
     if (request->over)
         return;
     request->cancelled = true;
-    gn__notice_queue(request->asking.engine, &request->notice);
+    gn__notice_queue(request->context.engine, &request->notice);
 }
 
 static void namespace_ends(struct gn__wait *wait)
@@ -84,7 +84,7 @@ void gn_lookup_cancel(struct gn_lookup *lookup)
 
     if (!lookup)
         return;
-    engine = of_core(lookup)->asking.engine;
+    engine = of_core(lookup)->context.engine;
     gn__engine_enter(engine);
     cancel_locked(of_core(lookup));
     gn__engine_leave(engine);
@@ -100,15 +100,15 @@ void gn_lookup_unref(struct gn_lookup *lookup)
     request = of_core(lookup);
     if (!gn__ref_give(&request->refs))
         return;
-    ns = request->asking.ns;
-    gn__free(request->asking.mem, request, sizeof(*request));
+    ns = request->context.ns;
+    gn__free(request->context.mem, request, sizeof(*request));
     gn__ns_unref(ns);
 }
 
 static void post(struct gn__lookup_home *home)
 {
     struct request *request = of_home(home);
-    struct gn__engine *engine = request->asking.engine;
+    struct gn__engine *engine = request->context.engine;
 
     gn__engine_enter(engine);
     gn__notice_queue(engine, &request->notice);
@@ -117,7 +117,7 @@ static void post(struct gn__lookup_home *home)
 
 static bool is_driving(struct gn__lookup_home *home)
 {
-    return gn__engine_is_driving(of_home(home)->asking.engine);
+    return gn__engine_is_driving(of_home(home)->context.engine);
 }
 
 /* ---- joining the network's io, and leaving it ---- */
@@ -133,7 +133,7 @@ static void leave_io(struct request *request)
 }
 
 /* Nobody answers any more. Without the io nobody does already. */
-static void stop_asking(struct request *request)
+static void request_stop(struct request *request)
 {
     if (request->joined && request->started)
         gn__lookup_cancel(&request->core);
@@ -144,7 +144,7 @@ static void network_ends(struct gn__io_end *end);
 
 static int join(struct request *request)
 {
-    struct gn_network *net = request->asking.net;
+    struct gn_network *net = request->context.net;
     struct gn__io *io = gn__network_io(net);
 
     if (!io)
@@ -186,7 +186,7 @@ static int learn(struct request *request, const struct gn__result *result)
         if (!gn__endpoint_from_sockaddr((const struct sockaddr *)&answer->addr,
                                         sizeof(answer->addr), AF_UNSPEC,
                                         &endpoint))
-            err = gn__names_learn(gn__ns_guest(request->asking.ns),
+            err = gn__names_learn(gn__ns_guest(request->context.ns),
                                   &endpoint.addr, name, answer->ttl_s);
     }
     return err == -ENOMEM ? err : 0;
@@ -217,7 +217,7 @@ static void log_query(struct request *request, const struct gn__result *result)
 {
     char text[GN__ADDR_TEXT];
     struct gn_query query = {
-        .ns = request->asking.ns,
+        .ns = request->context.ns,
         .kind = request->core.question.kind,
         .proto = request->proto,
         .name = asked_name(request, text, sizeof(text)),
@@ -227,11 +227,11 @@ static void log_query(struct request *request, const struct gn__result *result)
         .n_answers = result->n,
         .answer = result->name,
         .port = result->port,
-        .asked_ns = request->asking.now,
-        .ended_ns = gn_now_ns(request->asking.ns),
+        .asked_ns = request->context.now,
+        .ended_ns = gn_now_ns(request->context.ns),
     };
 
-    request->asking.log(&query, request->asking.log_arg);
+    request->context.log(&query, request->context.log_arg);
 }
 
 /* ---- the end ---- */
@@ -239,13 +239,13 @@ static void log_query(struct request *request, const struct gn__result *result)
 /* From here on nobody finds it any more; true if it was cancelled. */
 static bool request_claim(struct request *request)
 {
-    struct gn__engine *engine = request->asking.engine;
+    struct gn__engine *engine = request->context.engine;
     bool cancelled;
 
     gn__engine_enter(engine);
     cancelled = request->cancelled;
     request->over = true;
-    gn__ns_asked(request->asking.ns, &request->wait);
+    gn__ns_lookup_end(request->context.ns, &request->wait);
     gn__notice_cancel(engine, &request->notice);
     gn__engine_leave(engine);
     return cancelled;
@@ -264,23 +264,23 @@ static void finish(struct request *request, int status)
     else if (kind == GN_QUERY_PORT)
         look_for_service(request, result);
     else if (kind == GN_QUERY_IP && !result->status)
-        sort_answers(request->asking.ns, result);
+        sort_answers(request->context.ns, result);
     if (request->resolver != &gn__resolver_local && request->started) {
         if (!result->status)
             result->status = learn(request, result);
-        if (request->asking.log)
+        if (request->context.log)
             log_query(request, result);
     }
     if (request->gone)
         *request->gone = true;
-    request->asker.done(&request->core, result, &request->asker);
+    request->user.done(&request->core, result, &request->user);
     gn__lookup_done(&request->core);
     gn_lookup_unref(&request->core);
 }
 
 static void end_early(struct request *request, int status)
 {
-    stop_asking(request);
+    request_stop(request);
     finish(request, status);
 }
 
@@ -309,7 +309,7 @@ static void timed_out(struct gn__io_timer *timer)
 static uint64_t timeout_of(const struct request *request)
 {
     uint64_t own = request->core.question.timeout_ns;
-    uint64_t limit = request->asking.timeout_ns;
+    uint64_t limit = request->context.timeout_ns;
 
     return own && own < limit ? own : limit;
 }
@@ -341,9 +341,9 @@ static void run(struct gn__notice *notice)
     struct request *request = gn__container_of(notice, struct request, notice);
     bool cancelled;
 
-    gn__engine_enter(request->asking.engine);
+    gn__engine_enter(request->context.engine);
     cancelled = request->cancelled;
-    gn__engine_leave(request->asking.engine);
+    gn__engine_leave(request->context.engine);
     if (cancelled)
         end_early(request, -ECANCELED);
     else if (request->started)
@@ -409,12 +409,13 @@ static int submit(struct request *request, struct gn_lookup **out)
     int err;
 
     gn__engine_enter(engine);
-    err = gn__ns_ask(request->home.ns, &request->wait, &request->asking);
+    err = gn__ns_lookup_begin(request->home.ns, &request->wait,
+                              &request->context);
     if (!err) {
         request->resolver =
             gn__is_local_question(&request->core.question) ? &gn__resolver_local
-            : request->asking.resolver ? request->asking.resolver
-                                       : &gn__resolver_own;
+            : request->context.resolver ? request->context.resolver
+                                        : &gn__resolver_own;
         gn__notice_queue(engine, &request->notice);
         if (out)
             *out = &request->core;
@@ -432,12 +433,13 @@ static int hold(struct request *request)
     if (!err)
         return 0;
     (void)request_claim(request);
-    gn__ns_unref(request->asking.ns);
+    gn__ns_unref(request->context.ns);
     return err;
 }
 
-int gn__ask(struct gn_namespace *ns, const struct gn__question *question,
-            const struct gn__asker *asker, struct gn_lookup **out)
+int gn__lookup_begin(struct gn_namespace *ns,
+                     const struct gn__question *question,
+                     const struct gn__lookup_user *user, struct gn_lookup **out)
 {
     bool driving = gn__engine_is_driving(gn__ns_engine(ns));
     const struct gn__mem *mem = gn__ns_mem(ns);
@@ -447,7 +449,7 @@ int gn__ask(struct gn_namespace *ns, const struct gn__question *question,
     request = make(ns, question);
     if (!request)
         return -ENOMEM;
-    request->asker = *asker;
+    request->user = *user;
     gn__ref_init(&request->refs, out ? 2 : 1);
     err = submit(request, driving ? NULL : out);
     if (!err && driving)

@@ -27,11 +27,11 @@ bool gn__hostname_literal(struct gn_namespace *ns, const char *text,
 bool gn__port_literal(const char *text, uint16_t *out);
 
 /** Who is told of the end of a lookup; copied. */
-struct gn__asker {
+struct gn__lookup_user {
     /** On the driving thread. @result: the lookup's; what its pointers lead to
      *  may be taken by setting them to NULL. */
     void (*done)(struct gn_lookup *lookup, struct gn__result *result,
-                 const struct gn__asker *asker);
+                 const struct gn__lookup_user *user);
     void *arg;
     union { /* the public callbacks */
         gn_lookup_cb ip;
@@ -42,16 +42,16 @@ struct gn__asker {
 };
 
 /**
- * Ask for @ns; asker->done is called exactly once, later, if it returns 0.
+ * Ask for @ns; user->done is called exactly once, later, if it returns 0.
  * Errors are those of gn_lookup(), but the question is taken as it is.
  *
  * @question  Copied; names have no dot at the end.
  * @out       NULL, or set on success.
  */
-GN_WARN_UNUSED int gn__ask(struct gn_namespace *ns,
-                           const struct gn__question *question,
-                           const struct gn__asker *asker,
-                           struct gn_lookup **out);
+GN_WARN_UNUSED int gn__lookup_begin(struct gn_namespace *ns,
+                                    const struct gn__question *question,
+                                    const struct gn__lookup_user *user,
+                                    struct gn_lookup **out);
 
 /** What a thread got that has waited. */
 struct gn__awaited {
@@ -63,9 +63,9 @@ struct gn__awaited {
  * The same, and wait. Returns what the lookup ended with, or -EDEADLK on the
  * driving thread. @out is to be given to gn__awaited_done() if it returns 0.
  */
-GN_WARN_UNUSED int gn__ask_and_wait(struct gn_namespace *ns,
-                                    const struct gn__question *question,
-                                    struct gn__awaited *out);
+GN_WARN_UNUSED int gn__lookup_and_wait(struct gn_namespace *ns,
+                                       const struct gn__question *question,
+                                       struct gn__awaited *out);
 void gn__awaited_done(struct gn__awaited *awaited);
 
 #endif /* GN_HOST_NAMES_LOOKUP_H */

@@ -20,16 +20,16 @@ static bool may_be_host(struct gn_namespace *ns, const char *host)
 }
 
 static void tell_ip(struct gn_lookup *lookup, struct gn__result *result,
-                    const struct gn__asker *asker)
+                    const struct gn__lookup_user *user)
 {
-    asker->callback.ip(lookup, result->status, result->answers, result->n,
-                       asker->arg);
+    user->callback.ip(lookup, result->status, result->answers, result->n,
+                      user->arg);
 }
 
 int gn_lookup(struct gn_namespace *ns, const char *proto, const char *host,
               gn_lookup_cb callback, void *arg, struct gn_lookup **out)
 {
-    struct gn__asker asker = {.done = tell_ip, .arg = arg};
+    struct gn__lookup_user user = {.done = tell_ip, .arg = arg};
     struct gn__question question = {.kind = GN_QUERY_IP, .proto = proto};
     char name[GN__HOSTNAME_MAX + 1];
 
@@ -39,8 +39,8 @@ int gn_lookup(struct gn_namespace *ns, const char *proto, const char *host,
     gn__hostname_copy(host, name);
     question.name = name;
     question.is_absolute = gn__hostname_is_absolute(host);
-    asker.callback.ip = callback;
-    return gn__ask(ns, &question, &asker, out);
+    user.callback.ip = callback;
+    return gn__lookup_begin(ns, &question, &user, out);
 }
 
 static const char *port_proto(const char *proto)
@@ -55,58 +55,58 @@ static const char *port_proto(const char *proto)
 }
 
 static void tell_port(struct gn_lookup *lookup, struct gn__result *result,
-                      const struct gn__asker *asker)
+                      const struct gn__lookup_user *user)
 {
-    asker->callback.port(lookup, result->status, result->port, asker->arg);
+    user->callback.port(lookup, result->status, result->port, user->arg);
 }
 
 int gn_lookup_port(struct gn_namespace *ns, const char *proto,
                    const char *service, gn_lookup_port_cb callback, void *arg,
                    struct gn_lookup **out)
 {
-    struct gn__asker asker = {.done = tell_port, .arg = arg};
+    struct gn__lookup_user user = {.done = tell_port, .arg = arg};
     struct gn__question question = {.kind = GN_QUERY_PORT, .name = service};
 
     if (!ns || !proto || !service || !callback || !port_proto(proto) ||
         !gn__service_is_valid(service))
         return -EINVAL;
     question.proto = port_proto(proto);
-    asker.callback.port = callback;
-    return gn__ask(ns, &question, &asker, out);
+    user.callback.port = callback;
+    return gn__lookup_begin(ns, &question, &user, out);
 }
 
 static void tell_addr(struct gn_lookup *lookup, struct gn__result *result,
-                      const struct gn__asker *asker)
+                      const struct gn__lookup_user *user)
 {
-    asker->callback.addr(lookup, result->status, result->name, asker->arg);
+    user->callback.addr(lookup, result->status, result->name, user->arg);
 }
 
 int gn_lookup_addr(struct gn_namespace *ns, const struct sockaddr *addr,
                    gn_lookup_addr_cb callback, void *arg,
                    struct gn_lookup **out)
 {
-    struct gn__asker asker = {.done = tell_addr, .arg = arg};
+    struct gn__lookup_user user = {.done = tell_addr, .arg = arg};
     struct gn__question question = {.kind = GN_QUERY_ADDR, .addr = addr};
 
     if (!ns || !addr || !callback ||
         (addr->sa_family != AF_INET && addr->sa_family != AF_INET6))
         return -EINVAL;
-    asker.callback.addr = callback;
-    return gn__ask(ns, &question, &asker, out);
+    user.callback.addr = callback;
+    return gn__lookup_begin(ns, &question, &user, out);
 }
 
 static void tell_query(struct gn_lookup *lookup, struct gn__result *result,
-                       const struct gn__asker *asker)
+                       const struct gn__lookup_user *user)
 {
-    asker->callback.query(lookup, result->status, result->message, result->len,
-                          asker->arg);
+    user->callback.query(lookup, result->status, result->message, result->len,
+                         user->arg);
 }
 
 int gn_lookup_query(struct gn_namespace *ns, const char *name, uint16_t type,
                     gn_lookup_query_cb callback, void *arg,
                     struct gn_lookup **out)
 {
-    struct gn__asker asker = {.done = tell_query, .arg = arg};
+    struct gn__lookup_user user = {.done = tell_query, .arg = arg};
     struct gn__question question = {.kind = GN_QUERY_RECORD, .type = type};
     char host[GN__HOSTNAME_MAX + 1];
 
@@ -114,8 +114,8 @@ int gn_lookup_query(struct gn_namespace *ns, const char *name, uint16_t type,
         return -EINVAL;
     gn__hostname_copy(name, host);
     question.name = host;
-    asker.callback.query = callback;
-    return gn__ask(ns, &question, &asker, out);
+    user.callback.query = callback;
+    return gn__lookup_begin(ns, &question, &user, out);
 }
 
 /* ---- a thread that waits ---- */
@@ -126,9 +126,9 @@ struct waiting {
 };
 
 static void wake(struct gn_lookup *lookup, struct gn__result *result,
-                 const struct gn__asker *asker)
+                 const struct gn__lookup_user *user)
 {
-    struct waiting *waiting = asker->arg;
+    struct waiting *waiting = user->arg;
     struct gn__engine *engine = waiting->out->engine;
 
     (void)lookup;
@@ -150,14 +150,14 @@ static void abandon(struct gn__waiter *waiter)
     gn__engine_unref(waiting->out->engine);
 }
 
-int gn__ask_and_wait(struct gn_namespace *ns,
-                     const struct gn__question *question,
-                     struct gn__awaited *out)
+int gn__lookup_and_wait(struct gn_namespace *ns,
+                        const struct gn__question *question,
+                        struct gn__awaited *out)
 {
     struct gn__engine *engine = gn__ns_engine(ns);
     struct waiting waiting = {.waiter = {.call = "look up", .abandon = abandon},
                               .out = out};
-    struct gn__asker asker = {.done = wake, .arg = &waiting};
+    struct gn__lookup_user user = {.done = wake, .arg = &waiting};
     int err;
 
     if (!gn__engine_may_wait(engine))
@@ -165,7 +165,7 @@ int gn__ask_and_wait(struct gn_namespace *ns,
     memset(out, 0, sizeof(*out));
     gn__engine_ref(engine);
     out->engine = engine;
-    err = gn__ask(ns, question, &asker, NULL);
+    err = gn__lookup_begin(ns, question, &user, NULL);
     if (!err) {
         gn__engine_enter(engine); /* Woken already, it waits for that to end. */
         err = gn__engine_wait(engine, &waiting.waiter, GN__NEVER);

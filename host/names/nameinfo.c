@@ -113,7 +113,7 @@ static int named_host(struct gn_namespace *ns, struct sockaddr_storage *addr,
 
     if (gn__is_local_question(&question))
         return put("localhost", host, cap);
-    err = gn__ask_and_wait(ns, &question, &awaited);
+    err = gn__lookup_and_wait(ns, &question, &awaited);
     if (err)
         return err == GN_EAI_NODATA ? GN_EAI_NONAME : gn__gai_error(err);
     err = put_name(ns, awaited.result.name, flags, host, cap);

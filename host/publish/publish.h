@@ -33,7 +33,7 @@ struct gn__publish_ops {
     const char *name;
     /** Begin to take clients. Errors are those of gn__io_watch(). */
     int (*open)(struct gn_publication *pub);
-    /** What gn__publish_ask() was called for is known: for all that wait. */
+    /** What gn__publish_resolve() was called for is known: for all that wait. */
     void (*found)(struct gn_publication *pub);
     /** End all clients; the publication is going. */
     void (*end)(struct gn_publication *pub);
@@ -52,7 +52,7 @@ struct gn__publish_file {
     ino_t ino;
 };
 
-struct gn__publish_asking;
+struct gn__publish_lookup;
 
 struct gn_publication {
     const struct gn__publish_ops *ops;
@@ -60,8 +60,8 @@ struct gn_publication {
     struct gn_network *net;
     struct gn__io *io;
     struct gn__target target;
-    struct gn__publish_asking *asking; /* where that is; NULL: nobody does */
-    struct gn__addr found[2];          /* IPv4 and IPv6, in order of preference;
+    struct gn__publish_lookup *resolving; /* where that is; NULL: nobody does */
+    struct gn__addr found[2];    /* IPv4 and IPv6, in order of preference;
                                           any: not known */
     struct gn__account *account; /* of the guest met last, a reference; NULL:
                                     not known, the host program's */
@@ -135,7 +135,7 @@ GN_WARN_UNUSED int gn__publish_pick(struct gn_publication *pub,
 void gn__publish_charge(struct gn_publication *pub,
                         const struct gn__addr *addr);
 /** Look the target up; ops->found() is called later, once. */
-GN_WARN_UNUSED int gn__publish_ask(struct gn_publication *pub);
+GN_WARN_UNUSED int gn__publish_resolve(struct gn_publication *pub);
 /** Nobody is called any more. */
 void gn__publish_forget(struct gn_publication *pub);
 

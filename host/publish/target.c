@@ -23,7 +23,7 @@
 #include "namespace/namespace.h"
 
 /** A lookup under way. */
-struct gn__publish_asking {
+struct gn__publish_lookup {
     struct gn__mem mem;
     struct gn_publication *pub; /* NULL: it is gone */
     struct gn_lookup *lookup;
@@ -58,16 +58,16 @@ static void forget_found(struct gn_publication *pub)
 static void answered(struct gn_lookup *lookup, int status,
                      const struct gn_answer *answers, size_t n, void *arg)
 {
-    struct gn__publish_asking *asking = arg;
-    struct gn_publication *pub = asking->pub;
-    struct gn__mem mem = asking->mem;
+    struct gn__publish_lookup *resolving = arg;
+    struct gn_publication *pub = resolving->pub;
+    struct gn__mem mem = resolving->mem;
     size_t i;
 
     gn_lookup_unref(lookup);
-    gn__free(&mem, asking, sizeof(*asking));
+    gn__free(&mem, resolving, sizeof(*resolving));
     if (!pub)
         return;
-    pub->asking = NULL;
+    pub->resolving = NULL;
     forget_found(pub);
     for (i = 0; !status && i < n; i++)
         keep(pub, &answers[i]);
@@ -77,34 +77,34 @@ static void answered(struct gn_lookup *lookup, int status,
     forget_found(pub);
 }
 
-int gn__publish_ask(struct gn_publication *pub)
+int gn__publish_resolve(struct gn_publication *pub)
 {
-    struct gn__publish_asking *asking;
+    struct gn__publish_lookup *resolving;
     int err;
 
-    if (pub->asking)
+    if (pub->resolving)
         return 0;
-    asking = gn__zalloc(pub->io->mem, sizeof(*asking));
-    if (!asking)
+    resolving = gn__zalloc(pub->io->mem, sizeof(*resolving));
+    if (!resolving)
         return -ENOMEM;
-    asking->mem = *pub->io->mem;
-    asking->pub = pub;
+    resolving->mem = *pub->io->mem;
+    resolving->pub = pub;
     err = gn_lookup(gn_network_gateway(pub->net), "ip", pub->target.host,
-                    answered, asking, &asking->lookup);
+                    answered, resolving, &resolving->lookup);
     if (err)
-        gn__free(pub->io->mem, asking, sizeof(*asking));
+        gn__free(pub->io->mem, resolving, sizeof(*resolving));
     else
-        pub->asking = asking;
+        pub->resolving = resolving;
     return err;
 }
 
 void gn__publish_forget(struct gn_publication *pub)
 {
-    if (!pub->asking)
+    if (!pub->resolving)
         return;
-    pub->asking->pub = NULL;
-    gn_lookup_cancel(pub->asking->lookup);
-    pub->asking = NULL;
+    pub->resolving->pub = NULL;
+    gn_lookup_cancel(pub->resolving->lookup);
+    pub->resolving = NULL;
 }
 
 void gn__publish_charge(struct gn_publication *pub, const struct gn__addr *addr)

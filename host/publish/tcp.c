@@ -190,7 +190,7 @@ static void tcp_accepted(void *user, const struct gn__endpoint *client, int fd)
     pub->stats.active++;
     if (pub->target.has_addr)
         go_there(visit);
-    else if ((err = gn__publish_ask(pub)))
+    else if ((err = gn__publish_resolve(pub)))
         turn_away(visit, err);
 }
 

@@ -16,7 +16,7 @@ static int udp_target(void *user, const struct gn__endpoint *client,
 
     if (err != -EAGAIN || pub->answering)
         return err == -EAGAIN ? -EHOSTUNREACH : err;
-    err = gn__publish_ask(pub);
+    err = gn__publish_resolve(pub);
     return err ? err : -EAGAIN;
 }
 

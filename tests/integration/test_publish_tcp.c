@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #include "host/publish/publish.h"
-#include "namespace/asking.h"
+#include "namespace/lookup_context.h"
 #include "tests/lib/case.h"
 #include "tests/lib/pubnet.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef GN_NAMESPACE_ASKING_H
-#define GN_NAMESPACE_ASKING_H
+#ifndef GN_NAMESPACE_LOOKUP_CONTEXT_H
+#define GN_NAMESPACE_LOOKUP_CONTEXT_H
 
 /*
  * Names as far as namespaces and networks are concerned: whom a lookup goes to
@@ -20,7 +20,7 @@
 #define GN__NAME_ROOM 320u
 
 /** What a lookup is made with. */
-struct gn__asking {
+struct gn__lookup_context {
     struct gn_namespace *ns; /* a reference */
     struct gn__engine *engine;
     struct gn_network *net;       /* good until the lookup is cancelled */
@@ -39,17 +39,18 @@ const struct gn__mem *gn__ns_mem(const struct gn_namespace *ns);
 struct gn__account *gn__ns_account(const struct gn_namespace *ns);
 
 /**
- * Under the lock: a lookup begins. Until gn__ns_asked() it counts, and @wait->fire
+ * Under the lock: a lookup begins. Until gn__ns_lookup_end() it counts, and @wait->fire
  * is called, under the lock, when the namespace is killed or closes.
  *
  *   -EAGAIN     As many are under way as may be.
  *   -ECANCELED  Killed or closing.
  *   -ENOTSUP    The kernel's sockets.
  */
-GN_WARN_UNUSED int gn__ns_ask(struct gn_namespace *ns, struct gn__wait *wait,
-                              struct gn__asking *out);
+GN_WARN_UNUSED int gn__ns_lookup_begin(struct gn_namespace *ns,
+                                       struct gn__wait *wait,
+                                       struct gn__lookup_context *out);
 /** Under the lock: it is over; then gn__ns_unref() without it. */
-void gn__ns_asked(struct gn_namespace *ns, struct gn__wait *wait);
+void gn__ns_lookup_end(struct gn_namespace *ns, struct gn__wait *wait);
 void gn__ns_unref(struct gn_namespace *ns);
 
 /** Was it killed, or is it closing? Any thread. */
@@ -94,4 +95,4 @@ void gn__ns_sources(struct gn_namespace *ns, const struct gn_answer *answers,
 /** Has it an address of this family besides its loopback? */
 bool gn__ns_has_family(struct gn_namespace *ns, int family);
 
-#endif /* GN_NAMESPACE_ASKING_H */
+#endif /* GN_NAMESPACE_LOOKUP_CONTEXT_H */

@@ -10,7 +10,7 @@
  * A guest always finds itself, as gn_namespace_hostname() calls it: by its
  * addresses, or where it has none, by its loopback.
  */
-#include "namespace/asking.h"
+#include "namespace/lookup_context.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -71,7 +71,7 @@ static int may_ask(struct gn_namespace *ns)
     return -EAGAIN;
 }
 
-static void describe(struct gn_namespace *ns, struct gn__asking *out)
+static void describe(struct gn_namespace *ns, struct gn__lookup_context *out)
 {
     struct gn_network *net = ns->guest.home;
 
@@ -86,8 +86,8 @@ static void describe(struct gn_namespace *ns, struct gn__asking *out)
     out->mem = &ns->engine->net.mem;
 }
 
-int gn__ns_ask(struct gn_namespace *ns, struct gn__wait *wait,
-               struct gn__asking *out)
+int gn__ns_lookup_begin(struct gn_namespace *ns, struct gn__wait *wait,
+                        struct gn__lookup_context *out)
 {
     int err;
 
@@ -104,7 +104,7 @@ int gn__ns_ask(struct gn_namespace *ns, struct gn__wait *wait,
     return 0;
 }
 
-void gn__ns_asked(struct gn_namespace *ns, struct gn__wait *wait)
+void gn__ns_lookup_end(struct gn_namespace *ns, struct gn__wait *wait)
 {
     gn__list_del(&wait->link);
     ns->n_lookups--;
