@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # input.sh CASE: what is wrong gets one line that says what would be right.
+# shellcheck disable=SC2016 # Much is for the inner shell.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -76,14 +77,12 @@ case_where_there_is_no_runtime_folder() {
 
 case_without_user_namespaces() {
     # In one where no others may be made.
-    # shellcheck disable=SC2016
     says '*sysctl user.max_user_namespaces must be above 0' \
         unshare -Ur bash -c 'echo 0 >/proc/sys/user/max_user_namespaces &&
             exec "$0" run -- true' "$guestnet"
 }
 
 case_without_tun() {
-    # shellcheck disable=SC2016
     says 'guestnet: /dev/net/tun: No such file or directory; the kernel*' \
         unshare -Urm bash -c 'mount -t tmpfs none /dev/net &&
             exec "$0" run -- true' "$guestnet"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # left.sh CASE: nothing is left, however it ends. (Every case of lib.sh looks for
 # processes and files of the command's at its end.)
+# shellcheck disable=SC2016 # Much is for the inner shell.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -14,7 +15,9 @@ start() {
     main=$!
     network=$(network_pid n)
     keeper=
-    for pid in $(cat "/proc/$main/task/$main/children"); do
+    # Its children are the two.
+    read -r -a children <"/proc/$main/task/$main/children"
+    for pid in "${children[@]}"; do
         [ "$pid" = "$network" ] || keeper=$pid
     done
 }

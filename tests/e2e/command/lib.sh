@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2153
 # What the tests of the command have in common. Sourced by SCRIPT CASE, with
 # GUESTNET in the environment: the case runs as an ordinary user, in a mount
 # namespace whose /dev/net/tun is everybody's, with a folder for its files; and
@@ -24,11 +24,13 @@ need() {
     done
 }
 
-# until_true COMMAND...: tries again until it succeeds; half a minute.
+# until_true COMMAND...: tries again until it succeeds; $patience, or half a
+# minute.
 until_true() {
-    local end=$((SECONDS + 30))
+    local bound=${patience:-30} end
+    end=$((SECONDS + bound))
     until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || fail "in 30 s never: $*"
+        [ $SECONDS -lt $end ] || fail "in $bound s never: $*"
         sleep 0.05
     done
 }
@@ -75,7 +77,6 @@ become_user() {
     [[ $1 != *without_permission* ]] || mode=0600
     need unshare setpriv mknod
     unshare -m true 2>/dev/null || skip "no mount namespaces here"
-    # shellcheck disable=SC2016 # For the inner shell.
     exec unshare -m bash -c '
         mount -t tmpfs guestnet-test /dev/net || exit 77
         mknod -m '$mode' /dev/net/tun c 10 200 || exit 77
@@ -108,7 +109,7 @@ finish() {
         status=1
     fi
     leftovers | sed -n 's/^\/proc\/\([0-9]*\)\/exe$/\1/p' | xargs -r kill -9
-    rm -rf "$GN_FOLDER"
+    rm -rf "$GN_FOLDER" "${GN_VM-}"
     exit $status
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # more.sh CASE: namespaces that others have made, and virtual machines.
+# shellcheck disable=SC2016 # Much is for the inner shell.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -70,7 +71,6 @@ case_netns_is_named_or_the_way_in_is_told() {
 
 case_netns_is_named_where_that_may_be() {
     need unshare nsenter ip
-    # shellcheck disable=SC2016 # For the inner shell.
     unshare -Urm bash -ec '
         "$0" run --netns here -- sh -c "touch up; sleep 1000" & main=$!
         until [ -e up ]; do sleep 0.05; done

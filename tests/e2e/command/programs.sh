@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # programs.sh CASE: programs that nobody here wrote, in containers.
+# shellcheck disable=SC2016 # Much is for the inner shell.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

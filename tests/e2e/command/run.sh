@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # run.sh CASE: guestnet run, as its user sees it.
+# shellcheck disable=SC2016 # Much is for the inner shell.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 case_status_is_the_commands() {
     expect 0 "$(status_of "$guestnet" run -- true)" true
     expect 7 "$(status_of "$guestnet" run -- sh -c 'exit 7')" "exit 7"
-    # shellcheck disable=SC2016 # For the inner shell.
     expect 143 "$(status_of "$guestnet" run -- sh -c 'kill -TERM $$')" "SIGTERM"
-    # shellcheck disable=SC2016
     expect 137 "$(status_of "$guestnet" run -- sh -c 'kill -KILL $$')" "SIGKILL"
     PATH=/usr/bin:/bin
     touch file
@@ -58,7 +57,6 @@ case_low_ports_and_ping_are_free() {
 
 case_signals_are_passed_on() {
     local pid status=0
-    # shellcheck disable=SC2016
     "$guestnet" run -- bash -c 'trap "touch got; exit 9" USR1; touch up
         while :; do sleep 0.05; done' &
     pid=$!
@@ -71,7 +69,6 @@ case_signals_are_passed_on() {
 
 case_it_stops_with_its_command_and_goes_on() {
     local pid
-    # shellcheck disable=SC2016
     "$guestnet" run -- bash -c 'touch up; kill -STOP $$; touch on' &
     pid=$!
     until_true grep -q '^State:.*T (stopped)' /proc/$pid/status
