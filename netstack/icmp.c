@@ -25,7 +25,7 @@
 enum { ANY_CODE = 255 };
 
 enum {
-    TYPE4_ECHO_REPLY = 0,
+    TYPE4_ECHO_REPLY = GN__ICMP4_ECHO_REPLY,
     TYPE4_UNREACHABLE = 3,
     TYPE4_ECHO = 8,
     TYPE4_TIME = 11,
@@ -35,7 +35,7 @@ enum {
     TYPE6_TIME = 3,
     TYPE6_PARAMETER = 4,
     TYPE6_ECHO = 128,
-    TYPE6_ECHO_REPLY = 129,
+    TYPE6_ECHO_REPLY = GN__ICMP6_ECHO_REPLY,
     TYPE6_REDIRECT = 137
 };
 
@@ -360,6 +360,39 @@ bool gn__icmp_echo_reply(struct gn__packet *packet)
     ip->ttl = ICMP_TTL;
     packet->csum_absent = true;
     return true;
+}
+
+void gn__icmp_echo_write(struct gn__packet *packet,
+                         const struct gn__icmp_echo *echo, size_t len)
+{
+    bool v4 = gn__addr_is_v4(&echo->dst);
+    struct gn__ip_build build = {.src = echo->src,
+                                 .dst = echo->dst,
+                                 .proto = proto_of(v4 ? 4 : 6),
+                                 .ttl = ICMP_TTL,
+                                 .payload_len = ICMP_HDR_LEN + len};
+    size_t hdr_len = gn__ip_build(&build, packet->head);
+    uint8_t *icmp = packet->head + hdr_len;
+
+    icmp[0] = v4 ? (echo->reply ? TYPE4_ECHO_REPLY : TYPE4_ECHO)
+                 : (echo->reply ? TYPE6_ECHO_REPLY : TYPE6_ECHO);
+    icmp[1] = 0;
+    gn__put16(icmp + 2, 0);
+    gn__put16(icmp + 4, echo->id);
+    gn__put16(icmp + 6, echo->seq);
+    packet->head_len = (uint16_t)(hdr_len + ICMP_HDR_LEN);
+    packet->len = packet->head_len;
+    packet->csum_absent = true;
+    packet->ip = (struct gn__ip){
+        .src = build.src,
+        .dst = build.dst,
+        .version = v4 ? 4 : 6,
+        .proto = build.proto,
+        .ttl = build.ttl,
+        .l4 = (uint16_t)hdr_len,
+        .total_len = (uint16_t)(packet->head_len + len),
+        .dont_fragment = !v4,
+    };
 }
 
 int gn__icmp_errno(enum gn__icmp_kind kind, int version, bool *fatal)

@@ -69,6 +69,27 @@ struct gn__packet *gn__icmp_error(struct gn__packet_pool *pool,
  */
 bool gn__icmp_echo_reply(struct gn__packet *packet);
 
+/** The types of echo replies, RFC 792 and RFC 4443. */
+#define GN__ICMP4_ECHO_REPLY 0
+#define GN__ICMP6_ECHO_REPLY 129
+
+/** Bytes of an echo message in front of what is echoed. */
+#define GN__ICMP_ECHO_LEN 8u
+
+/** An echo request or reply that is to be written. */
+struct gn__icmp_echo {
+    struct gn__addr src;
+    struct gn__addr dst;
+    bool reply;
+    uint16_t id;
+    uint16_t seq;
+};
+
+/** Write the headers of an echo message into an empty packet; what is echoed,
+ *  @len bytes, is the caller's to add. The checksums are absent. */
+void gn__icmp_echo_write(struct gn__packet *packet,
+                         const struct gn__icmp_echo *echo, size_t len);
+
 /** The errno a socket gets for an error: -ECONNREFUSED, ...; 0: none.
  *  As Linux has them for either version. @fatal: whether a connected UDP
  *  socket without IP_RECVERR is told. */

@@ -202,8 +202,9 @@ static const char *outcome_of(const struct gn_egress_dial *request, int status,
     case -EHOSTUNREACH:
     case -ENETUNREACH:
     case -ETIMEDOUT:
-        return request->dial->type == SOCK_DGRAM ? "its datagrams do not reach"
-                                                 : NULL;
+        return request->dial->type == SOCK_STREAM
+                   ? NULL
+                   : "its datagrams do not reach";
     default:
         *level = GN_LOG_WARN;
         *kind = GN__LOG_FAILED;
@@ -222,8 +223,7 @@ static void log_outcome(const struct gn_egress_dial *request, int status)
                                 sizeof(to)))
         return;
     gn__guest_log(request->dial->who, level, kind, "%s %s %s: %s", what,
-                  request->dial->type == SOCK_STREAM ? "tcp" : "udp", to,
-                  gn_strerror(status));
+                  gn__type_name(request->dial->type), to, gn_strerror(status));
 }
 
 /* How it ends, if it could end well. */
@@ -390,6 +390,10 @@ static void dial(struct gn__outside *outside, struct gn__outside_dial *dial)
     }
     if (dial->tls_name && !egress->speaks_tls) {
         gn__outside_refuse(dial, -EPROTONOSUPPORT);
+        return;
+    }
+    if (dial->type == SOCK_RAW && !egress->pings) {
+        gn__outside_refuse(dial, -EACCES);
         return;
     }
     request = request_create(egress, net, dial);

@@ -38,6 +38,7 @@ struct gn__egress {
     struct gn_egress_ops ops;
     void *self;
     bool speaks_tls;     /* where a guest's socket asks for it */
+    bool pings;          /* it is asked about echoes, too: SOCK_RAW */
     struct gn__ref refs; /* its owner's, and one of each that has it */
 };
 

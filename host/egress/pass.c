@@ -2,6 +2,7 @@
 #include "host/egress/pass.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 
 #include <guestnet/addr.h>
@@ -63,13 +64,49 @@ static const char *unfit(const struct gn__pass *pass,
                : NULL;
 }
 
+static unsigned rule_proto(int type)
+{
+    switch (type) {
+    case SOCK_STREAM:
+        return GN__RULE_TCP;
+    case SOCK_DGRAM:
+        return GN__RULE_UDP;
+    default:
+        return GN__RULE_ICMP;
+    }
+}
+
+int gn__pass_protocol(const struct gn__pass *pass)
+{
+    switch (pass->type) {
+    case SOCK_STREAM:
+        return IPPROTO_TCP;
+    case SOCK_DGRAM:
+        return IPPROTO_UDP;
+    default:
+        return gn__addr_is_v4(&pass->address.addr) ? IPPROTO_ICMP
+                                                   : IPPROTO_ICMPV6;
+    }
+}
+
+const char *gn__type_name(int type)
+{
+    switch (type) {
+    case SOCK_STREAM:
+        return "tcp";
+    case SOCK_DGRAM:
+        return "udp";
+    default:
+        return "icmp";
+    }
+}
+
 static void ask_outward(const struct gn__pass *pass,
                         const struct gn__policy *policy, struct verdict *out)
 {
-    bool stream = pass->type == SOCK_STREAM;
-    struct own_ask own = {.route.protocol = stream ? IPPROTO_TCP : IPPROTO_UDP,
+    struct own_ask own = {.route.protocol = gn__pass_protocol(pass),
                           .route.to = pass->address};
-    struct gn__policy_ask ask = {.proto = stream ? GN__RULE_TCP : GN__RULE_UDP,
+    struct gn__policy_ask ask = {.proto = rule_proto(pass->type),
                                  .addr = pass->address.addr,
                                  .port = pass->address.port,
                                  .names = pass->names,
@@ -91,9 +128,8 @@ static void ask_outward(const struct gn__pass *pass,
 static void ask_inward(const struct gn__pass *pass,
                        const struct gn__policy *policy, struct verdict *out)
 {
-    size_t rule = gn__policy_shows_at(
-        policy, pass->type == SOCK_STREAM ? GN__RULE_TCP : GN__RULE_UDP,
-        &pass->address);
+    size_t rule =
+        gn__policy_shows_at(policy, rule_proto(pass->type), &pass->address);
     bool shown = rule != GN__NO_RULE;
 
     out->error = 0;
@@ -160,8 +196,7 @@ static void log_end(const struct gn__pass *pass)
     gn__guest_log(pass->guest, GN_LOG_INFO, GN__LOG_ENDED, "%s %s %s ends: %s",
                   pass->inbound ? "a client of its port at"
                                 : "what it has with",
-                  pass->type == SOCK_STREAM ? "tcp" : "udp", at,
-                  "the rules have changed");
+                  gn__type_name(pass->type), at, "the rules have changed");
 }
 
 static void pass_deny(struct gn__pass *pass, const struct verdict *verdict)

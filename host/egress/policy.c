@@ -190,7 +190,7 @@ void gn__policy_decide(const struct gn__policy *policy,
     size_t i;
 
     *out = (struct gn__policy_answer){.rule = GN__NO_RULE, .reason = "no rule"};
-    if (!ask->port)
+    if (!ask->port && ask->proto != GN__RULE_ICMP)
         return;
     look(&t, ask);
     for (i = 0; i < policy->n; i++) {

@@ -9,7 +9,8 @@
  *
  *     rule    = ("allow" | "deny") [PROTO] target ["port" ports] ["tls"]
  *             | "listen" [PROTO] address ["port" ports]
- *     PROTO   = "tcp" | "udp"                 without: both
+ *     PROTO   = "tcp" | "udp" | "icmp"        without: all, but with ports the
+ *                                             first two; listen: those
  *     target  = "any" | address | prefix
  *             | "name" pattern ["private"]    allow: and private addresses
  *     pattern = name | "*." name              the latter: names below it
@@ -67,8 +68,9 @@ struct gn__hidden {
 };
 void gn__reach_hidden(const struct gn__addr *addr, struct gn__hidden *out);
 
-#define GN__RULE_TCP (1u << 0)
-#define GN__RULE_UDP (1u << 1)
+#define GN__RULE_TCP  (1u << 0)
+#define GN__RULE_UDP  (1u << 1)
+#define GN__RULE_ICMP (1u << 2) /* echoes, which have no port: it is 0 */
 
 enum gn__rule_kind { GN__RULE_DENY = 0, GN__RULE_ALLOW, GN__RULE_LISTEN };
 

@@ -97,11 +97,15 @@ static int read_kind(struct reader *r, struct gn__rule *rule)
 
 static int read_proto(struct reader *r, struct gn__rule *rule)
 {
-    rule->protos = GN__RULE_TCP | GN__RULE_UDP;
+    rule->protos = GN__RULE_TCP | GN__RULE_UDP | GN__RULE_ICMP;
     if (is(r, "tcp"))
         rule->protos = GN__RULE_TCP;
     else if (is(r, "udp"))
         rule->protos = GN__RULE_UDP;
+    else if (is(r, "icmp") && rule->kind == GN__RULE_LISTEN)
+        return refuse_word(r, "has no ports to show: expected tcp or udp");
+    else if (is(r, "icmp"))
+        rule->protos = GN__RULE_ICMP;
     else
         return 0;
     return next(r);
@@ -410,7 +414,7 @@ static int read_tls(struct reader *r, struct gn__rule *rule)
     if (rule->kind != GN__RULE_ALLOW)
         return refuse_word(r, "goes with allow: the host speaks it for guests "
                               "that connect");
-    if (rule->protos == GN__RULE_UDP)
+    if (!(rule->protos & GN__RULE_TCP))
         return refuse_word(r, "goes with tcp");
     if (!GN__HAS_TLS)
         return refuse_word(r, "is not there: this library was built without "
@@ -434,6 +438,8 @@ static int read_rule(struct reader *r, struct gn__rule *rule)
     if (!err && is(r, "private") && rule->kind != GN__RULE_LISTEN)
         return refuse_word(r, "goes with a name: any, addresses and prefixes "
                               "open private addresses without it");
+    if (!err && is(r, "port") && rule->protos == GN__RULE_ICMP)
+        return refuse_word(r, "goes with tcp and udp: icmp has none");
     if (!err && is(r, "port"))
         err = read_ports(r, rule);
     if (!err && is(r, "tls"))

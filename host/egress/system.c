@@ -56,12 +56,11 @@ static int deny_late(const struct gn__pass *pass, int fd, int reached)
  * dial ends, 0: not yet. */
 static bool may_be_used(const struct gn__pass *pass, int fd, int *err)
 {
-    bool stream = pass->type == SOCK_STREAM;
     int reached;
 
     if (pass->opens_own)
         return true;
-    reached = gn__machine_reached(fd, stream ? IPPROTO_TCP : IPPROTO_UDP);
+    reached = gn__machine_reached(fd, gn__pass_protocol(pass));
     if (!reached)
         return true;
     *err = deny_late(pass, fd, reached);
@@ -124,8 +123,10 @@ static void tell_failure(const struct gn__pass *pass,
     gn__system_audit(pass->system, pass->guest, pass->rules, pass->rule,
                      &audit);
     if (!gn_addr_format(address, at, sizeof(at)))
-        gn__guest_log(pass->guest, GN_LOG_WARN, GN__LOG_FAILED,
-                      "tls with %s: %s", at, reason);
+        gn__guest_log(
+            pass->guest, GN_LOG_WARN, GN__LOG_FAILED, "%s with %s: %s",
+            pass->type == SOCK_STREAM ? "tls" : gn__type_name(pass->type), at,
+            reason);
 }
 
 static void secure_done(struct gn__secure *secure, int status)
@@ -234,6 +235,10 @@ static int dialling_start(struct dialling *dialling,
 {
     int err = gn__attempt_open(dialling->pass->type, address, &dialling->fd);
 
+    if (err == -EACCES && dialling->pass->type == SOCK_RAW)
+        tell_failure(dialling->pass, address, err,
+                     "this machine allows no ping sockets: sysctl "
+                     "net.ipv4.ping_group_range");
     if (err && err != -EINPROGRESS)
         return err;
     gn_egress_dial_set_user(dialling->request, dialling);
@@ -398,6 +403,7 @@ int gn_egress_system(const struct gn_policy *policy, struct gn_egress **out)
         return err;
     system->egress = gn__egress_of((*out)->outside);
     system->egress->speaks_tls = true;
+    system->egress->pings = true;
     return 0;
 }
 

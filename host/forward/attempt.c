@@ -58,15 +58,26 @@ static socklen_t address_len(const struct sockaddr *addr)
 int gn__attempt_charge(struct gn__outside_dial *dial,
                        struct gn__fd_share *share)
 {
-    if (dial->type == SOCK_DGRAM && !share->guest && !gn__fds_left(dial->who))
+    if (dial->type != SOCK_STREAM && !share->guest && !gn__fds_left(dial->who))
         gn__outside_make_room(dial);
     return gn__fds_take(dial->who, share);
 }
 
+/* SOCK_RAW: the kernel's ping socket, which is for echoes, of IPv4 and IPv6. */
+static int socket_open(int type, int family)
+{
+    int protocol = 0;
+
+    if (type == SOCK_RAW) {
+        protocol = family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+        type = SOCK_DGRAM;
+    }
+    return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+}
+
 int gn__attempt_open(int type, const struct sockaddr *addr, int *out)
 {
-    int on = 1, err = 0;
-    int fd = socket(addr->sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket_open(type, addr->sa_family), on = 1, err = 0;
 
     if (fd < 0)
         return -errno;

@@ -39,7 +39,7 @@ GN_WARN_UNUSED int gn__attempt_charge(struct gn__outside_dial *dial,
  * Open a non-blocking socket of the address' family that connects to it; a
  * stream of AF_UNIX, too.
  *
- * @type  SOCK_STREAM, SOCK_DGRAM.
+ * @type  SOCK_STREAM, SOCK_DGRAM, SOCK_RAW: one of the kernel's ping sockets.
  * @out   Set with 0 and -EINPROGRESS. Owned by the caller.
  *
  * Returns 0: it is connected; -EINPROGRESS; or what socket(2) or connect(2)

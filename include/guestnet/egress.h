@@ -227,7 +227,8 @@ enum gn_denial {
 struct gn_audit {
     struct gn_namespace *guest;
     const char *guest_name; /* gn_namespace_hostname(). */
-    int type;               /* SOCK_STREAM, SOCK_DGRAM */
+    int type;               /* SOCK_STREAM, SOCK_DGRAM; SOCK_RAW: an ICMP
+                               echo, and the port is 0 */
     bool inbound;           /* A port that is to be shown at `address`; else a
                                dial to it. */
     const struct sockaddr *address; /* With the port. */
@@ -261,13 +262,20 @@ typedef void (*gn_audit_cb)(const struct gn_audit *audit, void *arg);
  *     allow name *.example.org port 443
  *     allow name db.corp private port 5432
  *     allow tcp 127.0.0.1 port 8080
+ *     allow icmp any
  *     listen tcp 127.0.0.1 port 8000-8999
  *
  *     allow name api.example.org port 443 tls
  *
- *     (allow|deny) [tcp|udp] (any | ADDRESS | PREFIX | name PATTERN [private])
+ *     (allow|deny) [tcp|udp|icmp]
+ *                  (any | ADDRESS | PREFIX | name PATTERN [private])
  *                  [port PORT[-PORT][,...]] [tls]
  *     listen [tcp|udp] ADDRESS [port PORT[-PORT][,...]]
+ *
+ * "icmp" is echo requests, and what comes back: pings, by the kernel's ping
+ * sockets (icmp(7)); guests hear "prohibited" where the machine allows none
+ * (sysctl net.ipv4.ping_group_range). A rule without a protocol is for all of
+ * them; with ports for tcp and udp, which have some.
  *
  * A name rule matches an address while a lookup of this guest for such a name
  * may still be believed to have been answered with it: for the answer's TTL, at

@@ -440,7 +440,7 @@ static int accept_flow(struct gn__outside_guest *guest, struct gn__dial *dial,
         return -ENOMEM;
     move_waiting(&dial->waiting, &flow->queue);
     gn__flow_use(flow, GN__FLOW_GUEST);
-    if (find_sock(flow))
+    if (flow->key.type != SOCK_DGRAM || find_sock(flow))
         gn__flow_wake(flow);
     else
         flow_over(flow, -ECANCELED);

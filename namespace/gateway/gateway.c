@@ -607,9 +607,11 @@ bool gn__outside_error(struct gn_network *net, const struct gn__packet *packet,
     return true;
 }
 
-/* No echo of the outside's: who answers in its place would say what it cannot
- * know. A host that is proxied is there. */
-static void icmp_input(struct gn_network *net, struct gn__packet *packet)
+/* Of what is outside, who answers in its place would say what it cannot know: it
+ * is asked. A host that is proxied is there.
+ * @guest  NULL: it is not known who sent it. */
+static void icmp_input(struct gn_network *net, struct gn__outside_guest *guest,
+                       struct gn__packet *packet)
 {
     struct gn_namespace *gateway = net->gateway;
     struct gn__icmp icmp;
@@ -622,6 +624,9 @@ static void icmp_input(struct gn_network *net, struct gn__packet *packet)
         packet->forwarded = false;
         gn__ns_output_foreign(gateway, packet);
         return;
+    } else if (icmp.kind == GN__ICMP_ECHO_REQUEST && guest && guest->outside) {
+        gn__outside_echo_input(guest, packet);
+        return;
     } else if (icmp.kind == GN__ICMP_ECHO_REQUEST) {
         gn__ns_icmp_error(gateway, packet, GN__ICMP_PROHIBITED, 0);
         gn__ns_drop(gateway, GN_DROP_PROTOCOL);
@@ -629,6 +634,14 @@ static void icmp_input(struct gn_network *net, struct gn__packet *packet)
         gn__ns_drop(gateway, GN_DROP_ICMP);
     }
     gn__packet_free(packet);
+}
+
+/* ICMP, and whole. */
+static bool is_icmp(const struct gn__packet *packet)
+{
+    return packet->ip.proto ==
+               (packet->ip.version == 4 ? GN__PROTO_ICMP : GN__PROTO_ICMP6) &&
+           !gn__ip_is_fragment(&packet->ip);
 }
 
 static void guest_input(struct gn__outside_guest *guest,
@@ -643,6 +656,8 @@ static void guest_input(struct gn__outside_guest *guest,
         gn__outside_tcp_input(guest, packet);
     else if (packet->ip.proto == GN__PROTO_UDP)
         gn__outside_udp_input(guest, packet);
+    else if (is_icmp(packet))
+        icmp_input(guest->net, guest, packet);
     else
         gn__outside_unreachable(guest, packet, GN_DROP_PROTOCOL);
 }
@@ -659,14 +674,6 @@ bool gn__outside_stands_in(struct gn_network *net, struct gn__packet *packet)
            gn__outside_tcp_stands_in(guest, net->gateway, packet);
 }
 
-/* ... and is whole. */
-static bool is_icmp(const struct gn__packet *packet)
-{
-    return packet->ip.proto ==
-               (packet->ip.version == 4 ? GN__PROTO_ICMP : GN__PROTO_ICMP6) &&
-           !gn__ip_is_fragment(&packet->ip);
-}
-
 void gn__outside_host_input(struct gn_network *net, struct gn__packet *packet)
 {
     struct gn__port *from = gn__packet_from(packet);
@@ -675,7 +682,7 @@ void gn__outside_host_input(struct gn_network *net, struct gn__packet *packet)
     if (!guest && from)
         guest = gn__outside_guest_of(from);
     if (is_icmp(packet)) {
-        icmp_input(net, packet);
+        icmp_input(net, guest, packet);
     } else if (guest) {
         guest_input(guest, packet);
     } else {
@@ -689,7 +696,7 @@ void gn__outside_input(struct gn_network *net, struct gn__packet *packet)
     struct gn__outside_guest *guest = sender_of(net, packet);
 
     if (is_icmp(packet)) {
-        icmp_input(net, packet);
+        icmp_input(net, guest, packet);
     } else if (guest) {
         guest_input(guest, packet);
     } else {

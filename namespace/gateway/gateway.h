@@ -18,6 +18,8 @@
  *              silence
  *   out, UDP   the first datagram becomes a dial, the next wait with it
  *              (bounded); accepted, it is a flow
+ *   out, ICMP  the same of echo requests, told apart by their identifier: what
+ *              goes through the flow are ICMP messages as ping sockets have them
  *   in, TCP    gn__outside_connect(): a connection to a guest whose other end
  *              has the client's own address
  *   in, UDP    gn__outside_flow_open()
@@ -55,7 +57,7 @@ struct gn__outside_ops {
     const char *name;
     /**
      * A guest connects (SOCK_STREAM), or has sent its first datagram
-     * (SOCK_DGRAM). Ends by gn__outside_accept(), _accept_flow() or _refuse(),
+     * (SOCK_DGRAM) or echo request (SOCK_RAW). Ends by gn__outside_accept(), _accept_flow() or _refuse(),
      * once, now or later.
      */
     void (*dial)(struct gn__outside *outside, struct gn__outside_dial *dial);
@@ -134,7 +136,8 @@ struct gn_egress {
 /** Who dials whom. user: the ops' own. */
 struct gn__outside_dial {
     struct gn__guest *who; /* a reference */
-    int type;              /* SOCK_STREAM, SOCK_DGRAM */
+    int type; /* SOCK_STREAM, SOCK_DGRAM; SOCK_RAW: echoes, whose identifier
+                 is the guest's port */
     struct gn__endpoint guest;
     struct gn__endpoint outside;
     const char *tls_name; /* the host is to speak TLS with it; NULL: plain */

@@ -12,6 +12,7 @@
  *     tcp.c      connections
  *     flow.c     flows of datagrams: how they begin, idle and end
  *     udp.c      what goes through them
+ *     echo.c     the same of echoes, which are flows too
  *     bound.c    ports that guests have bound
  *
  * A guest at the gateway is a port of the switch that talks to the outside, or
@@ -47,7 +48,7 @@ struct gn__host {
 struct gn__outside_key {
     struct gn__endpoint outside;
     struct gn__endpoint guest;
-    uint64_t type; /* SOCK_STREAM, SOCK_DGRAM */
+    uint64_t type; /* SOCK_STREAM, SOCK_DGRAM, SOCK_RAW (echoes) */
 };
 
 struct gn__outside_guest {
@@ -275,6 +276,22 @@ void gn__outside_udp_error(struct gn__outside_guest *guest,
 /** Is there a flow that may have sent what it quotes? */
 bool gn__outside_udp_has_sent(const struct gn__outside_guest *guest,
                               const struct gn__icmp *icmp);
+
+/** Queue what the guest has sent in its flow (consumed). */
+void gn__flow_deliver(struct gn__outside_flow *flow, struct gn__packet *packet);
+
+/* ---- echo.c ---- */
+
+/** An echo request to an address outside (consumed). */
+void gn__outside_echo_input(struct gn__outside_guest *guest,
+                            struct gn__packet *packet);
+/** The answer that is in @data, an ICMP message: write its headers, and take
+ *  them off the slice. False: it is none. */
+bool gn__echo_answer(const struct gn__outside_flow *flow,
+                     struct gn__slice *data, struct gn__packet *packet);
+/** The headers of a request, as the guest has sent them. */
+void gn__echo_cause(const struct gn__outside_flow *flow,
+                    struct gn__packet *packet);
 
 /* ---- bound.c ---- */
 

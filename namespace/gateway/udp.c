@@ -44,13 +44,16 @@ static unsigned take_some(struct gn__outside_flow *flow,
     return n;
 }
 
+static bool is_echo(const struct gn__outside_flow *flow)
+{
+    return flow->key.type == SOCK_RAW;
+}
+
 /* The payload in one piece: as it stands, or copied to a chunk. */
 static const uint8_t *flatten(struct gn__outside_flow *flow,
-                              const struct gn__packet *packet, size_t len,
-                              struct gn__chunk **chunk)
+                              const struct gn__packet *packet, size_t at,
+                              size_t len, struct gn__chunk **chunk)
 {
-    size_t at = gn__udp_payload_at(packet);
-
     *chunk = NULL;
     if (at + len <= packet->head_len)
         return packet->head + at;
@@ -67,9 +70,11 @@ static const uint8_t *flatten(struct gn__outside_flow *flow,
 static bool hand_over(struct gn__outside_flow *flow,
                       const struct gn__packet *packet)
 {
-    size_t len = gn__udp_payload_len(packet);
+    bool echo = is_echo(flow); /* with its ICMP header */
+    size_t at = echo ? packet->ip.l4 : gn__udp_payload_at(packet);
+    size_t len = echo ? packet->len - at : gn__udp_payload_len(packet);
     struct gn__chunk *chunk;
-    const uint8_t *data = flatten(flow, packet, len, &chunk);
+    const uint8_t *data = flatten(flow, packet, at, len, &chunk);
 
     if (!data)
         return false;
@@ -153,8 +158,7 @@ void gn__flow_run(struct gn__notice *notice)
 
 /* ---- from the guest ---- */
 
-static void udp_deliver(struct gn__outside_flow *flow,
-                        struct gn__packet *packet)
+void gn__flow_deliver(struct gn__outside_flow *flow, struct gn__packet *packet)
 {
     gn__flow_use(flow, GN__FLOW_GUEST);
     gn__outside_queue_add(flow->guest, &flow->queue, packet);
@@ -176,7 +180,7 @@ void gn__outside_udp_input(struct gn__outside_guest *guest,
     flow = gn__flow_find(guest, &key);
     dial = flow ? NULL : gn__dial_find(guest, &key);
     if (flow)
-        udp_deliver(flow, packet);
+        gn__flow_deliver(flow, packet);
     else if (dial)
         gn__outside_queue_add(guest, &dial->waiting, packet);
     else if (!guest->port)
@@ -247,8 +251,13 @@ static int transmit(struct gn__outside_flow *flow, struct gn__slice *slice)
     if (!packet)
         return -ENOBUFS;
     flow->ip_id++;
-    write_headers(packet, flow, &flow->key.outside, &flow->key.guest,
-                  slice->len);
+    if (!is_echo(flow)) {
+        write_headers(packet, flow, &flow->key.outside, &flow->key.guest,
+                      slice->len);
+    } else if (!gn__echo_answer(flow, slice, packet)) {
+        gn__packet_free(packet);
+        return 0; /* Another message: nobody waits for it. */
+    }
     if (gn__packet_add(packet, slice)) {
         gn__packet_free(packet);
         return -ENOBUFS;
@@ -299,7 +308,10 @@ void gn__outside_flow_unreach(struct gn__outside_flow *flow, int error)
     if (flow->guest)
         cause = gn__packet_alloc(&engine->net.packets);
     if (cause) { /* As the guest has sent it, but for the payload. */
-        write_headers(cause, flow, &flow->key.guest, &flow->key.outside, 0);
+        if (is_echo(flow))
+            gn__echo_cause(flow, cause);
+        else
+            write_headers(cause, flow, &flow->key.guest, &flow->key.outside, 0);
         gn__outside_icmp_error(flow->guest, cause, &flow->key.outside.addr,
                                kind, 0);
         gn__packet_free(cause);

@@ -344,19 +344,84 @@ static void its_port_goes_in_the_middle(void **state)
 
 /* ---- other protocols ---- */
 
-static void an_echo_request_is_prohibited(void **state)
+struct echo {
+    const char *from, *to;
+    uint8_t proto, type, reply;
+};
+
+static const struct echo echoes[] = {{GUEST4, OUT4, 1, 8, 0},
+                                     {GUEST6, OUT6, 58, 128, 129}};
+
+static void send_echo(struct fixture *f, struct foe *foe,
+                      const struct echo *echo)
 {
-    static const uint8_t echo[] = {8, 0, 0, 0, 0, 1, 0, 1};
+    const uint8_t msg[] = {echo->type, 0, 0, 0, 1, 2, 3, 4, 'p', 'i', 'n', 'g'};
+    struct gn__addr src = foe_addr(echo->from), dst = foe_addr(echo->to);
+
+    assert_true(
+        foe_send(foe, f->bytes,
+                 foe_ip(&src, &dst, echo->proto, msg, sizeof(msg), f->bytes)));
+    pass(f);
+}
+
+static void an_echo_request_is_answered_by_whom_it_asks(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t msg[64];
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        const struct echo *echo = &echoes[i];
+        const uint8_t reply[] = {1, 2, 3, 4, 'p', 'i', 'n', 'g'};
+        struct gn__addr out = foe_addr(echo->to);
+
+        send_echo(f, &f->foe, echo);
+        assert_int_equal(f->beyond.n_pending, 1);
+        assert_int_equal(f->beyond.pending[0]->type, SOCK_RAW);
+        assert_int_equal(f->beyond.pending[0]->guest.port, 0x102);
+        assert_int_equal(beyond_accept(&f->beyond), 0);
+        pass(f);
+        assert_non_null(f->foe.last);
+        assert_true(gn__addr_equal(&f->foe.last->ip.src, &out));
+        assert_int_equal(
+            gn__packet_read(f->foe.last, f->foe.last->ip.l4, msg, sizeof(msg)),
+            4 + sizeof(reply));
+        assert_int_equal(msg[0], echo->reply);
+        assert_memory_equal(msg + 4, reply, sizeof(reply));
+        send_echo(f, &f->foe, echo); /* of the same flow */
+        assert_int_equal(f->beyond.n_pending, 0);
+        assert_int_equal(f->beyond.n_flows, i + 1);
+    }
+    arena_pass(&f->arena, 31 * SECOND, 1000);
+    assert_int_equal(f->beyond.n_flows, 0);
+}
+
+static void an_echo_request_is_prohibited_where_it_is_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    send_echo(f, &f->foe, &echoes[0]);
+    beyond_refuse(&f->beyond, -EACCES);
+    pass(f);
+    expect_icmp(&f->foe, OUT4, GN__ICMP_PROHIBITED);
+    send_echo(f, &f->foe, &echoes[1]);
+    beyond_refuse(&f->beyond, -EACCES);
+    pass(f);
+    expect_icmp(&f->foe, OUT6, GN__ICMP_PROHIBITED);
+    send_echo(f, &f->bare, &(struct echo){"10.77.6.7", OUT4, 1, 8, 0});
+    expect_icmp(&f->bare, "10.77.0.1", GN__ICMP_NET_UNREACHABLE);
+}
+
+static void other_protocols_are_unreachable(void **state)
+{
+    static const uint8_t data[8] = {8};
     struct gn__addr src = foe_addr(GUEST4), dst = foe_addr(OUT4);
     struct fixture *f = *state;
-    size_t n = foe_ip(&src, &dst, 1, echo, sizeof(echo), f->bytes);
+    size_t n = foe_ip(&src, &dst, 132, data, sizeof(data), f->bytes);
 
     assert_true(foe_send(&f->foe, f->bytes, n));
-    expect_icmp(&f->foe, "10.77.0.1", GN__ICMP_PROHIBITED);
-    n = foe_ip(&src, &dst, 132, echo, sizeof(echo), f->bytes);
-    assert_true(foe_send(&f->foe, f->bytes, n));
     expect_icmp(&f->foe, "10.77.0.1", GN__ICMP_NET_UNREACHABLE);
-    assert_int_equal(host_drops(f, GN_DROP_PROTOCOL), 2);
+    assert_int_equal(host_drops(f, GN_DROP_PROTOCOL), 1);
 }
 
 static void what_concerns_nobody_outside_is_counted(void **state)
@@ -542,7 +607,9 @@ int main(void)
         CASE(nobody_dials_for_another),
         CASE(fragments_are_put_together_first),
         CASE(its_port_goes_in_the_middle),
-        CASE(an_echo_request_is_prohibited),
+        CASE(an_echo_request_is_answered_by_whom_it_asks),
+        CASE(an_echo_request_is_prohibited_where_it_is_refused),
+        CASE(other_protocols_are_unreachable),
         CASE(what_concerns_nobody_outside_is_counted),
         CASE(only_its_guest_can_complain_about_a_flow),
         CASE(a_narrow_way_is_learned),

@@ -21,6 +21,7 @@ struct beyond_flow {
     struct gn__list link;
     struct beyond *beyond;
     struct gn__outside_flow *flow;
+    bool echo; /* of ICMP */
 };
 
 /* ---- connections ---- */
@@ -82,9 +83,20 @@ static void flow_received(struct gn__outside_flow *flow, const void *data,
                           size_t len, void *user)
 {
     struct beyond_flow *mine = user;
+    uint8_t answer[2048];
 
     mine->beyond->n_bytes += len;
-    (void)!gn__outside_flow_send(flow, data, len);
+    if (!mine->echo) {
+        (void)!gn__outside_flow_send(flow, data, len);
+        return;
+    }
+    /* As a ping socket has it: the reply's type, an identifier of its own. */
+    assert_true(len >= 8 && len <= sizeof(answer));
+    memcpy(answer, data, len);
+    assert_true(answer[0] == 8 || answer[0] == 128);
+    answer[0] = answer[0] == 8 ? 0 : 129;
+    answer[4] = answer[5] = 0xee;
+    (void)!gn__outside_flow_send(flow, answer, len);
 }
 
 static void flow_failed(struct gn__outside_flow *flow, int error, void *user)
@@ -130,6 +142,7 @@ static int answer(struct beyond *beyond, struct gn__outside_dial *dial)
         flow = calloc(1, sizeof(*flow));
         assert_non_null(flow);
         flow->beyond = beyond;
+        flow->echo = dial->type == SOCK_RAW;
         config.user = flow;
         err = gn__outside_accept_flow(dial, &config, &flow->flow);
         if (!err) {

@@ -141,6 +141,30 @@ static void ports_are_matched_to_the_edge(void **state)
     assert_false(tcp(RULES("allow any"), "203.0.113.1", 0));
 }
 
+static bool icmp(const char *const *rules, const char *to)
+{
+    return ask_named(rules, GN__RULE_ICMP, to, 0, "").allowed;
+}
+
+static void echoes_have_no_ports(void **state)
+{
+    static const char *const any[] = {"allow any", NULL};
+    static const char *const ports[] = {"allow any port 1-65535", NULL};
+    static const char *const pings[] = {"allow icmp 203.0.113.0/24", NULL};
+    static const char *const not [] = {"deny icmp any", "allow any", NULL};
+
+    (void)state;
+    assert_true(icmp(any, "203.0.113.7"));
+    assert_false(icmp(ports, "203.0.113.7"));
+    assert_true(icmp(pings, "203.0.113.7"));
+    assert_false(icmp(pings, "203.0.114.7"));
+    assert_false(tcp(pings, "203.0.113.7", 7));
+    assert_false(udp(pings, "203.0.113.7", 7));
+    assert_false(icmp(not, "203.0.113.7"));
+    assert_true(udp(not, "203.0.113.7", 7));
+    assert_false(icmp(any, "127.0.0.1"));
+}
+
 static void a_prefix_is_of_one_version(void **state)
 {
     (void)state;
@@ -489,6 +513,7 @@ int main(void)
         cmocka_unit_test(what_no_rule_names_is_denied),
         cmocka_unit_test(the_first_rule_that_matches_decides),
         cmocka_unit_test(ports_are_matched_to_the_edge),
+        cmocka_unit_test(echoes_have_no_ports),
         cmocka_unit_test(a_prefix_is_of_one_version),
         cmocka_unit_test(tls_is_of_tcp_only),
         cmocka_unit_test(names_open_what_the_guest_was_told),
