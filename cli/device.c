@@ -160,14 +160,12 @@ static int configure(int sock, const cJSON *answer, uint32_t mtu)
     (void)netlink_up("lo", 0);
     if (step(sock, DEVICE, netlink_up(DEVICE, mtu)))
         return -1;
-    cJSON_ArrayForEach(text, cJSON_GetObjectItem(answer, "addresses"))
-    {
+    cJSON_ArrayForEach (text, cJSON_GetObjectItem(answer, "addresses")) {
         if (step(sock, text->valuestring,
                  netlink_address(DEVICE, text->valuestring)))
             return -1;
     }
-    cJSON_ArrayForEach(text, cJSON_GetObjectItem(answer, "gateways"))
-    {
+    cJSON_ArrayForEach (text, cJSON_GetObjectItem(answer, "gateways")) {
         if (step(sock, text->valuestring,
                  netlink_gateway(DEVICE, text->valuestring)))
             return -1;
@@ -186,8 +184,7 @@ static void names_take(const cJSON *answer, char *domain, size_t domain_len,
 
     gateways[0][0] = gateways[1][0] = '\0';
     (void)snprintf(domain, domain_len, "%s", given ? given : "");
-    cJSON_ArrayForEach(text, array)
-    {
+    cJSON_ArrayForEach (text, array) {
         if (n < 2)
             (void)snprintf(gateways[n++], 64, "%s", text->valuestring);
     }

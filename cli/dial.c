@@ -37,8 +37,7 @@ static bool has_guest(const char *path, const char *target)
     const cJSON *guest;
     bool found = false;
 
-    cJSON_ArrayForEach(guest, cJSON_GetObjectItem(json, "guests"))
-    {
+    cJSON_ArrayForEach (guest, cJSON_GetObjectItem(json, "guests")) {
         const char *name =
             cJSON_GetStringValue(cJSON_GetObjectItem(guest, "name"));
 

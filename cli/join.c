@@ -191,6 +191,8 @@ static bool line_hear(const char *line)
 
     if (denied && rule)
         say("%s is denied; to allow it: --allow '%s'", denied, rule);
+    else if (denied)
+        say("%s is denied", denied);
     cJSON_Delete(json);
     return !gone;
 }

@@ -21,24 +21,25 @@ struct verb {
     const char *usage; /* what --help of the verb says first */
 };
 
-#define OPTIONS_GUEST                                                             \
-    "  --network NAME   join this network, or start it; without it one that\n"    \
-    "                   is this guest's alone\n"                                  \
-    "  --name NAME      what others find it by: NAME, NAME.guest.internal\n"      \
-    "  --allow RULE     let it reach something outside; the first rule that\n"    \
-    "                   matches decides, and without any nothing is reached:\n"   \
-    "                     'tcp 203.0.113.0/24 port 443'  'any port 53,123'\n"     \
-    "                     'name *.example.org'           '127.0.0.1 port 8080'\n" \
-    "                   (the last is this machine's own loopback, which the\n"    \
-    "                   guest finds at host.guest.internal)\n"                    \
-    "  --deny RULE      the opposite, of the same form\n"                         \
-    "  --allow-all      --allow any: all but this machine's own addresses\n"      \
-    "  --publish [ADDR:]PORT:PORT[/udp]\n"                                        \
-    "                   a port of this machine (127.0.0.1's without ADDR),\n"     \
-    "                   and the guest's that it leads to\n"                       \
-    "  --mtu N          bytes of its packets, 1280 to 65520\n"                    \
-    "  --pcap FILE      what it sends and receives, for Wireshark\n"              \
-    "  --link LIST      latency=20ms,jitter=5ms,loss=1%,rate=10mbit,\n"           \
+#define OPTIONS_GUEST                                                           \
+    "  --network NAME   join this network, or start it; without it one that\n"  \
+    "                   is this guest's alone\n"                                \
+    "  --name NAME      what others find it by: NAME, NAME.guest.internal\n"    \
+    "  --allow RULE     let it reach something outside; the first rule that\n"  \
+    "                   matches decides, and without any nothing is reached:\n" \
+    "                     'tcp 203.0.113.0/24 port 443'  'any port 53,123'\n"   \
+    "                     'name *.example.org'           'icmp any'\n"          \
+    "                     '127.0.0.1 port 8080'\n"                              \
+    "                   (the last is this machine's own loopback, which the\n"  \
+    "                   guest finds at host.guest.internal)\n"                  \
+    "  --deny RULE      the opposite, of the same form\n"                       \
+    "  --allow-all      --allow any: all but this machine's own addresses\n"    \
+    "  --publish [ADDR:]PORT:PORT[/udp]\n"                                      \
+    "                   a port of this machine (127.0.0.1's without ADDR),\n"   \
+    "                   and the guest's that it leads to\n"                     \
+    "  --mtu N          bytes of its packets, 1280 to 65520\n"                  \
+    "  --pcap FILE      what it sends and receives, for Wireshark\n"            \
+    "  --link LIST      latency=20ms,jitter=5ms,loss=1%,rate=10mbit,\n"         \
     "                   reorder=1%,duplicate=1%,corrupt=1%,queue=64KiB\n"
 
 static const struct verb verbs[] = {

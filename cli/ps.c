@@ -36,8 +36,8 @@ static double dropped_of(const cJSON *guest)
     const cJSON *count;
     double sum = 0;
 
-    cJSON_ArrayForEach(count, cJSON_GetObjectItem(guest, "dropped")) sum +=
-        count->valuedouble;
+    cJSON_ArrayForEach (count, cJSON_GetObjectItem(guest, "dropped"))
+        sum += count->valuedouble;
     return sum;
 }
 
@@ -53,10 +53,9 @@ static void guest_print(const char *network, const cJSON *guest)
     char addresses[512] = "", ports[512] = "";
     const cJSON *item, *denied = cJSON_GetObjectItem(guest, "denied");
 
-    cJSON_ArrayForEach(item, cJSON_GetObjectItem(guest, "addresses"))
+    cJSON_ArrayForEach (item, cJSON_GetObjectItem(guest, "addresses"))
         append(addresses, sizeof(addresses), item->valuestring);
-    cJSON_ArrayForEach(item, cJSON_GetObjectItem(guest, "ports"))
-    {
+    cJSON_ArrayForEach (item, cJSON_GetObjectItem(guest, "ports")) {
         char port[128];
 
         (void)snprintf(port, sizeof(port), "%s:%d/%s", text_of(item, "at"),
@@ -97,9 +96,8 @@ static void networks_print(const cJSON *networks)
 
     printf("%-12s %-12s %-28s %-28s %12s %12s %7s %7s\n", "NETWORK", "GUEST",
            "ADDRESSES", "PORTS", "SENT", "RECEIVED", "DROPPED", "DENIED");
-    cJSON_ArrayForEach(network, networks)
-    {
-        cJSON_ArrayForEach(guest, cJSON_GetObjectItem(network, "guests"))
+    cJSON_ArrayForEach (network, networks) {
+        cJSON_ArrayForEach (guest, cJSON_GetObjectItem(network, "guests"))
             guest_print(text_of(network, "network"), guest);
     }
 }

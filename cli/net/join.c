@@ -158,8 +158,7 @@ static int ports_open(struct member *member, const cJSON *json, char *why,
 {
     const cJSON *port;
 
-    cJSON_ArrayForEach(port, cJSON_GetObjectItem(json, "publish"))
-    {
+    cJSON_ArrayForEach (port, cJSON_GetObjectItem(json, "publish")) {
         if (port_open(member, port, why, why_len))
             return -1;
     }

@@ -43,7 +43,8 @@ void member_denied(struct member *member, const char *what, const char *rule)
     member->said = true;
     line = cJSON_CreateObject();
     (void)cJSON_AddStringToObject(line, "denied", what);
-    (void)cJSON_AddStringToObject(line, "rule", rule);
+    if (rule)
+        (void)cJSON_AddStringToObject(line, "rule", rule);
     member_tell(member, line);
 }
 

@@ -74,7 +74,8 @@ void member_query(const struct gn_query *query, void *net);
 
 /** Tell the client: @line is JSON. A client that does not read hears nothing. */
 void member_tell(struct member *member, cJSON *line);
-/** Say once that something was denied, and by which option it would not be. */
+/** Say once that something was denied, and by which rule it would not be; NULL:
+ *  by none. */
 void member_denied(struct member *member, const char *what, const char *rule);
 
 /** Put a guest on the network, as the line @json says. Returns 0, or -1 with a

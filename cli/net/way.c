@@ -38,7 +38,8 @@ static void rule_read(const char *text, struct name_rule *out)
                  word[3]);
     out->allow = strcmp(word[0], "allow") == 0;
     out->pattern[0] = '\0';
-    if (strcmp(word[1], "tcp") == 0 || strcmp(word[1], "udp") == 0)
+    if (strcmp(word[1], "tcp") == 0 || strcmp(word[1], "udp") == 0 ||
+        strcmp(word[1], "icmp") == 0)
         at = 2;
     if (strcmp(word[at], "any") == 0)
         (void)strcpy(out->pattern, "*");
@@ -65,8 +66,7 @@ bool way_allows_name(const struct member *member, const char *name)
 {
     const cJSON *text;
 
-    cJSON_ArrayForEach(text, member->rules)
-    {
+    cJSON_ArrayForEach (text, member->rules) {
         struct name_rule rule;
 
         rule_read(text->valuestring, &rule);
@@ -88,8 +88,7 @@ static int names_open(struct member *member)
     const cJSON *text;
 
     memset(rules, 0, sizeof(rules));
-    cJSON_ArrayForEach(text, member->rules)
-    {
+    cJSON_ArrayForEach (text, member->rules) {
         rule_read(text->valuestring, &read[n]);
         if (!read[n].pattern[0])
             continue;
@@ -106,35 +105,59 @@ static int names_open(struct member *member)
 
 /* ---- connections ---- */
 
-/* A rule that would have allowed it. */
+static const char *proto_of(int type)
+{
+    switch (type) {
+    case SOCK_STREAM:
+        return "tcp";
+    case SOCK_DGRAM:
+        return "udp";
+    default:
+        return "icmp";
+    }
+}
+
+/* The address alone; returns its port, 0 of echoes. */
+static unsigned address_text(const struct sockaddr *address, char *out,
+                             size_t cap)
+{
+    bool v4 = address->sa_family == AF_INET;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } copy;
+    unsigned port;
+
+    memset(&copy, 0, sizeof(copy));
+    memcpy(&copy, address, v4 ? sizeof(copy.v4) : sizeof(copy.v6));
+    port = ntohs(copy.v4.sin_port); /* At the same place in both. */
+    copy.v4.sin_port = 0;
+    if (gn_addr_format(&copy.any, out, cap))
+        out[0] = '\0';
+    return port;
+}
+
+/* What was denied, and a rule that would have allowed it. */
 static void audit(const struct gn_audit *audit, void *arg)
 {
-    const char *proto = audit->type == SOCK_STREAM ? "tcp" : "udp";
-    char at[GN_ADDR_TEXT_MAX], what[400], rule[400];
-    struct sockaddr_storage addr;
-    unsigned port;
+    const char *proto = proto_of(audit->type);
+    char at[GN_ADDR_TEXT_MAX], port[24] = "", what[600], rule[400];
+    unsigned number;
 
     if (audit->allowed || audit->inbound || audit->ended)
         return;
-    memset(&addr, 0, sizeof(addr));
-    memcpy(&addr, audit->address,
-           audit->address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
-                                                : sizeof(struct sockaddr_in6));
-    /* The port is at the same place in both. */
-    port = ntohs(((const struct sockaddr_in *)&addr)->sin_port);
-    ((struct sockaddr_in *)&addr)->sin_port = 0;
-    if (gn_addr_format((const struct sockaddr *)&addr, at, sizeof(at)))
-        return;
-    (void)snprintf(what, sizeof(what), "%s to %s port %u%s%s%s (%s)", proto, at,
-                   port, audit->name ? " (" : "",
-                   audit->name ? audit->name : "", audit->name ? ")" : "",
-                   audit->reason);
-    if (audit->name)
-        (void)snprintf(rule, sizeof(rule), "%s name %s port %u", proto,
-                       audit->name, port);
-    else
-        (void)snprintf(rule, sizeof(rule), "%s %s port %u", proto, at, port);
-    member_denied(arg, what, rule);
+    number = address_text(audit->address, at, sizeof(at));
+    if (number)
+        (void)snprintf(port, sizeof(port), " port %u", number);
+    (void)snprintf(what, sizeof(what), "%s to %s%s%s%s%s (%s)", proto, at, port,
+                   audit->name ? " (" : "", audit->name ? audit->name : "",
+                   audit->name ? ")" : "", audit->reason);
+    (void)snprintf(rule, sizeof(rule), "%s %s%s%s", proto,
+                   audit->name ? "name " : "", audit->name ? audit->name : at,
+                   port);
+    /* What the machine forbids no rule allows. */
+    member_denied(arg, what, audit->error ? NULL : rule);
 }
 
 static int egress_open(struct member *member, char *why, size_t why_len)
@@ -149,7 +172,8 @@ static int egress_open(struct member *member, char *why, size_t why_len)
     const cJSON *text;
     size_t n = 0;
 
-    cJSON_ArrayForEach(text, member->rules) rules[n++] = text->valuestring;
+    cJSON_ArrayForEach (text, member->rules)
+        rules[n++] = text->valuestring;
     return gn_egress_system(&policy, &member->egress);
 }
 
@@ -161,8 +185,7 @@ static int rules_check(const struct member *member)
 
     if (cJSON_GetArraySize(member->rules) > (int)RULES_MAX)
         return -1;
-    cJSON_ArrayForEach(text, member->rules)
-    {
+    cJSON_ArrayForEach (text, member->rules) {
         if (!cJSON_IsString(text))
             return -1;
     }

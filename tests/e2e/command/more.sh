@@ -99,6 +99,42 @@ no_sockets() {
     [ ! -e vm.1 ] && [ ! -e vm.2 ]
 }
 
+# An outside of the test's own: a namespace whose peer is 192.0.2.1, and where
+# root, who runs the command then, may have ping sockets.
+case_pings_leave_by_a_rule() {
+    need unshare nsenter ip ping
+    unshare -Urnm true || skip "no user namespaces here"
+    unshare -Urnm bash -ec '
+        unshare -n sleep 1000 & far=$!
+        trap "kill $far" EXIT
+        until [ "$(readlink /proc/$far/ns/net)" != \
+            "$(readlink /proc/self/ns/net)" ]; do :; done
+        ip link set lo up
+        ip link add near type veth peer name far
+        ip link set far netns $far
+        ip addr add 192.0.2.2/24 dev near
+        ip addr add 2001:db8::2/64 dev near nodad
+        ip link set near up
+        nsenter -t $far -n sh -ec "ip addr add 192.0.2.1/24 dev far
+            ip addr add 2001:db8::1/64 dev far nodad
+            ip link set far up"
+        # Until it is written, the range is of nobody in there.
+        ! "$0" run --allow-all -- ping -c 1 -W 20 192.0.2.1
+        echo 0 0 >/proc/sys/net/ipv4/ping_group_range
+        for to in 192.0.2.1 2001:db8::1 "-s 9000 192.0.2.1" \
+            "-s 60000 2001:db8::1"; do
+            "$0" run --allow "icmp any" -- ping -c 2 -i 0.2 -W 20 $to
+        done
+        "$0" run --allow "icmp 192.0.2.2" -- ping -c 1 -W 20 192.0.2.2
+        ! "$0" run --allow "icmp any" -- ping -c 1 -W 20 192.0.2.2
+        ! "$0" run --allow "tcp any" -- ping -c 1 -W 20 192.0.2.1
+    ' "$guestnet" >out 2>said || fail "$(cat out said)"
+    expect 4 "$(grep -c " 2 received, 0% packet loss" out)" "pings that came"
+    has "icmp to 192.0.2.2 (the machine's own) is denied; to allow it: --allow 'icmp 192.0.2.2'" "$(cat said)"
+    has "icmp to 192.0.2.1 (this machine allows no ping sockets: sysctl net.ipv4.ping_group_range) is denied" "$(cat said)"
+    has "Packet filtered" "$(cat out)"
+}
+
 # Frames of a machine that asks for an address, as QEMU writes them.
 case_a_machine_gets_an_address_beside_a_container() {
     need python3 curl
