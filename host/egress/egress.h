@@ -22,6 +22,8 @@
  */
 #include <guestnet/egress.h>
 
+#include <stdatomic.h>
+
 #include "base/ref.h"
 #include "host/driver/drive.h"
 #include "host/egress/pass.h"
@@ -153,8 +155,9 @@ struct gn__system {
     struct gn__egress *egress; /* that it is behind */
     struct gn__rulebook book;
     enum gn_denial denial;
-    uint64_t timeout_ns;         /* 0: none */
-    struct gn__tls_trust *trust; /* NULL: the system's, not loaded yet */
+    uint64_t timeout_ns;                   /* 0: none */
+    _Atomic(struct gn__tls_trust *) trust; /* NULL: the system's, not loaded
+                                              yet */
     gn_audit_cb audit;
     void *audit_arg;
 };

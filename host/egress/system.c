@@ -148,21 +148,36 @@ static void secure_done(struct gn__secure *secure, int status)
     dialling_end(dialling, status);
 }
 
-static int load_trust(struct gn__system *system)
+/* An egress may serve networks of several driving threads: whoever loads it first
+ * has loaded it for all. */
+static int load_trust(struct gn__system *system, struct gn__tls_trust **out)
 {
-    return system->trust ? 0
-                         : gn__tls_trust_create(&system->mem, NULL, NULL, 0,
-                                                &system->trust);
+    struct gn__tls_trust *loaded, *before = NULL;
+    int err;
+
+    *out = atomic_load(&system->trust);
+    if (*out)
+        return 0;
+    err = gn__tls_trust_create(&system->mem, NULL, NULL, 0, &loaded);
+    if (err)
+        return err;
+    *out = loaded;
+    if (!atomic_compare_exchange_strong(&system->trust, &before, loaded)) {
+        gn__tls_trust_unref(loaded);
+        *out = before;
+    }
+    return 0;
 }
 
 static int secure_begin(struct dialling *dialling)
 {
     struct gn__system *system = dialling->pass->system;
+    struct gn__tls_trust *trust;
     struct gn__tls *tls;
-    int err = load_trust(system);
+    int err = load_trust(system, &trust);
 
     if (!err)
-        err = gn__tls_create(system->trust, dialling->pass->guest, dialling->fd,
+        err = gn__tls_create(trust, dialling->pass->guest, dialling->fd,
                              dialling->pass->server.text, &tls);
     if (err)
         return err;
@@ -350,6 +365,7 @@ static const struct gn_egress_ops system_ops = {
 static int system_create(const struct gn_policy *policy,
                          struct gn__system **out)
 {
+    struct gn__tls_trust *trust = NULL;
     struct gn__rules *rules = NULL;
     struct gn__system *system;
     struct gn__mem mem;
@@ -362,15 +378,16 @@ static int system_create(const struct gn_policy *policy,
     system->mem = mem;
     if (policy->tls_ca_file)
         err = gn__tls_trust_create(&mem, policy->tls_ca_file, policy->why,
-                                   policy->why_len, &system->trust);
+                                   policy->why_len, &trust);
     if (!err)
         err = gn__rules_create(&mem, policy->rules, policy->why,
                                policy->why_len, &rules);
     if (err) {
-        gn__tls_trust_unref(system->trust);
+        gn__tls_trust_unref(trust);
         gn__free(&mem, system, sizeof(*system));
         return err;
     }
+    atomic_init(&system->trust, trust);
     gn__rulebook_init(&system->book, rules);
     system->denial = policy->denial;
     system->timeout_ns = policy->connect_timeout_ms * MS;

@@ -88,7 +88,7 @@ int gn__attempt_open(int type, const struct sockaddr *addr, int *out)
         err = -errno;
     if (err == -EINPROGRESS)
         err = look_once(fd);
-    if (!err && is_to_itself(fd))
+    else if (!err && is_to_itself(fd))
         err = -ECONNREFUSED;
     if (err && err != -EINPROGRESS)
         (void)close(fd); /* Also after an error it is closed. */

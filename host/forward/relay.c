@@ -373,7 +373,10 @@ static int ask_engine(struct gn__relay *relay, struct gn__stream_round *round)
         wait_for_memory(relay);
     if (round->n_recv)
         return write_some(relay, round);
-    return round->eof && !relay->write_end && !opener_of(relay)
+    /* Before it can be written to it may not be connected, and a shutdown then
+     * would be lost. */
+    return round->eof && relay->writable && !relay->write_end &&
+                   !opener_of(relay)
                ? pass_fin(relay)
                : 0;
 }

@@ -312,6 +312,9 @@ int gn__tls_step(struct gn__tls *tls, short *events)
         return 0;
     *events = SSL_want_write(tls->ssl) ? POLLOUT : POLLIN;
     err = call_error(tls, result);
+    if (!err)
+        (void)snprintf(tls->reason, sizeof(tls->reason), "%s",
+                       "the server ended TLS in the handshake");
     return err == -EAGAIN || err == -EINTR ? -EAGAIN : -EPROTO;
 }
 

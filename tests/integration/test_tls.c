@@ -273,9 +273,10 @@ static void an_unknown_authority_is_not(void **state)
     refused(f, NAME, -EPROTO, "certificate");
 }
 
-static void one_that_speaks_something_else_is_not(void **state)
+/* A server that answers the first flight so. */
+static void answer_says(struct fixture *f, const void *answer, size_t len,
+                        const char *reason)
 {
-    struct fixture *f = *state;
     int server = near_socket(SOCK_STREAM, "127.0.0.1:0", true), fd, err;
     struct gn_sock *sock;
 
@@ -288,14 +289,28 @@ static void one_that_speaks_something_else_is_not(void **state)
     gn_sock_set_nonblock(sock, true);
     assert_int_equal(eg_connect(sock, GATEWAY4, f->port), -EINPROGRESS);
     fd = eg_accept(server);
-    assert_int_equal(send(fd, "220 hello\r\n", 11, MSG_NOSIGNAL), 11);
+    assert_int_equal(send(fd, answer, len, MSG_NOSIGNAL), (ssize_t)len);
     assert_true(eg_wait(sock, POLLOUT) & POLLERR);
     err = eg_error(sock);
     assert_int_equal(err, -EPROTO);
-    assert_non_null(strstr(eg_last(&f->eg).reason, "wrong version"));
+    assert_non_null(strstr(eg_last(&f->eg).reason, reason));
     drop(sock);
     close(fd);
     close(server);
+}
+
+static void one_that_speaks_something_else_is_not(void **state)
+{
+    answer_says(*state, "220 hello\r\n", 11, "wrong version");
+}
+
+static void one_that_ends_tls_at_once_says_so(void **state)
+{
+    /* RFC 8446, 6.1: alert, warning, close_notify */
+    static const uint8_t close_notify[] = {21, 3, 3, 0, 2, 1, 0};
+
+    answer_says(*state, close_notify, sizeof(close_notify),
+                "ended TLS in the handshake");
 }
 
 /* It accepts, and never says a word. */
@@ -629,6 +644,7 @@ int main(void)
         CASE(an_old_certificate_is_not),
         CASE(an_unknown_authority_is_not),
         CASE(one_that_speaks_something_else_is_not),
+        CASE(one_that_ends_tls_at_once_says_so),
         CASE(a_handshake_that_never_ends_times_out),
         CASE(a_handshake_may_end_early),
         CASE(the_guest_ends_by_close_notify),
