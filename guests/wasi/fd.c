@@ -121,7 +121,7 @@ ssize_t gn__wasi_fd_send(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
     return err == -EAGAIN && call->done ? (ssize_t)call->done : err;
 }
 
-static ssize_t kernel_readv(int fd, const struct iovec *list, int n)
+ssize_t gn__wasi_kernel_readv(int fd, const struct iovec *list, int n)
 {
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     ssize_t got;
@@ -134,7 +134,7 @@ static ssize_t kernel_readv(int fd, const struct iovec *list, int n)
     return got < 0 ? -errno : got;
 }
 
-static ssize_t kernel_writev(int fd, const struct iovec *list, int n)
+ssize_t gn__wasi_kernel_writev(int fd, const struct iovec *list, int n)
 {
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
     ssize_t sent = 0;
@@ -166,7 +166,7 @@ int gn__wasi_fd_read(struct gn__wasi_call *call)
                              NULL, NULL);
     else {
         n = gn__wasi_iov(call->guest, ARG(1), ARG(2), one, &list);
-        n = n < 0 ? n : kernel_readv(fd->fd, list, (int)n);
+        n = n < 0 ? n : gn__wasi_kernel_readv(fd->fd, list, (int)n);
     }
     return n < 0 ? (int)n : gn__wasi_put32(call->guest, ARG(3), (uint64_t)n);
 }
@@ -185,7 +185,7 @@ int gn__wasi_fd_write(struct gn__wasi_call *call)
         n = gn__wasi_fd_send(call, fd->of.sock, ARG(1), ARG(2), NULL, 0);
     else {
         n = gn__wasi_iov(call->guest, ARG(1), ARG(2), one, &list);
-        n = n < 0 ? n : kernel_writev(fd->fd, list, (int)n);
+        n = n < 0 ? n : gn__wasi_kernel_writev(fd->fd, list, (int)n);
     }
     return n < 0 ? (int)n : gn__wasi_put32(call->guest, ARG(3), (uint64_t)n);
 }

@@ -23,6 +23,7 @@
 #include "guests/wasi/wasi.h"
 
 #define HANDLES_DEFAULT 1024u
+#define HANDLES_LEAST   3u /* the standard streams */
 #define HANDLES_MOST    65536u
 
 /* ---- making and ending one ---- */
@@ -91,6 +92,11 @@ static int guest_fill(struct gn_wasi_guest *guest,
     return stdio_open(guest, config->stdio);
 }
 
+static bool handles_are_valid(uint32_t max)
+{
+    return !max || (max >= HANDLES_LEAST && max <= HANDLES_MOST);
+}
+
 int gn_wasi_create(struct gn_namespace *ns, const struct gn_wasi_config *config,
                    struct gn_wasi_guest **out)
 {
@@ -99,7 +105,7 @@ int gn_wasi_create(struct gn_namespace *ns, const struct gn_wasi_config *config,
     int err;
 
     if (!ns || !config || !out || config->size != sizeof(*config) ||
-        !config->memory || config->max_handles > HANDLES_MOST)
+        !config->memory || !handles_are_valid(config->max_handles))
         return -EINVAL;
     gn__mem_init(&mem, config->alloc);
     guest = gn__zalloc(&mem, sizeof(*guest));

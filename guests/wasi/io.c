@@ -268,16 +268,13 @@ static int read_much(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
     return 0;
 }
 
-/* Of the kernel's: waits, whatever form the guest has. 0: the end. */
+/* Whatever is wrong with a descriptor of the host's is no mistake of the guest's,
+ * which would trap. */
 static ssize_t kernel_read(int fd, void *data, size_t len)
 {
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
-    ssize_t n;
+    const struct iovec all = {.iov_base = data, .iov_len = len};
+    ssize_t n = gn__wasi_kernel_readv(fd, &all, 1);
 
-    if (fd < 0)
-        return 0;
-    while ((n = read(fd, data, len)) < 0 && (errno == EINTR || errno == EAGAIN))
-        (void)poll(&ready, 1, -1);
     return n < 0 ? -EIO : n;
 }
 
@@ -387,19 +384,20 @@ static int run_input_subscribe(struct gn__wasi_call *call)
 
 /* ---- output ---- */
 
-static int kernel_write(int fd, const uint8_t *data, size_t len)
+/* All of it. */
+static int kernel_write(int fd, const void *data, size_t len)
 {
-    while (fd >= 0 && len) {
-        ssize_t n = write(fd, data, len);
+    struct iovec left = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+    ssize_t n = 0;
 
-        if (n < 0 && errno != EINTR)
-            return errno == EPIPE ? -EPIPE : -EIO;
+    while (n >= 0 && left.iov_len) {
+        n = gn__wasi_kernel_writev(fd, &left, 1);
         if (n > 0) {
-            data += n;
-            len -= (size_t)n;
+            left.iov_base = (char *)left.iov_base + n;
+            left.iov_len -= (size_t)n;
         }
     }
-    return 0;
+    return n >= 0 ? 0 : n == -EPIPE ? -EPIPE : -EIO;
 }
 
 /* How much a write may bring: 0 while something is left or there is no room. */
@@ -556,7 +554,9 @@ static int run_blocking_splice(struct gn__wasi_call *call)
 
     if (err || call->value[0] || call->args[2] == 0)
         return err;
-    if (out && !gn__wasi_sock_ready(out, POLLOUT))
+    /* What comes from no socket is there at once: there was no room, even if
+     * there is some now. */
+    if (out && (!in->of.sock || !gn__wasi_sock_ready(out, POLLOUT)))
         return gn__wasi_wait_sock(call, out, POLLOUT, 0);
     return gn__wasi_wait_sock(call, in->of.sock, POLLIN, 0);
 }

@@ -30,6 +30,7 @@
 
 #define NAME_MOST    4096u
 #define IMPORTS_MOST 10000u
+#define VALUES_MOST  1000u /* engines take as many parameters, or results */
 
 #define SIGNATURE_SIZE sizeof(((struct gn_wasi_import *)0)->signature)
 
@@ -179,6 +180,7 @@ static char *take_values(struct cursor *c, char *out, const char *end)
 {
     uint64_t n = take_number(c);
 
+    c->wrong = c->wrong || n > VALUES_MOST;
     for (uint64_t i = 0; i < n && !c->wrong; i++) {
         char letter = letter_of(take_byte(c));
 

@@ -127,22 +127,27 @@ static bool module_fits(const struct gn__wasi_row *row, const char *module)
            !module[len + 5 + strspn(module + len + 5, "0123456789")];
 }
 
-/* "*" is every name that begins so. */
+/* "*" is every name of WIT's (words of letters, digits and hyphens, with dots
+ * between them) that begins so. */
 static bool name_fits(const struct gn__wasi_row *row, const char *name)
 {
-    size_t len = strlen(row->name);
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+    size_t len = strlen(row->name) - 1;
 
-    if (row->name[len - 1] == '*')
-        return strncmp(row->name, name, len - 1) == 0;
-    return strcmp(row->name, name) == 0;
+    if (row->name[len] != '*')
+        return strcmp(row->name, name) == 0;
+    return strncmp(row->name, name, len) == 0 && name[len] &&
+           !name[len + strspn(name + len, letters)];
 }
 
 static bool type_fits(const struct gn__wasi_row *row, const char *signature)
 {
     char own[40];
 
-    if (!signature || row->type[0] == '*')
+    if (!signature)
         return true;
+    if (row->type[0] == '*') /* whatever WASI's functions have */
+        return !signature[strspn(signature, "iI>")];
     gn__wasi_row_signature(row, own);
     return strcmp(own, signature) == 0;
 }

@@ -100,6 +100,7 @@ int gn_wasi_wait(struct gn_wasi_guest *guest, gn_wasi_wait_cb callback,
 {
     struct gn__wasi_watch *watch = guest ? guest->watch : NULL;
     const struct gn__wasi_waits *waits;
+    uint64_t deadline_ns;
     int err = 0;
 
     if (!watch || !callback || !guest->held)
@@ -108,8 +109,10 @@ int gn_wasi_wait(struct gn_wasi_guest *guest, gn_wasi_wait_cb callback,
     pthread_mutex_lock(&watch->lock);
     if (watch->callback)
         err = -EINVAL;
+    /* Something has ended since the call was tried: it is to be tried again. */
+    deadline_ns = watch->kicked ? 0 : waits->deadline_ns;
     if (!err)
-        err = gn_wait_start(guest->ns, waits->fds, waits->n, waits->deadline_ns,
+        err = gn_wait_start(guest->ns, waits->fds, waits->n, deadline_ns,
                             wait_ended, watch, &watch->wait);
     if (!err) {
         watch->refs++;

@@ -166,6 +166,12 @@ int gn__wasi_sock_write(struct gn__wasi_sock *sock, const void *data,
 /** SO_ERROR, as a negative errno. */
 int gn__wasi_sock_error(struct gn__wasi_sock *sock);
 
+/** readv(2) and writev(2) on a descriptor of the kernel's, which wait for it in
+ *  either form; below 0 it is always at its end, and what is written vanishes.
+ *  A negative errno. */
+ssize_t gn__wasi_kernel_readv(int fd, const struct iovec *list, int n);
+ssize_t gn__wasi_kernel_writev(int fd, const struct iovec *list, int n);
+
 /* ---- a guest and its calls ---- */
 
 struct gn__wasi_call;

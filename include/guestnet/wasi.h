@@ -84,7 +84,7 @@ struct gn_wasi_config {
     bool pending; /* Calls that have to wait return GN_WASI_PENDING. Else they
                        wait on the calling thread. */
     uint32_t max_handles; /* Sockets, streams, pollables and so on that it may
-                               have at once, up to 65,536; 1024. */
+                               have at once, 3 to 65,536; 1024. */
     const struct gn_allocator *alloc; /* Copied; NULL: malloc(). In use until
                                          what the guest sent is delivered, or
                                          its namespace has ended. */
@@ -100,7 +100,7 @@ struct gn_wasi_config {
  *
  * Returns 0, or with nothing left behind:
  *   -EINVAL  An argument is NULL, the size is unknown, there is no memory(), or
- *            max_handles is above 65,536.
+ *            max_handles is 1, 2, or above 65,536.
  *   -ENOMEM  Out of memory.
  */
 GN_API GN_WARN_UNUSED int gn_wasi_create(struct gn_namespace *ns,

@@ -217,6 +217,50 @@ static void imports_are_found_by_name_and_signature(void **state)
     assert_int_equal(gn_wasi_find("wasi:http/types@0.2.0", "x", NULL), -ENOENT);
 }
 
+/* Those of files are all served alike, if they are WASI's at all. */
+static void rows_for_many_names_are_for_names_of_wasi(void **state)
+{
+    static const char files[] = "wasi:filesystem/types@0.2.0";
+
+    (void)state;
+    assert_true(gn_wasi_find(files, "[method]descriptor.read", "iIIi>") >= 0);
+    assert_true(gn_wasi_find(files, "[method]descriptor.sync", NULL) >= 0);
+    assert_int_equal(gn_wasi_find(files, "[method]", "i>"), -ENOENT);
+    assert_int_equal(gn_wasi_find(files, "[method]a b", "i>"), -ENOENT);
+    assert_int_equal(gn_wasi_find(files, "[method]Descriptor", "i>"), -ENOENT);
+    assert_int_equal(gn_wasi_find(files, "[method]descriptor.read", "if>"),
+                     -ENOENT);
+}
+
+/* A type of @n parameters, which nothing uses. */
+static int scan_parameters(unsigned n)
+{
+    static uint8_t module[8 + 8 + 4096] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1};
+    unsigned len = n + 5; /* of the section: 1, 0x60, n, values, 0 */
+    struct gn_wasi_scan scan;
+    int err;
+
+    module[9] = (uint8_t)(len & 0x7f) | 0x80;
+    module[10] = (uint8_t)(len >> 7);
+    module[11] = 1;
+    module[12] = 0x60;
+    module[13] = (uint8_t)(n & 0x7f) | 0x80;
+    module[14] = (uint8_t)(n >> 7);
+    memset(module + 15, 0x7f, n);
+    module[15 + n] = 0;
+    err = gn_wasi_scan(module, 16 + n, &scan, NULL, 0);
+    if (!err)
+        gn_wasi_scan_done(&scan);
+    return err;
+}
+
+static void types_have_a_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(scan_parameters(1000), 0);
+    assert_int_equal(scan_parameters(1001), -EINVAL);
+}
+
 /* ---- preview 1 ---- */
 
 static void arguments_and_clocks_are_given(void **state)
@@ -569,11 +613,24 @@ static void handles_have_a_limit(void **state)
              "ii>", 0, 0);
         n++;
     } while (w->memory[0] == 0);
-    assert_int_equal(n, 64 - 3 + 1);
+    assert_int_equal(n, 64 - 3 + 1);    /* beside the standard streams */
     assert_int_equal(w->memory[4], 10); /* new-socket-limit */
     assert_int_equal(call(w, "wasi:sockets/instance-network@0.2.0",
                           "instance-network", ">i"),
                      GN_WASI_TRAP);
+}
+
+static void fewer_handles_than_standard_streams_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_wasi_config config = {.size = sizeof(config),
+                                    .memory = memory_of};
+    struct gn_wasi_guest *guest;
+
+    for (config.max_handles = 1; config.max_handles < 3; config.max_handles++)
+        assert_int_equal(gn_wasi_create(f->a, &config, &guest), -EINVAL);
+    assert_int_equal(gn_wasi_create(f->a, &config, &guest), 0);
+    gn_wasi_close(guest);
 }
 
 static void a_kill_traps_what_waits_and_what_comes(void **state)
@@ -635,6 +692,28 @@ static void names_are_looked_up(void **state)
         assert_int_equal(w->memory[0], 0);
         assert_int_equal(w->memory[2], i < 2); /* v6 and v4, and no more */
     }
+}
+
+/* It ends between the call and the wait: nobody waits for it just then. */
+static void what_ended_before_the_wait_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct wasm *w = &f->one;
+    uint32_t pollable;
+
+    memcpy(w->memory + 1000, "b", 1);
+    DOES(w, "wasi:sockets/ip-name-lookup@0.2.0", "resolve-addresses", "iiii>",
+         network_of(w), 1000, 1, 0);
+    pollable =
+        DOES(w, "wasi:sockets/ip-name-lookup@0.2.0",
+             "[method]resolve-address-stream.subscribe", "i>i", word(w, 4));
+    assert_int_equal(call(w, POLL, "[method]pollable.block", "i>", pollable),
+                     GN_WASI_PENDING);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    assert_int_equal(gn_wasi_wait(w->wasi, wake, w), 0);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    assert_int_equal(w->woken, 1);
+    assert_int_equal(gn_wasi_resume(w->wasi, &w->result), GN_WASI_OK);
 }
 
 /* ---- the blocking form ---- */
@@ -731,6 +810,10 @@ int main(void)
         CASE(a_dropped_handle_is_none),
         CASE(a_realloc_that_lies_traps),
         CASE(handles_have_a_limit),
+        CASE(fewer_handles_than_standard_streams_are_refused),
+        CASE(rows_for_many_names_are_for_names_of_wasi),
+        CASE(types_have_a_limit),
+        CASE(what_ended_before_the_wait_is_told),
         CASE(a_kill_traps_what_waits_and_what_comes),
         CASE(closing_a_guest_forgets_what_it_waits_for),
         CASE(names_are_looked_up),
