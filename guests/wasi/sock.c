@@ -7,12 +7,16 @@
  * all of it, while gn_sock_send() may take less. What does not fit is kept, and
  * while something is kept no room is promised. Nobody may be there any more when
  * the peer reads at last: when the last handle is gone, the driving thread sends
- * what is left, and the socket is closed behind it.
+ * what is left, and the socket is closed behind it. A peer that does not read is
+ * waited for LEFT_NS, and then reset: what it got is not all.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "guests/wasi/wasi.h"
+
+/** As long as Linux tries to send what a process has left (tcp(7), orphans). */
+#define LEFT_NS (UINT64_C(60) * 1000000000)
 
 struct gn__wasi_sock *gn__wasi_sock_new(struct gn_wasi_guest *guest,
                                         struct gn_sock *sock, int family,
@@ -23,6 +27,7 @@ struct gn__wasi_sock *gn__wasi_sock_new(struct gn_wasi_guest *guest,
     if (!made)
         return NULL;
     made->mem = guest->mem;
+    made->ns = guest->ns;
     made->refs = 1;
     made->sock = sock;
     made->family = family;
@@ -71,22 +76,36 @@ struct gn__wasi_sock *gn__wasi_sock_ref(struct gn__wasi_sock *sock)
 
 static void sock_free(struct gn__wasi_sock *sock)
 {
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     struct gn__mem mem = sock->mem;
 
+    if (sock->left_len)
+        (void)gn_sock_setopt(sock->sock, SOL_SOCKET, SO_LINGER, &reset,
+                             sizeof(reset));
     gn_sock_close(sock->sock);
     gn_sock_unref(sock->sock);
     gn__free(&mem, sock->left, sock->left ? GN__WASI_PIECE_MAX : 0);
     gn__free(&mem, sock, sizeof(*sock));
 }
 
-/* On the driving thread, while there is room; or its namespace has ended. */
-static void left_is_sent(struct gn_sock *of, short revents, void *arg)
+static void left_go_on(struct gn_wait *wait, int status, void *arg);
+
+static int left_wait(struct gn__wasi_sock *sock)
+{
+    const struct gn_pollfd fd = {sock->sock, -1, POLLOUT, 0};
+
+    return gn_wait_start(sock->ns, &fd, 1, sock->left_until, left_go_on, sock,
+                         NULL);
+}
+
+/* On the driving thread: there is room, the time is over, or its namespace has
+ * ended. */
+static void left_go_on(struct gn_wait *wait, int status, void *arg)
 {
     struct gn__wasi_sock *sock = arg;
 
-    (void)of;
-    (void)revents;
-    if (gn__wasi_sock_drain(sock) != -EAGAIN)
+    (void)wait;
+    if (status || gn__wasi_sock_drain(sock) != -EAGAIN || left_wait(sock))
         sock_free(sock);
 }
 
@@ -94,10 +113,9 @@ void gn__wasi_sock_unref(struct gn__wasi_sock *sock)
 {
     if (!sock || --sock->refs)
         return;
-    if (gn__wasi_sock_drain(sock) == -EAGAIN &&
-        !gn_sock_watch(sock->sock, POLLOUT, left_is_sent, sock))
-        return;
-    sock_free(sock);
+    sock->left_until = gn_now_ns(sock->ns) + LEFT_NS;
+    if (gn__wasi_sock_drain(sock) != -EAGAIN || left_wait(sock))
+        sock_free(sock);
 }
 
 int gn__wasi_sock_drain(struct gn__wasi_sock *sock)

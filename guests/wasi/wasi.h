@@ -126,7 +126,9 @@ enum gn__wasi_state {
  * non-blocking; whether the guest's descriptor blocks is a matter of its own.
  */
 struct gn__wasi_sock {
-    struct gn__mem mem; /* a copy: it may outlive the guest */
+    struct gn__mem mem;      /* a copy: it may outlive the guest */
+    struct gn_namespace *ns; /* the guest's; behind its end only while a wait
+                                has not called back */
     uint32_t refs;
     struct gn_sock *sock;
     int family;
@@ -139,6 +141,7 @@ struct gn__wasi_sock {
     uint64_t send_timeout_ns;
     uint8_t *left; /* what a stream has promised to take: a ring of */
     uint32_t left_at, left_len; /* GN__WASI_PIECE_MAX bytes, NULL if empty */
+    uint64_t left_until;        /* it is sent, when no handle is left */
 };
 
 /** @sock  Consumed on success. */

@@ -563,6 +563,38 @@ static void what_was_promised_is_delivered_behind_the_end(void **state)
     assert_int_equal(f->one.memory[4], 1); /* and a proper end */
 }
 
+/* The same, and a peer that reads when it is too late: it is told so. */
+static void what_is_not_read_for_long_ends_by_a_reset(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t server[3], client[3], sent = 0, got = 0, room;
+
+    tcp_pair(f, server, client);
+    do {
+        DOES(&f->two, STREAMS, "[method]output-stream.check-write", "ii>",
+             client[2], 16);
+        room = word(&f->two, 24);
+        DOES(&f->two, STREAMS, "[method]output-stream.write", "iiii>",
+             client[2], 0, room, 32);
+        sent += room;
+    } while (room);
+    DOES(&f->two, STREAMS, "[method]output-stream.write", "iiii>", client[2], 0,
+         65536, 32); /* More than the socket takes: the rest is kept. */
+    sent += 65536;
+    gn_wasi_close(f->two.wasi);
+    f->two.wasi = NULL;
+    gn_clock_advance(f->sim.clock, 61000 * GN_MS);
+    for (int i = 0; i < 1000 && !f->one.memory[0]; i++) {
+        f->one.brk = 32768;
+        DOES(&f->one, STREAMS, "[method]input-stream.read", "iIi>", server[1],
+             (uint64_t)16384, 0);
+        got += f->one.memory[0] ? 0 : word(&f->one, 8);
+    }
+    assert_true(got < sent);
+    assert_int_equal(f->one.memory[0], 1);
+    assert_int_equal(f->one.memory[4], 0); /* last-operation-failed */
+}
+
 static void mistakes_trap_and_say_why(void **state)
 {
     struct fixture *f = *state;
@@ -806,6 +838,7 @@ int main(void)
         CASE(addresses_outside_of_the_memory_are_errors),
         CASE(a_connection_carries_bytes_both_ways),
         CASE(what_was_promised_is_delivered_behind_the_end),
+        CASE(what_is_not_read_for_long_ends_by_a_reset),
         CASE(mistakes_trap_and_say_why),
         CASE(a_dropped_handle_is_none),
         CASE(a_realloc_that_lies_traps),
