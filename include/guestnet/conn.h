@@ -10,9 +10,9 @@
  *     gn_listen --> gn_listener --> (callback) --> gn_conn
  *     gn_listen_packet --> gn_packet_conn
  *
- * A namespace says who speaks. From gn_network_gateway() guests see the gateway's
- * address; from a guest's own namespace "127.0.0.1:80" is what listens on that
- * guest's loopback.
+ * A namespace says which side speaks. From gn_network_gateway() guests see the
+ * gateway's address; from a guest's own namespace "127.0.0.1:80" is what
+ * listens on that guest's loopback.
  *
  * A proto is "tcp", "tcp4", "tcp6", "udp", "udp4" or "udp6"; the number
  * restricts the addresses to one version. Addresses are "host:port":
@@ -22,7 +22,7 @@
  *     :80                                          dialling: the namespace's
  *                              own loopback; listening: all its addresses
  *
- * Who listens names its own addresses by number, or "localhost"; port 0 takes
+ * A listener names its own addresses by number, or "localhost"; port 0 takes
  * a free port. gn_address_check() says in words what is wrong with a text.
  *
  * Requests (dial, write, shutdown, close) and subscriptions (listen, read) are
@@ -31,11 +31,11 @@
  * Callbacks may call everything here that does not block, and may close what
  * they are about. No lock is held in them.
  *
- * Threads: under GN_DRIVE_THREAD any. gn_dial() and gn_dial_cancel() never wait;
- * every other call from another thread is carried to the driving thread and
- * waited for, so hold no lock there that a callback takes. Under the other drives all of this is for
- * the driving thread. Without descriptors (GN_DRIVE_VIRTUAL) all but
- * gn_dial_fd() and gn_conn_fd() works.
+ * Threads: under GN_DRIVE_THREAD any. gn_dial() and gn_dial_cancel() never
+ * wait; every other call from another thread is carried to the driving thread
+ * and waited for, so hold no lock there that a callback takes. Under the other
+ * drives all of this is for the driving thread. Without descriptors
+ * (GN_DRIVE_VIRTUAL) all but gn_dial_fd() and gn_conn_fd() works.
  *
  * Listeners, packet conns, conns and pending dials keep a loop running until
  * they are closed or over; a network by itself does not.
@@ -96,7 +96,7 @@ GN_API int gn_address_check(const char *proto, const char *address, char *why,
  * @from        Whose view it is: gn_network_gateway(), or a guest.
  * @proto, @address
  *              As for gn_dial(), but names are those of the network's guests,
- *              who need not be there yet, and services the usual ones. A name
+ *              which need not be there yet, and services the usual ones. A name
  *              of several addresses is served when one of them is.
  * @timeout_ms  In the network's time. 0: for ever.
  * @why         On every error gets one line, cut at @why_len bytes. May be
@@ -240,7 +240,7 @@ GN_API GN_WARN_UNUSED int gn_listener_addr_text(struct gn_listener *listener,
  *
  * @listener  Consumed.
  * @callback  Runs once, when it is gone. NULL: off the driving thread the call
- *            returns when it is gone; on it nobody is told.
+ *            returns when it is gone; on it no call is made.
  *
  * Returns 0, or -EALREADY (closed before), and @callback does not run.
  */
@@ -268,12 +268,12 @@ struct gn_listen_fd_options {
     bool loopback;            /* A TCP socket on 127.0.0.1 instead, for servers
                               that take no other. Every user and every process
                               of this machine can connect to it, and looks
-                              like a guest unless the server compares whom it
+                              like a guest unless the server compares what it
                               accepts with what `accepted` told. */
     bool proxy_protocol;      /* Send a PROXY protocol 1 line with the guest's
                               address in front of each connection (nginx:
                               "listen ... proxy_protocol"). */
-    gn_listen_fd_cb accepted; /* NULL: nobody wants to know. */
+    gn_listen_fd_cb accepted; /* NULL: no call. */
     void *arg;                /* Borrowed as long as the listener. */
     char *path; /* Borrowed for the call: gets the Unix socket's path, or
                         "127.0.0.1:PORT", cut at path_len bytes. NULL. */
@@ -332,7 +332,7 @@ typedef void (*gn_conn_read_cb)(struct gn_conn *conn, ssize_t nread,
                                 const void *data, void *arg);
 
 /**
- * Read: a subscription. While nobody reads, the peer may send until the window
+ * Read: a subscription. Without one, the peer may send until the window
  * is full, and no further.
  *
  * Returns 0, or -EALREADY (reading).
@@ -391,7 +391,7 @@ typedef void (*gn_conn_drain_cb)(struct gn_conn *conn, void *arg);
  *
  * @bytes     0: GN_CONN_HIGH_WATER.
  * @callback  A subscription: runs each time that no more than the mark waits
- *            again, after the callbacks of the writes. NULL: nobody is told.
+ *            again, after the callbacks of the writes. NULL: no call.
  */
 GN_API void gn_conn_set_high_water(struct gn_conn *conn, size_t bytes,
                                    gn_conn_drain_cb callback, void *arg);

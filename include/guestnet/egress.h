@@ -27,17 +27,17 @@
  * way, and the egress is not asked again. It ends with the guest's socket; or
  * when it was idle for 30 s, or 180 s if it went both ways and on for two
  * seconds; or when it is the one that is idle longest and there are more than
- * the guest's limits.max_flows.
- * Each flow that a guest began takes a descriptor, as a connection does; a guest
- * has only so many (gn_limits.max_descriptors).
+ * the guest's limits.max_flows. Each flow that a guest began takes a
+ * descriptor, as a connection does; a guest has only so many
+ * (gn_limits.max_descriptors).
  *
  * An egress may be shared: one may serve the guests of several networks.
  *
  * Threads: operations run on the driving thread of the guest's network, with no
- * lock held, and must not block. gn_egress_dial_done(), gn_egress_accepted() and
- * gn_egress_packet() are for any thread; the rest for the driving thread. So
- * under GN_DRIVE_LOOP and GN_DRIVE_CALLER the outside is there while somebody
- * runs the loop.
+ * lock held, and must not block. gn_egress_dial_done(), gn_egress_accepted()
+ * and gn_egress_packet() are for any thread; the rest for the driving thread.
+ * So under GN_DRIVE_LOOP and GN_DRIVE_CALLER the outside is there while a
+ * thread runs the loop.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,7 +57,7 @@ struct gn_namespace;
 
 /**
  * Hooks to the outside. Those that are NULL are not there: guests cannot
- * connect (-ENETUNREACH), or nobody is told what they bind.
+ * connect (-ENETUNREACH), or no hook is told what they bind.
  *
  * A request, a listener and a port begin with the operation that is named after
  * them, unless it returned an error, and end as said there. Addresses and names
@@ -156,7 +156,7 @@ GN_API void gn_egress_close(struct gn_egress *egress);
 GN_API void gn_egress_dial_done(struct gn_egress_dial *request, int status,
                                 int fd);
 
-/** Who dials: borrowed until the request ends. */
+/** The guest that dials: borrowed until the request ends. */
 GN_API struct gn_namespace *gn_egress_dial_namespace(
     const struct gn_egress_dial *request);
 /** The guest's own end. */
@@ -171,7 +171,7 @@ GN_API void gn_egress_dial_set_user(struct gn_egress_dial *request, void *user);
 GN_API void *gn_egress_dial_user(const struct gn_egress_dial *request);
 
 /**
- * Somebody has connected to what a guest listens on. Any thread.
+ * A client has connected to what a guest listens on. Any thread.
  *
  * The guest accepts a connection whose peer is @peer, if that can be: not if it
  * is of the other version than the guest's address, or loopback, link-local or
@@ -218,7 +218,7 @@ GN_API void *gn_egress_port_user(const struct gn_egress_port *port);
 /** What a guest hears of a connection that the rules deny. */
 enum gn_denial {
     GN_DENIAL_ACCES = 0, /* -EACCES, at once. */
-    GN_DENIAL_REFUSED,   /* -ECONNREFUSED, as if nobody listened there. */
+    GN_DENIAL_REFUSED,   /* -ECONNREFUSED, as without a listener there. */
     GN_DENIAL_SILENT,    /* Nothing: it times out. */
     GN_N_DENIALS
 };
@@ -287,21 +287,21 @@ typedef void (*gn_audit_cb)(const struct gn_audit *audit, void *arg);
  * What a rule covers is not all it opens:
  *   - Private addresses (RFC 1918, fc00::/7, and their like) are opened by
  *     "any" and by prefixes, and by a name only where the rule says "private":
- *     whoever owns the name then says which of them.
+ *     the owner of the name then says which of them.
  *   - Loopback, link-local addresses of IPv4 and local NAT64 are opened by a
  *     prefix within these ranges only.
  *   - The machine's own addresses, and those where clouds keep metadata, are
  *     opened by the address itself only.
  *   - Never opened: 0.0.0.0/8 and ::, multicast, broadcast, 240.0.0.0/4,
- *     fe80::/10 (the guest's own links), IPv4 in IPv6 in forms that nobody
+ *     fe80::/10 (the guest's own links), IPv4 in IPv6 in forms that nothing
  *     routes, and IPv6 addresses that lead by
  *     NAT64, 6to4, Teredo or ISATAP to an IPv4 address above "private".
  *   - ::ffff:a.b.c.d is a.b.c.d.
  * Deny rules have no exceptions, and match an IPv4 address inside such an IPv6
  * address too.
  *
- * With "tls" (allow, and only tcp then) the host speaks TLS with the server, and
- * the guest plain text, whether its socket asks for it (GN_TLS_SERVER_NAME,
+ * With "tls" (allow, and only tcp then) the host speaks TLS with the server,
+ * and the guest plain text, whether its socket asks for it (GN_TLS_SERVER_NAME,
  * socket.h) or not. The name is the one that the socket asks for, which a name
  * rule must cover; else the one that the rule matched or the address was last
  * looked up by; else the address. A server that fails to prove that it has the
@@ -324,10 +324,10 @@ struct gn_policy {
     size_t size;                 /* sizeof this struct. Required. */
     const char *const *rules;    /* NULL-ended; copied. NULL: none. */
     enum gn_denial denial;       /* GN_DENIAL_ACCES. */
-    uint32_t connect_timeout_ms; /* Until a connection that nobody answers is
+    uint32_t connect_timeout_ms; /* Until a connection without an answer is
                                     -ETIMEDOUT; the guest's own time
                                     (TCP_SYNCNT), or the kernel's. */
-    gn_audit_cb audit;           /* NULL: nobody wants to know. */
+    gn_audit_cb audit;           /* NULL: no call. */
     void *audit_arg;             /* Borrowed as long as the egress. */
     const char *tls_ca_file; /* Certificates to be believed, in PEM form; read
                                 at once. NULL: those of the system, as OpenSSL
@@ -350,7 +350,8 @@ struct gn_policy {
  *
  * Returns 0, or:
  *   -EINVAL  A rule is malformed or makes no sense, `denial` is none,
- *            `tls_ca_file` cannot be used, the size is unknown, or @out is NULL.
+ *            `tls_ca_file` cannot be used, the size is unknown, or @out is
+ *            NULL.
  *   -ENOPROTOOPT  `tls_ca_file` is given, and the library was built without
  *            TLS.
  *   -ENOMEM
@@ -362,29 +363,30 @@ GN_API GN_WARN_UNUSED int gn_egress_system(const struct gn_policy *policy,
 #define GN_RULES_END (1u << 0)
 
 /**
- * Other rules for an egress of gn_egress_system(), in the place of those it has.
- * `denial`, `audit` and the rest of its policy stay.
+ * Other rules for an egress of gn_egress_system(), in the place of those it
+ * has. `denial`, `audit` and the rest of its policy stay.
  *
  * From when this returns, what guests dial is judged by the new rules; a moment
  * later, on the driving threads:
  *   - A dial that is still on its way ends as `denial` says if they deny it.
- *   - A connection that is open, a flow of datagrams, and a TCP client of a port
- *     that was shown go on, as a firewall lets go on what is established. With
- *     GN_RULES_END those that the new rules deny end: a connection is reset at
- *     both ends (-ECONNRESET), the datagram after a flow is judged anew. They are
- *     judged by the names that they were dialled by, and where a rule is for TLS
- *     by the name that the server has proved, as a new dial that asks for it.
+ *   - A connection that is open, a flow of datagrams, and a TCP client of a
+ *     port that was shown go on, as a firewall lets go on what is established.
+ *     With GN_RULES_END those that the new rules deny end: a connection is
+ *     reset at both ends (-ECONNRESET), the datagram after a flow is judged
+ *     anew. They are judged by the names that they were dialled by, and where a
+ *     rule is for TLS by the name that the server has proved, as a new dial
+ *     that asks for it.
  *   - Ports are shown and no longer shown as the new rules say; where they say
- *     the same nothing moves. A port that could not be had before is tried again.
- *     Datagrams of its clients go with a port; they have no other way.
+ *     the same nothing moves. A port that could not be had before is tried
+ *     again. Datagrams of its clients go with a port; they have no other way.
  * What ends is told to `audit` (gn_audit.ended), and to the network's log. Of
- * several calls in short succession the last one's rules count, and GN_RULES_END
- * of any.
+ * several calls in short succession the last one's rules count, and
+ * GN_RULES_END of any.
  *
  * @rules  NULL-ended; copied. NULL: none, nothing is allowed.
  * @flags  0 or GN_RULES_END.
- * @why    On -EINVAL gets one line that says which rule and which word is wrong,
- *         and what would be right. May be NULL.
+ * @why    On -EINVAL gets one line that says which rule and which word is
+ *         wrong, and what would be right. May be NULL.
  *
  * Returns 0, or with nothing changed:
  *   -EINVAL   A rule is malformed or makes no sense, a flag is unknown, or

@@ -17,7 +17,7 @@ GN_BEGIN_DECLS
  * @err  0, a negative errno, or a negative UV_EAI_* number.
  *
  * Returns a string that lives as long as the program and is never NULL; a
- * number nobody knows gives "unknown error". Safe from any thread.
+ * unknown number gives "unknown error". Safe from any thread.
  */
 GN_API const char *gn_strerror(int err);
 

@@ -22,7 +22,7 @@
  * allowed or not, before a descriptor is opened.
  *
  * Connections. A guest's connect() ends as that of the host's: it succeeds when
- * the service has accepted, and is -ECONNREFUSED where nobody serves. They end
+ * the service has accepted, and is -ECONNREFUSED where nothing serves. They end
  * as if there were nothing between, as those of published ports do
  * (publish.h). Datagrams between two endpoints are a flow, as those to the
  * outside are (egress.h). What it costs is the guest's: a connection and a flow
@@ -96,12 +96,12 @@ struct gn_forward_options {
                                     -ETIMEDOUT; 10000. */
     bool proxy;                  /* Of streams: a line of the PROXY protocol,
                                   version 1, in front of all else tells the
-                                  service who connects, and to what. */
+                                  service which guest connects, to what. */
     gn_audit_cb audit;           /* Told of each connection and flow: `name` and
                                   `address` are those the guest asked for,
                                   `rule` is -1, `rule_text` says what is
                                   forwarded where, `reason` is "forwarded" or
-                                  "not among the guests". NULL: nobody is. */
+                                  "not among the guests". NULL: no guest is. */
     void *audit_arg;             /* Borrowed as long as the forwarding. */
     gn_forwarding_cb event;      /* NULL: none is told. */
     void *event_arg;             /* The same. */
@@ -174,7 +174,7 @@ GN_API void gn_forwarding_stats(struct gn_forwarding *fwd,
  *
  * @fwd       Consumed. NULL: nothing happens, and @callback never runs.
  * @callback  Runs once, on a later turn, when it is gone. NULL: off the driving
- *            thread the call returns when it is gone; on it nobody is told.
+ *            thread the call returns when it is gone; on it no call is made.
  */
 GN_API void gn_unforward(struct gn_forwarding *fwd, gn_close_cb callback,
                          void *arg);

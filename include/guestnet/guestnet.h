@@ -20,8 +20,8 @@
  *
  * It is counted, and good until its owner lets go of it, whatever happens to
  * the request, its namespace or its network meanwhile. Cancelling is for any
- * thread under GN_DRIVE_THREAD, and does nothing when the callback has run. When
- * it returns before the callback has begun, the callback gets -ECANCELED.
+ * thread under GN_DRIVE_THREAD, and does nothing when the callback has run.
+ * When it returns before the callback has begun, the callback gets -ECANCELED.
  * Neither starting nor cancelling a request waits for the driving thread: both
  * may be done under a lock that the callback takes.
  *

@@ -26,8 +26,8 @@
  * meanwhile, holds at once: changes for a time lose the fields that it names.
  *
  * What is on links takes memory: 1 GiB in all networks that share a driver. It
- * is charged to the sender, whoever's link it is on. A sender may always have
- * 256 KiB there, and beyond that a quarter of what is left, so many who send
+ * is charged to the sender, on any link. A sender may always have
+ * 256 KiB there, and beyond that a quarter of what is left, so many that send
  * all they can leave room for others. More is dropped, and counted at the
  * network and at the sender (GN_DROP_UNDER_WAY).
  *
@@ -129,8 +129,8 @@ GN_API GN_WARN_UNUSED int gn_link_set(struct gn_namespace *ns,
  *
  * Returns 0, or with nothing changed:
  *   -EINVAL  An argument is NULL, no field is named or an unknown one, a
- *            probability that is named is above 1,000,000, a size is unknown, or
- *            the interface is lo.
+ *            probability that is named is above 1,000,000, a size is unknown,
+ *            or the interface is lo.
  *   -ENODEV  There is no such interface.
  *   -ENOMEM  Out of memory.
  */

@@ -3,24 +3,25 @@
 #define GUESTNET_MACHINE_H
 
 /*
- * A machine is what stays when a guest crashes: a name, an address, files. While
- * it is on it has a namespace, in which its boot function runs as the first
- * task. Under a clock its power can be cut at any time:
+ * A machine is what stays when a guest crashes: a name, an address, files.
+ * While it is on it has a namespace, in which its boot function runs as the
+ * first task. Under a clock its power can be cut at any time:
  *
  *     create --> off --start--> on --crash--> off --start--> on (another life)
  *
- * A crash runs no more instruction of the guest: its tasks end where they stand,
- * nothing on their stacks is undone, and no packet says so. Gone with them are
- * their sockets, their tasks' handles and what gn_machine_alloc() gave; files
- * keep what was synced. What else a task holds (malloc(), files of the kernel)
- * is for config.crashed() to free. Variables that are not on a stack keep their
- * values: what a life knows belongs into memory of gn_machine_alloc().
+ * A crash runs no more instruction of the guest: its tasks end where they
+ * stand, nothing on their stacks is undone, and no packet says so. Gone with
+ * them are their sockets, their tasks' handles and what gn_machine_alloc()
+ * gave; files keep what was synced. What else a task holds (malloc(), files of
+ * the kernel) is for config.crashed() to free. Variables that are not on a
+ * stack keep their values: what a life knows belongs into memory of
+ * gn_machine_alloc().
  *
  * On a network in real time machines start, have memory and files, and that is
  * all: what is for a clock only is -ENOTSUP there.
  *
- * Calls on a machine are for the thread that uses its clock, in tasks, callbacks
- * or between; in real time for any thread.
+ * Calls on a machine are for the thread that uses its clock, in tasks,
+ * callbacks or between; in real time for any thread.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,7 +54,7 @@ struct gn_machine_config {
     size_t stack_bytes; /* Of that task, as in struct gn_task_config. */
     bool daemon;        /* gn_clock_run() waits for none of its tasks. */
     void (*crashed)(void *arg); /* After each crash, outside tasks or on the
-                                   stack of who called; must not wait. */
+                                   stack of its caller; must not wait. */
     uint64_t disk_bytes;        /* That its files may have; 16 MiB. */
 };
 
@@ -79,7 +80,8 @@ GN_API GN_WARN_UNUSED int gn_machine_create(
     struct gn_machine **out);
 
 /** Crash it if it is on, and forget its files. In real time its guest is killed,
- *  and this returns when its tasks have ended. NULL is allowed. Not in one of its tasks. */
+ *  and this returns when its tasks have ended. NULL is allowed. Not in one of
+ *  its tasks. */
 GN_API void gn_machine_close(struct gn_machine *machine);
 
 /** Its name, as long as it is there; "" for NULL. */

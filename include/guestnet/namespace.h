@@ -16,7 +16,7 @@
  * Create, close and kill may be called from any thread; the rest from any
  * thread under GN_DRIVE_THREAD, else from the driving thread. Calls on one
  * namespace may meet in any order, but none may be made after its close, by
- * the caller of gn_namespace_close() or anybody else: who shares a namespace
+ * the caller of gn_namespace_close() or any other: who shares a namespace
  * between threads ends it with gn_namespace_kill() first. Sockets are less
  * strict: they may outlive their namespace, and then fail.
  */
@@ -103,7 +103,8 @@ struct gn_interface {
  *
  * Returns 0, or a negative errno with nothing left behind:
  *   -EINVAL      The name is no DNS label or "localhost", an address is
- *                malformed or in none of the prefixes, the size is unknown, or an argument is NULL.
+ *                malformed or in none of the prefixes, the size is unknown, or
+ *                an argument is NULL.
  *   -EADDRINUSE  An address or the name is taken, or the address is reserved.
  *   -ENOSPC      A prefix has no free address.
  *   -ENOTSUP     A setting is not there yet.
@@ -213,8 +214,8 @@ GN_API void gn_namespace_kill(struct gn_namespace *ns);
  * @ns        Consumed; sockets that are still referenced fail from now on.
  *            NULL: nothing happens, and @callback never runs.
  * @callback  Runs once on the driving thread when it is gone. NULL: off the
- *            driving thread the call returns when it is gone; on it nobody is
- *            told.
+ *            driving thread the call returns when it is gone; on it no call
+ *            is made.
  */
 GN_API void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
                                gn_close_cb callback, void *arg);

@@ -4,11 +4,11 @@
 
 /*
  * A network joins guests: prefixes to number them from, a switch that carries
- * IP packets between them, limits, and somebody who drives it.
+ * IP packets between them, limits, and a driver.
  *
  * Under GN_DRIVE_LOOP close networks first, and only behind their close
  * callbacks walk the loop to close what is left (uv_walk, uv_close): handles of
- * ours that somebody else closes are undefined behaviour. Behind the callback
+ * ours that others close are undefined behaviour. Behind the callback
  * uv_walk() meets nothing of ours, and uv_loop_close() succeeds.
  *
  *     create --> open --(close)--> closing --(closed callback)--> gone
@@ -17,7 +17,7 @@
  * program is in each network by a namespace of its own at the gateway's
  * address, gn_network_gateway().
  *
- * The drive says who moves packets and runs timers:
+ * The drive says which thread moves packets and runs timers:
  *
  *   GN_DRIVE_THREAD   a thread of the library. All such networks with the same
  *                     allocator share one; it starts with the first and ends
@@ -29,13 +29,13 @@
  *                     on it.
  *   GN_DRIVE_LOOP     a libuv loop of the caller's. Networks of one loop and
  *                     allocator share a driver. The driving thread is the one
- *                     that made the first of them, and then whoever runs the
- *                     loop. Listeners, connections and requests of the host's
- *                     keep uv_run() going, an idle network does not.
+ *                     that made the first of them, and then the one that runs
+ *                     the loop. Listeners, connections and requests of the
+ *                     host's keep uv_run() going, an idle network does not.
  *   GN_DRIVE_CALLER   a loop of any other kind: gn_network_fd(),
  *                     gn_network_timeout_ms() and gn_network_run(). The driving
- *                     thread is whoever made the network, and then whoever runs
- *                     it.
+ *                     thread is the one that made the network, and then the one
+ *                     that runs it.
  *
  * Under all of them but GN_DRIVE_VIRTUAL guests' threads call gn_sock_*() and
  * block in it as they like, except on the driving thread, whether or not the
@@ -61,7 +61,7 @@ struct gn_query;
 struct gn_resolver;
 struct uv_loop_s;
 
-/** Who moves packets and runs timers. */
+/** Which thread moves packets and runs timers. */
 enum gn_drive {
     GN_DRIVE_THREAD = 0, /* A thread of the library. */
     GN_DRIVE_LOOP,       /* A libuv loop of the caller's. */
@@ -86,8 +86,8 @@ typedef void (*gn_log_cb)(enum gn_log_level level, const char *line, void *arg);
 
 /**
  * Told of each lookup of a name (resolver.h) that a guest or the host made and
- * a resolver was asked for: in the order they end, and before who made it. On
- * the driving thread; may call what callbacks may.
+ * a resolver was asked for: in the order they end, and before the one that made
+ * it. On the driving thread; may call what callbacks may.
  */
 typedef void (*gn_query_log_cb)(const struct gn_query *query, void *arg);
 
@@ -173,16 +173,16 @@ GN_API GN_WARN_UNUSED int gn_network_create(
  * other interfaces.
  *
  * Its namespaces are closed by this call, and gn_namespace_close() is not for
- * them any more. They are gone with the network: when @callback runs, or when the
- * call without one returns. On the driving thread the latter is at once, also in
- * a callback of the network's, which then may use neither it nor its namespaces
- * any more. Until they are gone their calls return -ECANCELED. Sockets stay until
- * their last reference is given back.
+ * them any more. They are gone with the network: when @callback runs, or when
+ * the call without one returns. On the driving thread the latter is at once,
+ * also in a callback of the network's, which then may use neither it nor its
+ * namespaces any more. Until they are gone their calls return -ECANCELED.
+ * Sockets stay until their last reference is given back.
  *
  * @net       Consumed. NULL: nothing happens, and @callback never runs.
  * @callback  Runs once on the driving thread when it is gone, its descriptors
  *            and libuv handles too. NULL: off the driving thread the call
- *            returns when it is gone; on it nobody is told, and a loop of
+ *            returns when it is gone; on it no call is made, and a loop of
  *            GN_DRIVE_LOOP has to run once more before uv_loop_close().
  */
 GN_API void gn_network_close(struct gn_network *net, gn_close_cb callback,

@@ -93,10 +93,9 @@ struct gn_nic_ops {
      * is room (config.queue_bytes); then what is newer is dropped and counted.
      */
     size_t (*output)(void *self, const struct gn_frame *frames, size_t n);
-    /** gn_nic_input() takes frames again. NULL: nobody waits for it. */
+    /** gn_nic_input() takes frames again. NULL: no call. */
     void (*ready)(void *self);
-    /** The last call: the NIC uses nothing of @self any more. NULL: nobody
-     *  wants to know. */
+    /** The last call: the NIC uses nothing of @self any more. NULL: no call. */
     void (*close)(void *self);
 };
 
@@ -134,7 +133,7 @@ struct gn_nic_config {
     const struct gn_egress *egress; /* As a namespace's. */
     struct gn_resolver *resolver;   /* As a namespace's. */
     struct gn_limits limits;        /* Zero fields: the network's. */
-    gn_nic_event_cb event;          /* NULL: nobody wants to know. */
+    gn_nic_event_cb event;          /* NULL: no call. */
     void *event_arg;
     char *why; /* As a namespace's. */
     size_t why_len;
@@ -172,9 +171,9 @@ enum gn_framing {
 
 /**
  * Create a NIC whose wire is a connected socket. The carrier is off once the
- * other end has closed it, or sends a length that no frame has. Frames are whole
- * and sent by the driving thread: config.offload and GN_NIC_ANY_THREAD are not
- * looked at, here and by gn_nic_unix().
+ * other end has closed it, or sends a length that no frame has. Frames are
+ * whole and sent by the driving thread: config.offload and GN_NIC_ANY_THREAD
+ * are not looked at, here and by gn_nic_unix().
  *
  * With GN_FRAMING_QEMU it may also be a socket that listens: machines come and
  * go there as at the path of gn_nic_unix(), whose file is then the caller's.
@@ -196,10 +195,10 @@ GN_API GN_WARN_UNUSED int gn_nic_fd(struct gn_network *net,
  * Create a NIC that waits at the path of a Unix socket for QEMU, with
  * "-netdev stream,server=off,addr.type=unix,addr.path=PATH".
  *
- * The path is the guest: whichever process connects is its machine, and one that
- * comes again finds the addresses, the name and published ports as they were.
- * While one is connected, the next waits. The carrier says whether there is
- * one. The file is removed when the NIC is closed.
+ * The path is the guest: whichever process connects is its machine, and one
+ * that comes again finds the addresses, the name and published ports as they
+ * were. While one is connected, the next waits. The carrier says whether there
+ * is one. The file is removed when the NIC is closed.
  *
  * @path  As gn_publish() takes one for "unix": a socket that no process listens
  *        on any more is replaced.
@@ -218,10 +217,10 @@ GN_API GN_WARN_UNUSED int gn_nic_unix(struct gn_network *net,
                                       struct gn_nic **out);
 
 /**
- * Create a NIC whose wire is a TAP device of the kernel's: a container's network
- * card, or a virtual machine's. With IFF_VNET_HDR, checksums and segmentation
- * are left to the end that needs them. config.offload and GN_NIC_ANY_THREAD are
- * not looked at.
+ * Create a NIC whose wire is a TAP device of the kernel's: a container's
+ * network card, or a virtual machine's. With IFF_VNET_HDR, checksums and
+ * segmentation are left to the end that needs them. config.offload and
+ * GN_NIC_ANY_THREAD are not looked at.
  *
  * The device is neither configured nor brought up here; the guest does that, by
  * DHCP or however it likes. The carrier goes when the device is deleted.
@@ -296,8 +295,8 @@ GN_API void gn_nic_stats(struct gn_nic *nic, struct gn_nic_stats *out);
  *
  * @nic       Consumed. NULL: nothing happens, and @callback never runs.
  * @callback  Runs once on the driving thread when it is gone, behind
- *            ops->close(). NULL: off the driving thread the call returns when it
- *            is gone; on it nobody is told.
+ *            ops->close(). NULL: off the driving thread the call returns when
+ *            it is gone; on it no call is made.
  */
 GN_API void gn_nic_close(struct gn_nic *nic, gn_close_cb callback, void *arg);
 

@@ -7,7 +7,7 @@
  *
  *     at 2.5s crash n1 for 4s
  *     at 3s partition n0 n1 | n2 n3 n4 for 10s
- *     at 3s partition n0 > * for 500ms        # one way: nobody hears n0
+ *     at 3s partition n0 > * for 500ms        # one way: none hears n0
  *     at 5s pause n2 for 1s                   # its tasks; the stack answers
  *     at 5s stop n2 for 1s                    # all of it, as a stopped VM
  *     at 6s clock n3 offset +2s drift 200ppm
@@ -18,9 +18,9 @@
  *     at 9s start n9
  *
  * Times are counted from gn_plan_apply(). What has a "for" is over then, as if
- * it never was; a crash without one is for good. Where faults of a kind overlap,
- * each adds to those that began before it: of an option that both have, the
- * later one counts.
+ * it never was; a crash without one is for good. Where faults of a kind
+ * overlap, each adds to those that began before it: of an option that both
+ * have, the later one counts.
  *
  *   crash M...         start M...        pause M...        stop M...
  *   partition M... | M... [| M...]       partition M... > M...

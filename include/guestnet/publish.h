@@ -3,7 +3,7 @@
 #define GUESTNET_PUBLISH_H
 
 /*
- * Published ports: who connects to a port of the host's, or to a Unix socket,
+ * Published ports: what connects to a port of the host's, or to a Unix socket,
  * is connected to a guest.
  *
  *     gn_publish --> publication --(gn_unpublish)--> gone
@@ -21,14 +21,14 @@
  *
  * Connections end as if there were nothing between: each direction by itself
  * (FIN), or both by a reset. Payload waits in the buffers of the two
- * connections and nowhere else: who does not read holds up who writes, and
- * nothing grows.
+ * connections and nowhere else: a side that does not read holds up the other,
+ * and nothing grows.
  *
  * Datagrams of one client are a flow. What the guest answers leaves from the
  * address that the client sent to. A flow ends with the guest or its socket, or
  * when it is idle, and a name is then looked up again. A client that has a flow
- * with the same port of a guest by another publication, or by another address of
- * the machine, is turned away: the guest could not tell the two apart.
+ * with the same port of a guest by another publication, or by another address
+ * of the machine, is turned away: the guest could not tell the two apart.
  *
  * What the guest's own 127.0.0.1 alone listens on cannot be published: dial
  * from the guest's namespace (conn.h).
@@ -83,7 +83,7 @@ typedef void (*gn_publication_cb)(struct gn_publication *pub,
 /** Settings for gn_publish(); zero selects the default given here. */
 struct gn_publish_options {
     size_t size;              /* sizeof this struct. Required. */
-    bool as_gateway;          /* Guests see the gateway, whoever it is. */
+    bool as_gateway;          /* Guests see the gateway, not the client. */
     bool use_fd;              /* Take `fd`; the listen argument must be NULL. */
     int fd;                   /* An open socket, bound, and of a stream type
                                  listening: as systemd hands over. Consumed on
@@ -135,7 +135,7 @@ struct gn_publication_stats {
  *           or "unix", a stream socket in the file system.
  * @listen   Copied. "127.0.0.1:8080", "[::1]:8080"; ":8080" is all addresses,
  *           of both versions with "tcp" and "udp". Port 0 takes a free one.
- *           "unix": a path, shorter than 108 bytes. One that nobody listens on
+ *           "unix": a path, shorter than 108 bytes. One without a listener
  *           any more is replaced, and it is removed at the end if it is still
  *           this one. NULL with use_fd.
  * @target   Copied. "10.77.0.2:80", "[fd77::2]:80", "web:80", "web:http". A
@@ -149,8 +149,8 @@ struct gn_publication_stats {
  *   -EINVAL         The network, an address or an option is malformed; or no
  *                   guest can have the target's address; or the given
  *                   descriptor is of another type, or does not listen.
- *   -EADDRINUSE     The port is in use; or somebody listens at the path, or it
- *                   is no socket.
+ *   -EADDRINUSE     The port is in use; or there is a listener at the path, or
+ *                   it is no socket.
  *   -EADDRNOTAVAIL  The machine has no such address.
  *   -EACCES         No permission: a port below 1024, or a directory.
  *   -ENOENT, -ENOTDIR, -EROFS, ...  The path cannot be made.
@@ -194,7 +194,7 @@ GN_API void gn_publication_stats(struct gn_publication *pub,
  *
  * @pub       Consumed. NULL: nothing happens, and @callback never runs.
  * @callback  Runs once, on a later turn, when it is gone. NULL: off the driving
- *            thread the call returns when it is gone; on it nobody is told.
+ *            thread the call returns when it is gone; on it no call is made.
  */
 GN_API void gn_unpublish(struct gn_publication *pub, gn_close_cb callback,
                          void *arg);

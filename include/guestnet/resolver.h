@@ -89,7 +89,7 @@ struct gn_resolver_ops {
      *  most 253 bytes, as the user wrote it. */
     int (*lookup_ip)(void *self, struct gn_lookup *lookup, const char *proto,
                      const char *host);
-    /** @proto: "tcp", "udp". Optional; who is not known here may still be
+    /** @proto: "tcp", "udp". Optional; a name not known here may still be
      *  one of the usual services. */
     int (*lookup_port)(void *self, struct gn_lookup *lookup, const char *proto,
                        const char *service);
@@ -146,7 +146,7 @@ GN_API void gn_lookup_set_searched(struct gn_lookup *lookup, const char *name);
 /** A word of the resolver's own for each lookup; NULL at its beginning. */
 GN_API void gn_lookup_set_user(struct gn_lookup *lookup, void *user);
 GN_API void *gn_lookup_user(const struct gn_lookup *lookup);
-/** Who asks: borrowed until the lookup has ended. */
+/** The asking side: borrowed until the lookup has ended. */
 GN_API struct gn_namespace *gn_lookup_namespace(const struct gn_lookup *lookup);
 
 /**
@@ -222,8 +222,8 @@ struct gn_resolver_chain_config {
 /**
  * Several resolvers, of which the first that knows answers. GN_EAI_NONAME goes
  * on to the next (GN_EAI_SERVICE for services). Everything else is the answer:
- * GN_EAI_NODATA, because who says so knows the name, and failures, because a
- * name must not mean something else while a server is down.
+ * GN_EAI_NODATA, because a member that says so knows the name, and failures,
+ * because a name must not mean something else while a server is down.
  *
  * Returns 0, -EINVAL or -ENOMEM.
  */
@@ -341,7 +341,7 @@ GN_API void gn_lookup_unref(struct gn_lookup *lookup);
  * ---- the blocking forms ----
  *
  * What asks a resolver is done by the driving thread: under GN_DRIVE_LOOP and
- * GN_DRIVE_CALLER they wait until somebody runs the loop, and uv_run() returns
+ * GN_DRIVE_CALLER they wait until the loop runs, and uv_run() returns
  * at once from a loop on which nothing else goes on.
  */
 
@@ -391,7 +391,7 @@ enum gn_query_kind {
 /** A lookup that has ended, for the gn_query_log_cb of the network's
  *  configuration (network.h); borrowed until it returns. */
 struct gn_query {
-    struct gn_namespace *ns; /* Who asked. */
+    struct gn_namespace *ns; /* The guest that asked. */
     enum gn_query_kind kind;
     const char *proto; /* IP: "ip", "ip4", "ip6"; PORT: "tcp", "udp". */
     const char *name;  /* What was asked: the host, the service, the address
@@ -461,20 +461,20 @@ struct gn_ares_config {
 /**
  * A resolver that asks the DNS, from the host, by c-ares.
  *
- * A network that has it lets its guests make the host ask any name of anybody:
- * that is a way out, for data too (a name is a message to who serves the
+ * A network that has it lets its guests make the host ask for any name:
+ * that is a way out, for data too (a name is a message to the server of the
  * domain). By default guests have none.
  *
  * Questions go over the host's sockets, on the thread that drives the network,
  * and each network has sockets and a cache of its own; so a clock of
  * GN_DRIVE_VIRTUAL, which has no descriptors, ends lookups with -ENOTSUP.
  * Answers that are malformed or for something else than was asked are dropped
- * and counted (gn_resolver_ares_stats()); those from somebody else never arrive,
+ * and counted (gn_resolver_ares_stats()); those from strangers never arrive,
  * and it is the kernel that counts them (UdpNoPorts). What a lookup ends with:
  *
  *   GN_EAI_NONAME  There is no such name.
  *   GN_EAI_NODATA  There is, but with nothing of what was asked for.
- *   GN_EAI_AGAIN   No server could tell (SERVFAIL, NOTIMP, REFUSED, or nobody
+ *   GN_EAI_AGAIN   No server could tell (SERVFAIL, NOTIMP, REFUSED, or none
  *                  listens there); or max_pending are under way.
  *   GN_EAI_FAIL    Nothing but malformed answers, or the server calls the
  *                  question malformed.

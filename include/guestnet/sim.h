@@ -77,7 +77,7 @@ GN_API uint64_t gn_clock_next_ns(struct gn_clock *clock);
  * its time, callbacks included. With 0 it runs what is due now.
  *
  * A network in which something is always due now makes time stand still; the
- * call then never ends. gn_clock_step() is for those who do not trust it.
+ * call then never ends. gn_clock_step() is for those that do not trust it.
  */
 GN_API void gn_clock_advance(struct gn_clock *clock, uint64_t ns);
 
@@ -153,8 +153,8 @@ GN_API void gn_sim_log(const char *format, ...)
 /**
  * The run is wrong: it ends with GN_SIM_FAILED and this text. The task that
  * calls does not go on, and nothing on its stack is undone. In the functions of
- * a scenario (scenario.h) it fails the seed. Elsewhere it writes the text to standard error and aborts. @format is
- * not NULL.
+ * a scenario (scenario.h) it fails the seed. Elsewhere it writes the text to
+ * standard error and aborts. @format is not NULL.
  */
 GN_API void gn_sim_fail(const char *format, ...)
     __attribute__((noreturn, format(printf, 1, 2)));
@@ -162,8 +162,8 @@ GN_API void gn_sim_fail(const char *format, ...)
 /**
  * Have a task under a clock that uses more than its stack named on standard
  * error before the signal (SIGSEGV, SIGBUS) takes its way. It is handled on an
- * alternate stack of the calling thread, unless that has one. Those are the only
- * handlers that this library ever installs, and only here.
+ * alternate stack of the calling thread, unless that has one. Those are the
+ * only handlers that this library ever installs, and only here.
  *
  * Returns 0, or a negative errno of sigaltstack(2) or sigaction(2).
  */

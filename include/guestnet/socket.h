@@ -19,17 +19,17 @@
  *
  * Lifetime: a socket comes with one reference. gn_sock_close() ends it for
  * everybody at once; gn_sock_unref() gives a reference back, and the last one
- * frees the memory (and closes the socket, if nobody has). Threads that share
- * a socket hold a reference each.
+ * frees the memory (and closes the socket, if it still is open). Threads that
+ * share a socket hold a reference each.
  *
  *     gn_sock_open, _accept --> open --(gn_sock_close)--> closed: -EBADF
  *                                |
  *                                +--(gn_namespace_kill, _close)--> -ECANCELED
  *
  * Addresses are those of <netinet/in.h>: sin_port and sin6_port are in network
- * byte order (htons()), and so are the addresses; sin6_scope_id is the number of
- * an interface, in host order. A length that is short of the whole address is
- * an error where one is given, and cuts it where one is returned.
+ * byte order (htons()), and so are the addresses; sin6_scope_id is the number
+ * of an interface, in host order. A length that is short of the whole address
+ * is an error where one is given, and cuts it where one is returned.
  *
  * Errors that every call can return, not repeated below:
  *   -EBADF      The socket is closed.
@@ -42,12 +42,13 @@
  * "Routing's errors" are those of a destination that cannot be reached:
  *   -ENETUNREACH    There is no route to it, also when the namespace has been
  *                   detached, or the socket's address is none any more.
- *   -EHOSTUNREACH   Somebody on the way said that nobody has it.
+ *   -EHOSTUNREACH   A router on the way said that no host has it.
  *   -ENETDOWN       The interface that the socket was bound to or connected
  *                   over is gone; said once, then -ENETUNREACH.
  *   -EAFNOSUPPORT   An IPv6 destination from an IPv4 address.
  *   -EINVAL         A link-local destination without an interface, or the
- *                   destination is beyond the own host and the source 127.0.0.0/8.
+ *                   destination is beyond the own host and the source
+ *                   127.0.0.0/8.
  *
  * Sockets of gn_namespace_system() return what the kernel returns.
  */
@@ -162,8 +163,8 @@ GN_API GN_WARN_UNUSED int gn_sock_listen(struct gn_sock *sock, int backlog);
  *                  Also when SO_SNDTIMEO ran out.
  *   -EALREADY      One is under way.
  *   -EISCONN       Connected, or listening.
- *   -ECONNREFUSED  Nobody listens there.
- *   -ETIMEDOUT     Nobody answered in TCP_SYNCNT tries, or TCP_USER_TIMEOUT.
+ *   -ECONNREFUSED  Nothing listens there.
+ *   -ETIMEDOUT     No answer in TCP_SYNCNT tries, or TCP_USER_TIMEOUT.
  *   -ECONNRESET    Reset while it was under way.
  *   -ECONNABORTED  It ended, and the error was taken by SO_ERROR.
  *   -EADDRNOTAVAIL No port is free for this destination, or the connection
@@ -240,8 +241,8 @@ GN_API ssize_t gn_sock_sendto(struct gn_sock *sock, const void *data,
  * IPV6_PKTINFO, IP_TTL, IP_TOS, IPV6_HOPLIMIT, IPV6_TCLASS for datagrams. A
  * stream checks that they are well-formed, and ignores them.
  *
- * @msg  Borrowed. msg_name NULL, or msg_namelen 0: the peer. msg_iov may be NULL
- *       with msg_iovlen 0, and iov_base with iov_len 0.
+ * @msg  Borrowed. msg_name NULL, or msg_namelen 0: the peer. msg_iov may be
+ *       NULL with msg_iovlen 0, and iov_base with iov_len 0.
  *
  *   -EINVAL  A control message is malformed, unknown or out of range, or its
  *            source is none of the namespace or of the interface it names.
@@ -254,8 +255,8 @@ GN_API ssize_t gn_sock_sendmsg(struct gn_sock *sock, const struct msghdr *msg,
  * Receive, recv(2). @flags: MSG_DONTWAIT, MSG_PEEK, MSG_WAITALL, MSG_TRUNC (of
  * a stream: throw the bytes away; of a datagram: return its whole length).
  *
- * @data  Written to. NULL with @len 0, or when MSG_TRUNC discards; else -EFAULT,
- *        if there is something: a stream keeps it, a datagram is lost.
+ * @data  Written to. NULL with @len 0, or when MSG_TRUNC discards; else
+ *        -EFAULT, if there is something: a stream keeps it, a datagram is lost.
  * @len   Room, bytes. 0 takes nothing from a stream, and a whole datagram.
  *
  * Returns the bytes received; 0 at the end of a stream, and for an empty
@@ -401,8 +402,8 @@ typedef void (*gn_wait_cb)(struct gn_wait *wait, int status, void *arg);
 
 /**
  * Wait once for many sockets and a time without a thread: what a fiber or a
- * promise does where a thread calls gn_sock_poll(). A socket may be in any number
- * of waits, beside its watch and threads that block in it.
+ * promise does where a thread calls gn_sock_poll(). A socket may be in any
+ * number of waits, beside its watch and threads that block in it.
  *
  * @ns           Whose time it is, and whose end ends it.
  * @fds          Copied. Sockets of this driver, each referenced until the
@@ -438,8 +439,8 @@ GN_API void gn_wait_unref(struct gn_wait *wait);
  * A descriptor for an event loop of another kind: readable while any of
  * @events (or POLLERR, POLLHUP) of the socket holds. Never read or write it.
  * When the socket is closed it becomes readable and stays so; it is closed with
- * the last reference to the socket. Whoever polls it holds one, and so can be
- * sure that the number is no other file's.
+ * the last reference to the socket. A thread that polls it holds one, and so
+ * can be sure that the number is no other file's.
  *
  * @events  One descriptor exists for each different value, at most four;
  *          asking again gives the same one.
@@ -461,7 +462,7 @@ GN_API void gn_sock_unref(struct gn_sock *sock);
  * are given back by gn_sock_unref(). Closing twice, or NULL, does nothing.
  *
  * Unread data of a stream resets the connection; what has been sent is still
- * delivered, by nobody's thread in particular. With SO_LINGER the call waits
+ * delivered, by no thread in particular. With SO_LINGER the call waits
  * for that, up to its time, also that of a non-blocking socket (as on Linux),
  * but never on the driving thread.
  */

@@ -66,10 +66,10 @@ enum gn_drop {
     GN_DROP_SOURCE,        /* The source is not an address of the sender. */
     GN_DROP_DESTINATION,   /* No address a packet may be sent to here. */
     GN_DROP_NO_ROUTE,      /* No route to the destination. */
-    GN_DROP_UNREACHABLE,   /* Nobody has the address. */
+    GN_DROP_UNREACHABLE,   /* No guest has the address. */
     GN_DROP_TTL,           /* The hop limit ran out. */
     GN_DROP_TOO_BIG,       /* Larger than the MTU and not to be cut. */
-    GN_DROP_NOT_FORWARDED, /* For somebody else, and this is no router. */
+    GN_DROP_NOT_FORWARDED, /* For another host, and this is no router. */
     GN_DROP_STALE,         /* Its receiver left while it was under way. */
     GN_DROP_DOWN,          /* A link or an interface is down. */
     GN_DROP_LOSS,          /* Lost on a link or path, as configured. */
@@ -77,7 +77,7 @@ enum gn_drop {
                               share of the packets that are due at once. */
     GN_DROP_BLOCKED,       /* The path is blocked. */
     GN_DROP_BROADCAST,     /* Too many broadcasts wait to be spread. */
-    GN_DROP_PROTOCOL,      /* Nobody speaks the protocol. */
+    GN_DROP_PROTOCOL,      /* No handler for the protocol. */
     GN_DROP_PORT,          /* No socket has the port. */
     GN_DROP_SOCKET_BUFFER, /* The socket's receive buffer is full. */
     GN_DROP_BACKLOG,       /* The listener's queue is full. */
@@ -87,7 +87,7 @@ enum gn_drop {
     GN_DROP_REASSEMBLY,    /* Fragments that never became whole. */
     GN_DROP_MEMORY,        /* The limit on memory, or no memory at all. */
     GN_DROP_ICMP_RATE,     /* An ICMP error that was not sent. */
-    GN_DROP_ICMP,          /* An ICMP message nobody is concerned by. */
+    GN_DROP_ICMP,          /* An ICMP message that concerns no socket. */
     GN_DROP_NOT_PROXIED,   /* For an address outside the network that does not
                               talk to its sender. */
     GN_DROP_OUTGOING,      /* Too much waits for the world outside to answer. */
@@ -155,7 +155,7 @@ struct gn_lock_stats {
     uint64_t wait_p50_ns;
     uint64_t wait_p99_ns;
     uint64_t wait_max_ns;
-    uint64_t holds; /* By anybody. */
+    uint64_t holds; /* In all. */
     uint64_t hold_p99_ns;
     uint64_t hold_max_ns;
 };

@@ -5,21 +5,23 @@
 /*
  * Tasks: a guest's code that blocks, written once. In real time, and over the
  * kernel (gn_namespace_system()), a task is a thread. Under a clock it is a
- * coroutine that the clock runs: where a call has to wait, another task goes on,
- * and when all wait, time jumps to what is due next. The calls are the same.
+ * coroutine that the clock runs: where a call has to wait, another task goes
+ * on, and when all wait, time jumps to what is due next. The calls are the
+ * same.
  *
  *     gn_task_start --> runs --> ended --(gn_task_join)--> gone
  *
  * Within a task every blocking call of this library works in all three: those
  * of socket.h, gn_sock_poll() of sockets, gn_sleep_ns(), gn_getaddrinfo() and
- * gn_getnameinfo(), gn_wait_listening(), and those here. Under a clock a task is
- * not interrupted between such calls, and one that calls the kernel's blocking
- * calls stops all others; so does an endless loop without a call, and no
- * longjmp() may lead out of a task.
+ * gn_getnameinfo(), gn_wait_listening(), and those here. Under a clock a task
+ * is not interrupted between such calls, and one that calls the kernel's
+ * blocking calls stops all others; so does an endless loop without a call, and
+ * no longjmp() may lead out of a task.
  *
- * Under a clock a task has a stack of a fixed size (gn_task_config.stack_bytes).
- * Where it ends there is a page that cannot be touched, of the first 16,000; the
- * others are found out when they wait next. errno is a task's own.
+ * Under a clock a task has a stack of a fixed size
+ * (gn_task_config.stack_bytes). Where it ends there is a page that cannot be
+ * touched, of the first 16,000; the others are found out when they wait next.
+ * errno is a task's own.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -120,8 +122,8 @@ GN_API GN_WARN_UNUSED int gn_mutex_lock(struct gn_mutex *mutex);
 GN_API void gn_mutex_unlock(struct gn_mutex *mutex);
 
 /**
- * Wait for a signal, pthread_cond_timedwait(3): unlocks @mutex, waits, and locks
- * it again, also when the time is out. It may return 0 without a signal.
+ * Wait for a signal, pthread_cond_timedwait(3): unlocks @mutex, waits, and
+ * locks it again, also when the time is out. It may return 0 without a signal.
  *
  * @timeout_ns  In the network's time; 0: for ever.
  *

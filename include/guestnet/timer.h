@@ -4,9 +4,9 @@
 
 /*
  * Timers in a guest's time: how one that is made of callbacks sleeps, retries,
- * and gives up. Under a clock that is virtual time, and by the guest's own clock
- * if that drifts (machine.h), as it goes when the timer starts and each time that
- * it calls back.
+ * and gives up. Under a clock that is virtual time, and by the guest's own
+ * clock if that drifts (machine.h), as it goes when the timer starts and each
+ * time that it calls back.
  *
  *     gn_timer_start(ns, 500 * MS, 0, retry, arg, NULL)    once
  *     gn_timer_start(ns, 0, 1000 * MS, tick, arg, &timer)  at once, and then

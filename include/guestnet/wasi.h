@@ -177,7 +177,8 @@ typedef void (*gn_wasi_wait_cb)(struct gn_wasi_guest *guest, void *arg);
  *
  * @callback  Runs once on the driving thread, on a later turn, and may call
  *            gn_wasi_resume(). After gn_wasi_close() it does not run any more;
- *            a guest whose waits have not ended is closed on the driving thread.
+ *            a guest whose waits have not ended is closed on the driving
+ *            thread.
  *
  * Returns 0, -EINVAL (nothing is pending, it is waited for already, or NULL),
  * -EAGAIN (gn_limits.max_timers), or -ENOMEM.
