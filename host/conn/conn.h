@@ -5,17 +5,17 @@
 /*
  * What is inside a gn_conn.
  *
- *     conn.c         life, options, and the public calls
- *     conn_write.c   the queue of writes and their callbacks
- *     conn_stream.c  TCP: rounds by reference (namespace/sock/stream.h)
- *     connfd.c       TCP, handed over as a descriptor
- *     conn_dgram.c   UDP: one datagram for one read, one for one write
+ *     conn.c    life, options, and the public calls
+ *     write.c   the queue of writes and their callbacks
+ *     stream.c  TCP: rounds by reference (namespace/sock/stream.h)
+ *     fd.c      TCP, handed over as a descriptor
+ *     dgram.c   UDP: one datagram for one read, one for one write
  *
  * All of it is for the driving thread. A conn works in turns: because its
  * socket changed, because a call left something over, or because its time is
  * up. In each, writes go first, then their callbacks, then reading, and it ends
  * with the socket asked to tell of just what is missing: bytes only while
- * somebody reads, room only while something waits.
+ * there is a reader, room only while something waits.
  */
 #include <guestnet/conn.h>
 

@@ -5,16 +5,16 @@
 /*
  * What the files about egress share.
  *
- *     egress.c         an egress's life; dials
- *     egress_listen.c  what guests listen on, and who comes
- *     egress_port.c    what guests bind for datagrams, and who writes to it
- *     egress_system.c  the ready egress: a policy and the kernel
- *     egress_show.c    the same: guests' ports shown outside
- *     secure.c         the same: TLS handshakes
- *     pass.c           the same: what it has allowed, until that is over
- *     rules.c          rules that change, and what goes on by them
- *     policy*.c        the rules
- *     machine.c        which addresses are this machine's
+ *     egress.c      an egress's life; dials
+ *     listen.c      what guests listen on, and its clients
+ *     port.c        what guests bind for datagrams, and what comes
+ *     system.c      the ready egress: a policy and the kernel
+ *     show.c        the same: guests' ports shown outside
+ *     secure.c      the same: TLS handshakes
+ *     pass.c        the same: what it has allowed, until that is over
+ *     rules.c       rules that change, and what goes on by them
+ *     policy*.c     the rules
+ *     local_addr.c  which addresses are this machine's
  *
  * An egress is the struct gn__outside of the namespaces that have it. Its requests
  * live on the driving thread of the guest's network; what other threads say of

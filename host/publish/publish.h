@@ -5,12 +5,12 @@
 /*
  * What the files about published ports share.
  *
- *     publish.c         the calls, and the life of a publication
- *     publish_event.c   what its owner is told
- *     publish_open.c    its descriptor: address, path, or given
- *     publish_target.c  where the guest is, and getting there
- *     publish_tcp.c     streams; a visit is one client's connection
- *     publish_udp.c     datagrams
+ *     publish.c  the calls, and the life of a publication
+ *     event.c    what its owner is told
+ *     open.c     its descriptor: address, path, or given
+ *     target.c   where the guest is, and getting there
+ *     tcp.c      streams; a visit is one client's connection
+ *     udp.c      datagrams
  *
  * A publication is one kernel descriptor and its clients. All of it lives on
  * the driving thread.

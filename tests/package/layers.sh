@@ -79,6 +79,15 @@ while IFS= read -r line; do
     complain "$line"
 done < <(broken | sort -u)
 
+# What the head of a file lists is there: " *     name.c   what it is for".
+# shellcheck disable=SC2086 # Folders are words.
+while IFS=: read -r file line; do
+    [[ $line =~ \*\ +([a-z_0-9/]+\.[ch])\  ]] || continue
+    [ -e "$(dirname "$file")/${BASH_REMATCH[1]}" ] ||
+        [ -e "${BASH_REMATCH[1]}" ] ||
+        complain "$file names ${BASH_REMATCH[1]}, which is not there"
+done < <(grep -rE --include='*.[ch]' '^ \*  +[a-z_0-9/]+\.[ch]  ' $folders)
+
 # Where no folder is above itself, no ring of files crosses folders.
 ring=$(for folder in $folders; do
     for other in ${allowed[$folder]-}; do
