@@ -4,6 +4,8 @@
  * first: so it is the client's ports that rest, and that run out where resting
  * ones are not taken again.
  */
+#include "connect.h"
+
 #include "bench.h"
 #include "world.h"
 
@@ -17,13 +19,6 @@
 #define PART     20000u
 #define BACKLOG  16
 
-struct course {
-    const struct site *client;
-    const struct site *server;
-    struct end listener;
-    struct sockaddr_storage addr;
-};
-
 static int connect_once(const struct course *course)
 {
     struct end client = END_NONE, server = END_NONE;
@@ -31,7 +26,7 @@ static int connect_once(const struct course *course)
 
     if (err)
         return err;
-    err = end_connect(client, &course->addr, course->server->len);
+    err = end_connect(client, &course->addr, course->len);
     if (!err)
         err = end_accept(course->listener, &server);
     end_close(client);
@@ -50,8 +45,7 @@ static int connect_many(const struct course *course, size_t n, double *rate)
     return err;
 }
 
-static int connect_for(const struct course *course, uint64_t time_ns,
-                       double *rate)
+int connect_for(const struct course *course, uint64_t time_ns, double *rate)
 {
     uint64_t start_ns = bench_now_ns(), now_ns = start_ns;
     size_t n = 0;
@@ -68,8 +62,8 @@ static int connect_for(const struct course *course, uint64_t time_ns,
 static int course_open(struct course *course, const struct world *world)
 {
     course->client = &world->sites[0];
-    course->server = &world->sites[1];
-    return end_serve(course->server, SOCK_STREAM, BACKLOG, &course->listener,
+    course->len = world->sites[1].len;
+    return end_serve(&world->sites[1], SOCK_STREAM, BACKLOG, &course->listener,
                      &course->addr);
 }
 

@@ -60,7 +60,7 @@ static int write_file(const char *path, const char *text)
     return n == (ssize_t)strlen(text) ? 0 : -EIO;
 }
 
-static int enter_namespace(void)
+int forward_enter_namespace(void)
 {
     struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
     unsigned uid = geteuid();
@@ -129,8 +129,7 @@ static void receive(int listener, int report, uint64_t time_ns)
     _exit(0);
 }
 
-/** A process whose end is ours. */
-static pid_t fork_child(void)
+pid_t forward_fork(void)
 {
     pid_t pid = fork();
 
@@ -146,10 +145,10 @@ static int start_receiver(bool apart, uint64_t time_ns, pid_t *pid, int *report,
 
     if (pipe2(fds, O_CLOEXEC))
         return -errno;
-    *pid = fork_child();
+    *pid = forward_fork();
     if (*pid == 0) {
         uint16_t own = apart ? INNER_PORT : 0;
-        int listener, result = apart ? enter_namespace() : 0;
+        int listener, result = apart ? forward_enter_namespace() : 0;
 
         listener = result ? -1 : listen_at(&own);
         if (listener < 0)
@@ -169,9 +168,9 @@ static int start_receiver(bool apart, uint64_t time_ns, pid_t *pid, int *report,
 
 /* ---- the forwarders ---- */
 
-static pid_t start_program(const char *const argv[])
+pid_t forward_start(const char *const argv[])
 {
-    pid_t pid = fork_child();
+    pid_t pid = forward_fork();
     int null;
 
     if (pid)
@@ -192,7 +191,7 @@ static pid_t start_socat(uint16_t outer, uint16_t inner)
     snprintf(from, sizeof(from), "TCP-LISTEN:%u,bind=127.0.0.1,reuseaddr,fork",
              outer);
     snprintf(to, sizeof(to), "TCP:127.0.0.1:%u", inner);
-    return start_program(argv);
+    return forward_start(argv);
 }
 
 static pid_t start_pasta(uint16_t outer, uint16_t inner, pid_t receiver)
@@ -205,7 +204,7 @@ static pid_t start_pasta(uint16_t outer, uint16_t inner, pid_t receiver)
     snprintf(ports, sizeof(ports), "127.0.0.1/%u:%u", outer, inner);
     snprintf(pid, sizeof(pid), "%d", receiver);
     snprintf(uid, sizeof(uid), "%u", geteuid());
-    return start_program(argv);
+    return forward_start(argv);
 }
 
 static int ask_slirp(const char *path, uint16_t outer, uint16_t inner)
@@ -246,7 +245,7 @@ static pid_t start_slirp(uint16_t outer, uint16_t inner, pid_t receiver)
     snprintf(path, sizeof(path), "/tmp/guestnet-bench-%d", getpid());
     snprintf(pid, sizeof(pid), "%d", receiver);
     (void)unlink(path);
-    child = start_program(argv);
+    child = forward_start(argv);
     if (ask_slirp(path, outer, inner)) {
         kill(child, SIGKILL);
         child = -1;

@@ -4,6 +4,7 @@
  */
 #include "bench.h"
 #include "machine.h"
+#include "round_trip.h"
 #include "world.h"
 
 #include <errno.h>
@@ -56,17 +57,13 @@ static int trips_for(struct end end, uint64_t time_ns, double *us)
     return 0;
 }
 
-static int measure_two_threads(const struct bench_run *run, double *out)
+int round_trips_between(const struct bench_run *run, const struct end ends[2],
+                        double *out)
 {
-    struct end ends[2];
-    struct world world;
+    struct end served = ends[1];
     pthread_t thread;
-    int err = world_open(&world, run->side == BENCH_REFERENCE, 2, NULL);
+    int err = -pthread_create(&thread, NULL, echo_main, &served);
 
-    if (!err)
-        err = end_pair(&world.sites[0], &world.sites[1], SOCK_STREAM, ends);
-    if (!err)
-        err = -pthread_create(&thread, NULL, echo_main, &ends[1]);
     if (!err)
         err = trips_for(ends[0], run->time_ns / 4, out);
     if (!err)
@@ -76,8 +73,22 @@ static int measure_two_threads(const struct bench_run *run, double *out)
     end_close(ends[0]);
     pthread_join(thread, NULL);
     end_close(ends[1]);
-    world_close(&world);
     return 0;
+}
+
+static int measure_two_threads(const struct bench_run *run, double *out)
+{
+    struct end ends[2];
+    struct world world;
+    int err = world_open(&world, run->side == BENCH_REFERENCE, 2, NULL);
+
+    if (!err)
+        err = end_pair(&world.sites[0], &world.sites[1], SOCK_STREAM, ends);
+    if (!err)
+        err = round_trips_between(run, ends, out);
+    if (!err)
+        world_close(&world);
+    return err;
 }
 
 /** Of what the machine takes from one thread to another and back. */

@@ -176,7 +176,7 @@ void end_close(struct end end)
 
 /* ---- pairs ---- */
 
-static int end_nodelay(struct end end)
+int end_nodelay(struct end end)
 {
     int on = 1;
 

@@ -48,6 +48,7 @@ int end_accept(struct end end, struct end *out);
 ssize_t end_send(struct end end, const void *data, size_t len, int flags);
 ssize_t end_recv(struct end end, void *data, size_t len, int flags);
 int end_shutdown(struct end end);
+int end_nodelay(struct end end);
 void end_close(struct end end);
 
 /** Two connected ends, ends[0] at @a and ends[1] at @b, without Nagle. */
