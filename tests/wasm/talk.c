@@ -64,6 +64,34 @@ static int server(const char *port, int n)
     return 0;
 }
 
+/* Answers N requests of HTTP with their path. */
+static int http(const char *port, int n)
+{
+    int listener = bound(AF_INET, SOCK_STREAM, port);
+    char body[600], path[512];
+
+    while (n--) {
+        int sock = accept(listener, NULL, NULL);
+        ssize_t k, len = 0;
+
+        do {
+            k = recv(sock, bytes + len, sizeof(bytes) - 1 - len, 0);
+            len += k > 0 ? k : 0;
+            bytes[len] = '\0';
+        } while (k > 0 && !strstr(bytes, "\r\n\r\n"));
+        if (sscanf(bytes, "GET %511s", path) != 1)
+            die("request");
+        snprintf(body, sizeof(body), "c has %s\n", path);
+        len = snprintf(bytes, sizeof(bytes),
+                       "HTTP/1.0 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                       strlen(body), body);
+        if (send(sock, bytes, (size_t)len, 0) != len)
+            die("answer");
+        close(sock);
+    }
+    return 0;
+}
+
 static int dial(const char *host, const char *port, int family, int type)
 {
     struct addrinfo hints = {.ai_family = family, .ai_socktype = type}, *ai;
@@ -216,6 +244,8 @@ int main(int argc, char **argv)
 
     if (argc == 4 && !strcmp(what, "server"))
         return server(argv[2], atoi(argv[3]));
+    if (argc == 4 && !strcmp(what, "http"))
+        return http(argv[2], atoi(argv[3]));
     if (argc == 5 && !strcmp(what, "client"))
         return client(argv[2], argv[3], argv[4]);
     if (argc == 5 && !strcmp(what, "send"))
