@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include <guestnet/guestnet.h>
 
 #include "tests/lib/lookups.h"
+#include "tests/lib/tally.h"
 
 #define N_NETWORKS 8u
 #define N_LOOKUPS  50u
@@ -28,7 +28,7 @@ struct server {
     pthread_t thread;
     int fd;
     char address[32];
-    atomic_uint n_asked;
+    struct gn_tally asked;
 };
 
 static void *serve(void *arg)
@@ -46,7 +46,7 @@ static void *serve(void *arg)
 
         if (n < 13)
             return NULL; /* The test is over. */
-        atomic_fetch_add(&server->n_asked, 1);
+        gn_tally_add(&server->asked);
         if (buf[13] == 'q')
             continue;
         while (buf[end])
@@ -63,14 +63,14 @@ static void *serve(void *arg)
 
 static int start_server(void **state)
 {
-    static struct server server;
+    static struct server server = {.asked = GN_TALLY_INIT};
     struct sockaddr_in addr = {
         .sin_family = AF_INET,
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
     socklen_t len = sizeof(addr);
 
-    atomic_init(&server.n_asked, 0);
+    gn_tally_clear(&server.asked);
     server.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(server.fd, (struct sockaddr *)&addr, len), 0);
     assert_int_equal(getsockname(server.fd, (struct sockaddr *)&addr, &len), 0);
@@ -108,15 +108,6 @@ static struct gn_resolver *resolver_of(const struct server *server)
 
     assert_int_equal(gn_resolver_ares(&config, &resolver), 0);
     return resolver;
-}
-
-static void wait_for(atomic_uint *count, unsigned n)
-{
-    int waited;
-
-    for (waited = 0; waited < 20000 && atomic_load(count) < n; waited++)
-        usleep(1000);
-    assert_true(atomic_load(count) >= n);
 }
 
 /* ---- sharing ---- */
@@ -158,70 +149,73 @@ static void networks_share_a_resolver(void **state)
 
 /* ---- ends ---- */
 
-struct tally {
-    atomic_uint cancelled, other;
+struct ends {
+    struct gn_tally cancelled, other;
 };
+
+#define ENDS_INIT                                          \
+    {                                                      \
+        .cancelled = GN_TALLY_INIT, .other = GN_TALLY_INIT \
+    }
 
 static void count(struct gn_lookup *lookup, int status,
                   const struct gn_answer *answers, size_t n, void *arg)
 {
-    struct tally *tally = arg;
+    struct ends *ends = arg;
 
     (void)lookup, (void)answers, (void)n;
-    atomic_fetch_add(status == -ECANCELED ? &tally->cancelled : &tally->other,
-                     1);
+    gn_tally_add(status == -ECANCELED ? &ends->cancelled : &ends->other);
 }
 
-static void begin_quiet(struct gn_namespace *ns, unsigned n,
-                        struct tally *tally)
+static void begin_quiet(struct gn_namespace *ns, unsigned n, struct ends *ends)
 {
     char name[32];
     unsigned i;
 
     for (i = 0; i < n; i++) {
         snprintf(name, sizeof(name), "q%u.test", i);
-        assert_int_equal(gn_lookup(ns, "ip4", name, count, tally, NULL), 0);
+        assert_int_equal(gn_lookup(ns, "ip4", name, count, ends, NULL), 0);
     }
 }
 
 static void a_network_ends_with_lookups_under_way(void **state)
 {
     struct server *server = *state;
-    struct tally tally = {0};
+    struct ends ends = ENDS_INIT;
     struct gn_test_lookups f;
 
     gn_test_lookups_open_with(&f, resolver_of(server));
-    begin_quiet(f.guest, 20, &tally);
-    wait_for(&server->n_asked, 20);
+    begin_quiet(f.guest, 20, &ends);
+    gn_tally_await(&server->asked, 20);
     gn_test_lookups_close(&f);
-    assert_int_equal(atomic_load(&tally.cancelled), 20);
-    assert_int_equal(atomic_load(&tally.other), 0);
+    assert_int_equal(gn_tally_count(&ends.cancelled), 20);
+    assert_int_equal(gn_tally_count(&ends.other), 0);
 }
 
 static void lookups_are_cancelled_one_by_one(void **state)
 {
     struct server *server = *state;
     struct gn_lookup *lookups[10];
-    struct tally tally = {0};
+    struct ends ends = ENDS_INIT;
     struct gn_test_lookups f;
     unsigned i;
 
     gn_test_lookups_open_with(&f, resolver_of(server));
     for (i = 0; i < 10; i++)
         assert_int_equal(
-            gn_lookup(f.guest, "ip4", "quiet.test", count, &tally, &lookups[i]),
+            gn_lookup(f.guest, "ip4", "quiet.test", count, &ends, &lookups[i]),
             0);
-    wait_for(&server->n_asked, 1);
+    gn_tally_await(&server->asked, 1);
     for (i = 0; i < 10; i++) {
         if (i % 2 == 0)
             gn_lookup_cancel(lookups[i]);
         gn_lookup_unref(lookups[i]);
     }
     assert_string_equal(gn_test_look(&f, "ip4", "web.test"), "192.0.2.1/60");
-    assert_int_equal(atomic_load(&tally.cancelled), 5);
+    assert_int_equal(gn_tally_count(&ends.cancelled), 5);
     gn_test_lookups_close(&f);
-    assert_int_equal(atomic_load(&tally.cancelled), 10);
-    assert_int_equal(atomic_load(&tally.other), 0);
+    assert_int_equal(gn_tally_count(&ends.cancelled), 10);
+    assert_int_equal(gn_tally_count(&ends.other), 0);
 }
 
 /* A resolver that only a namespace has may be closed with it, while the
@@ -234,16 +228,16 @@ static void a_resolver_of_a_namespace_ends_with_it(void **state)
         .name = "other",
         .resolver = resolver_of(server),
     };
-    struct tally tally = {0};
+    struct ends ends = ENDS_INIT;
     struct gn_namespace *other;
     struct gn_test_lookups f;
 
     gn_test_lookups_open_with(&f, resolver_of(server));
     assert_int_equal(gn_namespace_create(f.net, &config, &other), 0);
-    begin_quiet(other, 5, &tally);
-    wait_for(&server->n_asked, 5);
+    begin_quiet(other, 5, &ends);
+    gn_tally_await(&server->asked, 5);
     gn_namespace_close(other, 0, NULL, NULL);
-    wait_for(&tally.cancelled, 5);
+    gn_tally_await(&ends.cancelled, 5);
     gn_resolver_close(config.resolver);
     assert_string_equal(gn_test_look(&f, "ip4", "web.test"), "192.0.2.1/60");
     gn_test_lookups_close(&f);

@@ -22,6 +22,7 @@
 #include <guestnet/guestnet.h>
 
 #include "tests/lib/heap.h"
+#include "tests/lib/tally.h"
 
 static struct gn_test_heap heap;
 static struct gn_network *net;
@@ -218,7 +219,7 @@ static void the_kernels_namespace_asks_the_c_library(void **state)
 
 /* ---- threads ---- */
 
-static _Atomic int n_called;
+static struct gn_tally called = GN_TALLY_INIT;
 
 static void count(struct gn_lookup *lookup, int status,
                   const struct gn_answer *answers, size_t n, void *arg)
@@ -228,17 +229,13 @@ static void count(struct gn_lookup *lookup, int status,
     (void)answers;
     (void)n;
     (void)arg;
-    n_called++;
+    gn_tally_add(&called);
 }
 
-static void until_called(int n)
+static void until_called(unsigned n)
 {
-    struct timespec pause = {.tv_nsec = 1000000};
-    int i;
-
-    for (i = 0; i < 20000 && n_called < n; i++)
-        (void)nanosleep(&pause, NULL);
-    assert_int_equal(n_called, n);
+    gn_tally_await(&called, n);
+    assert_int_equal(gn_tally_count(&called), n);
 }
 
 static void try_to_block(struct gn_lookup *lookup, int status,
@@ -254,7 +251,7 @@ static void try_to_block(struct gn_lookup *lookup, int status,
     said[0] = gn_getaddrinfo(guest, "web", "80", NULL, &list);
     said[1] = gn_getaddrinfo(guest, "127.0.0.1", "80", NULL, &list);
     gn_freeaddrinfo(list);
-    n_called++;
+    gn_tally_add(&called);
 }
 
 static void the_driving_thread_cannot_wait(void **state)
@@ -263,7 +260,7 @@ static void the_driving_thread_cannot_wait(void **state)
 
     (void)state;
     open_network(NULL);
-    n_called = 0;
+    gn_tally_clear(&called);
     assert_int_equal(gn_lookup(guest, "ip", "web", try_to_block, said, NULL),
                      0);
     until_called(1);
@@ -351,12 +348,12 @@ static void lookups_have_ended_when_the_guest_is_closed(void **state)
         struct gn_namespace *ns;
 
         assert_int_equal(gn_namespace_create(net, &config, &ns), 0);
-        n_called = 0;
+        gn_tally_clear(&called);
         for (i = 0; i < 5; i++)
             assert_int_equal(
                 gn_lookup(ns, "ip", "hang.test", count, NULL, NULL), 0);
         gn_namespace_close(ns, 0, NULL, NULL);
-        assert_int_equal(n_called, 5);
+        assert_int_equal(gn_tally_count(&called), 5);
     }
     close_network();
     gn_resolver_close(resolver);
@@ -389,7 +386,7 @@ static void other_threads_cancel(void **state)
 
     (void)state;
     open_network(resolver);
-    n_called = 0;
+    gn_tally_clear(&called);
     for (i = 0; i < 8; i++)
         assert_int_equal(
             gn_lookup(guest, "ip", "hang.test", count, NULL, &lookup[i]), 0);
@@ -509,14 +506,14 @@ static void resolvers_answer_from_their_threads(void **state)
     assert_int_equal(gn_resolver_create(&worker_ops, &worker, &resolver), 0);
     assert_int_equal(pthread_create(&worker.thread, NULL, work, &worker), 0);
     open_network(resolver);
-    n_called = 0;
+    gn_tally_clear(&called);
     for (i = 0; i < 3; i++)
         assert_int_equal(
             pthread_create(&askers[i], NULL, ask_and_cancel, &begun[i]), 0);
     for (i = 0; i < 3; i++)
         assert_int_equal(pthread_join(askers[i], NULL), 0);
     close_network(); /* in the middle of what is left */
-    assert_int_equal(n_called, begun[0] + begun[1] + begun[2]);
+    assert_int_equal(gn_tally_count(&called), begun[0] + begun[1] + begun[2]);
     pthread_mutex_lock(&worker.lock);
     worker.stop = true;
     pthread_mutex_unlock(&worker.lock);

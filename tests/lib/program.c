@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
@@ -12,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -117,19 +118,23 @@ static bool answers(uint16_t port)
     return err == 0;
 }
 
+/* Nothing tells when a server listens, so it is tried again and again; that it
+ * has ended is told at once. */
 static void await(pid_t pid, uint16_t port, const char *log)
 {
-    const struct timespec moment = {.tv_nsec = 10000000};
+    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0),
+                         .events = POLLIN};
     char text[2000] = "";
     int n = PATIENCE_S * 100;
 
     while (!answers(port)) {
-        if (--n == 0 || waitpid(pid, NULL, WNOHANG) != 0) {
+        if (--n == 0 || poll(&end, 1, 10) == 1) {
             (void)gn_program_run(text, sizeof(text), "cat %s", log);
             fail_msg("a server does not answer: %s", text);
         }
-        (void)nanosleep(&moment, NULL);
     }
+    if (end.fd >= 0)
+        close(end.fd);
 }
 
 void gn_program_start(struct gn_programs *programs, uint16_t port,
