@@ -819,6 +819,25 @@ static int guest_makes_much(struct gn_test_heap *heap, void *arg)
     return err;
 }
 
+static void a_close_never_lingers(void **state)
+{
+    struct fixture *f = *state;
+    struct wasm *w = &f->one;
+    uint32_t fd, seconds;
+
+    assert_int_equal(DOES(w, P1, "sock_open", "iii>i", 1, 2, 16), 0);
+    fd = word(w, 16);
+    for (seconds = 0; seconds < 2; seconds++) {
+        put_word(w, 100, 1);
+        put_word(w, 104, seconds);
+        assert_int_equal(
+            DOES(w, P1, "sock_setsockopt", "iiiii>i", fd, 0, 9, 100, 8), 0);
+        assert_int_equal(
+            DOES(w, P1, "sock_getsockopt", "iiiii>i", fd, 0, 9, 200, 8), 0);
+        assert_int_equal(word(w, 200), seconds == 0);
+    }
+}
+
 static void memory_may_end_anywhere(void **state)
 {
     struct fixture *f = *state;
@@ -846,6 +865,7 @@ int main(void)
         CASE(fewer_handles_than_standard_streams_are_refused),
         CASE(rows_for_many_names_are_for_names_of_wasi),
         CASE(types_have_a_limit),
+        CASE(a_close_never_lingers),
         CASE(what_ended_before_the_wait_is_told),
         CASE(a_kill_traps_what_waits_and_what_comes),
         CASE(closing_a_guest_forgets_what_it_waits_for),
