@@ -352,9 +352,9 @@ static int call_try(struct gn__wasi_call *call, uint64_t *result)
         err = call->row->run(call);
         if (err != GN__WASI_WAIT)
             return call_finish(call, err, result);
-        if (guest->watch)
+        if (guest->watch && !gn__wasi_watch_is_over(guest->watch))
             return GN_WASI_PENDING;
-        err = thread_waits(guest);
+        err = guest->watch ? -ECANCELED : thread_waits(guest);
     } while (!err);
     return trap_of(call, err);
 }

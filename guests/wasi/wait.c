@@ -19,6 +19,7 @@ struct gn__wasi_watch {
     gn_wasi_wait_cb callback;    /* NULL: nobody waits */
     void *arg;
     bool kicked;          /* while nobody waited */
+    bool over;            /* the namespace has ended */
     struct gn_wait *wait; /* the one that goes on, or NULL */
 };
 
@@ -86,9 +87,10 @@ static void wait_ended(struct gn_wait *wait, int status, void *arg)
     struct gn__wasi_watch *watch = arg;
     bool current;
 
-    (void)status; /* Whatever it is, the call is tried again. */
+    /* Whatever it is, the call is tried again. */
     pthread_mutex_lock(&watch->lock);
     current = watch->wait == wait;
+    watch->over |= current && status == -ECANCELED;
     pthread_mutex_unlock(&watch->lock);
     if (current)
         gn__wasi_watch_kick(watch);
@@ -120,8 +122,19 @@ int gn_wasi_wait(struct gn_wasi_guest *guest, gn_wasi_wait_cb callback,
         watch->callback = callback;
         watch->arg = arg;
     }
+    watch->over |= err == -ECANCELED;
     pthread_mutex_unlock(&watch->lock);
     return err;
+}
+
+bool gn__wasi_watch_is_over(struct gn__wasi_watch *watch)
+{
+    bool over;
+
+    pthread_mutex_lock(&watch->lock);
+    over = watch->over;
+    pthread_mutex_unlock(&watch->lock);
+    return over;
 }
 
 void gn__wasi_watch_end(struct gn__wasi_watch *watch)

@@ -21,4 +21,7 @@ void gn__wasi_watch_kick(struct gn__wasi_watch *watch);
  *  allowed. */
 void gn__wasi_watch_end(struct gn__wasi_watch *watch);
 
+/** Has its namespace ended while it waited, so that no wait ever ends? */
+bool gn__wasi_watch_is_over(struct gn__wasi_watch *watch);
+
 #endif /* GUESTS_WASI_WAIT_H */

@@ -181,7 +181,8 @@ typedef void (*gn_wasi_wait_cb)(struct gn_wasi_guest *guest, void *arg);
  *            thread.
  *
  * Returns 0, -EINVAL (nothing is pending, it is waited for already, or NULL),
- * -EAGAIN (gn_limits.max_timers), or -ENOMEM.
+ * -EAGAIN (gn_limits.max_timers), -ECANCELED (the namespace was killed or is
+ * closing: gn_wasi_resume() traps), or -ENOMEM.
  */
 GN_API GN_WARN_UNUSED int gn_wasi_wait(struct gn_wasi_guest *guest,
                                        gn_wasi_wait_cb callback, void *arg);

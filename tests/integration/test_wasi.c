@@ -684,6 +684,34 @@ static void a_kill_traps_what_waits_and_what_comes(void **state)
     assert_non_null(strstr(gn_wasi_why(f->one.wasi), "killed"));
 }
 
+static void sleep_pending(struct wasm *w)
+{
+    DOES(w, "wasi:clocks/monotonic-clock@0.2.0", "subscribe-duration", "I>i",
+         1000 * GN_MS);
+    assert_int_equal(
+        call(w, POLL, "[method]pollable.block", "i>", (uint32_t)w->result),
+        GN_WASI_PENDING);
+}
+
+/* No socket of theirs tells of it. */
+static void a_kill_traps_who_sleeps(void **state)
+{
+    struct fixture *f = *state;
+
+    sleep_pending(&f->one);
+    assert_int_equal(gn_wasi_wait(f->one.wasi, wake, &f->one), 0);
+    sleep_pending(&f->two);
+    gn_namespace_kill(f->a);
+    gn_namespace_kill(f->b);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    assert_int_equal(f->one.woken, 1);
+    assert_int_equal(gn_wasi_resume(f->one.wasi, &f->one.result), GN_WASI_TRAP);
+    assert_non_null(strstr(gn_wasi_why(f->one.wasi), "killed"));
+    assert_int_equal(gn_wasi_wait(f->two.wasi, wake, &f->two), -ECANCELED);
+    assert_int_equal(gn_wasi_resume(f->two.wasi, &f->two.result), GN_WASI_TRAP);
+    assert_non_null(strstr(gn_wasi_why(f->two.wasi), "killed"));
+}
+
 static void closing_a_guest_forgets_what_it_waits_for(void **state)
 {
     struct fixture *f = *state;
@@ -868,6 +896,7 @@ int main(void)
         CASE(a_close_never_lingers),
         CASE(what_ended_before_the_wait_is_told),
         CASE(a_kill_traps_what_waits_and_what_comes),
+        CASE(a_kill_traps_who_sleeps),
         CASE(closing_a_guest_forgets_what_it_waits_for),
         CASE(names_are_looked_up),
         CASE(on_the_driving_thread_it_does_not_block),
