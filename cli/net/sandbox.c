@@ -109,6 +109,8 @@ static const int calls[] = {
     SCMP_SYS(ppoll),
     SCMP_SYS(eventfd2),
     SCMP_SYS(pipe2),
+    SCMP_SYS(timerfd_create),
+    SCMP_SYS(timerfd_settime),
     SCMP_SYS(clock_gettime),
     SCMP_SYS(clock_getres),
     SCMP_SYS(gettimeofday),

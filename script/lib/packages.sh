@@ -24,7 +24,7 @@ packages_of() {
             qemu-system-x86 busybox-static cpio \
             python3 iputils-ping iperf3 bind9-dnsutils \
             isc-dhcp-client dhcpcd-base udhcpc redis-server openssh-client \
-            openssh-server
+            openssh-server strace
         ;;
     wasm)
         packages_of test

@@ -112,6 +112,29 @@ case_the_network_process_can_do_little() {
     kill %1
 }
 
+# A call that is made and not listed fails, and what it was for is lost.
+case_the_filter_lists_what_is_used() {
+    need strace curl python3
+    python3 -m http.server --bind 127.0.0.1 18406 >/dev/null 2>&1 &
+    until_true curl -s http://127.0.0.1:18406/
+    strace -f -qq -Z -o trace "$guestnet" run --allow '127.0.0.1 port 18406' \
+        --allow 'icmp any' --allow 'name example.org' --publish 18407:80 \
+        --pcap packets --link latency=5ms --name web -- bash -c '
+            curl -s -o page http://10.77.0.1:18406/
+            curl -s -m 2 http://203.0.113.1/
+            getent ahosts web example.org
+            ping -c 1 -W 1 203.0.113.1
+            python3 -m http.server 80 & server=$!
+            until [ -e done ]; do sleep 0.05; done
+            kill $server' >/dev/null 2>&1 &
+    until_true curl -sf http://127.0.0.1:18407/
+    "$guestnet" ps --json >/dev/null
+    "$guestnet" dial web:80 </dev/null >/dev/null
+    touch done
+    wait %2 || true
+    expect "" "$(grep ENOSYS trace | grep -v landlock_ || true)" "not listed"
+}
+
 case_it_takes_little_longer_than_the_command() {
     local begin i alone with
     begin=${EPOCHREALTIME/./}
