@@ -112,7 +112,8 @@ static int attach_join(struct guest *guest, int device)
     struct device_word word;
     int tap;
 
-    if (guest_open(guest, why, sizeof(why))) {
+    if (guest_open(guest, why, sizeof(why)) ||
+        guest_enter(guest, why, sizeof(why))) {
         say("%s", why);
         return STATUS_OURS;
     }

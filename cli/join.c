@@ -165,13 +165,18 @@ static int join_hear(struct guest *guest, char *answer, size_t answer_len,
     return error ? -1 : 0;
 }
 
+int guest_enter(struct guest *guest, char *why, size_t why_len)
+{
+    return place_enter(&guest->place, guest->network,
+                       guest->options->network == NULL, why, why_len);
+}
+
 int guest_join(struct guest *guest, const char *wire, int fd, char *answer,
                size_t answer_len, char *why, size_t why_len)
 {
-    int err = place_enter(&guest->place, guest->network,
-                          guest->options->network == NULL, why, why_len);
+    int err = 0;
 
-    if (!err && join_send(guest, wire, fd))
+    if (join_send(guest, wire, fd))
         err = why_set(why, why_len, "the network process has ended");
     close(fd);
     files_close(guest); /* They are the network's now. */

@@ -31,8 +31,11 @@ void guest_init(struct guest *guest, const struct options *options,
                 const char *kind, uint32_t mtu);
 /** Open the ports and files of its options. Returns 0, or -1 with a line. */
 int guest_open(struct guest *guest, char *why, size_t why_len);
+/** Enter its network, whose process is started if there is none. Returns 0, or
+ *  -1 with a line. */
+int guest_enter(struct guest *guest, char *why, size_t why_len);
 /**
- * Put it on its network, whose process is started if there is none.
+ * Put it on the network that it has entered.
  *
  * @wire    "tap" or "qemu"; @fd: its descriptor, consumed.
  * @answer  Gets the network's answer, a line of JSON.

@@ -101,7 +101,8 @@ static int run_start(struct run *run)
     struct device_word word;
     int tap;
 
-    if (guest_open(&run->guest, why, sizeof(why)))
+    if (guest_open(&run->guest, why, sizeof(why)) ||
+        guest_enter(&run->guest, why, sizeof(why)))
         return run_fail(run, STATUS_OURS, why);
     tap = device_take(run->device, &word);
     if (tap < 0)

@@ -115,6 +115,7 @@ static int vm_join(struct vm *vm, unsigned i, int fd)
     char why[500] = "", answer[8192];
 
     if (guest_open(&vm->guest, why, sizeof(why)) ||
+        guest_enter(&vm->guest, why, sizeof(why)) ||
         guest_join(&vm->guest, "qemu", fd, answer, sizeof(answer), why,
                    sizeof(why))) {
         say("%s", why);

@@ -16,7 +16,7 @@ start() {
     network=$(network_pid n)
     keeper=
     # Its children are the two.
-    read -r -a children <"/proc/$main/task/$main/children"
+    read -r -a children <"/proc/$main/task/$main/children" || true
     for pid in "${children[@]}"; do
         [ "$pid" = "$network" ] || keeper=$pid
     done

@@ -143,7 +143,7 @@ case_a_machine_gets_an_address_beside_a_container() {
     until_true grep -q addr.path lines
     "$guestnet" run --network lab --name web -- sleep 1000 &
     until_true sh -c "$guestnet ps | grep web"
-    python3 "$(dirname "$0")/machine.py" vm
+    python3 "$here/machine.py" vm
     has '"connected":	true' "$("$guestnet" ps --json)"
 }
 

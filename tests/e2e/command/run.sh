@@ -77,6 +77,12 @@ case_it_stops_with_its_command_and_goes_on() {
     [ -e on ] || fail "it did not go on"
 }
 
+case_the_terminal_is_the_commands() {
+    need python3
+    [ -c /dev/ptmx ] || skip "there are no terminals here"
+    python3 "$here/terminal.py" "$guestnet"
+}
+
 case_nothing_outside_is_reached_and_one_line_says_how() {
     need curl
     local text
@@ -125,12 +131,12 @@ case_the_filter_lists_what_is_used() {
             getent ahosts web example.org
             ping -c 1 -W 1 203.0.113.1
             python3 -m http.server 80 & server=$!
-            until [ -e done ]; do sleep 0.05; done
+            until [ -e over ]; do sleep 0.05; done
             kill $server' >/dev/null 2>&1 &
     until_true curl -sf http://127.0.0.1:18407/
     "$guestnet" ps --json >/dev/null
     "$guestnet" dial web:80 </dev/null >/dev/null
-    touch done
+    touch over
     wait %2 || true
     expect "" "$(grep ENOSYS trace | grep -v landlock_ || true)" "not listed"
 }
