@@ -21,8 +21,8 @@ servers=("&go@*80" "$work/serve.so" serve --
 clients=()
 : >"$work/expected"
 for server in go rust c; do
-    clients+=(-- a@ "$work/curl.so" curl -sS http://$server/by-curl
-        -- b@ "$work/httpd.so" httpd fetch $server 80)
+    clients+=(-- a@ "$work/curl.so" curl -sS "http://$server/by-curl"
+        -- b@ "$work/httpd.so" httpd fetch "$server" 80)
     printf "$server has /by-%s\n" curl rust >>"$work/expected"
 done
 run "each from each" "${servers[@]}" "${clients[@]}" || exit 1

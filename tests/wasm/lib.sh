@@ -40,7 +40,7 @@ jspi)
     host=("$(newer_node)" "$source/tests/wasm/node/host.mjs" jspi)
     ;;
 esac
-if [ $ENGINE != wasm2c ] && [[ ${CFLAGS-} == *-fsanitize=* ]]; then
+if [ "$ENGINE" != wasm2c ] && [[ ${CFLAGS-} == *-fsanitize=* ]]; then
     skip "Node is not built with the sanitizer"
 fi
 
