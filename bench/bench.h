@@ -62,6 +62,7 @@ extern const struct bench_row bench_machine_rows[];
 extern const struct bench_row bench_wasi_rows[];
 extern const struct bench_row bench_wasm_rows[];
 extern const struct bench_row bench_nic_rows[];
+extern const struct bench_row bench_wire_rows[];
 
 /** CLOCK_MONOTONIC. */
 uint64_t bench_now_ns(void);

@@ -67,7 +67,7 @@ static const struct bench_row *const all_rows[] = {
     bench_ipam_rows,    bench_lock_rows,     bench_publish_rows,
     bench_http_rows,    bench_dial_rows,     bench_resolve_rows,
     bench_fair_rows,    bench_wasi_rows,     bench_wasm_rows,
-    bench_nic_rows,
+    bench_nic_rows,     bench_wire_rows,
 };
 
 static const char *const goal_text[] = {
@@ -225,7 +225,9 @@ static void run_row(const struct bench_row *row, const struct options *options,
     for (size_t side = 0; side < BENCH_N_SIDES; side++)
         f->median[side] = median(f->samples[side],
                                  side < n_sides && !f->err[side] ? f->n : 0);
-    f->spread = (ours[f->n - 1] - ours[0]) / f->median[BENCH_OURS];
+    f->spread = ours[f->n - 1] - ours[0];
+    if (f->spread > 0)
+        f->spread /= f->median[BENCH_OURS];
 }
 
 /** What the goal is about. */
