@@ -61,6 +61,7 @@ extern const struct bench_row bench_lock_rows[];
 extern const struct bench_row bench_machine_rows[];
 extern const struct bench_row bench_wasi_rows[];
 extern const struct bench_row bench_wasm_rows[];
+extern const struct bench_row bench_node_rows[];
 extern const struct bench_row bench_nic_rows[];
 extern const struct bench_row bench_wire_rows[];
 

@@ -67,7 +67,7 @@ static const struct bench_row *const all_rows[] = {
     bench_ipam_rows,    bench_lock_rows,     bench_publish_rows,
     bench_http_rows,    bench_dial_rows,     bench_resolve_rows,
     bench_fair_rows,    bench_wasi_rows,     bench_wasm_rows,
-    bench_nic_rows,     bench_wire_rows,
+    bench_node_rows,    bench_nic_rows,      bench_wire_rows,
 };
 
 static const char *const goal_text[] = {

@@ -21,12 +21,18 @@ function program(file) {
     return modules.get(file);
 }
 
+// In WASI 0.2 nothing else waits; in preview 1 every call may.
+function mayWait(module, name) {
+    return !module.startsWith('wasi:') ||
+        /^poll$|pollable\.block$|\.blocking-/.test(name);
+}
+
 function imports(guest, scan, pending) {
     const all = {};
     for (const { module, name, signature, op } of scan.imports) {
         const call = addon.import(guest, op, signature);
-        (all[module] ??= {})[name] =
-            pending ? new WebAssembly.Suspending(call) : call;
+        (all[module] ??= {})[name] = pending && mayWait(module, name) ?
+            new WebAssembly.Suspending(call) : call;
     }
     return all;
 }
