@@ -13,8 +13,9 @@ for name in talk shout; do
 done
 host
 
-server=(web@80 "$work/talk.so" talk server 80 2)
-printf 'web: hello over 6\nweb: hello over 4\n' >"$work/expected"
+server=(web@80 "$work/talk.so" talk server 80 2 -- ? web "both listen")
+printf '%s\n' 'both listen' 'web: hello over 6' 'web: hello over 4' \
+    >"$work/expected"
 run "by name" "${server[@]}" -- a@ "$work/talk.so" talk client web 80 6 -- \
     a@ "$work/talk.so" talk client web 80 4 || exit 1
 
@@ -27,11 +28,11 @@ run "datagrams" "&s@" "$work/talk.so" talk udp-echo 9 -- \
     c@ "$work/talk.so" talk udp s 9 100 || exit 1
 
 printf 'nobody: no such name\n' >"$work/expected"
-run "a name that is none" "&s@80" "$work/talk.so" talk server 80 1 -- \
+run "a name that is none" "&s@80" "$work/talk.so" talk sink 80 -- \
     c@ "$work/talk.so" talk client nobody 80 4 || exit 1
 
 printf 'refused\n' >"$work/expected"
-run "refused" "&s@80" "$work/talk.so" talk server 80 1 -- \
+run "refused" "&s@80" "$work/talk.so" talk sink 80 -- \
     c@ "$work/talk.so" talk refused s 81 || exit 1
 
 [ "$ENGINE" = wasm2c ] || exit 0 # Node's host gives no connections.

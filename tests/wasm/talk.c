@@ -53,6 +53,8 @@ static int server(const char *port, int n)
     int v6 = bound(AF_INET6, SOCK_STREAM, port);
     int v4 = bound(AF_INET, SOCK_STREAM, port);
 
+    printf("both listen\n");
+    fflush(stdout);
     while (n--) {
         int sock = accept_of(v4, v6);
         ssize_t got = recv(sock, bytes, sizeof(bytes), 0);
