@@ -96,6 +96,16 @@ leftovers() {
     find "$XDG_RUNTIME_DIR" -mindepth 2
 }
 
+# What the case has started, and still runs.
+others() {
+    local environ pid
+    for environ in /proc/[0-9]*/environ; do
+        pid=${environ//[!0-9]/}
+        [ "$pid" = $$ ] || [ "$pid" = "$BASHPID" ] ||
+            ! grep -qs "GN_FOLDER=$GN_FOLDER" "$environ" || echo "$pid"
+    done
+}
+
 nothing_left() {
     [ -z "$(leftovers)" ]
 }
@@ -109,7 +119,10 @@ finish() {
         leftovers
         status=1
     fi
-    leftovers | sed -n 's/^\/proc\/\([0-9]*\)\/exe$/\1/p' | xargs -r kill -9
+    local pids
+    pids=$(others)
+    # shellcheck disable=SC2086 # They are words.
+    [ -z "$pids" ] || kill -9 $pids 2>/dev/null || true
     rm -rf "$GN_FOLDER" "${GN_VM-}"
     exit $status
 }

@@ -23,7 +23,8 @@ case_attach_by_process() {
         --publish 18404:80 &
     until_true in_box ip route get 10.77.0.1
     has 10.77.0.2/24 "$(in_box ip -brief address)"
-    in_box python3 -m http.server 80 >/dev/null 2>&1 &
+    nsenter -t $box -U -n --preserve-credentials \
+        python3 -m http.server 80 >/dev/null 2>&1 &
     until_true curl -sf http://127.0.0.1:18404/
     "$guestnet" run --network lab -- curl -sf http://box/ >/dev/null
     says "guestnet: eth0: *the namespace has one already" \
@@ -99,40 +100,83 @@ no_sockets() {
     [ ! -e vm.1 ] && [ ! -e vm.2 ]
 }
 
-# An outside of the test's own: a namespace whose peer is 192.0.2.1, and where
-# root, who runs the command then, may have ping sockets.
-case_pings_leave_by_a_rule() {
-    need unshare nsenter ip ping
+# outside SCRIPT: runs it with an outside of the test's own: as root of a user
+# namespace, where the machine is 192.0.2.2 and 2001:db8::2, and "far" runs a
+# command at 192.0.2.1 and 2001:db8::1. What is said goes to the file "said".
+outside() {
+    need unshare nsenter ip
     unshare -Urnm true || skip "no user namespaces here"
     unshare -Urnm bash -ec '
         unshare -n sleep 1000 & far=$!
         trap "kill $far" EXIT
         until [ "$(readlink /proc/$far/ns/net)" != \
             "$(readlink /proc/self/ns/net)" ]; do :; done
+        far() { nsenter -t $far -n "$@"; }
+        guestnet=$0
         ip link set lo up
         ip link add near type veth peer name far
         ip link set far netns $far
         ip addr add 192.0.2.2/24 dev near
         ip addr add 2001:db8::2/64 dev near nodad
         ip link set near up
-        nsenter -t $far -n sh -ec "ip addr add 192.0.2.1/24 dev far
-            ip addr add 2001:db8::1/64 dev far nodad
-            ip link set far up"
-        # Until it is written, the range is of nobody in there.
-        ! "$0" run --allow-all -- ping -c 1 -W 20 192.0.2.1
+        far ip addr add 192.0.2.1/24 dev far
+        far ip addr add 2001:db8::1/64 dev far nodad
+        far ip link set far up
+        '"$1" "$guestnet" >out 2>said || fail "$(cat out said)"
+}
+
+case_pings_leave_by_a_rule() {
+    need ping
+    # Until it is written, the range is of nobody in there.
+    outside '
+        ! "$guestnet" run --allow-all -- ping -c 1 -W 20 192.0.2.1
         echo 0 0 >/proc/sys/net/ipv4/ping_group_range
         for to in 192.0.2.1 2001:db8::1 "-s 9000 192.0.2.1" \
             "-s 60000 2001:db8::1"; do
-            "$0" run --allow "icmp any" -- ping -c 2 -i 0.2 -W 20 $to
+            "$guestnet" run --allow "icmp any" -- ping -c 2 -i 0.2 -W 20 $to
         done
-        "$0" run --allow "icmp 192.0.2.2" -- ping -c 1 -W 20 192.0.2.2
-        ! "$0" run --allow "icmp any" -- ping -c 1 -W 20 192.0.2.2
-        ! "$0" run --allow "tcp any" -- ping -c 1 -W 20 192.0.2.1
-    ' "$guestnet" >out 2>said || fail "$(cat out said)"
+        "$guestnet" run --allow "icmp 192.0.2.2" -- \
+            ping -c 1 -W 20 192.0.2.2
+        ! "$guestnet" run --allow "icmp any" -- ping -c 1 -W 20 192.0.2.2
+        ! "$guestnet" run --allow "tcp any" -- ping -c 1 -W 20 192.0.2.1'
     expect 4 "$(grep -c " 2 received, 0% packet loss" out)" "pings that came"
     has "icmp to 192.0.2.2 (the machine's own) is denied; to allow it: --allow 'icmp 192.0.2.2'" "$(cat said)"
     has "icmp to 192.0.2.1 (this machine allows no ping sockets: sysctl net.ipv4.ping_group_range) is denied" "$(cat said)"
     has "Packet filtered" "$(cat out)"
+}
+
+case_names_open_what_they_lead_to() {
+    need curl python3 dnsmasq
+    mkdir www
+    echo hello >www/index.html
+    outside '
+        nsenter -t $far -n dnsmasq --no-daemon --no-resolv --no-hosts --user= \
+            --listen-address=192.0.2.1 --bind-interfaces --pid-file= \
+            --log-queries \
+            --address=/www.example.org/192.0.2.1 \
+            --address=/www.example.org/2001:db8::1 \
+            --address=/other.example.org/192.0.2.1 & dns=$!
+        nsenter -t $far -n python3 -m http.server --bind :: \
+            --directory www 80 & web=$!
+        trap "kill $far $dns $web" EXIT
+        echo nameserver 192.0.2.1 >resolv.conf
+        mount --bind resolv.conf /etc/resolv.conf
+        run() {
+            "$guestnet" run --allow "name www.example.org port 80" -- "$@"
+        }
+        until run curl -sf -m 20 http://www.example.org/; do
+            [ $SECONDS -lt 30 ]
+        done
+        ! run curl -sf -m 20 http://other.example.org/
+        ! run curl -sf -m 20 http://192.0.2.1/
+        ! run curl -4sf -m 20 http://www.example.org:81/'
+    has hello "$(cat out)"
+    has "looking other.example.org up is denied; to allow it: --allow 'name other.example.org'" "$(cat said)"
+    has "tcp to 192.0.2.1 port 80 (no rule) is denied; to allow it: --allow 'tcp 192.0.2.1 port 80'" "$(cat said)"
+    has "--allow 'tcp name www.example.org port 81'" "$(cat said)"
+    has "query?A? www.example.org" "$(cat said)"
+    [[ $(cat said) != *"query[A] other.example.org"* ]] ||
+        fail "the other was asked"
 }
 
 # Frames of a machine that asks for an address, as QEMU writes them.
