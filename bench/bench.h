@@ -21,6 +21,7 @@ struct bench_run {
     uint64_t time_ns; /* How long to measure, where that is free. */
     bool quick;
     size_t arg; /* The row's own, by side. */
+    size_t nth; /* Of the row's runs, from 0. */
 };
 
 /** What a figure is held against. Nothing fails by it. */
@@ -59,6 +60,8 @@ extern const struct bench_row bench_fair_rows[];
 extern const struct bench_row bench_ipam_rows[];
 extern const struct bench_row bench_lock_rows[];
 extern const struct bench_row bench_machine_rows[];
+extern const struct bench_row bench_sim_rows[];
+extern const struct bench_row bench_flock_rows[];
 extern const struct bench_row bench_wasi_rows[];
 extern const struct bench_row bench_wasm_rows[];
 extern const struct bench_row bench_node_rows[];
@@ -67,6 +70,12 @@ extern const struct bench_row bench_wire_rows[];
 
 /** CLOCK_MONOTONIC. */
 uint64_t bench_now_ns(void);
+/** What this process and its threads have had of processors. Code under a clock
+ *  has one thread, which never waits: this is what it takes on a quiet machine,
+ *  whatever else runs now. */
+uint64_t bench_processor_ns(void);
+/** What this process has resident, bytes; 0: unknown. */
+uint64_t bench_resident(void);
 /** Events per second. */
 double bench_rate(uint64_t n, uint64_t from_ns, uint64_t to_ns);
 /** A port of loopback for a server, TCP and UDP, which nobody had a moment ago

@@ -31,20 +31,6 @@ static int open_network(struct gn_network **out)
 
 /* ---- memory ---- */
 
-/** What the process has resident, bytes; 0: unknown. */
-static uint64_t resident(void)
-{
-    FILE *file = fopen("/proc/self/statm", "r");
-    unsigned long size = 0, pages = 0;
-
-    if (!file)
-        return 0;
-    if (fscanf(file, "%lu %lu", &size, &pages) != 2)
-        pages = 0;
-    fclose(file);
-    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 /** Everything counts: the process is fresh, and what grows is what is
  *  resident. */
 static int measure_idle_bytes(const struct bench_run *run, double *out)
@@ -53,13 +39,13 @@ static int measure_idle_bytes(const struct bench_run *run, double *out)
     uint64_t before;
     int err = open_network(&net);
 
-    before = resident();
+    before = bench_resident();
     for (size_t i = 0; i < run->arg && !err; i++) {
         struct gn_namespace *ns;
 
         err = gn_namespace_create(net, NULL, &ns);
     }
-    *out = (double)(resident() - before) / (double)run->arg;
+    *out = (double)(bench_resident() - before) / (double)run->arg;
     return before ? err : -ENOTSUP;
 }
 
@@ -132,14 +118,6 @@ static int measure_create_close(const struct bench_run *run, double *out)
 
 /* ---- processor time ---- */
 
-static uint64_t processor_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static int join_neighbours(const struct world *world)
 {
     int err = 0;
@@ -166,9 +144,9 @@ static int measure_idle_cpu(const struct bench_run *run, double *out)
         err = join_neighbours(&world);
     nanosleep(&settle, NULL);
     start_ns = bench_now_ns();
-    processor = processor_ns();
+    processor = bench_processor_ns();
     nanosleep(&pause, NULL);
-    *out = 100.0 * (double)(processor_ns() - processor) /
+    *out = 100.0 * (double)(bench_processor_ns() - processor) /
            (double)(bench_now_ns() - start_ns);
     return err;
 }

@@ -68,6 +68,7 @@ static const struct bench_row *const all_rows[] = {
     bench_http_rows,    bench_dial_rows,     bench_resolve_rows,
     bench_fair_rows,    bench_wasi_rows,     bench_wasm_rows,
     bench_node_rows,    bench_nic_rows,      bench_wire_rows,
+    bench_sim_rows,     bench_flock_rows,
 };
 
 static const char *const goal_text[] = {
@@ -82,6 +83,27 @@ uint64_t bench_now_ns(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t bench_processor_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t bench_resident(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long size = 0, pages = 0;
+
+    if (!file)
+        return 0;
+    if (fscanf(file, "%lu %lu", &size, &pages) != 2)
+        pages = 0;
+    fclose(file);
+    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 double bench_rate(uint64_t n, uint64_t from_ns, uint64_t to_ns)
@@ -146,13 +168,14 @@ static int receive(int fd, struct message *message)
 }
 
 static int measure(const struct bench_row *row, const struct options *options,
-                   enum bench_side side, double *out)
+                   enum bench_side side, size_t nth, double *out)
 {
     struct bench_run run = {
         .side = side,
         .time_ns = options->time_ns,
         .quick = options->quick,
         .arg = row->args[side],
+        .nth = nth,
     };
     struct message message = {0, 0};
     int fds[2], err;
@@ -220,7 +243,7 @@ static void run_row(const struct bench_row *row, const struct options *options,
         for (size_t side = 0; side < n_sides; side++)
             if (!f->err[side])
                 f->err[side] = measure(row, options, (enum bench_side)side,
-                                       &f->samples[side][f->n]);
+                                       f->n, &f->samples[side][f->n]);
     f->ratio = median_ratio(f, n_sides);
     for (size_t side = 0; side < BENCH_N_SIDES; side++)
         f->median[side] = median(f->samples[side],

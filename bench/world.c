@@ -35,26 +35,61 @@ static int site_init(struct site *site, struct gn_network *net)
     return err;
 }
 
-int world_open(struct world *world, bool kernel, size_t n,
-               const struct gn_limits *limits)
+static int sites_init(struct world *world, size_t n)
+{
+    int err = 0;
+
+    world->n = n;
+    world->sites = calloc(n, sizeof(*world->sites));
+    if (!world->sites)
+        err = -ENOMEM;
+    for (size_t i = 0; i < n && !err; i++)
+        err = site_init(&world->sites[i], world->net);
+    return err;
+}
+
+static int network_open(struct world *world, const struct gn_limits *limits)
 {
     const char *prefixes[] = {"10.64.0.0/10", "fd77::/64", NULL};
     struct gn_network_config config = {
         .size = sizeof(config),
         .prefixes = prefixes,
+        .drive = world->clock ? GN_DRIVE_VIRTUAL : GN_DRIVE_THREAD,
+        .clock = world->clock,
     };
-    int err;
 
     if (limits)
         config.limits = *limits;
-    world->net = NULL;
-    world->n = n;
-    world->sites = calloc(n, sizeof(*world->sites));
-    if (!world->sites)
-        return -ENOMEM;
-    err = kernel ? 0 : gn_network_create(&config, &world->net);
-    for (size_t i = 0; i < n && !err; i++)
-        err = site_init(&world->sites[i], world->net);
+    return gn_network_create(&config, &world->net);
+}
+
+int world_open(struct world *world, bool kernel, size_t n,
+               const struct gn_limits *limits)
+{
+    int err;
+
+    memset(world, 0, sizeof(*world));
+    err = kernel ? 0 : network_open(world, limits);
+    if (!err)
+        err = sites_init(world, n);
+    if (err)
+        world_close(world);
+    return err;
+}
+
+int world_open_virtual(struct world *world, size_t n,
+                       const struct gn_limits *limits)
+{
+    const struct gn_clock_config config = {.size = sizeof(config),
+                                           .max_still = UINT64_MAX};
+    int err;
+
+    memset(world, 0, sizeof(*world));
+    err = gn_clock_create(&config, &world->clock);
+    if (!err)
+        err = network_open(world, limits);
+    if (!err)
+        err = sites_init(world, n);
     if (err)
         world_close(world);
     return err;
@@ -63,7 +98,9 @@ int world_open(struct world *world, bool kernel, size_t n,
 void world_close(struct world *world)
 {
     gn_network_close(world->net, NULL, NULL);
+    gn_clock_close(world->clock);
     free(world->sites);
+    memset(world, 0, sizeof(*world));
 }
 
 /* ---- ends ---- */

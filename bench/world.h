@@ -22,6 +22,7 @@ struct site {
 /** Sites that reach each other; of the kernel all are the same. */
 struct world {
     struct gn_network *net; /* NULL: the kernel. */
+    struct gn_clock *clock; /* NULL: it is in real time. */
     struct site *sites;
     size_t n;
 };
@@ -36,6 +37,10 @@ struct end {
 /** @limits  NULL for the defaults. */
 int world_open(struct world *world, bool kernel, size_t n,
                const struct gn_limits *limits);
+/** Guests under a clock of the world's own, which never takes time for standing
+ *  still: only tasks wait there. */
+int world_open_virtual(struct world *world, size_t n,
+                       const struct gn_limits *limits);
 void world_close(struct world *world);
 
 int end_open(const struct site *site, int type, struct end *out);
