@@ -62,6 +62,8 @@ extern const struct bench_row bench_lock_rows[];
 extern const struct bench_row bench_machine_rows[];
 extern const struct bench_row bench_sim_rows[];
 extern const struct bench_row bench_flock_rows[];
+extern const struct bench_row bench_seeds_rows[];
+extern const struct bench_row bench_routes_rows[];
 extern const struct bench_row bench_wasi_rows[];
 extern const struct bench_row bench_wasm_rows[];
 extern const struct bench_row bench_node_rows[];
