@@ -32,6 +32,7 @@ enum bench_goal {
     BENCH_OURS_MIN,
     BENCH_OURS_MAX,
     BENCH_ADDED_MAX, /* What ours is above the reference. */
+    BENCH_NEAR,      /* How far the ratio is from 1. */
     BENCH_N_GOALS
 };
 
@@ -63,6 +64,7 @@ extern const struct bench_row bench_machine_rows[];
 extern const struct bench_row bench_sim_rows[];
 extern const struct bench_row bench_flock_rows[];
 extern const struct bench_row bench_seeds_rows[];
+extern const struct bench_row bench_dumbbell_rows[];
 extern const struct bench_row bench_routes_rows[];
 extern const struct bench_row bench_wasi_rows[];
 extern const struct bench_row bench_wasm_rows[];

@@ -69,11 +69,11 @@ static const struct bench_row *const all_rows[] = {
     bench_fair_rows,    bench_wasi_rows,     bench_wasm_rows,
     bench_node_rows,    bench_nic_rows,      bench_wire_rows,
     bench_sim_rows,     bench_flock_rows,    bench_seeds_rows,
-    bench_routes_rows,
+    bench_routes_rows,  bench_dumbbell_rows,
 };
 
 static const char *const goal_text[] = {
-    "", "ratio >= ", "ratio <= ", "ours >= ", "ours <= ", "added <= ",
+    "", "ratio >= ", "ratio <= ", "ours >= ", "ours <= ", "added <= ", "1 +- ",
 };
 _Static_assert(sizeof(goal_text) / sizeof(goal_text[0]) == BENCH_N_GOALS,
                "a text for each goal");
@@ -259,6 +259,8 @@ static double judged(enum bench_goal goal, const struct figures *f)
 {
     if (goal == BENCH_RATIO_MIN || goal == BENCH_RATIO_MAX)
         return f->ratio;
+    if (goal == BENCH_NEAR)
+        return fabs(f->ratio - 1);
     return f->median[BENCH_OURS] -
            (goal == BENCH_ADDED_MAX ? f->median[BENCH_REFERENCE] : 0);
 }
