@@ -214,6 +214,15 @@ GN_WARN_UNUSED int gn__packet_segment(struct gn__packet *packet,
                                                    void *arg),
                                       void *arg);
 
+/**
+ * Append the TCP segment (or segments) @next, which has checksums that are right
+ * or none, to @packet, which then stands for one more. True: @next is consumed.
+ * False, with nothing changed: it does not follow on @packet's payload, the
+ * headers say something else, or it cannot be done without a copy.
+ */
+GN_WARN_UNUSED bool gn__packet_merge(struct gn__packet *packet,
+                                     struct gn__packet *next);
+
 /** As gn__packet_fill_checksums(), but leave the transport's to who gets it: the
  *  sum of the pseudo-header is stored, and the packet's count as absent still.
  *  @start, @offset: of the transport header

@@ -33,6 +33,23 @@ static void queue_segment(struct gn__packet *segment, void *arg)
     gn__nic_queue_add(arg, segment);
 }
 
+/* The newest in the queue takes what follows on it. */
+static bool queue_merge(struct gn_nic *nic, struct gn__packet *packet)
+{
+    size_t len = packet->len;
+    struct gn__packet *last;
+
+    if (!nic->head || !takes_segments(nic, packet))
+        return false;
+    last = gn__container_of(nic->tail, struct gn__packet, next);
+    len -= packet->head_len;
+    if (nic->queue_bytes + len > nic->queue_max ||
+        !gn__packet_merge(last, packet))
+        return false;
+    nic->queue_bytes += len;
+    return true;
+}
+
 void gn__nic_queue_add(struct gn_nic *nic, struct gn__packet *packet)
 {
     size_t cost = gn__packet_cost(packet);
@@ -48,6 +65,8 @@ void gn__nic_queue_add(struct gn_nic *nic, struct gn__packet *packet)
             gn__wire_drop(&nic->wire, GN_DROP_MEMORY);
         return;
     }
+    if (queue_merge(nic, packet))
+        return;
     if (nic->queue_bytes + cost > nic->queue_max) {
         nic->stats.full++;
         gn__wire_discard(&nic->wire, packet, GN_DROP_QUEUE);

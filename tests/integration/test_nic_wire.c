@@ -171,6 +171,50 @@ static size_t segments_come(struct gn_card *card)
     return n;
 }
 
+/* Two segments, one behind the other, as a card without TSO sends. */
+static void send_two(struct fixture *f, const char *to, const uint8_t mac[6])
+{
+    struct gn_raw_ip ip = {.src = "10.77.0.3", .dst = to};
+    static uint8_t frames[2][14 + 40 + 1000], payload[1000];
+    struct gn__ether ether = {.type = GN__ETHER_IP4};
+    struct gn_frame two[2] = {{.n_iov = 1}, {.n_iov = 1}};
+    struct iovec iov[2];
+    uint32_t i;
+
+    memcpy(ether.dst, mac, 6);
+    memcpy(ether.src, f->card.mac, 6);
+    for (i = 0; i < 2; i++) {
+        gn__ether_build(&ether, frames[i]);
+        (void)gn_raw_tcp(&ip, 1, 2, 1 + 1000 * i, 1, 0x10, 1000, payload,
+                         sizeof(payload), frames[i] + 14);
+        iov[i] = (struct iovec){frames[i], sizeof(frames[i])};
+        two[i].iov = &iov[i];
+    }
+    assert_int_equal(gn_nic_input(f->card.nic, two, 2), 2);
+    gn_clock_advance(f->sim.clock, 0);
+}
+
+static void segments_are_one_frame_where_the_wire_takes_them(void **state)
+{
+    struct gn_nic_config config = {.size = sizeof(config)};
+    struct fixture *f = *state;
+    struct gn_card other; /* 10.77.0.4 */
+    uint8_t mac[6];
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        config.offload = i ? GN_NIC_CSUM | GN_NIC_TSO4 : 0;
+        gn_card_open(&other, f->sim.net, &config);
+        assert_true(gn_card_resolve(&f->card, f->sim.clock, "10.77.0.3",
+                                    "10.77.0.4", mac));
+        gn_card_forget(&other);
+        send_two(f, "10.77.0.4", mac);
+        assert_int_equal(segments_come(&other), i ? 1 : 2);
+        gn_card_close(&other);
+        gn_clock_advance(f->sim.clock, SECOND);
+    }
+}
+
 static void what_was_damaged_is_not_cut_into_good_segments(void **state)
 {
     struct fixture *f = *state;
@@ -281,6 +325,7 @@ int main(void)
         CASE(a_wall_parts_others_from_it),
         CASE(a_broadcast_meets_the_wall_too),
         CASE(what_was_damaged_is_not_cut_into_good_segments),
+        CASE(segments_are_one_frame_where_the_wire_takes_them),
         CASE(a_host_that_is_played_is_found_and_limited),
         CASE(an_old_way_does_not_lead_to_it),
     };

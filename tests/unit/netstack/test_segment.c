@@ -121,6 +121,105 @@ static void a_header_that_lies_has_none(void **state)
     free(bytes);
 }
 
+/* ---- merging ---- */
+
+static void cut_up(struct fixture *f, const char *src, const char *dst,
+                   uint8_t *bytes, struct cut *cut)
+{
+    struct gn__packet *packet = make_tcp(f, src, dst, bytes);
+
+    packet->head[packet->ip.l4 + 13] = FIN | PSH | ACK;
+    assert_true(gn__packet_set_segments(packet, SIZE));
+    cut->n = 0;
+    assert_int_equal(gn__packet_segment(packet, keep, cut), 0);
+}
+
+static void check_merge(struct fixture *f, const char *src, const char *dst)
+{
+    uint8_t *bytes = malloc(65536), *got = malloc(65536);
+    struct gn__packet *packet;
+    struct cut cut;
+    struct gn__ip ip;
+    size_t len, l4;
+
+    cut_up(f, src, dst, bytes, &cut);
+    packet = cut.pieces[0];
+    l4 = packet->ip.l4;
+    assert_false(gn__packet_merge(packet, cut.pieces[2]));
+    assert_true(gn__packet_merge(packet, cut.pieces[1]));
+    assert_true(gn__packet_merge(packet, cut.pieces[2]));
+    assert_int_equal(packet->segment_size, SIZE);
+    gn__packet_fill_checksums(packet);
+    assert_true(gn__packet_checksum_ok(packet));
+    len = gn__packet_copy(packet, got, 65536);
+    assert_int_equal(len, l4 + 32 + PAYLOAD);
+    assert_int_equal(gn__ip_parse(got, len, len, true, &ip), GN__IP_FINE);
+    bytes[l4 + 13] = FIN | PSH | ACK;
+    assert_memory_equal(got + l4, bytes + l4, 16);
+    assert_memory_equal(got + l4 + 18, bytes + l4 + 18, 14 + PAYLOAD);
+    gn__packet_free(packet);
+    free(bytes);
+    free(got);
+}
+
+static void segments_become_one_again(void **state)
+{
+    check_merge(*state, "10.0.0.1", "10.0.0.2");
+    check_merge(*state, "fd00::1", "fd00::2");
+}
+
+/* What is different in the second of two, and where: in its head, or, below 0,
+ * in what is known of it. */
+static void check_not_merged(struct fixture *f, int offset)
+{
+    uint8_t *bytes = malloc(65536);
+    struct cut cut;
+    size_t i;
+
+    cut_up(f, "10.0.0.1", "10.0.0.2", bytes, &cut);
+    if (offset < 0)
+        cut.pieces[1]->corrupt = true;
+    else
+        cut.pieces[1]->head[offset] ^= 4;
+    if (gn__packet_merge(cut.pieces[0], cut.pieces[1]))
+        fail_msg("merged although byte %d differs", offset);
+    for (i = 0; i < cut.n; i++)
+        gn__packet_free(cut.pieces[i]);
+    free(bytes);
+}
+
+static void what_says_something_else_stays_apart(void **state)
+{
+    /* TOS, fragments, TTL, addresses; ports, numbers, RST, window, urgent
+     * pointer, options. */
+    static const int offsets[] = {1,  6,  8,  15, 19, 21, 23, 27,
+                                  31, 33, 35, 39, 41, 51, -1};
+    size_t i;
+
+    for (i = 0; i < sizeof(offsets) / sizeof(*offsets); i++)
+        check_not_merged(*state, offsets[i]);
+}
+
+static void nothing_follows_on_a_push_or_a_short_one(void **state)
+{
+    uint8_t *bytes = malloc(65536);
+    struct cut cut;
+    size_t i;
+
+    cut_up(*state, "10.0.0.1", "10.0.0.2", bytes, &cut);
+    cut.pieces[0]->head[33] |= PSH;
+    assert_false(gn__packet_merge(cut.pieces[0], cut.pieces[1]));
+    gn__packet_cut(cut.pieces[1], cut.pieces[1]->len - 1);
+    gn__put32(cut.pieces[2]->head + 24,
+              gn__get32(cut.pieces[2]->head + 24) - 1);
+    cut.pieces[0]->head[33] = ACK;
+    assert_true(gn__packet_merge(cut.pieces[0], cut.pieces[1]));
+    assert_false(gn__packet_merge(cut.pieces[0], cut.pieces[2]));
+    for (i = 0; i < cut.n; i += 2)
+        gn__packet_free(cut.pieces[i]);
+    free(bytes);
+}
+
 /* The receiver's part: the sum over all of it, where the pseudo-header's is. */
 static void a_partial_sum_is_completed_to_the_right_one(void **state)
 {
@@ -151,6 +250,9 @@ int main(void)
         CASE_OF(fixture, an_mtu_is_compared_with_segments),
         CASE_OF(fixture, only_tcp_has_segments),
         CASE_OF(fixture, a_header_that_lies_has_none),
+        CASE_OF(fixture, segments_become_one_again),
+        CASE_OF(fixture, what_says_something_else_stays_apart),
+        CASE_OF(fixture, nothing_follows_on_a_push_or_a_short_one),
         CASE_OF(fixture, a_partial_sum_is_completed_to_the_right_one),
     };
 
