@@ -125,10 +125,12 @@ static int namespaces_enter(const struct box *box)
 {
     int err = 0;
 
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET))
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET)) {
+        err = errno; /* Before it is asked why. */
         return device_fail(box->device, STATUS_OURS,
-                           "namespaces for the container: %s%s",
-                           strerror(errno), box_forbidden(errno));
+                           "namespaces for the container: %s%s", strerror(err),
+                           box_forbidden(err));
+    }
     if (send(box->keeper, "U", 1, MSG_NOSIGNAL) != 1 ||
         recv(box->keeper, &err, sizeof(err), 0) != sizeof(err))
         return -1; /* The parent is gone. */

@@ -77,7 +77,7 @@ case_where_there_is_no_runtime_folder() {
 
 case_without_user_namespaces() {
     # In one where no others may be made.
-    says '*sysctl user.max_user_namespaces must be above 0' \
+    says 'guestnet: namespaces for the container: No space left on device; sysctl user.max_user_namespaces must be above 0' \
         unshare -Ur bash -c 'echo 0 >/proc/sys/user/max_user_namespaces &&
             exec "$0" run -- true' "$guestnet"
 }

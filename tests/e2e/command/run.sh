@@ -115,6 +115,8 @@ case_the_network_process_can_do_little() {
     has $'CapPrm:\t0000000000000000' "$status"
     has $'NoNewPrivs:\t1' "$status"
     has $'Seccomp:\t2' "$status"
+    expect "700 600" "$(stat -c %a "$XDG_RUNTIME_DIR/guestnet" \
+        "$XDG_RUNTIME_DIR/guestnet/box.sock" | xargs)" "modes"
     kill %1
 }
 
@@ -179,6 +181,65 @@ case_a_published_port_is_dialled() {
     says "guestnet: web:81: *refused*" "$guestnet" dial web:81 </dev/null
     says "guestnet: --publish 127.0.0.1:18401: Address already in use; choose another port" \
         "$guestnet" run --publish 18401:80 -- true
+    kill %1
+}
+
+case_a_published_port_of_udp() {
+    need socat
+    "$guestnet" run --publish 127.0.0.1:18408:7/udp -- \
+        socat UDP-LISTEN:7,fork EXEC:cat &
+    until_true sh -c \
+        '[ "$(echo hello | socat -t 2 - UDP:127.0.0.1:18408)" = hello ]'
+    has '127.0.0.1:18408:7/udp' "$("$guestnet" ps)"
+    kill %1
+}
+
+case_the_control_socket_speaks_http() {
+    need curl
+    "$guestnet" run --network api --name a -- sleep 1000 &
+    get() {
+        curl -s -w ' %{http_code}' --unix-socket \
+            "$XDG_RUNTIME_DIR/guestnet/api.sock" "$@"
+    }
+    until_true get http://guestnet/v1/network
+    has '"network":	"api"' "$(get http://guestnet/v1/network)"
+    has '"the paths are /v1/network, *404' "$(get http://guestnet/)"
+    has '"only GET is known here"*405' "$(get -X DELETE http://guestnet/v1/network)"
+    has '"the header Upgrade *426' "$(get http://guestnet/v1/join)"
+    has '"error"*400' "$(get 'http://guestnet/v1/dial?to=a')"
+    has '"error"*502' "$(get 'http://guestnet/v1/dial?to=a:9')"
+    # It goes on after what is no HTTP, no JSON, or half of it.
+    python3 - "$XDG_RUNTIME_DIR/guestnet/api.sock" <<EOF
+import socket, sys
+upgrade = (b"GET /v1/join HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+           b"Upgrade: guestnet-join\r\n\r\n")
+for then in (b"", b"no json\n", b"{}\n", b'{"name": 1}\n', b'[' * 60000 + b"\n",
+             b'{"name": "b", "rules": [1]}\n', b'{"name": "b", "rules": 7}\n',
+             b'{"name": "b", "rules": ["fly"]}\n', b'{"name": "b"}\n',
+             b'{"name": "' + b"x" * 99 + b'"}\n', b"x" * 200000):
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(30)
+    client.connect(sys.argv[1])
+    client.sendall(upgrade)
+    assert b"101" in client.recv(4096)
+    try:
+        client.sendall(then)
+        client.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+    said = b""
+    try:
+        while data := client.recv(4096):
+            said += data
+    except ConnectionResetError:
+        pass # It has not read all of it.
+    assert then == b"" or b'"error":"' in said, (then[:60], said)
+client = socket.socket(socket.AF_UNIX)
+client.connect(sys.argv[1])
+client.sendall(b"\0" * 100000)
+EOF
+    has '"network":	"api"' "$(get http://guestnet/v1/network)"
+    expect 1 "$("$guestnet" ps | grep -c '^api ')" "guests"
     kill %1
 }
 
