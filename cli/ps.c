@@ -105,12 +105,13 @@ static void networks_print(const cJSON *networks)
 int verb_ps(const struct options *options)
 {
     char folder[WHERE_MAX], name[64], why[300];
-    cJSON *networks = cJSON_CreateArray();
+    cJSON *networks;
 
     if (where_folder(folder, sizeof(folder), why, sizeof(why))) {
         say("%s", why);
         return STATUS_OURS;
     }
+    networks = cJSON_CreateArray();
     for (size_t i = 0; where_list(folder, i, name, sizeof(name)) == 0; i++) {
         cJSON *json = network_read(folder, name);
 

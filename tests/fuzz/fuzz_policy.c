@@ -29,7 +29,9 @@ static bool is_own(const struct gn__addr *addr, void *arg)
 
 static void check_rule(const struct gn__rule *rule)
 {
-    CHECK(rule->protos && rule->protos <= 3);
+    CHECK(rule->protos &&
+          rule->protos <= (GN__RULE_TCP | GN__RULE_UDP | GN__RULE_ICMP));
+    CHECK(rule->protos != GN__RULE_ICMP || !rule->n_ports);
     for (size_t i = 0; i < rule->n_ports; i++)
         CHECK(rule->ports[i].first &&
               rule->ports[i].first <= rule->ports[i].last);
