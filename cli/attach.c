@@ -137,7 +137,7 @@ static int attach_join(struct guest *guest, int device)
 static int attach(const struct options *options, int netns, const char *where)
 {
     struct guest guest;
-    sigset_t before;
+    struct front_before before;
     int signals = front_signals(&before), pair[2], err;
     pid_t pid;
 

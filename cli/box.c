@@ -201,7 +201,7 @@ static _Noreturn void become(const struct box *box)
     char **command = box->options->command;
     int err;
 
-    (void)sigprocmask(SIG_SETMASK, &box->mask, NULL);
+    front_restore(&box->signals);
     (void)execvp(command[0], command);
     err = errno;
     (void)device_fail(box->device,

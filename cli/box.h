@@ -6,9 +6,9 @@
  * The container: a child that goes into namespaces of its own and becomes the
  * command.
  */
-#include <signal.h>
 #include <sys/types.h>
 
+#include "cli/front.h"
 #include "cli/options.h"
 
 struct box {
@@ -17,7 +17,7 @@ struct box {
     int device; /* to who joins the network: device.h */
     int keeper; /* to the parent, which maps its users: box_map() */
     pid_t parent;
-    sigset_t mask; /* the command's */
+    struct front_before signals;
 };
 
 /** The child's part: becomes the command, or says on box->device why not. */

@@ -13,7 +13,7 @@
 static const int forwarded[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM, SIGUSR1,
                                 SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT};
 
-int front_signals(sigset_t *before)
+int front_signals(struct front_before *before)
 {
     sigset_t set;
     int fd;
@@ -24,8 +24,16 @@ int front_signals(sigset_t *before)
     fd = signalfd(-1, &set, SFD_CLOEXEC);
     (void)sigaddset(&set, SIGCHLD);
     (void)sigaddset(&set, SIGTTOU);
-    (void)sigprocmask(SIG_BLOCK, &set, before);
+    (void)sigprocmask(SIG_BLOCK, &set, &before->mask);
+    before->chld_ignored = signal(SIGCHLD, SIG_DFL) == SIG_IGN;
     return fd;
+}
+
+void front_restore(const struct front_before *before)
+{
+    if (before->chld_ignored)
+        (void)signal(SIGCHLD, SIG_IGN);
+    (void)sigprocmask(SIG_SETMASK, &before->mask, NULL);
 }
 
 int front_signal(int fd, bool *by_terminal)

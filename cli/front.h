@@ -9,8 +9,16 @@
 #include <signal.h>
 #include <stdbool.h>
 
-/** Block them. Returns the descriptor, with the mask as it was; -1. */
-int front_signals(sigset_t *before);
+/** What they were like before: the command's. */
+struct front_before {
+    sigset_t mask;
+    bool chld_ignored; /* then wait(2) would never say how a child ended */
+};
+
+/** Block them. Returns the descriptor; -1. */
+int front_signals(struct front_before *before);
+/** As they were, for what is run. */
+void front_restore(const struct front_before *before);
 
 /** The next one; and was it the terminal that sent it, to all of its foreground
  *  processes, and so to the command too? */

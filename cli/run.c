@@ -123,7 +123,7 @@ int verb_run(const struct options *options)
     int pair[2], err;
 
     guest_init(&run.guest, options, "run", MTU);
-    run.signals = front_signals(&box.mask);
+    run.signals = front_signals(&box.signals);
     tree_adopt();
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
         say("a socket pair: %s", strerror(errno));

@@ -203,7 +203,7 @@ static int vms_listen(struct vms *vms, const struct options *options, int *fds)
 
 static int vms_run(struct vms *vms, const struct options *options)
 {
-    sigset_t before;
+    struct front_before before;
     int signals = front_signals(&before), fds[VMS_MAX], err;
 
     vms_init(vms, options);

@@ -67,6 +67,20 @@ case_signals_are_passed_on() {
     [ -e got ] || fail "the trap did not run"
 }
 
+case_an_ignored_sigchld_is_the_commands_too() {
+    need python3
+    cat >ignore.py <<'EOF'
+import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])
+EOF
+    expect 7 "$(status_of python3 ignore.py "$guestnet" run -- \
+        sh -c 'exit 7')" "status"
+    # Bit 17 of SigIgn.
+    has 1 "$(python3 ignore.py "$guestnet" run -- \
+        sed -n 's/^SigIgn:.*\(.\)....$/\1/p' /proc/self/status)"
+}
+
 case_it_stops_with_its_command_and_goes_on() {
     local pid
     "$guestnet" run -- bash -c 'touch up; kill -STOP $$; touch on' &
@@ -118,6 +132,20 @@ case_the_network_process_can_do_little() {
     expect "700 600" "$(stat -c %a "$XDG_RUNTIME_DIR/guestnet" \
         "$XDG_RUNTIME_DIR/guestnet/box.sock" | xargs)" "modes"
     kill %1
+}
+
+case_the_network_process_keeps_no_files() {
+    need strace
+    strace -f -qq -o trace -e trace=/landlock_.*,seccomp \
+        "$guestnet" run -- true
+    has 'seccomp(SECCOMP_SET_MODE_FILTER' "$(cat trace)"
+    grep -q 'landlock_create_ruleset.* = [0-9]' trace ||
+        skip "this kernel has no Landlock"
+    has 'landlock_restrict_self(*) = 0' "$(cat trace)"
+    has 'LANDLOCK_ACCESS_FS_WRITE_FILE' \
+        "$(grep landlock_create_ruleset trace)"
+    [[ $(grep landlock_add_rule trace) != *WRITE_FILE* ]] ||
+        fail "$(cat trace)"
 }
 
 # A call that is made and not listed fails, and what it was for is lost.
