@@ -106,4 +106,8 @@ bool gn__pool_is_free(const struct gn__pool *pool, const struct gn__addr *addr);
 bool gn__pool_is_taken(const struct gn__pool *pool,
                        const struct gn__addr *addr);
 
+/** Whether it stands for the prefix itself: IPv4's network and broadcast
+ *  address, IPv6's subnet-router anycast address. False if foreign. */
+bool gn__pool_is_edge(const struct gn__pool *pool, const struct gn__addr *addr);
+
 #endif /* IPAM_IPAM_H */

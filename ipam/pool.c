@@ -224,6 +224,16 @@ static int choose_gateway(struct gn__pool *pool,
     return 0;
 }
 
+bool gn__pool_is_edge(const struct gn__pool *pool, const struct gn__addr *addr)
+{
+    gn__u128 offset;
+
+    if (!has_edges(&pool->prefix) || !to_offset(pool, addr, &offset))
+        return false;
+    return offset == 0 ||
+           (gn__prefix_is_v4(&pool->prefix) && offset == last_offset(pool));
+}
+
 int gn__pool_init(struct gn__pool *pool, const struct gn__mem *mem,
                   const struct gn__prefix *prefix,
                   const struct gn__pool_options *options)

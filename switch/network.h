@@ -80,6 +80,9 @@ void gn__net_drop(struct gn_network *net, enum gn_drop why);
 /** 255.255.255.255, or the last address of an IPv4 prefix that has one. */
 bool gn__net_is_broadcast(const struct gn_network *net,
                           const struct gn__addr *addr);
+/** An address of one of its prefixes that no guest can have: see
+ *  gn__pool_is_edge(). */
+bool gn__net_is_edge(const struct gn_network *net, const struct gn__addr *addr);
 /** The gateway's address in the family of @like: of its prefix, or of any. */
 GN_WARN_UNUSED bool gn__net_gateway(const struct gn_network *net,
                                     const struct gn__addr *like,

@@ -146,6 +146,16 @@ bool gn__net_is_broadcast(const struct gn_network *net,
     return gn__addr_is_broadcast(addr);
 }
 
+bool gn__net_is_edge(const struct gn_network *net, const struct gn__addr *addr)
+{
+    size_t i;
+
+    for (i = 0; i < net->n_prefixes; i++)
+        if (gn__pool_is_edge(&net->prefixes[i].pool, addr))
+            return true;
+    return false;
+}
+
 /* Who has this address: a port, the uplink in its place, or a group's. */
 static struct gn__port *receiver(const struct gn__port *from,
                                  const struct gn__addr *hop)

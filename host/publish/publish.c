@@ -26,6 +26,7 @@
 #include "base/units.h"
 #include "host/driver/drive.h"
 #include "resolver/resolver.h"
+#include "switch/switch.h"
 
 #define MAX_CONNECTIONS 16384u
 #define MAX_FLOWS       1024u
@@ -217,19 +218,32 @@ static int publish(void *arg)
     return 0;
 }
 
-/* Could a guest ever have the address? */
+/* Why nothing could ever be reached there, or NULL. */
+static const char *never_reached(struct gn_network *net,
+                                 const struct gn__target *target)
+{
+    const struct gn__addr *addr = &target->addr;
+
+    if (gn__addr_is_any(addr) || gn__addr_is_multicast(addr) ||
+        gn__addr_is_broadcast(addr) || gn__net_is_edge(net, addr))
+        return "no guest can have this address";
+    if (gn__addr_needs_scope(addr) && !target->scope)
+        return "a link-local address needs its interface, as [fe80::2%2]:80";
+    if (target->type == SOCK_DGRAM && gn__addr_is_loopback(addr))
+        return "no datagrams go to a loopback address";
+    return NULL;
+}
+
 static int check_address(struct gn_network *net, const char *target,
                          const struct gn_publish_options *options,
                          const struct gn__target *parsed)
 {
     struct gn__quoted quoted = gn__text_quote(target, strlen(target));
+    const char *never = never_reached(net, parsed);
 
-    if (gn__addr_is_any(&parsed->addr) ||
-        gn__addr_is_multicast(&parsed->addr) ||
-        gn__addr_is_broadcast(&parsed->addr))
+    if (never)
         return gn__text_refuse(options->why, options->why_len,
-                               "target \"%s\": no guest can have this address",
-                               quoted.text);
+                               "target \"%s\": %s", quoted.text, never);
     if (!gn__network_leads_to(net, &parsed->addr))
         return gn__text_refuse(options->why, options->why_len,
                                "target \"%s\": in none of the prefixes of "

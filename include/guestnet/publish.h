@@ -147,8 +147,10 @@ struct gn_publication_stats {
  * Returns 0 and is open when it returns, or a negative errno with nothing left
  * behind, and for most of them a line in options->why:
  *   -EINVAL         The network, an address or an option is malformed; or no
- *                   guest can have the target's address; or the given
- *                   descriptor is of another type, or does not listen.
+ *                   guest can have the target's address, it is link-local and
+ *                   lacks its interface, or a loopback one for datagrams; or
+ *                   the given descriptor is of another type, or does not
+ *                   listen.
  *   -EADDRINUSE     The port is in use; or there is a listener at the path, or
  *                   it is no socket.
  *   -EADDRNOTAVAIL  The machine has no such address.

@@ -591,6 +591,14 @@ static void refusals_say_why(void **state)
                    "no guest can have this address");
     expect_refusal(p, "tcp", "127.0.0.1:0", "[::]:80", -EINVAL,
                    "no guest can have this address");
+    expect_refusal(p, "tcp", "127.0.0.1:0", "10.77.0.0:80", -EINVAL,
+                   "no guest can have this address");
+    expect_refusal(p, "udp", "127.0.0.1:0", "10.77.255.255:80", -EINVAL,
+                   "no guest can have this address");
+    expect_refusal(p, "tcp", "127.0.0.1:0", "[fe80::2]:80", -EINVAL,
+                   "[fe80::2%2]:80");
+    expect_refusal(p, "udp", "127.0.0.1:0", "127.0.0.1:80", -EINVAL,
+                   "no datagrams");
     expect_refusal(p, "tcp", "127.0.0.1", "web:80", -EINVAL, "no port");
     expect_refusal(p, "tcp", "127.0.0.1:65536", "web:80", -EINVAL, "65535");
     expect_refusal(p, "tcp", "example.org:80", "web:80", -EINVAL, "by number");

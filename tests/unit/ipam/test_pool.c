@@ -78,6 +78,13 @@ static int take_exact(struct fixture *f, const char *text)
     return gn__pool_take_exact(&f->pool, &a);
 }
 
+static bool is_edge(struct fixture *f, const char *text)
+{
+    struct gn__addr a = addr(text);
+
+    return gn__pool_is_edge(&f->pool, &a);
+}
+
 static int give(struct fixture *f, const char *text)
 {
     struct gn__addr a = addr(text);
@@ -114,6 +121,11 @@ static void v4_reserves_network_broadcast_gateway(void **state)
     assert_int_equal(take_exact(f, "10.0.0.0"), -EADDRINUSE);
     assert_int_equal(take_exact(f, "10.0.0.1"), -EADDRINUSE);
     assert_int_equal(take_exact(f, "10.0.0.7"), -EADDRINUSE);
+    assert_true(is_edge(f, "10.0.0.0"));
+    assert_false(is_edge(f, "10.0.0.1"));
+    assert_false(is_edge(f, "10.0.0.6"));
+    assert_true(is_edge(f, "10.0.0.7"));
+    assert_false(is_edge(f, "10.0.0.8"));
 }
 
 static void v4_30_has_one_guest(void **state)
@@ -133,6 +145,8 @@ static void v4_31_has_gateway_and_one_guest(void **state)
     assert_true(f->pool.has_gateway);
     expect_take(f, "10.0.0.7");
     expect_exhausted(f);
+    assert_false(is_edge(f, "10.0.0.6"));
+    assert_false(is_edge(f, "10.0.0.7"));
 }
 
 static void v4_32_is_one_guest(void **state)
@@ -167,6 +181,8 @@ static void v6_64_reserves_anycast_and_gateway(void **state)
     assert_int_equal(take_exact(f, "fd77::"), -EADDRINUSE);
     assert_int_equal(take_exact(f, "fd77::1"), -EADDRINUSE);
     assert_int_equal(take_exact(f, "fd77::ffff:ffff:ffff:ffff"), 0);
+    assert_true(is_edge(f, "fd77::"));
+    assert_false(is_edge(f, "fd77::ffff:ffff:ffff:ffff"));
 }
 
 static void v6_127_has_gateway_and_one_guest(void **state)
