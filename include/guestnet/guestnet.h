@@ -12,7 +12,7 @@
  * exactly once, later, on the driving thread.
  *
  * The handle of a request (gn_dial(), gn_lookup() and its like,
- * gn_timer_start()):
+ * gn_timer_start(), gn_wait_start()):
  *
  *     gn_lookup(ns, "ip", "db", found, arg, &lookup)   NULL: no handle
  *     gn_lookup_cancel(lookup)                         as often as you like

@@ -107,7 +107,6 @@ struct gn_interface {
  *                an argument is NULL.
  *   -EADDRINUSE  An address or the name is taken, or the address is reserved.
  *   -ENOSPC      A prefix has no free address.
- *   -ENOTSUP     A setting is not there yet.
  *   -ECANCELED   The network is closing.
  *   -ENOMEM      Out of memory.
  */

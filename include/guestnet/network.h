@@ -157,7 +157,6 @@ struct gn_network_config {
  *   -EINVAL    A prefix is malformed or overlaps another, the name or domain
  *              is malformed or too long, the MTU is out of range, the drive is
  *              unknown or lacks its loop, the size is unknown, or @out is NULL.
- *   -ENOTSUP   A setting is not there yet.
  *   -ENOMEM    Out of memory.
  *   -EMFILE, -ENFILE, -ENOSPC
  *              No descriptors left, of the process or the machine; no watches.
