@@ -199,6 +199,18 @@ case_two_containers_meet_by_name() {
     kill %1
 }
 
+# Who comes first starts it, and who comes while it ends starts another.
+case_many_start_one_network_at_once() {
+    need ping
+    local i
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        "$guestnet" run --network race -- \
+            ping -q -c 1 -W 60 10.77.0.1 >/dev/null && touch "up$i" &
+    done
+    wait
+    expect 12 "$(find . -name 'up*' | wc -l)" "containers that were there"
+}
+
 case_a_published_port_is_dialled() {
     need python3 curl
     "$guestnet" run --name web --publish 18401:80 -- \
