@@ -9,9 +9,9 @@
  *         if it has one. Those with the same NAMESPACE share it. PORT "+80" is
  *         a listening socket that it is given as descriptor 3, non-blocking
  *         with "*80"; "=80" one of the host's, whose first connection is the
- *         guest's standard input and output. "^": its PORT is published; an
- *         ARGUMENT "%" is the last line that the guest before it has printed
- *         so far, which it waits for.
+ *         guest's standard input and output. "^": its PORT is published. An
+ *         ARGUMENT "%" is the first line that the first guest of this NAMESPACE
+ *         prints, which is waited for.
  *     ! COMMAND [ARGUMENT...]
  *         Runs it on this machine, with $PORT the last port published.
  *     ? NAMESPACE TEXT
@@ -123,18 +123,15 @@ static const char *printed_wait(const char *name, struct guest *guest,
     }
 }
 
-/* Its last whole line so far, for ever. */
-static const char *last_line(struct guest *guest)
+/* The first line that it prints, for ever. */
+static const char *first_line(struct guest *guest)
 {
-    const char *all, *at, *end;
+    const char *all;
     char *line;
 
     pthread_mutex_lock(&lock);
     all = printed_wait(NULL, guest, "\n");
-    end = strrchr(all, '\n');
-    for (at = end; at > all && at[-1] != '\n'; at--)
-        continue;
-    line = strndup(at, (size_t)(end - at));
+    line = strndup(all, strcspn(all, "\n"));
     pthread_mutex_unlock(&lock);
     if (!line)
         die(guest->name, "out of memory");
@@ -160,6 +157,15 @@ static run_fn run_find(const char *file, const char *name)
     return run;
 }
 
+static struct guest *first_of(const char *name)
+{
+    for (int i = 0; i < n_guests; i++)
+        if (!strcmp(guests[i].name, name))
+            return &guests[i];
+    die(name, "nothing has run there");
+    return NULL;
+}
+
 static void guest_parse(struct guest *guest, char **words, int n)
 {
     char *where = words[0], *at;
@@ -179,8 +185,8 @@ static void guest_parse(struct guest *guest, char **words, int n)
     guest->run = run_find(words[1], words[2]);
     guest->args = (const char **)words + 2; /* NULL-ended by steps_take(). */
     for (const char **arg = guest->args; *arg; arg++)
-        if (!strcmp(*arg, "%") && guest > guests)
-            *arg = last_line(guest - 1);
+        if (!strcmp(*arg, "%"))
+            *arg = first_line(first_of(guest->name));
 }
 
 static bool has_listener(const struct guest *guest)

@@ -41,9 +41,9 @@ async function until(what, done) {
     throw new Error(`${what}: did not come`);
 }
 
-async function lastLine(guest) {
+async function firstLine(guest) {
     await until('a line', () => printed(guest).includes('\n'));
-    return printed(guest).split('\n').at(-2);
+    return printed(guest).split('\n')[0];
 }
 
 async function guestStart([where, file, ...args]) {
@@ -54,7 +54,7 @@ async function guestStart([where, file, ...args]) {
     const fd = openSync(guest.file, 'w');
     for (const i in args)
         if (args[i] === '%')
-            args[i] = await lastLine(guests.at(-1));
+            args[i] = await firstLine(guests.find((g) => g.name === name));
     const options = { ns, file: file.replace(/\.so$/, '.wasm'), args, fd };
     if (kind)
         options.listener = { address: `:${port}`, nonblock: kind === '*' };
