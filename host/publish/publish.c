@@ -131,7 +131,6 @@ void gn_unpublish(struct gn_publication *pub, gn_close_cb callback, void *arg)
 /** One call of gn_publish(), on the driving thread. */
 struct publish_call {
     struct gn_network *net;
-    const char *listen; /* NULL: a descriptor */
     const char *to;
     const struct gn_publish_options *options;
     const struct gn__target *target;
@@ -150,6 +149,16 @@ static int family_of(int fd)
     return addr.ss_family;
 }
 
+/* What lines of the log call it: by the port that it took. */
+static void set_label(struct gn_publication *pub, const char *to)
+{
+    char at[sizeof(pub->file.path)];
+
+    if (gn_publication_addr_text(pub, at, sizeof(at)))
+        (void)snprintf(at, sizeof(at), "a descriptor");
+    (void)snprintf(pub->label, sizeof(pub->label), "%s -> %s", at, to);
+}
+
 static void configure(struct gn_publication *pub,
                       const struct publish_call *call)
 {
@@ -159,8 +168,6 @@ static void configure(struct gn_publication *pub,
 
     pub->ops = stream ? &gn__publish_tcp : &gn__publish_udp;
     pub->target = *call->target;
-    (void)snprintf(pub->label, sizeof(pub->label), "%s -> %s",
-                   call->listen ? call->listen : "a descriptor", call->to);
     pub->as_gateway = options->as_gateway;
     pub->max_clients = max ? max : stream ? MAX_CONNECTIONS : MAX_FLOWS;
     pub->keepalive_s =
@@ -171,6 +178,7 @@ static void configure(struct gn_publication *pub,
     pub->fd = call->fd;
     pub->family = family_of(call->fd);
     pub->file = *call->file;
+    set_label(pub, call->to);
 }
 
 static struct gn_publication *create(struct gn__io *io,
@@ -325,7 +333,6 @@ int gn_publish(struct gn_network *net, const char *proto, const char *listen,
     err = gn__publish_open(&request, &call.fd, &file);
     if (err)
         return err;
-    call.listen = listen;
     call.to = target;
     call.options = options;
     call.target = &parsed;

@@ -72,7 +72,7 @@ static void a_refusal_is_told_with_its_client(void **state)
     struct gn_publication *pub = publish(p, &told, "tcp", "web:80", 0);
     struct sockaddr_storage addr;
     socklen_t len = sizeof(addr);
-    char text[GN_ADDR_TEXT_MAX], byte;
+    char text[GN_ADDR_TEXT_MAX], line[GN_ADDR_TEXT_MAX + 64], byte;
     int fd = pubnet_dial(pub);
 
     assert_int_equal(pubnet_read(fd, &byte, 1), -ECONNRESET);
@@ -82,7 +82,10 @@ static void a_refusal_is_told_with_its_client(void **state)
     assert_int_equal(
         gn_addr_format((struct sockaddr *)&addr, text, sizeof(text)), 0);
     assert_string_equal(told.client, text);
-    pubnet_until(pubnet_said(p, "127.0.0.1:0 -> web:80: a client was turned"));
+    assert_int_equal(gn_publication_addr_text(pub, text, sizeof(text)), 0);
+    (void)snprintf(line, sizeof(line),
+                   "publication %s -> web:80: a client was turned", text);
+    pubnet_until(pubnet_said(p, line));
     close(fd);
     gn_unpublish(pub, NULL, NULL);
 }
