@@ -14,9 +14,10 @@
 /** What lies at the end of a stack that was not overrun. */
 #define MARK UINT64_C(0x67756573746e6574)
 
-/** At the low end of a stack that is idle, or is the first of a slab. */
+/** At the high end of a stack that is idle, which is in memory once it was used. */
 struct idle_stack {
     struct gn__list link;
+    bool guarded;
 };
 
 struct slab {
@@ -66,6 +67,18 @@ static bool guard(struct gn__costacks *stacks, char *page)
     return true;
 }
 
+static struct idle_stack *idle_at(void *low)
+{
+    char *end = (char *)low + GN__COSTACK_DEFAULT;
+
+    return (struct idle_stack *)(void *)(end - sizeof(struct idle_stack));
+}
+
+static void *low_of(struct idle_stack *idle)
+{
+    return (char *)(idle + 1) - GN__COSTACK_DEFAULT;
+}
+
 static void mark(void *low)
 {
     uint64_t word = MARK;
@@ -78,6 +91,7 @@ static int add_slab(struct gn__costacks *stacks)
 {
     size_t page = page_size(), each = GN__COSTACK_DEFAULT + page, i;
     struct slab *slab = map_memory(page + SLAB_STACKS * each);
+    struct idle_stack *idle;
     char *at;
 
     if (!slab)
@@ -86,16 +100,16 @@ static int add_slab(struct gn__costacks *stacks)
     gn__list_add_tail(&stacks->slabs, &slab->link);
     for (i = SLAB_STACKS; i-- > 0;) { /* The lowest is taken first. */
         at = (char *)slab + page + i * each;
-        (void)guard(stacks, at);
-        gn__list_add_head(&stacks->idle,
-                          &((struct idle_stack *)(void *)(at + page))->link);
+        idle = idle_at(at + page);
+        idle->guarded = guard(stacks, at);
+        gn__list_add_head(&stacks->idle, &idle->link);
     }
     return 0;
 }
 
 static int take_usual(struct gn__costacks *stacks, struct gn__costack *out)
 {
-    struct gn__list *it;
+    struct idle_stack *idle;
     int err;
 
     if (gn__list_empty(&stacks->idle)) {
@@ -103,9 +117,11 @@ static int take_usual(struct gn__costacks *stacks, struct gn__costack *out)
         if (err)
             return err;
     }
-    it = gn__list_pop(&stacks->idle);
-    out->low = gn__container_of(it, struct idle_stack, link);
+    idle =
+        gn__container_of(gn__list_pop(&stacks->idle), struct idle_stack, link);
+    out->low = low_of(idle);
     out->size = GN__COSTACK_DEFAULT;
+    out->guarded = idle->guarded;
     return 0;
 }
 
@@ -120,7 +136,7 @@ static int take_own(size_t size, struct gn__costack *out)
     at = map_memory(size + page);
     if (!at)
         return -ENOMEM;
-    (void)mprotect(at, page, PROT_NONE);
+    out->guarded = !mprotect(at, page, PROT_NONE);
     out->low = at + page;
     out->size = size;
     return 0;
@@ -132,7 +148,7 @@ int gn__costack_take(struct gn__costacks *stacks, size_t size,
     int err = size == GN__COSTACK_DEFAULT ? take_usual(stacks, out)
                                           : take_own(size, out);
 
-    if (!err)
+    if (!err && !out->guarded)
         mark(out->low);
     return err;
 }
@@ -140,12 +156,15 @@ int gn__costack_take(struct gn__costacks *stacks, size_t size,
 void gn__costack_give(struct gn__costacks *stacks, struct gn__costack *stack)
 {
     size_t page = page_size();
-    struct idle_stack *idle = stack->low;
+    struct idle_stack *idle;
 
-    if (stack->size == GN__COSTACK_DEFAULT)
+    if (stack->size == GN__COSTACK_DEFAULT) {
+        idle = idle_at(stack->low);
+        idle->guarded = stack->guarded;
         gn__list_add_head(&stacks->idle, &idle->link);
-    else
+    } else {
         (void)munmap((char *)stack->low - page, stack->size + page);
+    }
     stack->low = NULL;
 }
 
@@ -153,6 +172,8 @@ bool gn__costack_is_overrun(const struct gn__costack *stack)
 {
     uint64_t word;
 
+    if (stack->guarded)
+        return false;
     memcpy(&word, stack->low, sizeof(word));
     return word != MARK;
 }

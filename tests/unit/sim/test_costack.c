@@ -70,7 +70,9 @@ static void an_overrun_is_seen(void **state)
     struct gn__costack one;
 
     (void)state;
+    stacks.n_guards = GN__COSTACK_GUARDS;
     take(GN__COSTACK_DEFAULT, &one);
+    assert_false(one.guarded);
     memset(one.low, 0, 8);
     assert_true(gn__costack_is_overrun(&one));
     gn__costack_give(&stacks, &one);
