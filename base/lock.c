@@ -19,6 +19,9 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <stddef.h>
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#endif
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,6 +91,18 @@ static void futex_wake_one(_Atomic uint32_t *word)
 
 /* ---- the lock ---- */
 
+/* Is this the only thread? Then nobody can want the lock before it has made
+ * another, and by that time what it wrote is to be seen. Simulations run so: a
+ * process for each seed. */
+static bool is_alone(void)
+{
+#if __has_include(<sys/single_threaded.h>)
+    return __libc_single_threaded != 0;
+#else
+    return false;
+#endif
+}
+
 static bool is_available(struct gn__lock *lock, bool preferred)
 {
     return !atomic_load(&lock->held) &&
@@ -125,7 +140,9 @@ static void sleep_for(struct gn__lock *lock, bool preferred)
     atomic_fetch_sub(&lock->sleepers[preferred], 1);
 }
 
-static void take_slowly(struct gn__lock *lock, bool preferred)
+/* Apart, so that what is usual saves no registers. */
+__attribute__((noinline)) static void take_slowly(struct gn__lock *lock,
+                                                  bool preferred)
 {
     unsigned sleeps;
 
@@ -144,11 +161,14 @@ static void take_slowly(struct gn__lock *lock, bool preferred)
 
 static void take(struct gn__lock *lock, bool preferred)
 {
-    if (!try_take(lock, preferred))
+    if (is_alone() && !atomic_load_explicit(&lock->held, memory_order_relaxed))
+        atomic_store_explicit(&lock->held, 1, memory_order_relaxed);
+    else if (!try_take(lock, preferred))
         take_slowly(lock, preferred);
 }
 
-static void take_watched(struct gn__lock *lock, bool preferred)
+__attribute__((noinline)) static void take_watched(struct gn__lock *lock,
+                                                   bool preferred)
 {
     uint64_t asked = gn__monotonic_ns();
 
@@ -166,16 +186,11 @@ void gn__lock_take(struct gn__lock *lock, bool preferred)
         take(lock, preferred);
 }
 
-void gn__lock_give(struct gn__lock *lock)
+/* Somebody sleeps, or is about to. */
+__attribute__((noinline)) static void wake_sleeper(struct gn__lock *lock)
 {
     unsigned class;
 
-    if (lock->held_since) {
-        gn__histogram_add(&lock->watch.holds,
-                          gn__monotonic_ns() - lock->held_since);
-        lock->held_since = 0;
-    }
-    atomic_store(&lock->held, 0);
     if (atomic_load(&lock->sleepers[1]))
         class = 1;
     else if (atomic_load(&lock->sleepers[0]) && !atomic_load(&lock->preferred))
@@ -184,6 +199,26 @@ void gn__lock_give(struct gn__lock *lock)
         return;
     atomic_fetch_add(&lock->turn[class], 1);
     futex_wake_one(&lock->turn[class]);
+}
+
+__attribute__((noinline)) static void end_watch(struct gn__lock *lock)
+{
+    gn__histogram_add(&lock->watch.holds,
+                      gn__monotonic_ns() - lock->held_since);
+    lock->held_since = 0;
+}
+
+void gn__lock_give(struct gn__lock *lock)
+{
+    if (lock->held_since)
+        end_watch(lock);
+    if (is_alone()) { /* Nobody sleeps. */
+        atomic_store_explicit(&lock->held, 0, memory_order_relaxed);
+        return;
+    }
+    atomic_store(&lock->held, 0);
+    if (atomic_load(&lock->sleepers[1]) || atomic_load(&lock->sleepers[0]))
+        wake_sleeper(lock);
 }
 
 struct gn__lock *gn__lock_process(void)
