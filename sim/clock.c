@@ -280,9 +280,11 @@ void gn__clock_run_next(struct gn_clock *clock)
 
     gn__run_turn(clock, next);
     clock->now = next;
-    gn__engine_run(clock->engine);
-    while (gn__engine_dispatch(clock->engine, 1))
-        continue;
+    if (gn__engine_deadline(clock->engine) <= next) {
+        gn__engine_run(clock->engine);
+        while (gn__engine_dispatch(clock->engine, 1))
+            continue;
+    }
     run_agenda(clock);
     gn__cosched_run(&clock->sched, clock->now);
 }
