@@ -74,7 +74,8 @@ struct gn__way {
     struct gn__addr source; /* the source address to use */
     struct gn__addr next_hop;
     uint32_t mtu;
-    bool local; /* one of our own addresses */
+    bool local;     /* one of our own addresses */
+    bool broadcast; /* the last address of the interface's prefix, or of all */
 };
 
 /** An answer of gn__ns_route(). */

@@ -452,6 +452,7 @@ static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,
     if (!source)
         return -ENETUNREACH;
     out->source = *source;
+    out->broadcast = gn__iface_is_broadcast(out->iface, dst);
     out->mtu = smaller(
         smaller(out->iface->port.mtu, receiver_mtu(out->iface, &out->next_hop)),
         learned_mtu(ns, dst));

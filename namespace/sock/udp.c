@@ -276,8 +276,7 @@ static int find_way(struct gn_sock *sock, const struct gn__xfer *io,
         return err;
     plan->over_iface =
         gn__addr_is_multicast(&plan->to.addr) || (index && !plan->way.local);
-    if (!plan->way.local &&
-        gn__iface_is_broadcast(plan->way.iface, &plan->to.addr)) {
+    if (plan->way.broadcast) {
         plan->over_iface = true;
         if (!sock->opt.broadcast)
             return -EACCES;

@@ -84,8 +84,7 @@ static int route_to(struct gn_sock *sock, const struct gn__endpoint *remote,
         iface = gn__addr_is_v4(&remote->addr) ? sock->opt.mcast_iface
                                               : sock->opt.mcast_iface6;
     err = gn__ns_route(sock->ns, &remote->addr, &source, iface, way);
-    if (!err && !way->local && !sock->opt.broadcast &&
-        gn__iface_is_broadcast(way->iface, &remote->addr))
+    if (!err && way->broadcast && !sock->opt.broadcast)
         return -EACCES;
     return err;
 }
