@@ -14,11 +14,16 @@
 
 #if defined(GN_FCONTEXT)
 struct gn__context {
-    void *at;
+    void *at;               /* the end of its stack that is in use */
     struct gn__context *to; /* whom it switches to */
     void (*entry)(void *arg);
     void *arg;
 };
+
+static inline const void *gn__context_at(const struct gn__context *context)
+{
+    return context->at;
+}
 #else
 #include <ucontext.h>
 struct gn__context {
@@ -26,6 +31,12 @@ struct gn__context {
     void (*entry)(void *arg);
     void *arg;
 };
+
+/* It is among the registers: where depends on the machine. */
+static inline const void *gn__context_at(const struct gn__context *context)
+{
+    return context;
+}
 #endif
 
 /** "boost.context", "ucontext". */

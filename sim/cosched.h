@@ -37,12 +37,13 @@ void gn__cogroup_hold(struct gn__cogroup *group, bool held);
 
 /** A coroutine; embedded. */
 struct gn__coroutine {
+    struct gn__heap_node node; /* sleeping until its time */
     struct gn__fiber fiber;
+    const void *guest; /* memory that it will look at when it goes on */
     struct gn__cosched *sched;
     struct gn__list of_sched;
     struct gn__cogroup *group; /* NULL: none */
     struct gn__list link;      /* ready, or waiting in its group */
-    struct gn__heap_node node; /* sleeping until its time */
     bool timed;
     bool over;                 /* it does not go on */
     bool done;                 /* run() has returned */

@@ -136,6 +136,7 @@ static int coroutine_start(struct gn_task *task, size_t stack_bytes)
 {
     int err;
 
+    task->as.coroutine.guest = task->ns;
     task->as.coroutine.run = coroutine_run;
     task->as.coroutine.ended = coroutine_ended;
     err = gn__cosched_start(&task->clock->sched, &task->as.coroutine,
