@@ -117,21 +117,31 @@ bool gn__addr_needs_scope(const struct gn__addr *a)
     return gn__addr_is_linklocal(a);
 }
 
+/* A word of an address in the machine's order, or back. */
+static uint64_t swap_be64(uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return word;
+#else
+    return __builtin_bswap64(word);
+#endif
+}
+
 gn__u128 gn__addr_to_number(const struct gn__addr *a)
 {
-    gn__u128 n = 0;
+    uint64_t words[2];
 
-    for (unsigned i = 0; i < 16; i++)
-        n = n << 8 | a->bytes[i];
-    return n;
+    memcpy(words, a->bytes, sizeof(words));
+    return (gn__u128)swap_be64(words[0]) << 64 | swap_be64(words[1]);
 }
 
 struct gn__addr gn__addr_from_number(gn__u128 n)
 {
+    const uint64_t words[2] = {swap_be64((uint64_t)(n >> 64)),
+                               swap_be64((uint64_t)n)};
     struct gn__addr a;
 
-    for (unsigned i = 16; i-- > 0; n >>= 8)
-        a.bytes[i] = (uint8_t)n;
+    memcpy(a.bytes, words, sizeof(words));
     return a;
 }
 
