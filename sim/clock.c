@@ -274,10 +274,8 @@ static void run_agenda(struct gn_clock *clock)
 
 /* One entry at the time of what is due next, the callbacks from it, and the
  * tasks that can go on. */
-void gn__clock_run_next(struct gn_clock *clock)
+void gn__clock_run_next(struct gn_clock *clock, uint64_t next)
 {
-    uint64_t next = gn_clock_next_ns(clock);
-
     gn__run_turn(clock, next);
     clock->now = next;
     if (gn__engine_deadline(clock->engine) <= next) {
@@ -292,28 +290,29 @@ void gn__clock_run_next(struct gn_clock *clock)
 void gn_clock_advance(struct gn_clock *clock, uint64_t ns)
 {
     struct gn__engine *engine;
-    uint64_t end_ns;
+    uint64_t end_ns, next;
 
     if (!clock)
         return;
     engine = clock->engine;
     gn__engine_ref(engine);
     end_ns = clock->now + ns >= ns ? clock->now + ns : UINT64_MAX - 1;
-    while (gn_clock_next_ns(clock) <= end_ns)
-        gn__clock_run_next(clock);
+    while ((next = gn_clock_next_ns(clock)) <= end_ns)
+        gn__clock_run_next(clock, next);
     clock->now = end_ns;
     gn__engine_unref(engine);
 }
 
 bool gn_clock_step(struct gn_clock *clock)
 {
+    uint64_t next = gn_clock_next_ns(clock);
     struct gn__engine *engine;
 
-    if (!clock || gn_clock_next_ns(clock) == UINT64_MAX)
+    if (next == UINT64_MAX)
         return false;
     engine = clock->engine;
     gn__engine_ref(engine);
-    gn__clock_run_next(clock);
+    gn__clock_run_next(clock, next);
     gn__engine_unref(engine);
     return true;
 }
@@ -338,7 +337,7 @@ bool gn_clock_run_until(struct gn_clock *clock, uint64_t deadline_ns,
                 clock->now = deadline_ns;
             break;
         }
-        gn__clock_run_next(clock);
+        gn__clock_run_next(clock, next);
     }
     gn__engine_unref(engine);
     return is_done;

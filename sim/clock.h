@@ -43,7 +43,7 @@ struct gn__act {
 /** Have it done at @when, or at once if that is past; until the clock ends. */
 void gn__clock_plan(struct gn_clock *clock, struct gn__act *act, uint64_t when);
 
-/** Run what is due next, at its time. */
-void gn__clock_run_next(struct gn_clock *clock);
+/** Run what is due next, at its time: what gn_clock_next_ns() says. */
+void gn__clock_run_next(struct gn_clock *clock, uint64_t next);
 
 #endif /* GN_SIM_CLOCK_H */

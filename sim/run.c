@@ -241,10 +241,10 @@ void gn__run_turn(struct gn_clock *clock, uint64_t now)
 
 /* ---- the run ---- */
 
-static enum gn_sim_end run_look(struct gn_clock *clock, uint64_t until_ns)
+static enum gn_sim_end run_look(struct gn_clock *clock, uint64_t next,
+                                uint64_t until_ns)
 {
     struct gn__run *run = &clock->run;
-    uint64_t next = gn_clock_next_ns(clock);
 
     if (clock->sched.overrun)
         end_overrun(clock);
@@ -281,6 +281,7 @@ int gn_clock_run(struct gn_clock *clock, uint64_t until_ns,
                  struct gn_sim_report *report)
 {
     struct gn__engine *engine;
+    uint64_t next;
 
     if (!clock || (report && report->size != sizeof(*report)))
         return -EINVAL;
@@ -292,8 +293,12 @@ int gn_clock_run(struct gn_clock *clock, uint64_t until_ns,
     clock->run.end = GN_SIM_RUNNING;
     clock->run.text[0] = '\0';
     clock->run.still = 0;
-    while (run_look(clock, until_ns) == GN_SIM_RUNNING)
-        gn__clock_run_next(clock);
+    for (;;) {
+        next = gn_clock_next_ns(clock);
+        if (run_look(clock, next, until_ns) != GN_SIM_RUNNING)
+            break;
+        gn__clock_run_next(clock, next);
+    }
     clock->run.active = false;
     if (report)
         run_report(clock, report);
