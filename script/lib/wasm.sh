@@ -108,6 +108,9 @@ wasm_provide() {
         libstd-rust-1.85 libstd-rust-dev-wasm32 libllvm19 "${wasm_loader[@]}"
     [ -d "$cache/wasm/go" ] ||
         wasm_or_skip Go wasm_debs wasm/go golang-1.24-go golang-1.24-src
+    [ -d "$cache/wasm/wasmedge" ] || wasm_or_skip WasmEdge wasm_debs \
+        wasm/wasmedge libwasmedge0 libwasmedge-dev libfmt10 libspdlog1.15 \
+        libllvm19 libzstd1 "${wasm_loader[@]}"
     for source in curl mosquitto micro-httpd wasi-libc; do
         wasm_or_skip "the source of $source" wasm_source $source
     done

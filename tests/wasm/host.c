@@ -42,6 +42,13 @@
 #define GUESTS_MAX  64
 #define PATIENCE_MS 60000
 
+/* With it linked in (examples/wasmedge), of FILE.so it runs FILE.wasm. */
+extern int wasmedge_run(const char *path, struct gn_namespace *ns,
+                        struct gn_wasi_config config,
+                        int (*prepare)(struct gn_wasi_guest *, void *),
+                        void *arg, uint64_t *status, char why[160])
+    __attribute__((weak));
+
 typedef int (*run_fn)(struct gn_namespace *ns, struct gn_wasi_config config,
                       int (*prepare)(struct gn_wasi_guest *, void *), void *arg,
                       uint64_t *status, char why[160]);
@@ -52,6 +59,7 @@ struct guest {
     char name[64];
     const char *port; /* "" if it has none */
     run_fn run;
+    char *path;        /* What wasmedge_run() runs. */
     const char **args; /* NULL-ended */
     struct gn_namespace *ns;
     pthread_t thread;
@@ -157,6 +165,18 @@ static run_fn run_find(const char *file, const char *name)
     return run;
 }
 
+static char *path_of(const char *object)
+{
+    size_t stem = strlen(object) - strlen(".so");
+    char *path = calloc(1, stem + sizeof(".wasm"));
+
+    if (!path)
+        die(object, "out of memory");
+    memcpy(path, object, stem);
+    strcpy(path + stem, ".wasm");
+    return path;
+}
+
 static struct guest *first_of(const char *name)
 {
     for (int i = 0; i < n_guests; i++)
@@ -182,7 +202,10 @@ static void guest_parse(struct guest *guest, char **words, int n)
     *at = '\0';
     snprintf(guest->name, sizeof(guest->name), "%s", where);
     guest->port = at + 1;
-    guest->run = run_find(words[1], words[2]);
+    if (wasmedge_run)
+        guest->path = path_of(words[1]);
+    else
+        guest->run = run_find(words[1], words[2]);
     guest->args = (const char **)words + 2; /* NULL-ended by steps_take(). */
     for (const char **arg = guest->args; *arg; arg++)
         if (!strcmp(*arg, "%"))
@@ -232,8 +255,12 @@ static void *guest_main(void *arg)
     struct gn_wasi_config config = {.args = guest->args,
                                     .stdio = {0, guest->fds[1], 0}};
 
-    guest->result = guest->run(guest->ns, config, listener_give, guest,
-                               &guest->status, guest->why);
+    guest->result =
+        wasmedge_run
+            ? wasmedge_run(guest->path, guest->ns, config, listener_give, guest,
+                           &guest->status, guest->why)
+            : guest->run(guest->ns, config, listener_give, guest,
+                         &guest->status, guest->why);
     close(guest->fds[1]);
     return NULL;
 }
@@ -391,6 +418,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < n_guests; i++) {
         fputs(guests[i].printed, stdout);
         free(guests[i].printed);
+        free(guests[i].path);
     }
     gn_network_close(net, NULL, NULL);
     return status;

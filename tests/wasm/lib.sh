@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # What the tests of WebAssembly programs share. Sourced with $source set; CC,
 # CFLAGS, GUESTNET, GUESTNET_SHARED, GUESTNET_WASM and ENGINE are CMake's. ENGINE
-# is what runs guests: wasm2c, and Node with "workers", a thread for each guest, or
-# "jspi", all on one.
+# is what runs guests: wasm2c, wasmedge, and Node with "workers", a thread for each
+# guest, or "jspi", all on one.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -31,6 +31,13 @@ wasm2c)
     fi
     host=("$work/host")
     ;;
+wasmedge)
+    wants wasmedge WasmEdge
+    edge=$cache/wasm/wasmedge/usr
+    libs=$edge/lib/x86_64-linux-gnu # Its loader looks there first.
+    host=("$libs/ld-linux-x86-64.so.2" --library-path
+        "$libs:/usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu" "$work/host")
+    ;;
 workers)
     type node >/dev/null 2>&1 || skip "there is no node (Debian's nodejs)"
     host=(node "$source/tests/wasm/node/host.mjs" workers)
@@ -41,7 +48,7 @@ jspi)
     ;;
 esac
 if [ "$ENGINE" != wasm2c ] && [[ ${CFLAGS-} == *-fsanitize=* ]]; then
-    skip "Node is not built with the sanitizer"
+    skip "$ENGINE is not built with the sanitizer"
 fi
 
 # compiled NAME ARGUMENT...: $work/NAME.wasm by wasi-cc.
@@ -142,7 +149,13 @@ guest() {
 
 # host: what runs guests.
 host() {
-    if [ "$ENGINE" = wasm2c ]; then
+    if [ "$ENGINE" = wasmedge ]; then
+        # shellcheck disable=SC2086 # They are words.
+        "$CC" ${CFLAGS-} -O1 -rdynamic -I"$edge/include" \
+            "$source/tests/wasm/host.c" "$source/examples/wasmedge/guest.c" \
+            $GUESTNET "$libs/libwasmedge.so.0" -Wl,--allow-shlib-undefined \
+            -lm -ldl -o "$work/host"
+    elif [ "$ENGINE" = wasm2c ]; then
         "$GUESTNET_WASM" runtime >"$work/runtime.c"
         # shellcheck disable=SC2086 # They are words.
         "$CC" ${CFLAGS-} -O1 -rdynamic -I$runtime "$source/tests/wasm/host.c" \

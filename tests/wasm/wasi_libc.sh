@@ -51,8 +51,8 @@ for name in poll-nonblocking-socket setsockopt sockets-ipv6-v6only \
     sockets-getpeername-reset sockets-select-connecting-rw \
     sockets-accept-null-addr sockets-listen-backlog \
     sockets-{sendto,recvfrom}-connected sockets-write-broken; do
-    if program $name; then
-        verdict $name "@" "$work/$id.so" "$id"
+    if program "$name"; then
+        verdict "$name" "@" "$work/$id.so" "$id"
     else
         left+=("$name")
     fi
