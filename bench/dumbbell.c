@@ -18,12 +18,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define N_FLOWS       10
-#define SECONDS       60
-#define SECONDS_QUICK 10
-#define BUFFER        (2 << 20)
-#define MS_NS         UINT64_C(1000000)
-#define SECOND_NS     (1000 * MS_NS)
+#define N_FLOWS   10
+#define SECONDS   60
+#define BUFFER    (2 << 20)
+#define MS_NS     UINT64_C(1000000)
+#define SECOND_NS (1000 * MS_NS)
 
 /** What is figured of a run: @arg. */
 enum what { PROCESSOR_SECONDS, GOODPUT };
@@ -34,11 +33,6 @@ static struct gn_clock *virtual_clock;
 static struct gn_network *networks[N_NETWORKS];
 static struct gn_namespace *routers[2];
 static uint64_t n_received;
-
-static unsigned seconds_of(const struct bench_run *run)
-{
-    return run->quick ? SECONDS_QUICK : SECONDS;
-}
 
 /* ---- flows ---- */
 
@@ -181,18 +175,17 @@ static int open_all(uint64_t seed)
 static int run_ours(const struct bench_run *run, double figures[2])
 {
     struct gn_sim_report report = {.size = sizeof(report)};
-    unsigned seconds = seconds_of(run);
     uint64_t start_ns;
     int err = open_all(run->nth + 1);
 
     start_ns = bench_processor_ns();
     if (!err)
         err = gn_clock_run(virtual_clock,
-                           gn_clock_now_ns(virtual_clock) + seconds * SECOND_NS,
+                           gn_clock_now_ns(virtual_clock) + SECONDS * SECOND_NS,
                            &report);
     figures[PROCESSOR_SECONDS] =
         (double)(bench_processor_ns() - start_ns) / 1e9;
-    figures[GOODPUT] = (double)n_received * 8 / 1e6 / seconds;
+    figures[GOODPUT] = (double)n_received * 8 / 1e6 / SECONDS;
     if (!err && report.end != GN_SIM_DEADLINE)
         err = -EPROTO;
     return err;
@@ -214,8 +207,8 @@ static int run_ns3(const struct bench_run *run, double figures[2])
     if (access(command, X_OK))
         return -ENOTSUP; /* CMake has said what is missing. */
     n = (ssize_t)strlen(command);
-    snprintf(command + n, sizeof(command) - (size_t)n, " %d %u %zu", N_FLOWS,
-             seconds_of(run), run->nth + 1);
+    snprintf(command + n, sizeof(command) - (size_t)n, " %d %d %zu", N_FLOWS,
+             SECONDS, run->nth + 1);
     out = popen(command, "r");
     if (!out)
         return -errno;
