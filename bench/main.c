@@ -237,7 +237,7 @@ static void run_row(const struct bench_row *row, const struct options *options,
 {
     size_t n_sides =
         row->reference_name && !options->ours_only ? BENCH_N_SIDES : 1;
-    double *ours = f->samples[BENCH_OURS];
+    const double *ours;
 
     memset(f, 0, sizeof(*f));
     for (f->n = 0; f->n < options->runs && !f->err[BENCH_OURS]; f->n++)
@@ -249,6 +249,7 @@ static void run_row(const struct bench_row *row, const struct options *options,
     for (size_t side = 0; side < BENCH_N_SIDES; side++)
         f->median[side] = median(f->samples[side],
                                  side < n_sides && !f->err[side] ? f->n : 0);
+    ours = f->samples[BENCH_OURS];
     f->spread = ours[f->n - 1] - ours[0];
     if (f->spread > 0)
         f->spread /= f->median[BENCH_OURS];
