@@ -6,6 +6,7 @@
  */
 #include <malloc.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,16 +41,16 @@ static void *guest_main(void *ns)
 
 static void closed(void *arg)
 {
-    pthread_barrier_wait(arg);
+    sem_post(arg);
 }
+
+static sem_t gone;
 
 static void cycle(struct gn_network *net)
 {
-    pthread_barrier_t gone;
     struct gn_namespace *ns;
     pthread_t thread;
 
-    pthread_barrier_init(&gone, NULL, 2);
     check(!gn_namespace_create(net, NULL, &ns), "no namespace");
     check(!pthread_create(&thread, NULL, guest_main, ns), "no thread");
     check(!gn_wait_listening(ns, "tcp", ":80", 10000, NULL, 0),
@@ -57,8 +58,7 @@ static void cycle(struct gn_network *net)
     gn_namespace_kill(ns);
     pthread_join(thread, NULL);
     gn_namespace_close(ns, 0, closed, &gone);
-    pthread_barrier_wait(&gone);
-    pthread_barrier_destroy(&gone);
+    sem_wait(&gone);
 }
 
 static size_t allocated(void)
@@ -76,6 +76,7 @@ int main(void)
     struct gn_network *net;
     size_t before = 0;
 
+    sem_init(&gone, 0, 0);
     mallopt(M_ARENA_MAX, 1); /* mallinfo2() is about the main one. */
     check(!gn_network_create(&config, &net), "no network");
     for (int i = 0; i < WARM + CYCLES; i++) {
