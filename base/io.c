@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * A timer that is due becomes a task of its account, and fires when that has its
- * turn: whoever has many of them keeps nobody else waiting.
+ * A timer that is due becomes a task of its account, and fires when that has
+ * its turn: whoever has many of them keeps nobody else waiting.
  *
  * Whoever stands behind it is asked to rearm when the first of them changed,
  * and not for what changes while they are queued: it looks afterwards anyway.
@@ -81,12 +81,12 @@ void gn__io_stop(struct gn__io *io, struct gn__io_timer *timer)
 
 /* ---- tasks ---- */
 
-void gn__io_defer(struct gn__io *io, struct gn__notice *task)
+void gn__io_defer(struct gn__io *io, struct gn__deferred *task)
 {
     io->ops->queue(io, task);
 }
 
-void gn__io_cancel(struct gn__io *io, struct gn__notice *task)
+void gn__io_cancel(struct gn__io *io, struct gn__deferred *task)
 {
     io->ops->cancel(io, task);
 }
@@ -154,7 +154,7 @@ uint64_t gn__io_deadline(const struct gn__io *io)
     return first ? first->time : UINT64_MAX;
 }
 
-static void timer_run(struct gn__notice *task)
+static void timer_run(struct gn__deferred *task)
 {
     struct gn__io_timer *timer =
         gn__container_of(task, struct gn__io_timer, task);

@@ -43,7 +43,7 @@ struct gn__io_watch {
     /* The driver's own. */
     uint32_t slot; /* 0: not watched */
     void *set;
-    struct gn__notice task;
+    struct gn__deferred task;
     uint32_t found_in; /* the run that queued the task */
     short revents;     /* found, not told yet; 0: the task is not queued */
     bool muted;        /* the kernel says nothing until it has been told */
@@ -54,7 +54,7 @@ struct gn__io_timer {
     struct gn__heap_node node;
     void (*fire)(struct gn__io_timer *timer);
     struct gn__account *account; /* whose it is; NULL: the host program's */
-    struct gn__notice task;
+    struct gn__deferred task;
     bool started;
     bool due; /* started, and its task is queued */
 };
@@ -71,8 +71,8 @@ struct gn__io_ops {
     /** The first timer changed. */
     void (*rearm)(struct gn__io *io);
     /** Queue a task, or take it off its queue. */
-    void (*queue)(struct gn__io *io, struct gn__notice *task);
-    void (*cancel)(struct gn__io *io, struct gn__notice *task);
+    void (*queue)(struct gn__io *io, struct gn__deferred *task);
+    void (*cancel)(struct gn__io *io, struct gn__deferred *task);
     int (*watch)(struct gn__io *io, struct gn__io_watch *watch, int fd,
                  short events);
     void (*unwatch)(struct gn__io *io, struct gn__io_watch *watch);
@@ -115,8 +115,8 @@ void gn__io_start(struct gn__io *io, struct gn__io_timer *timer, uint64_t when);
 void gn__io_stop(struct gn__io *io, struct gn__io_timer *timer);
 
 /** Run task->run on a later turn; waiting already, it stays where it is. */
-void gn__io_defer(struct gn__io *io, struct gn__notice *task);
-void gn__io_cancel(struct gn__io *io, struct gn__notice *task);
+void gn__io_defer(struct gn__io *io, struct gn__deferred *task);
+void gn__io_cancel(struct gn__io *io, struct gn__deferred *task);
 
 void gn__io_at_end(struct gn__io *io, struct gn__io_end *end);
 void gn__io_forget_end(struct gn__io_end *end);

@@ -76,7 +76,7 @@ void gn__sched_done(struct gn__sched *sched)
 }
 
 static struct gn__account *account_of(struct gn__sched *sched,
-                                      const struct gn__notice *task)
+                                      const struct gn__deferred *task)
 {
     struct gn__account *account = task->account;
 
@@ -102,7 +102,7 @@ static void wake_account(struct gn__sched *sched, struct gn__account *account)
     wait_turn(sched, gn__account_ref(account));
 }
 
-void gn__sched_queue(struct gn__sched *sched, struct gn__notice *task)
+void gn__sched_queue(struct gn__sched *sched, struct gn__deferred *task)
 {
     struct gn__account *account = account_of(sched, task);
 
@@ -115,7 +115,7 @@ void gn__sched_queue(struct gn__sched *sched, struct gn__notice *task)
     wake_account(sched, account);
 }
 
-void gn__sched_cancel(struct gn__sched *sched, struct gn__notice *task)
+void gn__sched_cancel(struct gn__sched *sched, struct gn__deferred *task)
 {
     if (!task->link.next || gn__list_empty(&task->link))
         return;
@@ -123,7 +123,7 @@ void gn__sched_cancel(struct gn__sched *sched, struct gn__notice *task)
     sched->n--;
 }
 
-struct gn__notice *gn__sched_pick(struct gn__sched *sched)
+struct gn__deferred *gn__sched_pick(struct gn__sched *sched)
 {
     struct gn__account *account;
     struct gn__list *node;
@@ -136,7 +136,7 @@ struct gn__notice *gn__sched_pick(struct gn__sched *sched)
                 sched->floor = account->spent;
             sched->running = account;
             sched->n--;
-            return gn__container_of(node, struct gn__notice, link);
+            return gn__container_of(node, struct gn__deferred, link);
         }
         gn__account_unref(account);
     }

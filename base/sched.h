@@ -45,7 +45,7 @@ struct gn__account {
     struct gn__ref refs;
     struct gn__mem mem;
     struct gn__heap_node node; /* time: spent */
-    struct gn__list tasks;     /* struct gn__notice */
+    struct gn__list tasks;     /* struct gn__deferred */
     uint64_t spent;            /* ns, with what it was not given back */
     bool waiting;              /* in the heap, which has a reference */
     _Atomic bool ended;        /* what comes now is the host program's */
@@ -53,9 +53,9 @@ struct gn__account {
 
 /** A call that is due on the driving thread; embedded. Zero but for run: not
  *  queued, and the host program's. */
-struct gn__notice {
-    struct gn__list link;                   /* of its account */
-    void (*run)(struct gn__notice *notice); /* without the lock */
+struct gn__deferred {
+    struct gn__list link;                       /* of its account */
+    void (*run)(struct gn__deferred *deferred); /* without the lock */
     struct gn__account *account; /* NULL: the host program's; borrowed */
 };
 
@@ -83,13 +83,13 @@ void gn__sched_init(struct gn__sched *sched);
 void gn__sched_done(struct gn__sched *sched);
 
 /** Queue a task; queued already, it stays where it is. */
-void gn__sched_queue(struct gn__sched *sched, struct gn__notice *task);
-void gn__sched_cancel(struct gn__sched *sched, struct gn__notice *task);
+void gn__sched_queue(struct gn__sched *sched, struct gn__deferred *task);
+void gn__sched_cancel(struct gn__sched *sched, struct gn__deferred *task);
 
 /** The next task, off its queue; NULL: none. What runs from here on is on its
  *  account, until gn__sched_charge() says what it took, or for nothing until
  *  the next is picked. */
-struct gn__notice *gn__sched_pick(struct gn__sched *sched);
+struct gn__deferred *gn__sched_pick(struct gn__sched *sched);
 void gn__sched_charge(struct gn__sched *sched, uint64_t cost_ns);
 
 /** All of its tasks become the host program's, before those that come later:

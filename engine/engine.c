@@ -15,9 +15,10 @@
  * on, so that two guests that answer each other for ever cost others a share
  * of the time and nothing else.
  *
- * Packets due now wait in lanes, one for each sender, which have turns: what one
- * guest sends, or answers, or a storm of it that a group spreads, waits behind
- * its own. Packets of one sender keep their order, and so do those of a flow.
+ * Packets due now wait in lanes, one for each sender, which have turns: what
+ * one guest sends, or answers, or a storm of it that a group spreads, waits
+ * behind its own. Packets of one sender keep their order, and so do those of a
+ * flow.
  *
  * The driver is kicked only when the deadline moved earlier than the one it
  * sleeps for. Each TCP connection moves its own deadlines about with each
@@ -43,7 +44,7 @@
 /** Packets of one lane before the next has its turn. */
 #define LANE_TURN 8u
 /** Descriptors updated at a time. */
-#define N_LATES 16u
+#define N_HOOKS 16u
 
 void gn__lane_init(struct gn__lane *lane)
 {
@@ -58,7 +59,7 @@ static void init_lists(struct gn__engine *engine)
     gn__heap_init(&engine->under_way);
     gn__heap_init(&engine->events);
     gn__list_init(&engine->changed);
-    gn__sched_init(&engine->notices);
+    gn__sched_init(&engine->deferred);
     gn__list_init(&engine->wakes);
     gn__list_init(&engine->fds);
 }
@@ -153,7 +154,7 @@ static void engine_destroy(struct gn__engine *engine)
     struct gn__mem mem = engine->net.mem;
 
     drop_packets(engine);
-    gn__sched_done(&engine->notices);
+    gn__sched_done(&engine->deferred);
     if (engine->user->done)
         engine->user->done(engine);
     gn__netstack_done(&engine->net);
@@ -242,14 +243,16 @@ void gn__event_disarm(struct gn__engine *engine, struct gn__event *event)
     event->armed = false;
 }
 
-void gn__notice_queue(struct gn__engine *engine, struct gn__notice *notice)
+void gn__deferred_queue(struct gn__engine *engine,
+                        struct gn__deferred *deferred)
 {
-    gn__sched_queue(&engine->notices, notice);
+    gn__sched_queue(&engine->deferred, deferred);
 }
 
-void gn__notice_cancel(struct gn__engine *engine, struct gn__notice *notice)
+void gn__deferred_cancel(struct gn__engine *engine,
+                         struct gn__deferred *deferred)
 {
-    gn__sched_cancel(&engine->notices, notice);
+    gn__sched_cancel(&engine->deferred, deferred);
 }
 
 /* ---- one entry ---- */
@@ -367,32 +370,33 @@ static void wake_all(struct gn__engine *engine, struct gn__list *wakes)
 }
 
 /* Under the lock: some of what is to be done without it. */
-static size_t take_lates(struct gn__engine *engine, struct gn__late **lates)
+static size_t take_unlock_hooks(struct gn__engine *engine,
+                                struct gn__unlock_hook **hooks)
 {
     struct gn__list *node;
     size_t n = 0;
 
-    while (n < N_LATES && (node = gn__list_pop(&engine->fds))) {
-        lates[n] = gn__container_of(node, struct gn__late, link);
-        lates[n]->take(lates[n]);
+    while (n < N_HOOKS && (node = gn__list_pop(&engine->fds))) {
+        hooks[n] = gn__container_of(node, struct gn__unlock_hook, link);
+        hooks[n]->take(hooks[n]);
         n++;
     }
     return n;
 }
 
 /* Without the lock: do it, and what there is more of. */
-static void run_lates(struct gn__engine *engine, struct gn__late **lates,
-                      size_t n)
+static void run_unlock_hooks(struct gn__engine *engine,
+                             struct gn__unlock_hook **hooks, size_t n)
 {
     size_t i;
 
     for (;;) {
         for (i = 0; i < n; i++)
-            lates[i]->run(lates[i]);
-        if (n < N_LATES)
+            hooks[i]->run(hooks[i]);
+        if (n < N_HOOKS)
             return;
         engine->driver->lock(engine->driver_self, false);
-        n = take_lates(engine, lates);
+        n = take_unlock_hooks(engine, hooks);
         engine->driver->unlock(engine->driver_self);
     }
 }
@@ -415,9 +419,9 @@ static bool arm_driver(struct gn__engine *engine, uint64_t next)
 void gn__engine_leave(struct gn__engine *engine)
 {
     const struct gn__driver_ops *driver = engine->driver;
-    struct gn__late *lates[N_LATES];
+    struct gn__unlock_hook *hooks[N_HOOKS];
     struct gn__list wakes;
-    size_t n_lates;
+    size_t n_hooks;
     uint64_t next;
     bool kick, crowded;
 
@@ -425,17 +429,17 @@ void gn__engine_leave(struct gn__engine *engine)
     tell_changed(engine);
     next = next_deadline(engine, next);
     atomic_store_explicit(&engine->next, next, memory_order_relaxed);
-    if (engine->notices.n)
+    if (engine->deferred.n)
         next = 0;
-    crowded = engine->notices.n > CROWD;
+    crowded = engine->deferred.n > CROWD;
     kick = arm_driver(engine, next);
     gn__list_init(&wakes);
     gn__list_splice(&wakes, &engine->wakes);
-    n_lates = take_lates(engine, lates);
+    n_hooks = take_unlock_hooks(engine, hooks);
     driver->unlock(engine->driver_self);
 
     wake_all(engine, &wakes);
-    run_lates(engine, lates, n_lates);
+    run_unlock_hooks(engine, hooks, n_hooks);
     if (kick)
         driver->kick(engine->driver_self, next);
     if (crowded && !gn__engine_is_driving(engine))
@@ -460,41 +464,41 @@ void gn__engine_run(struct gn__engine *engine)
     gn__engine_leave(engine);
 }
 
-void gn__engine_defer(struct gn__engine *engine, struct gn__notice *notice)
+void gn__engine_defer(struct gn__engine *engine, struct gn__deferred *deferred)
 {
     const struct gn__driver_ops *driver = engine->driver;
     bool kick;
 
     driver->lock(engine->driver_self, true);
-    gn__sched_queue(&engine->notices, notice);
+    gn__sched_queue(&engine->deferred, deferred);
     kick = arm_driver(engine, 0);
     driver->unlock(engine->driver_self);
     if (kick)
         driver->kick(engine->driver_self, 0);
 }
 
-void gn__engine_forget(struct gn__engine *engine, struct gn__notice *notice)
+void gn__engine_forget(struct gn__engine *engine, struct gn__deferred *deferred)
 {
     const struct gn__driver_ops *driver = engine->driver;
 
     driver->lock(engine->driver_self, true);
-    gn__sched_cancel(&engine->notices, notice);
+    gn__sched_cancel(&engine->deferred, deferred);
     driver->unlock(engine->driver_self);
 }
 
 /* What the last one took is charged, and the next one taken. */
-static struct gn__notice *next_notice(struct gn__engine *engine, bool may_run,
-                                      uint64_t took_ns)
+static struct gn__deferred *next_deferred(struct gn__engine *engine,
+                                          bool may_run, uint64_t took_ns)
 {
     const struct gn__driver_ops *driver = engine->driver;
-    struct gn__notice *notice;
+    struct gn__deferred *deferred;
 
     driver->lock(engine->driver_self, true);
-    gn__sched_charge(&engine->notices, took_ns);
-    notice = may_run ? gn__sched_pick(&engine->notices) : NULL;
-    engine->dispatching = notice != NULL;
+    gn__sched_charge(&engine->deferred, took_ns);
+    deferred = may_run ? gn__sched_pick(&engine->deferred) : NULL;
+    engine->dispatching = deferred != NULL;
     driver->unlock(engine->driver_self);
-    return notice;
+    return deferred;
 }
 
 bool gn__engine_dispatch(struct gn__engine *engine, unsigned max)
@@ -502,17 +506,17 @@ bool gn__engine_dispatch(struct gn__engine *engine, unsigned max)
     const struct gn__driver_ops *driver = engine->driver;
     uint64_t start = driver->now(engine->driver_self);
     uint64_t from, now = start;
-    struct gn__notice *notice;
+    struct gn__deferred *deferred;
     unsigned n;
 
     from = now;
     for (n = 0;; n++) {
-        notice = next_notice(
+        deferred = next_deferred(
             engine, n < max && now - start < GN__ENGINE_TURN_NS, now - from);
-        if (!notice)
+        if (!deferred)
             return n > 0;
         from = now;
-        notice->run(notice);
+        deferred->run(deferred);
         now = driver->now(engine->driver_self);
     }
 }

@@ -15,8 +15,8 @@
  *                          tells the sockets that changed, releases the
  *                          lock, and only then wakes threads
  *
- * No lock is held in a callback: callbacks are notices, queued under the lock
- * and run by the driving thread with gn__engine_dispatch(), guest by guest
+ * No lock is held in a callback: callbacks are deferred tasks, queued under the
+ * lock and run by the driving thread with gn__engine_dispatch(), guest by guest
  * (base/sched.h; docs/decisions/0020).
  *
  * Networks of one driver share an engine; a namespace can be attached only to
@@ -70,7 +70,7 @@ struct gn__driver_ops {
      *  without the lock. -EDEADLK where sleeping is impossible. */
     int (*park)(void *self, struct gn__parker *parker, uint64_t deadline);
     void (*unpark)(void *self, struct gn__parker *parker);
-    /** The next deadline moved earlier, or notices are waiting (deadline is
+    /** The next deadline moved earlier, or deferred tasks are waiting (deadline is
      *  then now). Called without the lock; must be cheap when the driver is
      *  awake already or is the caller. */
     void (*kick)(void *self, uint64_t deadline);
@@ -133,10 +133,11 @@ struct gn__waiter {
  * calls run() on each; queued again meanwhile, another thread may be running
  * the same one at once.
  */
-struct gn__late {
-    struct gn__list link;                /* in engine->fds; empty: not queued */
-    void (*take)(struct gn__late *late); /* keep it alive until run() ends */
-    void (*run)(struct gn__late *late);
+struct gn__unlock_hook {
+    struct gn__list link; /* in engine->fds; empty: not queued */
+    void (*take)(
+        struct gn__unlock_hook *unlock); /* keep it alive until run() ends */
+    void (*run)(struct gn__unlock_hook *unlock);
 };
 
 /** Packets due now of one sender, in order: what packet->from points to begins
@@ -180,9 +181,9 @@ struct gn__engine {
     size_t under_way_max;          /* the user's limit of it */
     uint64_t last_generation;      /* of what the user numbers */
     struct gn__list changed;       /* what user->changed is to be told of */
-    struct gn__sched notices;      /* callbacks that are due */
+    struct gn__sched deferred;     /* callbacks that are due */
     struct gn__list wakes;         /* struct gn__waiter, after unlocking */
-    struct gn__list fds;           /* struct gn__late */
+    struct gn__list fds;           /* struct gn__unlock_hook */
     const struct gn__walls *walls; /* between groups of guests; NULL: none.
                                       Borrowed */
     struct gn__waiter *standby;    /* the sleeper that runs deadlines */
@@ -227,7 +228,7 @@ bool gn__engine_is_behind(const struct gn__engine *engine);
 /** For drivers, on the driving thread, without the lock: enter, run what is
  *  due, leave. */
 void gn__engine_run(struct gn__engine *engine);
-/** Run notices (callbacks), at most @max, and none after GN__ENGINE_TURN_NS;
+/** Run deferred tasks (callbacks), at most @max, and none after GN__ENGINE_TURN_NS;
  *  true if any ran. Driving thread. */
 bool gn__engine_dispatch(struct gn__engine *engine, unsigned max);
 
@@ -251,11 +252,14 @@ void gn__engine_post_at(struct gn__engine *engine, struct gn__packet *packet,
 void gn__event_arm(struct gn__engine *engine, struct gn__event *event,
                    uint64_t when);
 void gn__event_disarm(struct gn__engine *engine, struct gn__event *event);
-void gn__notice_queue(struct gn__engine *engine, struct gn__notice *notice);
-void gn__notice_cancel(struct gn__engine *engine, struct gn__notice *notice);
+void gn__deferred_queue(struct gn__engine *engine,
+                        struct gn__deferred *deferred);
+void gn__deferred_cancel(struct gn__engine *engine,
+                         struct gn__deferred *deferred);
 /** The same on the driving thread, without the lock. */
-void gn__engine_defer(struct gn__engine *engine, struct gn__notice *notice);
-void gn__engine_forget(struct gn__engine *engine, struct gn__notice *notice);
+void gn__engine_defer(struct gn__engine *engine, struct gn__deferred *deferred);
+void gn__engine_forget(struct gn__engine *engine,
+                       struct gn__deferred *deferred);
 /** Is the calling thread the driving thread? */
 bool gn__engine_is_driving(const struct gn__engine *engine);
 /** May the caller wait: not on the driving thread, unless the driver can park

@@ -31,7 +31,7 @@ struct gn_capture {
     struct gn_network *net;
     struct gn__engine *engine;
     struct gn__capture_hook hook;
-    struct gn__notice notice; /* something waits */
+    struct gn__deferred deferred; /* something waits */
     struct gn__io_end end;
     struct gn__packet *head, **tail; /* seen, not written; under the lock */
     size_t waiting;                  /* bytes of them */
@@ -62,7 +62,7 @@ static void seen(struct gn__capture_hook *hook, const struct gn__packet *packet)
     *capture->tail = twin;
     capture->tail = &twin->next;
     capture->waiting += cost;
-    gn__notice_queue(capture->engine, &capture->notice);
+    gn__deferred_queue(capture->engine, &capture->deferred);
 }
 
 /* ---- the file ---- */
@@ -129,9 +129,9 @@ static void write_waiting(struct gn_capture *capture)
     free_packets(capture, first);
 }
 
-static void notice_waiting(struct gn__notice *notice)
+static void deferred_waiting(struct gn__deferred *deferred)
 {
-    write_waiting(gn__container_of(notice, struct gn_capture, notice));
+    write_waiting(gn__container_of(deferred, struct gn_capture, deferred));
 }
 
 static int flush(void *arg)
@@ -190,7 +190,7 @@ static int stop(void *arg)
     gn__engine_leave(capture->engine);
     err = flush(capture);
     gn__engine_enter(capture->engine);
-    gn__notice_cancel(capture->engine, &capture->notice);
+    gn__deferred_cancel(capture->engine, &capture->deferred);
     gn__engine_leave(capture->engine);
     destroy(capture);
     return err;
@@ -253,7 +253,7 @@ static int capture_start(struct gn_network *net, struct gn_namespace *only,
     capture->net = net;
     capture->tail = &capture->head;
     capture->hook.seen = seen;
-    capture->notice.run = notice_waiting;
+    capture->deferred.run = deferred_waiting;
     capture->end.run = end;
     capture->to_wall_ns = wall_offset(net);
     err = open_file(capture, fd);

@@ -4,22 +4,23 @@
  * A timer of a guest's: an event of the engine, which queues a task of the
  * guest's account, which calls back.
  *
- *     waiting --(event: notice)--> due --> callback --> over, or waiting again
+ *     waiting --(event: deferred task)--> due --> callback --> over, or waiting again
  *        |                          |
- *        +--------------------------+--(cancelled: notice)--> over --> callback
+ *        +--------------------------+--(cancelled: deferred task)--> over --> callback
  *
  * Starting and cancelling only touch what is under the engine's lock, so they
  * are for any thread. Three things end a timer early: gn_timer_cancel(), its
  * namespace's end (the wait that it has there) and its network's close (the end
  * that it has in the network's io). The first two come with the lock held or
- * from anywhere, write `cancelled` and queue the notice; the third calls back at
- * once.
+ * from anywhere, write `cancelled` and queue the deferred task; the third calls
+ * back at once.
  *
- * The io is the driving thread's, so a timer that another thread starts joins it
- * in its first notice, which comes at once.
+ * The io is the driving thread's, so a timer that another thread starts joins
+ * it in its first deferred task, which comes at once.
  *
- * The namespace's memory, and by it the engine's, is kept by a reference. A timer
- * has itself until its last call, and so has the caller who asked for a handle.
+ * The namespace's memory, and by it the engine's, is kept by a reference. A
+ * timer has itself until its last call, and so has the caller who asked for a
+ * handle.
  */
 #include <guestnet/timer.h>
 
@@ -37,7 +38,7 @@ struct gn_timer {
     struct gn__io_end end;
     struct gn__wait wait;
     struct gn__event event;
-    struct gn__notice notice;
+    struct gn__deferred deferred;
     struct gn__ref refs;
     uint64_t at;       /* when it is due, ns; GN__NEVER */
     uint64_t interval; /* of its guest's clock; 0: once */
@@ -55,7 +56,7 @@ static void event_fires(struct gn__event *event)
     struct gn_timer *timer = gn__container_of(event, struct gn_timer, event);
 
     timer->due = true;
-    gn__notice_queue(timer->engine, &timer->notice);
+    gn__deferred_queue(timer->engine, &timer->deferred);
 }
 
 static void cancel_locked(struct gn_timer *timer)
@@ -64,7 +65,7 @@ static void cancel_locked(struct gn_timer *timer)
         return;
     timer->cancelled = true;
     gn__event_disarm(timer->engine, &timer->event);
-    gn__notice_queue(timer->engine, &timer->notice);
+    gn__deferred_queue(timer->engine, &timer->deferred);
 }
 
 static void namespace_ends(struct gn__wait *wait)
@@ -138,7 +139,7 @@ static bool timer_claim(struct gn_timer *timer)
     cancelled = timer->cancelled;
     timer->over = true;
     gn__event_disarm(timer->engine, &timer->event);
-    gn__notice_cancel(timer->engine, &timer->notice);
+    gn__deferred_cancel(timer->engine, &timer->deferred);
     gn__ns_timer_end(timer->ns, &timer->wait);
     gn__engine_leave(timer->engine);
     return cancelled;
@@ -173,9 +174,10 @@ static bool timer_take_due(struct gn_timer *timer, bool *cancelled)
     return due;
 }
 
-static void run(struct gn__notice *notice)
+static void run(struct gn__deferred *deferred)
 {
-    struct gn_timer *timer = gn__container_of(notice, struct gn_timer, notice);
+    struct gn_timer *timer =
+        gn__container_of(deferred, struct gn_timer, deferred);
     bool cancelled, due = timer_take_due(timer, &cancelled);
     int err = 0;
 
@@ -206,8 +208,8 @@ static struct gn_timer *timer_make(struct gn_namespace *ns,
     timer->arg = arg;
     timer->wait.fire = namespace_ends;
     timer->event.fire = event_fires;
-    timer->notice.run = run;
-    timer->notice.account = gn__ns_account(ns);
+    timer->deferred.run = run;
+    timer->deferred.account = gn__ns_account(ns);
     return timer;
 }
 
@@ -224,7 +226,7 @@ static int timer_submit(struct gn_timer *timer, uint64_t after_ns,
         timer->at = gn__ns_deadline(timer->ns, after_ns);
         timer_arm(timer);
         if (!timer->io)
-            gn__notice_queue(timer->engine, &timer->notice);
+            gn__deferred_queue(timer->engine, &timer->deferred);
         if (out)
             *out = timer;
     }

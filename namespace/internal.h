@@ -162,7 +162,7 @@ struct gn_namespace {
     const struct gn__kernel *kernel; /* NULL, or its sockets are the kernel's */
     struct gn__wire *wire;           /* NULL, or its stack is behind it */
     struct gn__bucket icmp;          /* ICMP errors it sends */
-    struct gn__notice closed;
+    struct gn__deferred closed;
     gn_close_cb close_cb;
     void *close_arg;
 };

@@ -171,7 +171,7 @@ static struct gn_namespace *ns_alloc(struct gn_network *net,
     struct gn__guest_config guest = {
         .freed = ns_freed,
         .ns = ns,
-        .account = gateway ? &net->engine->notices.host : NULL,
+        .account = gateway ? &net->engine->deferred.host : NULL,
         .limits = &config->limits,
         .resolver = config->resolver,
         .life = config->life,
@@ -477,10 +477,10 @@ struct gn_network *gn__namespace_network(struct gn_namespace *ns)
     return net;
 }
 
-static void report_closed(struct gn__notice *notice)
+static void report_closed(struct gn__deferred *deferred)
 {
     struct gn_namespace *ns =
-        gn__container_of(notice, struct gn_namespace, closed);
+        gn__container_of(deferred, struct gn_namespace, closed);
     gn_close_cb callback = ns->close_cb;
     void *arg = ns->close_arg;
 
@@ -519,7 +519,7 @@ void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
     wait = meets_outside(ns);
     gn__ns_end(ns, flags & GN_CLOSE_SILENT);
     /* Those who are told of its end hear it before its closer returns. */
-    wait = wait || engine->dispatching || engine->notices.n;
+    wait = wait || engine->dispatching || engine->deferred.n;
     wait = wait && !callback && !gn__engine_is_driving(engine);
     if (wait) {
         gn__closing_init_wait(&closing, engine);
@@ -530,7 +530,7 @@ void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
         ns->close_cb = callback;
         ns->close_arg = arg;
         ns->closed.run = report_closed;
-        gn__notice_queue(engine, &ns->closed);
+        gn__deferred_queue(engine, &ns->closed);
     }
     gn__engine_leave(engine);
     if (wait)

@@ -73,7 +73,7 @@ GN_WARN_UNUSED int gn__network_set_io(struct gn_network *net,
 /** A call that is carried to the driving thread; embedded. */
 struct gn__call {
     struct gn__list of_net;
-    struct gn__notice notice;
+    struct gn__deferred deferred;
     struct gn_network *net;
     /** Under the lock, before run() can be called. NULL: nothing is done. */
     void (*queued)(struct gn__call *call);

@@ -510,9 +510,10 @@ static void end_ports(struct gn_network *net)
 
 /* ---- calls that are carried to the driving thread ---- */
 
-static void run_call(struct gn__notice *notice)
+static void run_call(struct gn__deferred *deferred)
 {
-    struct gn__call *call = gn__container_of(notice, struct gn__call, notice);
+    struct gn__call *call =
+        gn__container_of(deferred, struct gn__call, deferred);
     struct gn__engine *engine = call->net->engine;
 
     gn__engine_enter(engine);
@@ -527,8 +528,8 @@ int gn__network_call(struct gn_network *net, struct gn__call *call)
     int err = 0;
 
     call->net = net;
-    memset(&call->notice, 0, sizeof(call->notice));
-    call->notice.run = run_call;
+    memset(&call->deferred, 0, sizeof(call->deferred));
+    call->deferred.run = run_call;
     gn__list_init(&call->of_net);
     gn__engine_ref(engine);
     gn__engine_enter(engine);
@@ -536,7 +537,7 @@ int gn__network_call(struct gn_network *net, struct gn__call *call)
         err = -ECANCELED;
     } else {
         gn__list_add_tail(&net->calls, &call->of_net);
-        gn__notice_queue(engine, &call->notice);
+        gn__deferred_queue(engine, &call->deferred);
         if (call->queued)
             call->queued(call);
     }
@@ -566,7 +567,7 @@ static struct gn__call *take_call(struct gn_network *net)
     node = gn__list_pop(&net->calls);
     if (node) {
         call = gn__container_of(node, struct gn__call, of_net);
-        gn__notice_cancel(engine, &call->notice);
+        gn__deferred_cancel(engine, &call->deferred);
     }
     gn__engine_leave(engine);
     return call;
@@ -627,15 +628,15 @@ static void report_closed(struct gn_network *net)
     driver->gone(driver_self, callback, arg);
 }
 
-static void notice_closed(struct gn__notice *notice)
+static void deferred_closed(struct gn__deferred *deferred)
 {
-    report_closed(gn__container_of(notice, struct gn_network, closed));
+    report_closed(gn__container_of(deferred, struct gn_network, closed));
 }
 
 /* Some of what lives in it; true if there is more. @next is queued then, and
  * @last when there is not; both may be NULL. */
-static bool end_some(struct gn_network *net, struct gn__notice *next,
-                     struct gn__notice *last)
+static bool end_some(struct gn_network *net, struct gn__deferred *next,
+                     struct gn__deferred *last)
 {
     struct gn__engine *engine = net->engine;
     bool more;
@@ -648,20 +649,21 @@ static bool end_some(struct gn_network *net, struct gn__notice *next,
         gn__list_del(&net->of_engine);
     }
     if (more && next)
-        gn__notice_queue(engine, next);
+        gn__deferred_queue(engine, next);
     if (!more && last)
-        gn__notice_queue(engine, last);
+        gn__deferred_queue(engine, last);
     gn__engine_leave(engine);
     return more;
 }
 
-static void notice_ends(struct gn__notice *notice)
+static void deferred_ends(struct gn__deferred *deferred)
 {
-    struct gn_network *net = gn__container_of(notice, struct gn_network, ends);
+    struct gn_network *net =
+        gn__container_of(deferred, struct gn_network, ends);
 
     cancel_calls(net);
     end_io(net);
-    (void)end_some(net, notice, &net->closed); /* It asks for more itself. */
+    (void)end_some(net, deferred, &net->closed); /* It asks for more itself. */
 }
 
 static void ignore(void *arg)
@@ -695,10 +697,10 @@ void gn_network_close(struct gn_network *net, gn_close_cb callback, void *arg)
     net->closing = true;
     net->close_cb = callback ? callback : now ? ignore : closing.callback;
     net->close_arg = callback ? arg : closing.arg;
-    net->ends.run = notice_ends;
-    net->closed.run = notice_closed;
+    net->ends.run = deferred_ends;
+    net->closed.run = deferred_closed;
     if (!now)
-        gn__notice_queue(engine, &net->ends);
+        gn__deferred_queue(engine, &net->ends);
     gn__engine_leave(engine);
     if (now)
         close_now(net);

@@ -51,7 +51,7 @@ static void post(struct gn_lookup *lookup)
     home->post(home);
 }
 
-static void run_ended(struct gn__notice *task)
+static void run_ended(struct gn__deferred *task)
 {
     struct gn_lookup *lookup = gn__container_of(task, struct gn_lookup, task);
 

@@ -111,7 +111,7 @@ struct gn_lookup {
     struct gn_resolver *resolver; /* who is asked; NULL: nobody */
     void *user;                   /* the resolver's */
     void (*ended)(struct gn_lookup *lookup);
-    struct gn__notice task; /* runs ended() */
+    struct gn__deferred task; /* runs ended() */
     struct gn_lookup *next_posted;
     _Atomic int state;
     bool starting; /* inside the resolver's operation */

@@ -83,7 +83,7 @@ void gn__guest_end(struct gn__guest *guest)
         gn__table_del(&guest->home->names, &guest->by_name);
     end_names(guest);
     guest->home = NULL;
-    gn__sched_end(&guest->engine->notices, guest->account);
+    gn__sched_end(&guest->engine->deferred, guest->account);
 }
 
 void gn__guest_ref(struct gn__guest *guest)

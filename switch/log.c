@@ -29,7 +29,7 @@ struct gn__logger {
     struct line lines[LINES];
     unsigned first;
     unsigned n;
-    struct gn__notice notice;
+    struct gn__deferred deferred;
 };
 
 const char *gn__log_name(const struct gn__guest *guest)
@@ -81,7 +81,7 @@ __attribute__((format(printf, 4, 0))) static void log_va(
     n = vsnprintf(line->text + at, sizeof(line->text) - (size_t)at, format,
                   args);
     add_more(line, (size_t)at + (size_t)(n > 0 ? n : 0), &logger->rates[kind]);
-    gn__notice_queue(net->engine, &logger->notice);
+    gn__deferred_queue(net->engine, &logger->deferred);
 }
 
 void gn__log(struct gn_network *net, enum gn_log_level level,
@@ -185,9 +185,9 @@ static void say_lines(struct gn__logger *logger)
         net->log(line.level, line.text, net->log_arg);
 }
 
-static void notice_run(struct gn__notice *notice)
+static void deferred_run(struct gn__deferred *deferred)
 {
-    say_lines(gn__container_of(notice, struct gn__logger, notice));
+    say_lines(gn__container_of(deferred, struct gn__logger, deferred));
 }
 
 int gn__logger_create(struct gn_network *net)
@@ -200,8 +200,8 @@ int gn__logger_create(struct gn_network *net)
     if (!logger)
         return -ENOMEM;
     logger->net = net;
-    logger->notice.run = notice_run;
-    gn__list_init(&logger->notice.link);
+    logger->deferred.run = deferred_run;
+    gn__list_init(&logger->deferred.link);
     net->logger = logger;
     return 0;
 }
@@ -213,7 +213,7 @@ void gn__logger_discard(struct gn_network *net)
     if (!logger)
         return;
     net->logger = NULL;
-    gn__notice_cancel(net->engine, &logger->notice);
+    gn__deferred_cancel(net->engine, &logger->deferred);
     gn__free(&net->engine->net.mem, logger, sizeof(*logger));
 }
 

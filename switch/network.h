@@ -65,11 +65,11 @@ struct gn_network {
     struct gn_resolver *resolver; /* NULL: its own names */
     gn_query_log_cb query_log;
     void *query_log_arg;
-    struct gn__io *io;      /* NULL: nobody asked for it yet */
-    bool io_ended;          /* and nobody gets it any more */
-    struct gn__list calls;  /* struct gn__call, on their way */
-    struct gn__notice ends; /* the first step of closing */
-    struct gn__notice closed;
+    struct gn__io *io;        /* NULL: nobody asked for it yet */
+    bool io_ended;            /* and nobody gets it any more */
+    struct gn__list calls;    /* struct gn__call, on their way */
+    struct gn__deferred ends; /* the first step of closing */
+    struct gn__deferred closed;
     gn_close_cb close_cb;
     void *close_arg;
     bool closing;

@@ -16,14 +16,14 @@
 /* ---- the end of a batch ---- */
 
 /* Under the lock: what is flushed without it stays until that is done. */
-static void flush_take(struct gn__late *late)
+static void flush_take(struct gn__unlock_hook *unlock)
 {
-    gn__guest_ref(gn__container_of(late, struct gn__port, flush)->owner);
+    gn__guest_ref(gn__container_of(unlock, struct gn__port, flush)->owner);
 }
 
-static void flush_run(struct gn__late *late)
+static void flush_run(struct gn__unlock_hook *unlock)
 {
-    struct gn__port *port = gn__container_of(late, struct gn__port, flush);
+    struct gn__port *port = gn__container_of(unlock, struct gn__port, flush);
     struct gn__guest *owner = port->owner;
 
     port->ops->flush(port);

@@ -5,14 +5,12 @@
 /*
  * Ports of a network's switch: what another folder needs to attach something.
  *
- *     gn__guest_init(&guest, net, ...)      who it is: limits, counters, account
- *     gn__port_init(&port, &ops, &guest)
- *     gn__port_attach(&port, net)
+ *     gn__guest_init(&guest, net, ...)      who it is: limits, counters,
+ *     account gn__port_init(&port, &ops, &guest) gn__port_attach(&port, net)
  *     gn__port_take_lowest(), _take_addr()  addresses of the network's pools
- *     gn__guest_identify(), gn__port_identify()
- *     gn__port_input(&port, ...)            a packet from it into the switch
- *     ops->deliver(), ops->flush()          packets for it
- *     gn__port_detach(), gn__guest_end(), gn__guest_unref()
+ *     gn__guest_identify(), gn__port_identify() gn__port_input(&port, ...)
+ *     a packet from it into the switch ops->deliver(), ops->flush()
+ *     packets for it gn__port_detach(), gn__guest_end(), gn__guest_unref()
  *
  * A port is attached to one network; a guest may have several. Whatever holds a
  * packet on its way looks at the port's gate, so a port may be detached at any
@@ -108,14 +106,14 @@ struct gn__port_held {
 /** Where something is attached to the switch. */
 struct gn__port {
     const struct gn__port_ops *ops;
-    struct gn__guest *owner;  /* NULL: the switch's own */
-    struct gn_network *net;   /* NULL once detached */
-    struct gn__list link;     /* in net->ports */
-    struct gn__list of_owner; /* in owner->ports, while it is attached */
-    struct gn__late flush;    /* ops->flush is due */
-    struct gn__gate *gate;    /* NULL: not attached */
-    uint64_t generation;      /* unique in the engine; 0: nobody */
-    uint64_t party;           /* the end of paths it belongs to */
+    struct gn__guest *owner;      /* NULL: the switch's own */
+    struct gn_network *net;       /* NULL once detached */
+    struct gn__list link;         /* in net->ports */
+    struct gn__list of_owner;     /* in owner->ports, while it is attached */
+    struct gn__unlock_hook flush; /* ops->flush is due */
+    struct gn__gate *gate;        /* NULL: not attached */
+    uint64_t generation;          /* unique in the engine; 0: nobody */
+    uint64_t party;               /* the end of paths it belongs to */
     uint32_t mtu;
     bool any_source;                   /* a router: sources are not checked */
     struct gn__outside_guest *outside; /* NULL: it never met the outside */

@@ -28,17 +28,17 @@ void gn__nic_tell(struct gn_nic *nic, enum gn_nic_event what)
     if (!nic->event)
         return;
     nic->events |= 1u << what;
-    gn__notice_queue(nic->handle.engine, &nic->tell);
+    gn__deferred_queue(nic->handle.engine, &nic->tell);
 }
 
 void gn__nic_tell_ready(struct gn_nic *nic)
 {
-    gn__notice_queue(nic->handle.engine, &nic->tell);
+    gn__deferred_queue(nic->handle.engine, &nic->tell);
 }
 
-static void tell_run(struct gn__notice *notice)
+static void tell_run(struct gn__deferred *deferred)
 {
-    struct gn_nic *nic = gn__container_of(notice, struct gn_nic, tell);
+    struct gn_nic *nic = gn__container_of(deferred, struct gn_nic, tell);
     struct gn__engine *engine = nic->handle.engine;
     unsigned what, events;
     bool ready;
@@ -73,8 +73,8 @@ static void nic_stop(struct gn__handle *handle)
     gn__nic_claims_done(nic);
     gn__nic_advertise_done(nic);
     gn__nic_groups_done(nic);
-    gn__notice_cancel(engine, &nic->flush);
-    gn__notice_cancel(engine, &nic->tell);
+    gn__deferred_cancel(engine, &nic->flush);
+    gn__deferred_cancel(engine, &nic->tell);
     gn__engine_leave(engine);
     gn__wire_close(&nic->wire);
 }

@@ -66,10 +66,10 @@ struct gn_nic {
     struct gn__packet *head;  /* the queue; ip.version 0: an ARP message */
     struct gn__packet **tail;
     size_t queue_bytes;
-    struct gn__notice flush;
-    struct gn__late late;   /* the same with GN_NIC_ANY_THREAD */
-    struct gn__notice tell; /* events and ready() */
-    unsigned events;        /* to be told: 1 << enum gn_nic_event */
+    struct gn__deferred flush;
+    struct gn__unlock_hook unlock; /* the same with GN_NIC_ANY_THREAD */
+    struct gn__deferred tell;      /* events and ready() */
+    unsigned events;               /* to be told: 1 << enum gn_nic_event */
 
     struct gn__nic_claim claims[GN__NIC_CLAIMS_MAX];
     size_t n_claims;

@@ -261,29 +261,29 @@ static bool flush_round(struct gn_nic *nic)
     return any;
 }
 
-static void flush_run(struct gn__notice *notice)
+static void flush_run(struct gn__deferred *deferred)
 {
-    struct gn_nic *nic = gn__container_of(notice, struct gn_nic, flush);
+    struct gn_nic *nic = gn__container_of(deferred, struct gn_nic, flush);
     struct gn__engine *engine = nic->handle.engine;
 
     gn__handle_ref(&nic->handle);
     if (flush_round(nic)) {
         gn__engine_enter(engine);
         if (nic->open)
-            gn__notice_queue(engine, &nic->flush);
+            gn__deferred_queue(engine, &nic->flush);
         gn__engine_leave(engine);
     }
     gn__handle_unref(&nic->handle);
 }
 
-static void late_take(struct gn__late *late)
+static void unlock_take(struct gn__unlock_hook *unlock)
 {
-    gn__handle_ref(&gn__container_of(late, struct gn_nic, late)->handle);
+    gn__handle_ref(&gn__container_of(unlock, struct gn_nic, unlock)->handle);
 }
 
-static void late_run(struct gn__late *late)
+static void unlock_run(struct gn__unlock_hook *unlock)
 {
-    struct gn_nic *nic = gn__container_of(late, struct gn_nic, late);
+    struct gn_nic *nic = gn__container_of(unlock, struct gn_nic, unlock);
     struct gn__engine *engine = nic->handle.engine;
     unsigned n = 0;
 
@@ -292,7 +292,7 @@ static void late_run(struct gn__late *late)
             continue;
         gn__engine_enter(engine);
         if (nic->open)
-            gn__notice_queue(engine, &nic->flush);
+            gn__deferred_queue(engine, &nic->flush);
         gn__engine_leave(engine);
         break;
     }
@@ -306,18 +306,18 @@ void gn__nic_wake(struct gn_nic *nic)
     if (nic->busy || nic->blocked || !nic->head)
         return;
     if (!(nic->flags & GN_NIC_ANY_THREAD))
-        gn__notice_queue(engine, &nic->flush);
-    else if (gn__list_empty(&nic->late.link))
-        gn__list_add_tail(&engine->fds, &nic->late.link);
+        gn__deferred_queue(engine, &nic->flush);
+    else if (gn__list_empty(&nic->unlock.link))
+        gn__list_add_tail(&engine->fds, &nic->unlock.link);
 }
 
 void gn__nic_queue_init(struct gn_nic *nic)
 {
     nic->tail = &nic->head;
     nic->flush.run = flush_run;
-    nic->late.take = late_take;
-    nic->late.run = late_run;
-    gn__list_init(&nic->late.link);
+    nic->unlock.take = unlock_take;
+    nic->unlock.run = unlock_run;
+    gn__list_init(&nic->unlock.link);
 }
 
 /* ---- what is said here ---- */

@@ -15,14 +15,14 @@
  * waits.
  *
  * Neither the call nor cancelling waits for the driving thread: what another
- * thread says is left under the engine's lock, and taken up by a notice. Once a
- * dial is claimed it calls back, and cancelling does nothing any more; until
- * then it ends as cancelled, however far it has come.
+ * thread says is left under the engine's lock, and taken up by a deferred task.
+ * Once a dial is claimed it calls back, and cancelling does nothing any more;
+ * until then it ends as cancelled, however far it has come.
  *
  * It is counted: it has itself until it is over and no lookup of it is under
- * way, and so has the caller who asked for a handle. With a time-out an attempt gets an equal share of what is left, but two
- * seconds if there are as many: a first SYN that is lost is sent again after
- * one.
+ * way, and so has the caller who asked for a handle. With a time-out an attempt
+ * gets an equal share of what is left, but two seconds if there are as many: a
+ * first SYN that is lost is sent again after one.
  */
 #include <guestnet/conn.h>
 #include <guestnet/resolver.h>
@@ -49,14 +49,14 @@ struct gn_dial {
     struct gn_network *net;
     struct gn__engine *engine; /* a reference */
     struct gn__ref refs;
-    struct gn__call start;    /* to the driving thread */
-    struct gn__notice notice; /* the same, to be cancelled there */
-    bool cancelled;           /* under the lock */
-    bool claimed;             /* the same */
-    struct gn_dial **out;     /* until the start is queued */
-    struct gn__io *io;        /* NULL: it has not begun */
+    struct gn__call start;        /* to the driving thread */
+    struct gn__deferred deferred; /* the same, to be cancelled there */
+    bool cancelled;               /* under the lock */
+    bool claimed;                 /* the same */
+    struct gn_dial **out;         /* until the start is queued */
+    struct gn__io *io;            /* NULL: it has not begun */
     struct gn__io_end end;
-    struct gn__notice task;
+    struct gn__deferred task;
     struct gn__io_timer timer;
     struct gn__target target;
     struct gn__endpoint local;
@@ -118,7 +118,7 @@ static bool dial_claim(struct gn_dial *dial)
     gn__engine_enter(dial->engine);
     cancelled = dial->cancelled;
     dial->claimed = true;
-    gn__notice_cancel(dial->engine, &dial->notice);
+    gn__deferred_cancel(dial->engine, &dial->deferred);
     gn__engine_leave(dial->engine);
     return cancelled;
 }
@@ -149,7 +149,7 @@ static void run_end(struct gn__io_end *end)
 
 /* ---- one attempt ---- */
 
-static void run_hook(struct gn__notice *notice);
+static void run_hook(struct gn__deferred *deferred);
 
 /* The time of this attempt begins. */
 static void start_timer(struct gn_dial *dial)
@@ -258,10 +258,10 @@ static void go_on(struct gn_dial *dial, int err)
         hand_over(dial);
 }
 
-static void run_hook(struct gn__notice *notice)
+static void run_hook(struct gn__deferred *deferred)
 {
     struct gn__stream_hook *hook =
-        gn__container_of(notice, struct gn__stream_hook, notice);
+        gn__container_of(deferred, struct gn__stream_hook, deferred);
     struct gn_dial *dial = gn__container_of(hook, struct gn_dial, hook);
 
     go_on(dial, look(dial));
@@ -392,7 +392,7 @@ static void find_port(struct gn_dial *dial)
         finish(dial, err, NULL);
 }
 
-static void run_turn(struct gn__notice *task)
+static void run_turn(struct gn__deferred *task)
 {
     struct gn_dial *dial = gn__container_of(task, struct gn_dial, task);
 
@@ -458,9 +458,9 @@ int gn__dial_check(const char *proto, const char *address,
                                   options->why, options->why_len);
 }
 
-static void run_cancelled(struct gn__notice *notice)
+static void run_cancelled(struct gn__deferred *deferred)
 {
-    leave(gn__container_of(notice, struct gn_dial, notice), -ECANCELED);
+    leave(gn__container_of(deferred, struct gn_dial, deferred), -ECANCELED);
 }
 
 /* On the driving thread. */
@@ -518,7 +518,7 @@ static struct gn_dial *dial_make(const struct gn__dial_call *call)
     dial->arg = call->arg;
     dial->start.run = run_start;
     dial->start.queued = give_handle;
-    dial->notice.run = run_cancelled;
+    dial->deferred.run = run_cancelled;
     dial->end.run = run_end;
     dial->task.run = run_turn;
     dial->task.account = gn__ns_account(dial->ns);
@@ -602,7 +602,7 @@ void gn_dial_cancel(struct gn_dial *dial)
     if (!dial->claimed) {
         dial->cancelled = true;
         if (!now)
-            gn__notice_queue(dial->engine, &dial->notice);
+            gn__deferred_queue(dial->engine, &dial->deferred);
     }
     gn__engine_leave(dial->engine);
     if (now)

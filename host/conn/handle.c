@@ -60,7 +60,7 @@ static void finish(struct gn__handle *handle)
     say_gone(handle);
 }
 
-static void run_turn(struct gn__notice *task)
+static void run_turn(struct gn__deferred *task)
 {
     struct gn__handle *handle = gn__container_of(task, struct gn__handle, task);
 

@@ -55,7 +55,7 @@ struct gn__handle {
     struct gn__engine *engine; /* a reference */
     struct gn_sock *sock;      /* a reference; NULL: not yet */
     struct gn__io_end end;
-    struct gn__notice task;
+    struct gn__deferred task;
     enum gn__handle_state state;
     struct gn__ref
         refs;   /* its own until GONE, and of who is in its callbacks */

@@ -18,7 +18,7 @@
 /** Sent by one call, elements. */
 #define SEND_IOV 64u
 
-static void run_hook(struct gn__notice *notice);
+static void run_hook(struct gn__deferred *deferred);
 
 static int start(struct gn_conn *conn)
 {
@@ -150,10 +150,10 @@ static void work(struct gn_conn *conn)
         gn__conn_defer(conn);
 }
 
-static void run_hook(struct gn__notice *notice)
+static void run_hook(struct gn__deferred *deferred)
 {
     struct gn__stream_hook *hook =
-        gn__container_of(notice, struct gn__stream_hook, notice);
+        gn__container_of(deferred, struct gn__stream_hook, deferred);
     struct gn_conn *conn = gn__container_of(hook, struct gn_conn, hook);
 
     gn__handle_ref(&conn->handle);

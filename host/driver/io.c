@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * A network's struct gn__io on its engine: tasks are the engine's, and one event
- * and one notice are for the first timer, so that it runs wherever callbacks
- * run, in real time or on a clock. Descriptors are the driver's.
+ * A network's struct gn__io on its engine: tasks are the engine's, and one
+ * event and one deferred task are for the first timer, so that it runs wherever
+ * callbacks run, in real time or on a clock. Descriptors are the driver's.
  */
 #include "host/driver/drive.h"
 
@@ -17,8 +17,9 @@ struct host_io {
     struct gn__engine *engine; /* a reference */
     struct gn__mem mem;
     struct gn__event event;
-    struct gn__notice notice;
-    uint64_t armed; /* when the event or notice comes; UINT64_MAX: never */
+    struct gn__deferred deferred;
+    uint64_t
+        armed; /* when the event or deferred task comes; UINT64_MAX: never */
     int n_holds;
     bool ended;
 };
@@ -31,7 +32,7 @@ static struct host_io *of_io(struct gn__io *io)
 static void disarm(struct host_io *self)
 {
     gn__event_disarm(self->engine, &self->event);
-    gn__notice_cancel(self->engine, &self->notice);
+    gn__deferred_cancel(self->engine, &self->deferred);
 }
 
 static void rearm(struct host_io *self)
@@ -44,7 +45,7 @@ static void rearm(struct host_io *self)
     gn__engine_enter(self->engine);
     disarm(self);
     if (deadline <= gn__now(self->engine))
-        gn__notice_queue(self->engine, &self->notice);
+        gn__deferred_queue(self->engine, &self->deferred);
     else if (deadline != UINT64_MAX)
         gn__event_arm(self->engine, &self->event, deadline);
     gn__engine_leave(self->engine);
@@ -54,12 +55,12 @@ static void fire(struct gn__event *event)
 {
     struct host_io *self = gn__container_of(event, struct host_io, event);
 
-    gn__notice_queue(self->engine, &self->notice);
+    gn__deferred_queue(self->engine, &self->deferred);
 }
 
-static void run(struct gn__notice *notice)
+static void run(struct gn__deferred *deferred)
 {
-    struct host_io *self = gn__container_of(notice, struct host_io, notice);
+    struct host_io *self = gn__container_of(deferred, struct host_io, deferred);
 
     self->armed = UINT64_MAX; /* It has come. */
     gn__io_run(&self->io, TIMERS_AT_ONCE);
@@ -80,12 +81,12 @@ static void io_rearm(struct gn__io *io)
     rearm(of_io(io));
 }
 
-static void io_queue(struct gn__io *io, struct gn__notice *task)
+static void io_queue(struct gn__io *io, struct gn__deferred *task)
 {
     gn__engine_defer(of_io(io)->engine, task);
 }
 
-static void io_cancel(struct gn__io *io, struct gn__notice *task)
+static void io_cancel(struct gn__io *io, struct gn__deferred *task)
 {
     gn__engine_forget(of_io(io)->engine, task);
 }
@@ -155,7 +156,7 @@ static struct host_io *make(struct gn__engine *engine)
     gn__io_init(&self->io, &ops, &self->mem);
     self->io.timers_only = !engine->driver->watch;
     self->event.fire = fire;
-    self->notice.run = run;
+    self->deferred.run = run;
     self->armed = UINT64_MAX;
     return self;
 }

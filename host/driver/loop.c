@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The driver in real time. Three loops drive an engine: a thread of ours, a loop
- * of any kind of the caller's that polls one descriptor, and a libuv loop of the
- * caller's (loop_uv.c). What they look at is a poll set. In it are all watched
- * descriptors, a timerfd for the engine's next deadline, which counts
+ * The driver in real time. Three loops drive an engine: a thread of ours, a
+ * loop of any kind of the caller's that polls one descriptor, and a libuv loop
+ * of the caller's (loop_uv.c). What they look at is a poll set. In it are all
+ * watched descriptors, a timerfd for the engine's next deadline, which counts
  * nanoseconds, and an eventfd by which other threads wake the loop. Both of the
  * latter tell of edges only and are never read.
  *
@@ -111,7 +111,7 @@ static void own_ready(struct gn__io_watch *watch, short revents)
 
 /* The turn comes whenever there is a reason for one, so the waker needs none
  * of its own, and the timer's news is that it is over. */
-static void set_queue(struct gn__pollset *set, struct gn__notice *task)
+static void set_queue(struct gn__pollset *set, struct gn__deferred *task)
 {
     struct gn__loop *loop = gn__container_of(set, struct gn__loop, set);
 
@@ -123,7 +123,7 @@ static void set_queue(struct gn__pollset *set, struct gn__notice *task)
         gn__engine_defer(loop->engine, task);
 }
 
-static void set_cancel(struct gn__pollset *set, struct gn__notice *task)
+static void set_cancel(struct gn__pollset *set, struct gn__deferred *task)
 {
     struct gn__loop *loop = gn__container_of(set, struct gn__loop, set);
 

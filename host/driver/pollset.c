@@ -131,7 +131,7 @@ static int change(struct gn__pollset *set, const struct gn__io_watch *watch,
 }
 
 /* Its account has its turn. It may be gone when it has been told. */
-static void watch_run(struct gn__notice *task)
+static void watch_run(struct gn__deferred *task)
 {
     struct gn__io_watch *watch =
         gn__container_of(task, struct gn__io_watch, task);

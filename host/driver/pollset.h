@@ -18,8 +18,8 @@ struct gn__pollset;
 
 /** What stands behind it: where tasks are queued. */
 struct gn__pollset_ops {
-    void (*queue)(struct gn__pollset *set, struct gn__notice *task);
-    void (*cancel)(struct gn__pollset *set, struct gn__notice *task);
+    void (*queue)(struct gn__pollset *set, struct gn__deferred *task);
+    void (*cancel)(struct gn__pollset *set, struct gn__deferred *task);
 };
 
 struct gn__pollset {

@@ -17,7 +17,7 @@ static void tell_one(struct gn__reports *reports)
                   report.has_peer ? (struct sockaddr *)&addr : NULL);
 }
 
-static void tell_all(struct gn__notice *task)
+static void tell_all(struct gn__deferred *task)
 {
     struct gn__reports *reports =
         gn__container_of(task, struct gn__reports, task);

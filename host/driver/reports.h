@@ -29,7 +29,7 @@ struct gn__report {
 
 /** Embedded, in what lives on the turn in which it is stopped. */
 struct gn__reports {
-    struct gn__notice task;
+    struct gn__deferred task;
     struct gn__io *io;
     gn__report_cb tell;
     unsigned first;

@@ -3,20 +3,20 @@
 /*
  * The life of an egress, and what its guests dial.
  *
- *     dialled --(done, from any thread)--> done --(its notice)--> gone
+ *     dialled --(done, from any thread)--> done --(its deferred task)--> gone
  *        |                                   |
  *        +--(the guest gives up)--> over     +--(the guest gives up)--> gone
  *                                    |
  *                                    +--(ops->cancel returned)--> gone
  *
- *   dialled  the egress has it.
- *   done     the egress has let go of it. A notice gives the guest what it was
+ *   dialled  the egress has it. done     the egress has let go of it. A
+ *   deferred task gives the guest what it was
  *            given.
  *   over     only while ops->cancel runs: another thread may still say that it
  *            is done, which changes nothing any more.
  *
- * Who says that a dial is done never waits: an egress may hold a lock of its own
- * then, which it takes in cancel(), too.
+ * Who says that a dial is done never waits: an egress may hold a lock of its
+ * own then, which it takes in cancel(), too.
  */
 #include "host/egress/egress.h"
 
@@ -37,7 +37,7 @@ struct gn_egress_dial {
     struct gn__outside_dial *dial;
     struct gn__pass *pass; /* NULL: no rules have a say */
     struct sockaddr_storage address;
-    struct gn__notice notice;
+    struct gn__deferred deferred;
     bool done;
     bool over;
     int status;
@@ -243,10 +243,10 @@ static int check_done(const struct gn_egress_dial *request)
     return error ? error : -ETIMEDOUT;
 }
 
-static void finish(struct gn__notice *notice)
+static void finish(struct gn__deferred *deferred)
 {
     struct gn_egress_dial *request =
-        gn__container_of(notice, struct gn_egress_dial, notice);
+        gn__container_of(deferred, struct gn_egress_dial, deferred);
     struct gn__outside_dial *dial = request->dial;
     struct gn_network *net = gn__guest_network(dial->who);
     int status = check_done(request), fd = request->fd;
@@ -293,7 +293,7 @@ void gn_egress_dial_done(struct gn_egress_dial *request, int status, int fd)
         request->done = true;
         request->status = status > 0 ? -EINVAL : status;
         request->fd = fd;
-        gn__notice_queue(engine, &request->notice);
+        gn__deferred_queue(engine, &request->deferred);
     }
     gn__engine_leave(engine);
     gn__engine_unref(engine);
@@ -323,7 +323,7 @@ static void dial_cancel(struct gn__outside *outside,
     gn__engine_enter(request->engine);
     done = request->done;
     request->over = true;
-    gn__notice_cancel(request->engine, &request->notice);
+    gn__deferred_cancel(request->engine, &request->deferred);
     gn__engine_leave(request->engine);
     if (done)
         close_fd(request->fd);
@@ -370,9 +370,9 @@ static struct gn_egress_dial *request_create(struct gn__egress *egress,
     gn__endpoint_to_sockaddr(&address, AF_UNSPEC,
                              (struct sockaddr *)&request->address,
                              sizeof(request->address));
-    request->notice.run = finish;
-    request->notice.account = dial->who->account;
-    gn__list_init(&request->notice.link);
+    request->deferred.run = finish;
+    request->deferred.account = dial->who->account;
+    gn__list_init(&request->deferred.link);
     dial->user = request;
     return request;
 }

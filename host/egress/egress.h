@@ -16,9 +16,10 @@
  *     policy*.c     the rules
  *     local_addr.c  which addresses are this machine's
  *
- * An egress is the struct gn__outside of the namespaces that have it. Its requests
- * live on the driving thread of the guest's network; what other threads say of
- * them is left under the engine's lock and taken up by a notice.
+ * An egress is the struct gn__outside of the namespaces that have it. Its
+ * requests live on the driving thread of the guest's network; what other
+ * threads say of them is left under the engine's lock and taken up by a
+ * deferred task.
  */
 #include <guestnet/egress.h>
 
@@ -104,8 +105,8 @@ struct gn__bound_port {
     bool v6only;
     struct gn__list waiting; /* what was handed in, under the lock */
     size_t n_waiting;
-    struct gn__notice notice; /* takes it up */
-    struct gn__list visits;   /* clients that are joined (egress_listen.c) */
+    struct gn__deferred deferred; /* takes it up */
+    struct gn__list visits; /* clients that are joined (egress_listen.c) */
     uint32_t n_visits;
     uint32_t guest_room;      /* how many the guest has sockets for */
     void (*left)(void *user); /* one has ended; NULL: nobody wants to know */
@@ -113,7 +114,7 @@ struct gn__bound_port {
 
 void gn__bound_init(struct gn__bound_port *bound, struct gn__egress *egress,
                     const struct gn__outside_port *port);
-/** Let go of the notice; waiting is the caller's. */
+/** Let go of the deferred task; waiting is the caller's. */
 void gn__bound_done(struct gn__bound_port *bound);
 
 /** Hand something in; any thread. -ENOBUFS: there are @max already. */

@@ -4,8 +4,8 @@
  * Ports that guests have bound, and who connects to those that listen.
  *
  * What is handed in for a port comes from any thread and waits in a bounded
- * list; the port's notice takes it up, and ends with the port. A client is a
- * connection to the guest as itself, or as the gateway, joined with the
+ * list; the port's deferred task takes it up, and ends with the port. A client
+ * is a connection to the guest as itself, or as the gateway, joined with the
  * client's socket by a relay. From then on it is a visit, and does not need the
  * port.
  *
@@ -57,10 +57,10 @@ void gn__bound_init(struct gn__bound_port *bound, struct gn__egress *egress,
     bound->local = port->local;
     bound->v6only = port->v6only;
     gn__list_init(&bound->waiting);
-    gn__list_init(&bound->notice.link);
+    gn__list_init(&bound->deferred.link);
     gn__list_init(&bound->visits);
     bound->guest_room = UINT32_MAX;
-    bound->notice.account = gn__ns_account(port->ns);
+    bound->deferred.account = gn__ns_account(port->ns);
 }
 
 static void leave_visits(struct gn__bound_port *bound)
@@ -75,7 +75,7 @@ void gn__bound_done(struct gn__bound_port *bound)
 {
     leave_visits(bound);
     gn__engine_enter(bound->engine);
-    gn__notice_cancel(bound->engine, &bound->notice);
+    gn__deferred_cancel(bound->engine, &bound->deferred);
     gn__engine_leave(bound->engine);
 }
 
@@ -92,7 +92,7 @@ int gn__bound_put(struct gn__bound_port *bound, struct gn__list *link,
     } else {
         gn__list_add_tail(&bound->waiting, link);
         bound->n_waiting++;
-        gn__notice_queue(engine, &bound->notice);
+        gn__deferred_queue(engine, &bound->deferred);
     }
     gn__engine_leave(engine);
     gn__engine_unref(engine);
@@ -287,10 +287,10 @@ void gn__bound_join(struct gn__bound_port *bound,
         gn__bound_turned_away(bound, err);
 }
 
-static void take_up(struct gn__notice *notice)
+static void take_up(struct gn__deferred *deferred)
 {
     struct gn__bound_port *bound =
-        gn__container_of(notice, struct gn__bound_port, notice);
+        gn__container_of(deferred, struct gn__bound_port, deferred);
     struct gn__list *link;
 
     while ((link = gn__bound_take(bound))) {
@@ -347,7 +347,7 @@ void gn__egress_listen_begin(struct gn__egress *egress,
     if (!listener)
         return;
     gn__bound_init(&listener->bound, egress, port);
-    listener->bound.notice.run = take_up;
+    listener->bound.deferred.run = take_up;
     port->user = listener;
     gn__endpoint_to_sockaddr(&port->local, AF_UNSPEC, (struct sockaddr *)&local,
                              sizeof(local));

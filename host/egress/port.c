@@ -3,8 +3,9 @@
 /*
  * Datagrams for the UDP ports that guests have bound, handed in by hooks.
  *
- * They come from any thread and wait in a bounded list, until the port's notice
- * hands them to its flows. What the guest answers goes to the egress's send().
+ * They come from any thread and wait in a bounded list, until the port's
+ * deferred task hands them to its flows. What the guest answers goes to the
+ * egress's send().
  */
 #include "host/egress/egress.h"
 
@@ -113,10 +114,10 @@ static void letter_free(struct gn_egress_port *port, struct letter *letter)
              sizeof(*letter) + letter->dgram.len);
 }
 
-static void take_up(struct gn__notice *notice)
+static void take_up(struct gn__deferred *deferred)
 {
     struct gn_egress_port *port =
-        gn__container_of(notice, struct gn_egress_port, bound.notice);
+        gn__container_of(deferred, struct gn_egress_port, bound.deferred);
     struct gn_network *net = gn__namespace_network(port->bound.ns);
     struct gn__list *link;
 
@@ -181,7 +182,7 @@ void gn__egress_port_begin(struct gn__egress *egress,
     if (!port)
         return;
     gn__bound_init(&port->bound, egress, outside);
-    port->bound.notice.run = take_up;
+    port->bound.deferred.run = take_up;
     outside->user = port;
     gn__endpoint_to_sockaddr(&outside->local, AF_UNSPEC,
                              (struct sockaddr *)&local, sizeof(local));

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * On a desk, ties that have been judged by the newest rules are behind those that
- * have not: whoever is judged goes to the end. So a turn takes the first few, and
- * is done when the first is up to date.
+ * On a desk, ties that have been judged by the newest rules are behind those
+ * that have not: whoever is judged goes to the end. So a turn takes the first
+ * few, and is done when the first is up to date.
  *
- * The book's lock is taken before an engine's, and never while rules are read or
- * ties are judged: these may call an audit hook, which may change the rules.
+ * The book's lock is taken before an engine's, and never while rules are read
+ * or ties are judged: these may call an audit hook, which may change the rules.
  */
 #include "host/egress/rules.h"
 
@@ -22,7 +22,7 @@ struct gn__desk {
     struct gn__rulebook *book;
     struct gn__engine *engine; /* a reference */
     struct gn__list ties;
-    struct gn__notice notice;
+    struct gn__deferred deferred;
     bool end_open; /* under the book's lock */
     bool judging;  /* it stays until that is over */
 };
@@ -92,7 +92,7 @@ struct gn__rules *gn__rulebook_rules(struct gn__rulebook *book)
 static void desk_queue(struct gn__desk *desk)
 {
     gn__engine_enter(desk->engine);
-    gn__notice_queue(desk->engine, &desk->notice);
+    gn__deferred_queue(desk->engine, &desk->deferred);
     gn__engine_leave(desk->engine);
 }
 
@@ -125,7 +125,7 @@ static void desk_free(struct gn__desk *desk)
     pthread_mutex_lock(&desk->book->lock);
     gn__list_del(&desk->of_book);
     pthread_mutex_unlock(&desk->book->lock);
-    gn__engine_forget(engine, &desk->notice);
+    gn__engine_forget(engine, &desk->deferred);
     gn__free(&engine->net.mem, desk, sizeof(*desk));
     gn__engine_unref(engine);
 }
@@ -167,9 +167,10 @@ static struct gn__tie *first_behind(const struct gn__desk *desk,
     return tie && tie->edition < edition ? tie : NULL;
 }
 
-static void desk_run(struct gn__notice *notice)
+static void desk_run(struct gn__deferred *deferred)
 {
-    struct gn__desk *desk = gn__container_of(notice, struct gn__desk, notice);
+    struct gn__desk *desk =
+        gn__container_of(deferred, struct gn__desk, deferred);
     struct gn__tie *tie;
     bool end_open;
     uint64_t edition = desk_task(desk, &end_open);
@@ -185,7 +186,7 @@ static void desk_run(struct gn__notice *notice)
     }
     desk->judging = false;
     if (first_behind(desk, edition))
-        gn__engine_defer(desk->engine, &desk->notice);
+        gn__engine_defer(desk->engine, &desk->deferred);
     else
         desk_settle(desk, edition);
     desk_leave(desk);
@@ -219,7 +220,7 @@ static struct gn__desk *desk_make(struct gn__rulebook *book,
     gn__engine_ref(engine);
     desk->book = book;
     desk->engine = engine;
-    desk->notice.run = desk_run;
+    desk->deferred.run = desk_run;
     gn__list_init(&desk->ties);
     pthread_mutex_lock(&book->lock);
     gn__list_add_tail(&book->desks, &desk->of_book);
@@ -245,7 +246,7 @@ int gn__tie_begin(struct gn__tie *tie, struct gn__rulebook *book,
         gn__list_add_tail(&desk->ties, &tie->of_desk);
     } else {
         gn__list_add_head(&desk->ties, &tie->of_desk);
-        gn__engine_defer(engine, &desk->notice);
+        gn__engine_defer(engine, &desk->deferred);
     }
     return 0;
 }

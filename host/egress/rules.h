@@ -10,9 +10,9 @@
  *     gn__tie       a dial, a connection, a flow, a port that is shown: is
  *                   judged again when the rules have changed
  *
- * A tie belongs to a driving thread. The ties of one engine are on a desk of the
- * book's, whose notice goes through them, a few in each turn. The desk is there
- * as long as it has ties.
+ * A tie belongs to a driving thread. The ties of one engine are on a desk of
+ * the book's, whose deferred task goes through them, a few in each turn. The
+ * desk is there as long as it has ties.
  */
 #include <pthread.h>
 

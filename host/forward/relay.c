@@ -52,7 +52,7 @@ struct gn__relay {
     const struct gn__transport_ops *transport;
     void *transport_self; /* the plain one has none: its opener is here */
     struct gn__stream_hook hook;
-    struct gn__notice again;
+    struct gn__deferred again;
     struct gn__io_timer retry;
     struct gn__io_end end;
     struct gn__fd_share share;
@@ -441,10 +441,10 @@ static void fd_ready(struct gn__io_watch *watch, short revents)
     take_turn(relay);
 }
 
-static void sock_ready(struct gn__notice *notice)
+static void sock_ready(struct gn__deferred *deferred)
 {
     struct gn__stream_hook *hook =
-        gn__container_of(notice, struct gn__stream_hook, notice);
+        gn__container_of(deferred, struct gn__stream_hook, deferred);
 
     struct gn__relay *relay = gn__container_of(hook, struct gn__relay, hook);
 
@@ -452,7 +452,7 @@ static void sock_ready(struct gn__notice *notice)
     take_turn(relay);
 }
 
-static void go_on(struct gn__notice *task)
+static void go_on(struct gn__deferred *task)
 {
     take_turn(gn__container_of(task, struct gn__relay, again));
 }

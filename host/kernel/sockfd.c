@@ -41,10 +41,10 @@ struct sockfd {
     bool shown; /* the eventfd is filled */
 };
 
-static struct sockfd *of_late(struct gn__late *late)
+static struct sockfd *of_unlock(struct gn__unlock_hook *unlock)
 {
-    return (struct sockfd *)(void *)gn__container_of(late, struct gn__sock_fd,
-                                                     late);
+    return (struct sockfd *)(void *)gn__container_of(unlock, struct gn__sock_fd,
+                                                     unlock);
 }
 
 static void unref(struct sockfd *self)
@@ -73,14 +73,14 @@ static void show(struct sockfd *self, bool level)
         self->shown = level;
 }
 
-static void take(struct gn__late *late)
+static void take(struct gn__unlock_hook *unlock)
 {
-    gn__ref_take(&of_late(late)->refs);
+    gn__ref_take(&of_unlock(unlock)->refs);
 }
 
-static void run(struct gn__late *late)
+static void run(struct gn__unlock_hook *unlock)
 {
-    struct sockfd *self = of_late(late);
+    struct sockfd *self = of_unlock(unlock);
     bool closes;
 
     pthread_mutex_lock(&self->lock);
@@ -111,9 +111,9 @@ static int create(const struct gn_sock *sock, short events, struct sockfd **out)
     }
     self->mem = sock->engine->net.mem;
     self->base.events = events;
-    self->base.late.take = take;
-    self->base.late.run = run;
-    gn__list_init(&self->base.late.link);
+    self->base.unlock.take = take;
+    self->base.unlock.run = run;
+    gn__list_init(&self->base.unlock.link);
     gn__ref_init(&self->refs, 1);
     pthread_mutex_init(&self->lock, NULL);
     *out = self;

@@ -3,26 +3,27 @@
 /*
  * A lookup from its call to its callback.
  *
- *     made --(notice)--> asked --(answered, time out)--> over --> callback
+ *     made --(deferred task)--> asked --(answered, time out)--> over --> callback
  *       |                  |
- *       +------------------+--(cancelled: notice)--> over --> callback
+ *       +------------------+--(cancelled: deferred task)--> over --> callback
  *
- * gn_lookup() only counts it and queues a notice, so it is for any thread; all
- * the rest is the driving thread's. Most questions are answered inside the
- * resolver's operation, and then the callback runs from the same notice.
+ * gn_lookup() only counts it and queues a deferred task, so it is for any
+ * thread; all the rest is the driving thread's. Most questions are answered
+ * inside the resolver's operation, and then the callback runs from the same
+ * deferred task.
  *
  * Three things can end one early: gn_lookup_cancel(), its namespace's end (the
  * wait that it has in the namespace), and its network's close (the end that it
  * has in the network's io). The first two, which come with the lock held or
- * from anywhere, write `cancelled` and queue the notice; the third calls back at
- * once.
+ * from anywhere, write `cancelled` and queue the deferred task; the third calls
+ * back at once.
  *
  * Whatever a lookup needs of its namespace's memory is kept by a reference; the
  * network is not touched any more once it has been cancelled.
  *
  * It is counted: it has itself until it has called back, and so has the caller
- * who asked for a handle. What is over stays so (`over`), and cancelling it does
- * nothing.
+ * who asked for a handle. What is over stays so (`over`), and cancelling it
+ * does nothing.
  */
 #include "host/names/lookup.h"
 
@@ -37,7 +38,7 @@ struct request {
     struct gn__lookup_home home;
     struct gn__lookup_context context;
     struct gn__wait wait;
-    struct gn__notice notice;
+    struct gn__deferred deferred;
     struct gn__io_timer timeout;
     struct gn__io_end end;
     struct gn_resolver *resolver; /* whom it is put to */
@@ -70,7 +71,7 @@ static void cancel_locked(struct request *request)
     if (request->over)
         return;
     request->cancelled = true;
-    gn__notice_queue(request->context.engine, &request->notice);
+    gn__deferred_queue(request->context.engine, &request->deferred);
 }
 
 static void namespace_ends(struct gn__wait *wait)
@@ -111,7 +112,7 @@ static void post(struct gn__lookup_home *home)
     struct gn__engine *engine = request->context.engine;
 
     gn__engine_enter(engine);
-    gn__notice_queue(engine, &request->notice);
+    gn__deferred_queue(engine, &request->deferred);
     gn__engine_leave(engine);
 }
 
@@ -246,7 +247,7 @@ static bool request_claim(struct request *request)
     cancelled = request->cancelled;
     request->over = true;
     gn__ns_lookup_end(request->context.ns, &request->wait);
-    gn__notice_cancel(engine, &request->notice);
+    gn__deferred_cancel(engine, &request->deferred);
     gn__engine_leave(engine);
     return cancelled;
 }
@@ -336,9 +337,10 @@ static void ask(struct request *request)
     gn__io_start(request->home.io, &request->timeout, until);
 }
 
-static void run(struct gn__notice *notice)
+static void run(struct gn__deferred *deferred)
 {
-    struct request *request = gn__container_of(notice, struct request, notice);
+    struct request *request =
+        gn__container_of(deferred, struct request, deferred);
     bool cancelled;
 
     gn__engine_enter(request->context.engine);
@@ -394,8 +396,8 @@ static struct request *make(struct gn_namespace *ns,
     request->home.is_driving = is_driving;
     request->wait.fire = namespace_ends;
     request->home.account = gn__ns_account(ns);
-    request->notice.run = run;
-    request->notice.account = request->home.account;
+    request->deferred.run = run;
+    request->deferred.account = request->home.account;
     request->timeout.fire = timed_out;
     request->timeout.account = request->home.account;
     return request;
@@ -416,7 +418,7 @@ static int submit(struct request *request, struct gn_lookup **out)
             gn__is_local_question(&request->core.question) ? &gn__resolver_local
             : request->context.resolver ? request->context.resolver
                                         : &gn__resolver_own;
-        gn__notice_queue(engine, &request->notice);
+        gn__deferred_queue(engine, &request->deferred);
         if (out)
             *out = &request->core;
     }

@@ -64,7 +64,7 @@ static void shut(struct gn_publication *pub)
     close(pub->fd);
 }
 
-static void run_gone(struct gn__notice *task)
+static void run_gone(struct gn__deferred *task)
 {
     struct gn_publication *pub =
         gn__container_of(task, struct gn_publication, gone);

@@ -76,7 +76,7 @@ struct gn_publication {
     int family; /* of the descriptor */
     struct gn__publish_file file;
     struct gn__io_end end;
-    struct gn__notice gone;
+    struct gn__deferred gone;
     bool closing;
     struct gn__acceptor acceptor; /* of a stream */
     struct gn__list visits;       /* its clients: joined, */

@@ -4,7 +4,7 @@
  * Ports that guests have bound by number, told to their hooks: who publishes
  * them needs to know from when to when.
  *
- *     queued --(its notice)--> told --(unbound)--> going --(notice)--> freed
+ *     queued --(its deferred task)--> told --(unbound)--> going --(deferred task)--> freed
  *       |
  *       +--(unbound)--> freed, and nobody has heard of it
  */
@@ -19,7 +19,7 @@ struct gn__bound {
     struct gn__engine *engine; /* a reference */
     struct gn__outside *outside;
     struct gn_sock *sock; /* NULL: not bound any more */
-    struct gn__notice notice;
+    struct gn__deferred deferred;
     bool told;
 };
 
@@ -32,10 +32,10 @@ static void bound_free(struct gn__bound *bound)
     gn__engine_unref(engine); /* Who calls has another one. */
 }
 
-static void tell_unbound(struct gn__notice *notice)
+static void tell_unbound(struct gn__deferred *deferred)
 {
     struct gn__bound *bound =
-        gn__container_of(notice, struct gn__bound, notice);
+        gn__container_of(deferred, struct gn__bound, deferred);
     struct gn__engine *engine = bound->engine;
 
     if (bound->outside->ops->unbound)
@@ -47,10 +47,10 @@ static void tell_unbound(struct gn__notice *notice)
     gn__engine_unref(engine);
 }
 
-static void tell_bound(struct gn__notice *notice)
+static void tell_bound(struct gn__deferred *deferred)
 {
     struct gn__bound *bound =
-        gn__container_of(notice, struct gn__bound, notice);
+        gn__container_of(deferred, struct gn__bound, deferred);
     struct gn__engine *engine = bound->engine;
     bool over;
 
@@ -122,11 +122,11 @@ int gn__outside_bound(struct gn_sock *sock)
     gn__engine_ref(bound->engine);
     bound->outside = guest->outside;
     bound->sock = sock;
-    bound->notice.run = tell_bound;
-    bound->notice.account = sock->ns->guest.account;
-    gn__list_init(&bound->notice.link);
+    bound->deferred.run = tell_bound;
+    bound->deferred.account = sock->ns->guest.account;
+    gn__list_init(&bound->deferred.link);
     gn__list_add_tail(&guest->bounds, &bound->of_guest);
-    gn__notice_queue(bound->engine, &bound->notice);
+    gn__deferred_queue(bound->engine, &bound->deferred);
     sock->bound = bound;
     return 0;
 }
@@ -137,10 +137,10 @@ static void unbind(struct gn__bound *bound)
     bound->sock->bound = NULL;
     bound->sock = NULL;
     if (bound->told) {
-        bound->notice.run = tell_unbound;
-        gn__notice_queue(bound->engine, &bound->notice);
-    } else if (!gn__list_empty(&bound->notice.link)) {
-        gn__notice_cancel(bound->engine, &bound->notice);
+        bound->deferred.run = tell_unbound;
+        gn__deferred_queue(bound->engine, &bound->deferred);
+    } else if (!gn__list_empty(&bound->deferred.link)) {
+        gn__deferred_cancel(bound->engine, &bound->deferred);
         bound_free(bound);
     }
 }

@@ -3,19 +3,19 @@
 /*
  * Dials: what waits for the outside to answer.
  *
- *     begun --(its notice)--> told --(accept, refuse)--> consumed
+ *     begun --(its deferred task)--> told --(accept, refuse)--> consumed
  *       |                       |
  *       +--(cancelled)--> freed +--(cancelled)--> over --(ops->cancel)--> freed
  *
  *   begun   the outside has not heard of it, and never will if the guest gives
- *           up now. Its notice is queued from when it is made, so that there
- *           is no way out of here that does not free it.
+ *           up now. Its deferred task is queued from when it is made, so that
+ *           there is no way out of here that does not free it.
  *   told    the outside has it, and owes an end.
  *   over    it is the guest's no more: its place is free for the next one. Who
  *           accepts or refuses it meanwhile is told that, instead of cancel().
  *
  * Guests' threads may end a dial at any time, the outside does so on the
- * driving thread only, where the notices run too.
+ * driving thread only, where the deferred tasks run too.
  */
 #include <errno.h>
 
@@ -143,16 +143,17 @@ static void leave_guest(struct gn__dial *dial)
 bool gn__dial_take(struct gn__dial *dial)
 {
     if (!dial->guest) {
-        gn__notice_cancel(dial->engine, &dial->notice);
+        gn__deferred_cancel(dial->engine, &dial->deferred);
         return false;
     }
     leave_guest(dial);
     return true;
 }
 
-static void tell_cancelled(struct gn__notice *notice)
+static void tell_cancelled(struct gn__deferred *deferred)
 {
-    struct gn__dial *dial = gn__container_of(notice, struct gn__dial, notice);
+    struct gn__dial *dial =
+        gn__container_of(deferred, struct gn__dial, deferred);
     struct gn__engine *engine = dial->engine;
 
     dial->outside->ops->cancel(dial->outside, &dial->pub);
@@ -163,9 +164,10 @@ static void tell_cancelled(struct gn__notice *notice)
     gn__engine_unref(engine);
 }
 
-static void tell(struct gn__notice *notice)
+static void tell(struct gn__deferred *deferred)
 {
-    struct gn__dial *dial = gn__container_of(notice, struct gn__dial, notice);
+    struct gn__dial *dial =
+        gn__container_of(deferred, struct gn__dial, deferred);
     struct gn__engine *engine = dial->engine;
     bool over;
 
@@ -189,10 +191,10 @@ void gn__dial_cancel(struct gn__dial *dial)
     gn__outside_queue_end(dial->guest, &dial->waiting);
     leave_guest(dial);
     if (dial->told) {
-        dial->notice.run = tell_cancelled;
-        gn__notice_queue(engine, &dial->notice);
-    } else if (!gn__list_empty(&dial->notice.link)) {
-        gn__notice_cancel(engine, &dial->notice);
+        dial->deferred.run = tell_cancelled;
+        gn__deferred_queue(engine, &dial->deferred);
+    } else if (!gn__list_empty(&dial->deferred.link)) {
+        gn__deferred_cancel(engine, &dial->deferred);
         gn__dial_free(dial);
     }
 }
@@ -256,13 +258,13 @@ static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
     gn__engine_ref(dial->engine);
     dial->outside = gn__outside_for(guest, key);
     dial->guest = guest;
-    dial->notice.run = tell;
-    dial->notice.account = guest->owner->account;
-    gn__list_init(&dial->notice.link);
+    dial->deferred.run = tell;
+    dial->deferred.account = guest->owner->account;
+    gn__list_init(&dial->deferred.link);
     gn__list_init(&dial->of_sock);
     gn__outside_queue_init(&dial->waiting);
     dial_join_sock(dial);
-    gn__notice_queue(dial->engine, &dial->notice);
+    gn__deferred_queue(dial->engine, &dial->deferred);
     return dial;
 }
 

@@ -143,8 +143,8 @@ void gn__flow_use(struct gn__outside_flow *flow, enum gn__flow_side side)
 
 void gn__flow_wake(struct gn__outside_flow *flow)
 {
-    if (!flow->running && gn__list_empty(&flow->notice.link))
-        gn__notice_queue(flow->engine, &flow->notice);
+    if (!flow->running && gn__list_empty(&flow->deferred.link))
+        gn__deferred_queue(flow->engine, &flow->deferred);
 }
 
 /* ---- the end ---- */
@@ -156,7 +156,7 @@ void gn__flow_free(struct gn__outside_flow *flow)
 
     while ((packet = gn__flow_take(flow)))
         gn__packet_free(packet);
-    gn__account_unref(flow->notice.account);
+    gn__account_unref(flow->deferred.account);
     gn__free(&engine->net.mem, flow, sizeof(*flow));
     gn__engine_unref(engine); /* Who calls has another one. */
 }
@@ -229,7 +229,7 @@ void gn__outside_flow_close(struct gn__outside_flow *flow)
     flow->closed = true;
     if (flow->guest)
         flow_leave(flow);
-    gn__notice_cancel(engine, &flow->notice);
+    gn__deferred_cancel(engine, &flow->deferred);
     if (!flow->running)
         gn__flow_free(flow);
     gn__engine_leave(engine);
@@ -289,9 +289,9 @@ static void tell_evicted(struct gn__engine *engine,
         if (!flow || flow->running)
             continue;
         gn__engine_enter(engine);
-        gn__notice_cancel(engine, &flow->notice);
+        gn__deferred_cancel(engine, &flow->deferred);
         gn__engine_leave(engine);
-        gn__flow_run(&flow->notice);
+        gn__flow_run(&flow->deferred);
     }
 }
 
@@ -320,9 +320,9 @@ static void flow_configure(struct gn__outside_flow *flow,
         flow->config.assured_ns = GN__FLOW_ASSURED_NS;
     flow->places[1].set = config->set;
     flow->ip_id = GN__COUNT_FROM(uint16_t);
-    flow->notice.run = gn__flow_run;
+    flow->deferred.run = gn__flow_run;
     flow->idle.fire = idle_fired;
-    gn__list_init(&flow->notice.link);
+    gn__list_init(&flow->deferred.link);
     gn__list_init(&flow->of_sock);
     gn__outside_queue_init(&flow->queue);
 }
@@ -371,7 +371,7 @@ static void flow_enlist(struct gn__outside_flow *flow,
     flow->engine = guest->engine;
     gn__engine_ref(flow->engine);
     flow->guest = guest;
-    flow->notice.account = gn__account_ref(guest->owner->account);
+    flow->deferred.account = gn__account_ref(guest->owner->account);
     flow->places[0].set = outgoing ? &guest->flows_out : &guest->flows_in;
     flow->began_at = flow->used_at = gn__now(flow->engine);
     for (i = 0; i < 2; i++) {

@@ -229,10 +229,10 @@ static void over_fired(struct gn__event *event)
         end_guest(guest);
 }
 
-static void tell_released(struct gn__notice *notice)
+static void tell_released(struct gn__deferred *deferred)
 {
     struct gn__outside_guest *guest =
-        gn__container_of(notice, struct gn__outside_guest, released);
+        gn__container_of(deferred, struct gn__outside_guest, released);
     struct gn__engine *engine = guest->engine;
     struct gn__outside *outside = guest->outside;
 
@@ -435,10 +435,10 @@ void gn__outside_port_gone(struct gn__port *port)
     if (guest->outside && guest->outside->ops->released) {
         guest->telling = true;
         gn__engine_ref(guest->engine);
-        gn__notice_queue(guest->engine, &guest->released);
+        gn__deferred_queue(guest->engine, &guest->released);
     }
     /* Whoever closes the network, or what its owner was, is told after them. */
-    gn__sched_hand_over(&guest->engine->notices, guest->owner->account);
+    gn__sched_hand_over(&guest->engine->deferred, guest->owner->account);
     if (guest->stack.n_conns)
         gn__event_arm(guest->engine, &guest->over,
                       gn__now(guest->engine) + grace);

@@ -19,7 +19,8 @@
  *   out, UDP   the first datagram becomes a dial, the next wait with it
  *              (bounded); accepted, it is a flow
  *   out, ICMP  the same of echo requests, told apart by their identifier: what
- *              goes through the flow are ICMP messages as ping sockets have them
+ *              goes through the flow are ICMP messages as ping sockets have
+ *              them
  *   in, TCP    gn__outside_connect(): a connection to a guest whose other end
  *              has the client's own address
  *   in, UDP    gn__outside_flow_open()
@@ -36,8 +37,8 @@
  * the others nothing, and what is left of a guest that is gone never meets the
  * next owner of its address.
  *
- * The operations run on the driving thread without the lock, as notices, and
- * all functions here are called there.
+ * The operations run on the driving thread without the lock, as deferred tasks,
+ * and all functions here are called there.
  */
 #include <guestnet/stats.h>
 
@@ -57,8 +58,8 @@ struct gn__outside_ops {
     const char *name;
     /**
      * A guest connects (SOCK_STREAM), or has sent its first datagram
-     * (SOCK_DGRAM) or echo request (SOCK_RAW). Ends by gn__outside_accept(), _accept_flow() or _refuse(),
-     * once, now or later.
+     * (SOCK_DGRAM) or echo request (SOCK_RAW). Ends by gn__outside_accept(),
+     * _accept_flow() or _refuse(), once, now or later.
      */
     void (*dial)(struct gn__outside *outside, struct gn__outside_dial *dial);
     /** The guest gave up or is gone: forget @dial, which ends now. */
@@ -96,11 +97,11 @@ GN_WARN_UNUSED int gn__port_set_outside(struct gn__port *port,
 
 /**
  * A service that guests reach at a host of the network that is none of its
- * namespaces: the gateway proxies it. A host has a name, addresses of its own (the
- * lowest free one of each prefix) and any number of services; it begins with the
- * first and ends with the last. Every guest reaches it, with hooks or without:
- * what it sends to a service's port are dials of @outside, whose ops->bound()
- * and taken() are not called.
+ * namespaces: the gateway proxies it. A host has a name, addresses of its own
+ * (the lowest free one of each prefix) and any number of services; it begins
+ * with the first and ends with the last. Every guest reaches it, with hooks or
+ * without: what it sends to a service's port are dials of @outside, whose
+ * ops->bound() and taken() are not called.
  */
 struct gn__service {
     struct gn__outside outside; /* its ops are set by its owner */

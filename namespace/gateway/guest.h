@@ -75,7 +75,7 @@ struct gn__outside_guest {
     struct gn__outside_set flows_in;
     uint32_t max_dials;
     struct gn__event over;
-    struct gn__notice released;
+    struct gn__deferred released;
 };
 
 /** An address outside that a guest without hooks may answer, counted. */
@@ -114,8 +114,8 @@ struct gn__outside_flow {
     struct gn__outside_place places[2]; /* the guest's set, and the opener's */
     struct gn__outside_flow_config config;
     struct gn__outside_queue queue;
-    struct gn__packet *left;  /* queued when it was over, charged to nobody */
-    struct gn__notice notice; /* its account is a reference */
+    struct gn__packet *left; /* queued when it was over, charged to nobody */
+    struct gn__deferred deferred; /* its account is a reference */
     struct gn__event idle;
     uint64_t began_at;
     uint64_t used_at;
@@ -124,7 +124,7 @@ struct gn__outside_flow {
     bool assured;
     int failed;   /* to be told; 0 */
     int over;     /* the same */
-    bool running; /* its notice, without the lock */
+    bool running; /* its deferred task, without the lock */
     bool closed;  /* meanwhile */
 };
 
@@ -136,7 +136,7 @@ struct gn__dial {
     struct gn__engine *engine; /* a reference */
     struct gn__outside *outside;
     struct gn__outside_guest *guest; /* NULL: it is over */
-    struct gn__notice notice;
+    struct gn__deferred deferred;
     bool told; /* the outside knows of it */
     char *tls_name;
     uint32_t seq;
@@ -248,7 +248,7 @@ struct gn__outside_flow *gn__flow_find(const struct gn__outside_guest *guest,
                                        const struct gn__outside_key *key);
 /** A datagram from this side: it is not idle. */
 void gn__flow_use(struct gn__outside_flow *flow, enum gn__flow_side side);
-/** The notice has work to do. */
+/** The deferred task has work to do. */
 void gn__flow_wake(struct gn__outside_flow *flow);
 void gn__flow_free(struct gn__outside_flow *flow);
 /** What the guest's socket there is bound by: for a socket of its own. NULL:
@@ -260,8 +260,8 @@ void gn__outside_flows_end(struct gn__outside_guest *guest);
 
 /* ---- udp.c ---- */
 
-/** gn__outside_flow.notice: hand over what has arrived. */
-void gn__flow_run(struct gn__notice *notice);
+/** gn__outside_flow.deferred task: hand over what has arrived. */
+void gn__flow_run(struct gn__deferred *deferred);
 /** The next datagram that waits; NULL: none. */
 struct gn__packet *gn__flow_take(struct gn__outside_flow *flow);
 void gn__outside_udp_input(struct gn__outside_guest *guest,

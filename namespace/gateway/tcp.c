@@ -280,7 +280,7 @@ void gn__dial_refuse(struct gn__dial *dial, int error)
 {
     struct gn__outside_guest *guest = dial->guest;
 
-    gn__notice_cancel(dial->engine, &dial->notice);
+    gn__deferred_cancel(dial->engine, &dial->deferred);
     if (gn__dial_take(dial))
         tell_refused(guest, dial, error);
     gn__dial_free(dial);

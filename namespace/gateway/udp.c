@@ -4,8 +4,8 @@
  * What goes through flows: datagrams and ICMP errors, both ways. No stack is
  * involved.
  *
- * What the guest sends waits in its flow until the flow's notice runs on the
- * driving thread, some datagrams at a time, so that one flow keeps no other
+ * What the guest sends waits in its flow until the flow's deferred task runs on
+ * the driving thread, some datagrams at a time, so that one flow keeps no other
  * waiting.
  */
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "namespace/gateway/guest.h"
 #include "namespace/sock/udp.h"
 
-/** Datagrams that one notice delivers, and when other notices wait: then they
+/** Datagrams that one deferred task delivers, and when others wait: then they
  *  are what a guest that causes little waits for, each time. */
 #define AT_ONCE        16u
 #define AT_ONCE_SHARED 2u
@@ -36,7 +36,7 @@ struct gn__packet *gn__flow_take(struct gn__outside_flow *flow)
 static unsigned take_some(struct gn__outside_flow *flow,
                           struct gn__packet **out)
 {
-    unsigned max = flow->engine->notices.n ? AT_ONCE_SHARED : AT_ONCE;
+    unsigned max = flow->engine->deferred.n ? AT_ONCE_SHARED : AT_ONCE;
     unsigned n = 0;
 
     while (n < max && (out[n] = gn__flow_take(flow)))
@@ -135,10 +135,10 @@ static void news_done(struct gn__outside_flow *flow, struct news *news,
         gn__flow_wake(flow);
 }
 
-void gn__flow_run(struct gn__notice *notice)
+void gn__flow_run(struct gn__deferred *deferred)
 {
     struct gn__outside_flow *flow =
-        gn__container_of(notice, struct gn__outside_flow, notice);
+        gn__container_of(deferred, struct gn__outside_flow, deferred);
     struct gn__engine *engine = flow->engine;
     struct news news;
     unsigned n_lost;

@@ -72,8 +72,8 @@ static void show(struct gn_sock *sock, struct gn__sock_fd *fd, bool level)
     if (atomic_load_explicit(&fd->level, memory_order_relaxed) == level)
         return;
     atomic_store_explicit(&fd->level, level, memory_order_release);
-    if (gn__list_empty(&fd->late.link))
-        gn__list_add_tail(&sock->engine->fds, &fd->late.link);
+    if (gn__list_empty(&fd->unlock.link))
+        gn__list_add_tail(&sock->engine->fds, &fd->unlock.link);
 }
 
 void gn__sock_notify(struct gn_sock *sock)
@@ -103,8 +103,8 @@ void gn__sock_fds_end(struct gn_sock *sock)
             gn__container_of(it, struct gn__sock_fd, of_sock);
 
         atomic_store(&fd->ended, true);
-        if (gn__list_empty(&fd->late.link))
-            gn__list_add_tail(&sock->engine->fds, &fd->late.link);
+        if (gn__list_empty(&fd->unlock.link))
+            gn__list_add_tail(&sock->engine->fds, &fd->unlock.link);
     }
 }
 

@@ -92,14 +92,14 @@ struct gn__wait {
 };
 
 /**
- * A descriptor that shows readiness (host/kernel/sockfd.c). `level` is what it ought
- * to show, written under the engine's lock; late.run() brings the descriptor
- * there after unlocking. It stays open as long as the socket's memory, so that
- * its number is nobody else's while somebody may still poll it.
+ * A descriptor that shows readiness (host/kernel/sockfd.c). `level` is what it
+ * ought to show, written under the engine's lock; unlock.run() brings the
+ * descriptor there after unlocking. It stays open as long as the socket's
+ * memory, so that its number is nobody else's while somebody may still poll it.
  */
 struct gn__sock_fd {
     struct gn__list of_sock;
-    struct gn__late late;
+    struct gn__unlock_hook unlock;
     short events;
     _Atomic bool level;
     _Atomic bool ended; /* the socket's memory goes: close it */

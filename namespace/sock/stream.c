@@ -13,19 +13,19 @@ static void fire(struct gn__wait *wait)
     struct gn__stream_hook *hook =
         gn__container_of(wait, struct gn__stream_hook, wait);
 
-    gn__notice_queue(hook->sock->engine, &hook->notice);
+    gn__deferred_queue(hook->sock->engine, &hook->deferred);
 }
 
 void gn__stream_hook_init(struct gn__stream_hook *hook, struct gn_sock *sock,
-                          void (*run)(struct gn__notice *notice))
+                          void (*run)(struct gn__deferred *deferred))
 {
     memset(hook, 0, sizeof(*hook));
     hook->sock = sock;
     hook->wait.fire = fire;
     gn__list_init(&hook->wait.link);
-    gn__list_init(&hook->notice.link);
-    hook->notice.run = run;
-    hook->notice.account = sock->account;
+    gn__list_init(&hook->deferred.link);
+    hook->deferred.run = run;
+    hook->deferred.account = sock->account;
 }
 
 void gn__stream_hook_done(struct gn__stream_hook *hook)
@@ -34,7 +34,7 @@ void gn__stream_hook_done(struct gn__stream_hook *hook)
 
     gn__engine_enter(engine);
     gn__list_del(&hook->wait.link);
-    gn__notice_cancel(engine, &hook->notice);
+    gn__deferred_cancel(engine, &hook->deferred);
     gn__engine_leave(engine);
 }
 

@@ -12,8 +12,8 @@
  * how many of their bytes went on: what the other side does not take costs
  * nothing but the window.
  *
- * The hook is a wait and a notice in one: armed by a round for what it did not
- * find, it runs once on the driving thread when that changes.
+ * The hook is a wait and a deferred task in one: armed by a round for what it
+ * did not find, it runs once on the driving thread when that changes.
  */
 #include "namespace/sock/sock.h"
 #include "netstack/netstack.h"
@@ -22,11 +22,11 @@
 #define GN__ROUND_SEND 4u
 #define GN__ROUND_RECV 16u
 
-/** Zero: not armed. For the driving thread, as its notice runs there. */
+/** Zero: not armed. For the driving thread, as its deferred task runs there. */
 struct gn__stream_hook {
     struct gn_sock *sock; /* borrowed */
     struct gn__wait wait;
-    struct gn__notice notice;
+    struct gn__deferred deferred;
 };
 
 struct gn__stream_round {
@@ -50,7 +50,7 @@ struct gn__stream_round {
 
 /** @run: called on the driving thread, without the lock. */
 void gn__stream_hook_init(struct gn__stream_hook *hook, struct gn_sock *sock,
-                          void (*run)(struct gn__notice *notice));
+                          void (*run)(struct gn__deferred *deferred));
 /** It does not run any more. Driving thread. */
 void gn__stream_hook_done(struct gn__stream_hook *hook);
 

@@ -28,7 +28,7 @@
 #define SHOWN_MAX 4u
 
 struct gn__system_fd {
-    struct gn__late end; /* of the socket's share, after unlocking */
+    struct gn__unlock_hook end; /* of the socket's share, after unlocking */
     struct gn__mem mem;
     const struct gn__kernel *kernel;
     struct gn__ref refs;   /* of the memory: all shares, and the socket's */
@@ -76,15 +76,15 @@ static void release(struct gn__system_fd *held)
     unref(held);
 }
 
-static void take_end(struct gn__late *late)
+static void take_end(struct gn__unlock_hook *unlock)
 {
-    (void)late; /* It has the socket's share. */
+    (void)unlock; /* It has the socket's share. */
 }
 
-static void run_end(struct gn__late *late)
+static void run_end(struct gn__unlock_hook *unlock)
 {
     struct gn__system_fd *held =
-        gn__container_of(late, struct gn__system_fd, end);
+        gn__container_of(unlock, struct gn__system_fd, end);
 
     if (held->bell >= 0)
         held->kernel->ring(held->bell);

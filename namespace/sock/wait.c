@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * One wait for many sockets that calls back: what gn_sock_poll() is to a thread.
+ * One wait for many sockets that calls back: what gn_sock_poll() is to a
+ * thread.
  *
- *     waiting --(ready, time, end, cancelled)--> fired: notice --> over
+ *     waiting --(ready, time, end, cancelled)--> fired: deferred task --> over
  *
- * Whatever fires it only says why and queues the notice, since a list of waits may
- * be walked just then; the notice takes it off all lists. It has a reference
- * to itself until it has called back, and so have its sockets.
+ * Whatever fires it only says why and queues the deferred task, since a list of
+ * waits may be walked just then; the deferred task takes it off all lists. It
+ * has a reference to itself until it has called back, and so have its sockets.
  */
 #include <errno.h>
 
@@ -29,7 +30,7 @@ struct gn_wait {
     struct gn__ref refs;     /* itself until it has called back; the handle */
     struct gn_namespace *ns; /* a reference */
     struct gn__engine *engine;
-    struct gn__notice notice;
+    struct gn__deferred deferred;
     struct gn__event deadline;
     struct gn__wait of_ns; /* in ns->sleepers; counts as a timer */
     gn_wait_cb callback;
@@ -46,7 +47,7 @@ static void wait_fire(struct gn_wait *wait, int status)
         return;
     wait->fired = true;
     wait->status = status;
-    gn__notice_queue(wait->engine, &wait->notice);
+    gn__deferred_queue(wait->engine, &wait->deferred);
 }
 
 static void part_fires(struct gn__wait *part)
@@ -101,9 +102,9 @@ static void parts_release(struct gn_wait *wait)
         part_unref(&wait->parts[i]);
 }
 
-static void wait_run(struct gn__notice *notice)
+static void wait_run(struct gn__deferred *deferred)
 {
-    struct gn_wait *wait = gn__container_of(notice, struct gn_wait, notice);
+    struct gn_wait *wait = gn__container_of(deferred, struct gn_wait, deferred);
 
     gn__engine_enter(wait->engine);
     for (size_t i = 0; i < wait->n; i++)
@@ -153,8 +154,8 @@ static struct gn_wait *wait_make(struct gn_namespace *ns,
     gn__ref_init(&wait->refs, 1);
     wait->ns = ns;
     wait->engine = ns->engine;
-    wait->notice.run = wait_run;
-    wait->notice.account = ns->guest.account;
+    wait->deferred.run = wait_run;
+    wait->deferred.account = ns->guest.account;
     wait->deadline.fire = deadline_fires;
     wait->of_ns.fire = namespace_fires;
     wait->of_ns.arg = wait;

@@ -4,16 +4,16 @@
  * The subscription: a callback on the driving thread for as long as what it
  * asked for holds.
  *
- * After each run the socket is told again, which queues the notice anew if
- * the state still asks for it: other sockets' notices come first, and one that
- * is never read starves no other. What its namespace has ended stays ready for
- * ever, so of that the watch is told once, for the last time.
+ * After each run the socket is told again, which queues the deferred task anew
+ * if the state still asks for it: other sockets' deferred tasks come first, and
+ * one that is never read starves no other. What its namespace has ended stays
+ * ready for ever, so of that the watch is told once, for the last time.
  *
- * A notice that is queued holds no reference: the last one that is given back
- * ends the socket then and there, on whatever thread. The run takes one for the
- * time of the callback, if it still can. And where the driving thread has the
- * notice in its hands already, but not yet the lock, the watch outlives the
- * socket and is freed there (`sock` is NULL then).
+ * A deferred task that is queued holds no reference: the last one that is given
+ * back ends the socket then and there, on whatever thread. The run takes one
+ * for the time of the callback, if it still can. And where the driving thread
+ * has the deferred task in its hands already, but not yet the lock, the watch
+ * outlives the socket and is freed there (`sock` is NULL then).
  */
 #include <assert.h>
 #include <errno.h>
@@ -23,9 +23,10 @@
 #include "namespace/sock/system.h"
 
 struct gn__watch {
-    struct gn__notice notice;
+    struct gn__deferred deferred;
     struct gn__engine *engine;
-    struct gn_sock *sock; /* NULL: gone, while the notice was about to run */
+    struct gn_sock
+        *sock; /* NULL: gone, while the deferred task was about to run */
     gn_watch_cb callback;
     void *arg;
     short events;             /* 0: stopped */
@@ -43,7 +44,7 @@ void gn__watch_notify(struct gn_sock *sock, short ready)
     if (!(ready & (watch->events | POLLERR | POLLHUP)))
         return;
     watch->queued = true;
-    gn__notice_queue(watch->engine, &watch->notice);
+    gn__deferred_queue(watch->engine, &watch->deferred);
 }
 
 static void watch_free(struct gn__watch *watch)
@@ -85,10 +86,10 @@ static void watch_end_run(struct gn__watch *watch)
     gn__sock_changed(watch->sock);
 }
 
-static void watch_run(struct gn__notice *notice)
+static void watch_run(struct gn__deferred *deferred)
 {
     struct gn__watch *watch =
-        gn__container_of(notice, struct gn__watch, notice);
+        gn__container_of(deferred, struct gn__watch, deferred);
     struct gn__engine *engine = watch->engine; /* The driver has it. */
     struct gn_sock *sock = NULL;
     gn_watch_cb callback = NULL;
@@ -115,9 +116,9 @@ static void watch_run(struct gn__notice *notice)
 static void watch_cancel(struct gn__watch *watch)
 {
     watch->events = 0;
-    if (!watch->queued || gn__list_empty(&watch->notice.link))
+    if (!watch->queued || gn__list_empty(&watch->deferred.link))
         return; /* Not queued, or about to look at events. */
-    gn__notice_cancel(watch->engine, &watch->notice);
+    gn__deferred_cancel(watch->engine, &watch->deferred);
     watch->queued = false;
 }
 
@@ -160,9 +161,9 @@ static int watch_make(struct gn_sock *sock)
     watch = gn__zalloc(&sock->engine->net.mem, sizeof(*watch));
     if (!watch)
         return -ENOMEM;
-    watch->notice.run = watch_run;
+    watch->deferred.run = watch_run;
     watch->engine = sock->engine;
-    watch->notice.account = sock->account;
+    watch->deferred.account = sock->account;
     watch->sock = sock;
     gn__list_init(&watch->stoppers);
     sock->watch = watch;

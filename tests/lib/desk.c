@@ -32,12 +32,12 @@ static void rearm(struct gn__io *io)
 }
 
 /* As the clock's own networks do: accounts are those of its engine. */
-static void queue(struct gn__io *io, struct gn__notice *task)
+static void queue(struct gn__io *io, struct gn__deferred *task)
 {
     gn__engine_defer(gn__clock_engine(desk_of(io)->clock), task);
 }
 
-static void cancel(struct gn__io *io, struct gn__notice *task)
+static void cancel(struct gn__io *io, struct gn__deferred *task)
 {
     gn__engine_forget(gn__clock_engine(desk_of(io)->clock), task);
 }

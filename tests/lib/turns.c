@@ -6,12 +6,12 @@ static struct gn__sched *sched_of(struct gn__io *io)
     return &gn__container_of(io, struct gn_test_turns, io)->sched;
 }
 
-void gn_test_turns_queue(struct gn__io *io, struct gn__notice *task)
+void gn_test_turns_queue(struct gn__io *io, struct gn__deferred *task)
 {
     gn__sched_queue(sched_of(io), task);
 }
 
-void gn_test_turns_cancel(struct gn__io *io, struct gn__notice *task)
+void gn_test_turns_cancel(struct gn__io *io, struct gn__deferred *task)
 {
     gn__sched_cancel(sched_of(io), task);
 }
@@ -25,7 +25,7 @@ void gn_test_turns_init(struct gn_test_turns *turns,
 
 bool gn_test_turns_run(struct gn_test_turns *turns, unsigned max)
 {
-    struct gn__notice *task;
+    struct gn__deferred *task;
 
     gn__io_run(&turns->io, max);
     while (max-- && (task = gn__sched_pick(&turns->sched)))

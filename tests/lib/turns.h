@@ -13,8 +13,8 @@ struct gn_test_turns {
 };
 
 /** Of struct gn__io_ops, for an io in a struct gn_test_turns. */
-void gn_test_turns_queue(struct gn__io *io, struct gn__notice *task);
-void gn_test_turns_cancel(struct gn__io *io, struct gn__notice *task);
+void gn_test_turns_queue(struct gn__io *io, struct gn__deferred *task);
+void gn_test_turns_cancel(struct gn__io *io, struct gn__deferred *task);
 
 void gn_test_turns_init(struct gn_test_turns *turns,
                         const struct gn__io_ops *ops,

@@ -22,7 +22,7 @@ struct fixture {
     unsigned n_done;
     struct job {
         struct gn__io_timer timer;
-        struct gn__notice task;
+        struct gn__deferred task;
         struct gn__io_end end;
         struct fixture *f;
         unsigned n;
@@ -81,7 +81,7 @@ static void fire(struct gn__io_timer *timer)
     happened(gn__container_of(timer, struct job, timer));
 }
 
-static void run(struct gn__notice *task)
+static void run(struct gn__deferred *task)
 {
     happened(gn__container_of(task, struct job, task));
 }

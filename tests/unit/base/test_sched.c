@@ -20,7 +20,7 @@ struct fixture {
     struct gn__sched sched;
     struct gn__account *accounts[N_ACCOUNTS];
     struct job {
-        struct gn__notice task;
+        struct gn__deferred task;
         struct fixture *f;
         char name[3];
     } jobs[N_ACCOUNTS][N_TASKS];
@@ -28,7 +28,7 @@ struct fixture {
     char order[256];
 };
 
-static void run(struct gn__notice *task)
+static void run(struct gn__deferred *task)
 {
     struct job *job = gn__container_of(task, struct job, task);
 
@@ -94,7 +94,7 @@ static void queue_all(struct fixture *f, unsigned account)
 /* Run one, which takes that long; false: there was none. */
 static bool turn(struct fixture *f, uint64_t cost_ns)
 {
-    struct gn__notice *task = gn__sched_pick(&f->sched);
+    struct gn__deferred *task = gn__sched_pick(&f->sched);
 
     if (!task)
         return false;
@@ -151,7 +151,7 @@ static void who_takes_longer_has_fewer_turns(void **state)
     queue_all(f, 0);
     queue_all(f, 1);
     while (f->sched.n) {
-        struct gn__notice *task = gn__sched_pick(&f->sched);
+        struct gn__deferred *task = gn__sched_pick(&f->sched);
 
         task->run(task);
         gn__sched_charge(&f->sched, task->account == f->accounts[0]
@@ -240,7 +240,7 @@ static void an_account_may_go_while_it_is_to_be_picked(void **state)
 static void an_account_may_go_while_its_task_runs(void **state)
 {
     struct fixture *f = *state;
-    struct gn__notice *task;
+    struct gn__deferred *task;
 
     queue(f, 0, 0);
     task = gn__sched_pick(&f->sched);

@@ -302,15 +302,15 @@ static void who_drives_is_told_of_earlier_deadlines_too(void **state)
 }
 
 struct callback {
-    struct gn__notice notice;
+    struct gn__deferred deferred;
     struct fake *fake;
     unsigned n;
 };
 
-static void called(struct gn__notice *notice)
+static void called(struct gn__deferred *deferred)
 {
     struct callback *callback =
-        gn__container_of(notice, struct callback, notice);
+        gn__container_of(deferred, struct callback, deferred);
 
     assert_int_equal(callback->fake->locked, 0);
     callback->n++;
@@ -319,14 +319,14 @@ static void called(struct gn__notice *notice)
 static void callbacks_run_when_dispatched_without_the_lock(void **state)
 {
     struct fake *fake = *state;
-    struct callback a = {.notice.run = called, .fake = fake};
-    struct callback b = {.notice.run = called, .fake = fake};
+    struct callback a = {.deferred.run = called, .fake = fake};
+    struct callback b = {.deferred.run = called, .fake = fake};
 
     gn__engine_enter(fake->engine);
-    gn__notice_queue(fake->engine, &a.notice);
-    gn__notice_queue(fake->engine, &a.notice);
-    gn__notice_queue(fake->engine, &b.notice);
-    gn__notice_cancel(fake->engine, &b.notice);
+    gn__deferred_queue(fake->engine, &a.deferred);
+    gn__deferred_queue(fake->engine, &a.deferred);
+    gn__deferred_queue(fake->engine, &b.deferred);
+    gn__deferred_cancel(fake->engine, &b.deferred);
     gn__engine_leave(fake->engine);
     assert_int_equal(a.n, 0);
     assert_int_equal(fake->n_kicks, 1);
@@ -444,12 +444,12 @@ static void who_drives_cannot_wait(void **state)
 }
 
 struct late {
-    struct gn__late late;
+    struct gn__unlock_hook late;
     struct fake *fake;
     unsigned n_taken, n_run;
 };
 
-static void take_late(struct gn__late *late)
+static void take_late(struct gn__unlock_hook *late)
 {
     struct late *l = gn__container_of(late, struct late, late);
 
@@ -457,7 +457,7 @@ static void take_late(struct gn__late *late)
     l->n_taken++;
 }
 
-static void run_late(struct gn__late *late)
+static void run_late(struct gn__unlock_hook *late)
 {
     struct late *l = gn__container_of(late, struct late, late);
 

@@ -32,7 +32,7 @@ struct job {
     struct gn_network *net;
     struct gn__io *io;
     struct gn__io_timer timer;
-    struct gn__notice task;
+    struct gn__deferred task;
     struct gn__io_end end;
     struct gn__io_watch watch;
     struct gn_sock *sock;
@@ -298,7 +298,7 @@ static void a_stopped_timer_is_no_deadline(void **state)
     gn_simnet_teardown(&sim);
 }
 
-static void run(struct gn__notice *task)
+static void run(struct gn__deferred *task)
 {
     note(gn__container_of(task, struct job, task));
 }

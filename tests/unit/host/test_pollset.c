@@ -46,12 +46,12 @@ static struct fixture *of_set(struct gn__pollset *set)
     return gn__container_of(set, struct fixture, set);
 }
 
-static void queue(struct gn__pollset *set, struct gn__notice *task)
+static void queue(struct gn__pollset *set, struct gn__deferred *task)
 {
     gn__sched_queue(&of_set(set)->sched, task);
 }
 
-static void cancel(struct gn__pollset *set, struct gn__notice *task)
+static void cancel(struct gn__pollset *set, struct gn__deferred *task)
 {
     gn__sched_cancel(&of_set(set)->sched, task);
 }
@@ -61,7 +61,7 @@ static const struct gn__pollset_ops ops = {.queue = queue, .cancel = cancel};
 /* Find what is ready, and tell @max of it. */
 static void turn(struct fixture *f, unsigned max)
 {
-    struct gn__notice *task;
+    struct gn__deferred *task;
 
     gn__pollset_run(&f->set);
     while (max-- && (task = gn__sched_pick(&f->sched)))
