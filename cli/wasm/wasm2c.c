@@ -36,7 +36,9 @@ static const char prologue[] =
     "    int trap;\n"
     "    jmp_buf out;\n"
     "};\n"
-    "extern _Thread_local struct gn_w2c *gn_w2c_running;\n";
+    "extern _Thread_local struct gn_w2c *gn_w2c_running;\n"
+    "/* wasm2c's runtime adds the types of each module without a lock. */\n"
+    "extern pthread_mutex_t gn_w2c_types;\n";
 
 int wasm2c_print_runtime(void)
 {
@@ -44,6 +46,7 @@ int wasm2c_print_runtime(void)
            "threads. */\n"
            "#include <stdint.h>\n%s"
            "_Thread_local struct gn_w2c *gn_w2c_running;\n"
+           "pthread_mutex_t gn_w2c_types = PTHREAD_MUTEX_INITIALIZER;\n"
            "void gn_w2c_trap(wasm_rt_trap_t code)\n"
            "{\n"
            "    gn_w2c_running->trap = (int)code;\n"
@@ -181,7 +184,9 @@ static void print_run(const struct gn_wasi_scan *scan, const char *name)
            "    for (int i = 0; imports[i][0]; i++)\n"
            "        ops[i] = gn_wasi_find(imports[i][0], imports[i][1],\n"
            "                              imports[i][2]);\n"
+           "    pthread_mutex_lock(&gn_w2c_types);\n"
            "    Z_%s_init_module();\n"
+           "    pthread_mutex_unlock(&gn_w2c_types);\n"
            "}\n\n",
            name);
     printf("/* Run it on this thread until it ends. The config's memory,\n"

@@ -154,9 +154,10 @@ static unsigned load_once(struct fixture *f, const char *options)
     char out[4000];
     const char *at;
 
-    gn_program_run(out, sizeof(out),
-                   "wrk -t 2 -c 64 -d 2s %s http://127.0.0.1:%u/ 2>&1", options,
-                   f->port);
+    gn_program_run(
+        out, sizeof(out),
+        "wrk -t 2 -c 64 -d 2s --timeout 60s %s http://127.0.0.1:%u/ 2>&1",
+        options, f->port);
     if (strstr(out, "Socket errors") || strstr(out, "Non-2xx"))
         fail_msg("%s", out);
     at = strstr(out, " requests in ");
