@@ -48,6 +48,7 @@ static int vm_path(const struct options *options, unsigned i, unsigned n,
 
     if (len < (int)WHERE_MAX)
         return 0;
+    out[0] = '\0'; /* What fits of it is the path of something else. */
     say("--socket %s: a socket's path has up to %zu bytes", options->socket,
         WHERE_MAX - 1);
     return -1;

@@ -65,6 +65,16 @@ case_what_is_not_there() {
     says 'guestnet: web: *' "$guestnet" dial web
 }
 
+# What fits of a path that is too long is another file's.
+case_a_path_that_is_too_long_removes_nothing() {
+    local path=$PWD/x
+    while [ ${#path} -lt 107 ]; do path+=x; done
+    touch "$path"
+    wrong "--socket ${path}y: a socket's path has up to 107 bytes" \
+        vm --socket "${path}y"
+    [ -e "$path" ] || fail "a file that was none of its own is gone"
+}
+
 case_where_there_is_no_runtime_folder() {
     XDG_RUNTIME_DIR=/none "$guestnet" run -- true
     says 'guestnet: /none/guestnet: *XDG_RUNTIME_DIR must name *' \
