@@ -19,16 +19,8 @@
 #include <guestnet/publish.h>
 
 #include "cli/net/net.h"
+#include "cli/net/request.h"
 #include "cli/say.h"
-
-#define MTU_DEFAULT 1500.0
-
-static double number_of(const cJSON *json, const char *name, double otherwise)
-{
-    const cJSON *item = cJSON_GetObjectItem(json, name);
-
-    return cJSON_IsNumber(item) ? item->valuedouble : otherwise;
-}
 
 /* The next descriptor that came; -1: there is none. It is the caller's. */
 static int take_fd(struct member *member)
@@ -58,31 +50,29 @@ static void tap_event(struct gn_nic *nic, enum gn_nic_event what, void *arg)
     member_tell(arg, line);
 }
 
-static int nic_open(struct member *member, const cJSON *json, char *why,
-                    size_t why_len)
+static int nic_open(struct member *member, const struct join_request *request,
+                    char *why, size_t why_len)
 {
-    const char *wire = cJSON_GetStringValue(cJSON_GetObjectItem(json, "wire"));
-    bool qemu = wire && strcmp(wire, "qemu") == 0;
-    const struct gn_nic_config config = {
-        .size = sizeof(config),
-        .name = member->name,
-        .mtu = (uint32_t)number_of(json, "mtu", MTU_DEFAULT),
-        .egress = member->egress,
-        .resolver = member->names,
-        .event = qemu ? NULL : tap_event,
-        .event_arg = member,
-        .why = why,
-        .why_len = why_len};
+    const struct gn_nic_config config = {.size = sizeof(config),
+                                         .name = member->name,
+                                         .mtu = request->mtu,
+                                         .egress = member->egress,
+                                         .resolver = member->names,
+                                         .event =
+                                             request->qemu ? NULL : tap_event,
+                                         .event_arg = member,
+                                         .why = why,
+                                         .why_len = why_len};
     int fd = take_fd(member);
     int err;
 
     why[0] = '\0';
     if (fd < 0)
         return why_set(why, why_len, "the wire's descriptor is missing");
-    err = qemu ? gn_nic_fd(member->net->network, &config, fd, GN_FRAMING_QEMU,
-                           &member->nic)
-               : gn_nic_tap(member->net->network, &config, NULL, fd,
-                            &member->nic);
+    err = request->qemu ? gn_nic_fd(member->net->network, &config, fd,
+                                    GN_FRAMING_QEMU, &member->nic)
+                        : gn_nic_tap(member->net->network, &config, NULL, fd,
+                                     &member->nic);
     if (!err)
         return 0;
     close(fd);
@@ -92,33 +82,24 @@ static int nic_open(struct member *member, const cJSON *json, char *why,
                        "--name",
                        member->name);
     if (!why[0])
-        (void)why_set(why, why_len, "%s: %s", wire ? wire : "tap",
+        (void)why_set(why, why_len, "%s: %s", request->qemu ? "qemu" : "tap",
                       gn_strerror(err));
     return -1;
 }
 
-static int link_apply(struct member *member, const cJSON *json, char *why,
-                      size_t why_len)
+static int link_apply(struct member *member, const struct join_request *request,
+                      char *why, size_t why_len)
 {
-    const cJSON *link = cJSON_GetObjectItem(json, "link");
-    const struct gn_link_config config = {
-        .latency_us = (uint32_t)number_of(link, "latency_us", 0),
-        .jitter_us = (uint32_t)number_of(link, "jitter_us", 0),
-        .rate_bps = (uint64_t)number_of(link, "rate_bps", 0),
-        .queue_bytes = (uint64_t)number_of(link, "queue_bytes", 0),
-        .loss_ppm = (uint32_t)number_of(link, "loss_ppm", 0),
-        .reorder_ppm = (uint32_t)number_of(link, "reorder_ppm", 0),
-        .duplicate_ppm = (uint32_t)number_of(link, "duplicate_ppm", 0),
-        .corrupt_ppm = (uint32_t)number_of(link, "corrupt_ppm", 0)};
-    int err = gn_link_set(gn_nic_namespace(member->nic), NULL, &config);
+    int err = gn_link_set(gn_nic_namespace(member->nic), NULL, &request->link);
 
     return err ? why_set(why, why_len, "the link: %s", gn_strerror(err)) : 0;
 }
 
 /* ---- ports and captures ---- */
 
-static int port_open(struct member *member, const cJSON *json, char *why,
-                     size_t why_len)
+/* The next of those that were asked for. */
+static int port_open(struct member *member, const struct join_request *request,
+                     char *why, size_t why_len)
 {
     struct port *port = &member->ports[member->n_ports];
     struct gn_publish_options options = {.size = sizeof(options),
@@ -130,16 +111,10 @@ static int port_open(struct member *member, const cJSON *json, char *why,
     int err;
 
     why[0] = '\0';
-    if (member->n_ports == PUBLISH_MAX || options.fd < 0) {
-        if (options.fd >= 0)
-            close(options.fd);
-        return why_set(why, why_len,
-                       "a published port has no descriptor, or they are more "
-                       "than %u",
-                       PUBLISH_MAX);
-    }
-    port->udp = cJSON_IsTrue(cJSON_GetObjectItem(json, "udp"));
-    port->to = (uint16_t)number_of(json, "to", 0);
+    if (options.fd < 0)
+        return why_set(why, why_len, "a published port has no descriptor");
+    port->udp = request->publish[member->n_ports].udp;
+    port->to = request->publish[member->n_ports].to;
     (void)snprintf(target, sizeof(target), "%s:%u", member->name, port->to);
     err = gn_publish(member->net->network, port->udp ? "udp" : "tcp", NULL,
                      target, &options, &port->publication);
@@ -153,24 +128,22 @@ static int port_open(struct member *member, const cJSON *json, char *why,
     return -1;
 }
 
-static int ports_open(struct member *member, const cJSON *json, char *why,
-                      size_t why_len)
+static int ports_open(struct member *member, const struct join_request *request,
+                      char *why, size_t why_len)
 {
-    const cJSON *port;
-
-    cJSON_ArrayForEach (port, cJSON_GetObjectItem(json, "publish")) {
-        if (port_open(member, port, why, why_len))
+    while (member->n_ports < request->n_publish)
+        if (port_open(member, request, why, why_len))
             return -1;
-    }
     return 0;
 }
 
-static int capture_open(struct member *member, const cJSON *json, char *why,
+static int capture_open(struct member *member,
+                        const struct join_request *request, char *why,
                         size_t why_len)
 {
     int fd, err;
 
-    if (!cJSON_IsTrue(cJSON_GetObjectItem(json, "pcap")))
+    if (!request->pcap)
         return 0;
     fd = take_fd(member);
     err = fd < 0 ? -EBADF
@@ -184,19 +157,17 @@ static int capture_open(struct member *member, const cJSON *json, char *why,
 
 /* ---- all of it ---- */
 
-int join_do(struct member *member, const cJSON *json, char *why, size_t why_len)
+int join_do(struct member *member, struct join_request *request, char *why,
+            size_t why_len)
 {
-    const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(json, "name"));
-
-    if (!name || strlen(name) >= sizeof(member->name))
-        return why_set(why, why_len, "a name of up to 63 bytes is needed");
-    (void)snprintf(member->name, sizeof(member->name), "%s", name);
-    member->rules = cJSON_Duplicate(cJSON_GetObjectItem(json, "rules"), true);
+    (void)snprintf(member->name, sizeof(member->name), "%s", request->name);
+    member->rules = request->rules;
+    request->rules = NULL; /* They are the member's now. */
     return way_open(member, why, why_len) ||
-                   nic_open(member, json, why, why_len) ||
-                   link_apply(member, json, why, why_len) ||
-                   ports_open(member, json, why, why_len) ||
-                   capture_open(member, json, why, why_len)
+                   nic_open(member, request, why, why_len) ||
+                   link_apply(member, request, why, why_len) ||
+                   ports_open(member, request, why, why_len) ||
+                   capture_open(member, request, why, why_len)
                ? -1
                : 0;
 }

@@ -19,6 +19,7 @@
 
 #include "cli/net/control.h"
 #include "cli/net/net.h"
+#include "cli/net/request.h"
 
 void member_tell(struct member *member, cJSON *line)
 {
@@ -109,16 +110,17 @@ static void member_refuse(struct member *member, const char *why)
 
 static void member_join(struct member *member)
 {
-    cJSON *json = cJSON_ParseWithLength(member->in, member->in_len);
-    char why[400] = "the line is no JSON";
+    struct join_request request;
+    char why[400];
 
-    free(member->in);
-    member->in = NULL;
-    if (!json || join_do(member, json, why, sizeof(why)))
+    if (request_read(member->in, member->in_len, &request, why, sizeof(why)) ||
+        join_do(member, &request, why, sizeof(why)))
         member_refuse(member, why);
     else
         member_tell(member, join_answer(member));
-    cJSON_Delete(json);
+    request_done(&request);
+    free(member->in);
+    member->in = NULL;
 }
 
 /* Returns false at the end of the connection. */

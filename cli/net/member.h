@@ -32,6 +32,7 @@
 #include "cli/options.h"
 
 struct gn_query;
+struct join_request;
 struct MHD_UpgradeResponseHandle;
 struct net;
 
@@ -78,9 +79,9 @@ void member_tell(struct member *member, cJSON *line);
  *  by none. */
 void member_denied(struct member *member, const char *what, const char *rule);
 
-/** Put a guest on the network, as the line @json says. Returns 0, or -1 with a
- *  line; what there is is ended by join_undo(). */
-int join_do(struct member *member, const cJSON *json, char *why,
+/** Put a guest on the network, whose rules become the member's. Returns 0, or -1
+ *  with a line; what there is is ended by join_undo(). */
+int join_do(struct member *member, struct join_request *request, char *why,
             size_t why_len);
 /** End all but the NIC, the egress and the names. */
 void join_undo(struct member *member);

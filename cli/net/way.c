@@ -179,27 +179,11 @@ static int egress_open(struct member *member, char *why, size_t why_len)
 
 /* ---- both ---- */
 
-static int rules_check(const struct member *member)
-{
-    const cJSON *text;
-
-    if (cJSON_GetArraySize(member->rules) > (int)RULES_MAX)
-        return -1;
-    cJSON_ArrayForEach (text, member->rules) {
-        if (!cJSON_IsString(text))
-            return -1;
-    }
-    return 0;
-}
-
 int way_open(struct member *member, char *why, size_t why_len)
 {
     int err;
 
     why[0] = '\0';
-    if (rules_check(member))
-        return why_set(why, why_len, "rules: up to %u texts are needed",
-                       RULES_MAX);
     err = egress_open(member, why, why_len);
     if (!err)
         err = names_open(member);

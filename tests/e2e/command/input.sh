@@ -75,6 +75,13 @@ case_a_path_that_is_too_long_removes_nothing() {
     [ -e "$path" ] || fail "a file that was none of its own is gone"
 }
 
+case_the_names_of_the_gateway_are_taken() {
+    wrong "the name host is the gateway's; choose another --name" \
+        run --name host -- true
+    wrong "the name Gateway is the gateway's; choose another --name" \
+        run --name Gateway -- true
+}
+
 case_where_there_is_no_runtime_folder() {
     XDG_RUNTIME_DIR=/none "$guestnet" run -- true
     says 'guestnet: /none/guestnet: *XDG_RUNTIME_DIR must name *' \

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef CLI_NET_REQUEST_H
+#define CLI_NET_REQUEST_H
+
+/*
+ * The line that a member joins with (member.h), read and judged as a whole: no
+ * number is cut to fit, and nothing of it is left to be found wrong later but
+ * what only the network knows.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include <guestnet/link.h>
+
+#include "cli/options.h"
+
+struct join_request {
+    char name[64];
+    bool qemu; /* else a TAP */
+    uint32_t mtu;
+    cJSON *rules; /* an array of up to RULES_MAX strings; NULL: none */
+    struct {
+        uint16_t to; /* 1 to 65535 */
+        bool udp;
+    } publish[PUBLISH_MAX];
+    size_t n_publish;
+    struct gn_link_config link;
+    bool pcap;
+};
+
+/**
+ * Read @len bytes, which begin with the line.
+ *
+ * @out  Owned by the caller: request_done(), whatever is returned.
+ *
+ * Returns 0, or -1 with a line.
+ */
+int request_read(const char *text, size_t len, struct join_request *out,
+                 char *why, size_t why_len);
+void request_done(struct join_request *request);
+
+#endif /* CLI_NET_REQUEST_H */
