@@ -67,7 +67,9 @@ int guest_open(struct guest *guest, char *why, size_t why_len)
     }
     if (!options->pcap)
         return 0;
-    fd = open(options->pcap, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    /* Not to wait for who reads a FIFO: the network will refuse it. */
+    fd = open(options->pcap,
+              O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0600);
     if (fd < 0)
         return why_set(why, why_len, "--pcap %s: %s", options->pcap,
                        strerror(errno));

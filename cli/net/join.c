@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <guestnet/capture.h>
@@ -141,11 +142,18 @@ static int capture_open(struct member *member,
                         const struct join_request *request, char *why,
                         size_t why_len)
 {
+    struct stat st;
     int fd, err;
 
     if (!request->pcap)
         return 0;
     fd = take_fd(member);
+    if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+        close(fd);
+        return why_set(why, why_len,
+                       "the capture: it must be a regular file, as a reader "
+                       "that stops would stop the network");
+    }
     err = fd < 0 ? -EBADF
                  : gn_capture_start_fd(member->net->network,
                                        gn_nic_namespace(member->nic), fd,

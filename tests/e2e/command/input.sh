@@ -58,6 +58,10 @@ case_what_is_not_there() {
         run --publish 203.0.113.9:80:80 -- true
     wrong "--socket $(printf 'x%.0s' {1..200}): a socket's path has up to *" \
         vm --socket "$(printf 'x%.0s' {1..200})"
+    wrong 'the capture: it must be a regular file, *' \
+        run --pcap /dev/null -- true
+    mkfifo fifo
+    wrong '--pcap fifo: No such device or address' run --pcap fifo -- true
     touch file
     wrong '--socket file: there is a file that is no socket; *' \
         vm --socket file
