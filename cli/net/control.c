@@ -203,8 +203,10 @@ static enum MHD_Result requested(void *cls, struct MHD_Connection *connection,
         *con_cls = request;
         return MHD_YES;
     }
-    *data_len = 0; /* Nothing here takes a body. */
-    return route(request, method, path);
+    if (*data_len == 0)
+        return route(request, method, path);
+    *data_len = 0; /* Nothing here takes a body; it is answered behind it. */
+    return MHD_YES;
 }
 
 static void completed(void *cls, struct MHD_Connection *connection,

@@ -245,6 +245,8 @@ case_the_control_socket_speaks_http() {
     has '"network":	"api"' "$(get http://guestnet/v1/network)"
     has '"the paths are /v1/network, *404' "$(get http://guestnet/)"
     has '"only GET is known here"*405' "$(get -X DELETE http://guestnet/v1/network)"
+    has '"only GET is known here"*405' "$(get -d x http://guestnet/v1/network)"
+    has '"network":	"api"' "$(get -X GET -d x http://guestnet/v1/network)"
     has '"the header Upgrade *426' "$(get http://guestnet/v1/join)"
     has '"error"*400' "$(get 'http://guestnet/v1/dial?to=a')"
     has '"error"*502' "$(get 'http://guestnet/v1/dial?to=a:9')"
