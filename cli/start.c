@@ -108,6 +108,22 @@ static bool left_read(int fd)
     return last;
 }
 
+/* What a network that was killed has left. Under the lock: who starts another one
+ * has bound its socket a moment before it listens. */
+static void network_sweep(const struct place *place)
+{
+    char why[300];
+    int lock;
+
+    if (!place->path[0] || access(place->path, F_OK))
+        return;
+    lock = where_lock(place->folder, why, sizeof(why));
+    if (lock < 0)
+        return;
+    where_sweep(place->path);
+    close(lock);
+}
+
 void place_leave(struct place *place)
 {
     if (place->fd < 0)
@@ -115,8 +131,7 @@ void place_leave(struct place *place)
     (void)shutdown(place->fd, SHUT_WR);
     if (left_read(place->fd)) {
         network_wait(place);
-        if (place->path[0])
-            where_sweep(place->path);
+        network_sweep(place);
     }
     close(place->fd);
     place->fd = -1;

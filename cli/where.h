@@ -30,7 +30,7 @@ int where_connect(const char *path);
 /** Listen there, in the place of what nobody listens at any more. Returns a
  *  descriptor, or a negative errno. */
 int where_listen(const char *path);
-/** Remove the socket of a network that has died. */
+/** Remove the socket of a network that has died; its folder is locked. */
 void where_sweep(const char *path);
 
 #endif /* CLI_WHERE_H */

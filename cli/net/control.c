@@ -209,6 +209,17 @@ static enum MHD_Result requested(void *cls, struct MHD_Connection *connection,
     return MHD_YES;
 }
 
+/* Who comes to a network that is about to end looks for another. */
+static enum MHD_Result arrived(void *cls, const struct sockaddr *addr,
+                               socklen_t addr_len)
+{
+    const struct net *net = cls;
+
+    (void)addr;
+    (void)addr_len;
+    return net->ending ? MHD_NO : MHD_YES;
+}
+
 static void completed(void *cls, struct MHD_Connection *connection,
                       void **con_cls, enum MHD_RequestTerminationCode why)
 {
@@ -291,7 +302,7 @@ static int daemon_start(struct net *net, int listener)
         {MHD_OPTION_END, 0, NULL}};
 
     net->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, requested, net, MHD_OPTION_ARRAY, options,
+        flags, 0, arrived, net, requested, net, MHD_OPTION_ARRAY, options,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
         MHD_OPTION_NOTIFY_COMPLETED, completed, net,

@@ -27,6 +27,7 @@ void net_hide(struct net *net)
     if (net->path_is_there)
         (void)unlink(net->path);
     net->path_is_there = false;
+    net->ending = true;
 }
 
 static void network_gone(void *arg)

@@ -28,6 +28,7 @@ struct net {
     const char *name;
     const char *path; /* of the control socket; "": none */
     bool path_is_there;
+    bool ending; /* the last guest has left: nobody may come any more */
     struct gn_network *network;
     struct gn_resolver *dns; /* the real one; members have it behind rules */
     struct member *members;
@@ -53,7 +54,8 @@ int net_main(struct net_setup *setup);
 
 /** A connection has ended; the last one ends the network. */
 void net_connection_gone(struct net *net);
-/** Remove the control socket: who looks for the network finds none. */
+/** The network ends: remove the control socket, so that who looks for the network
+ *  finds none, and let nobody in who has found it before. */
 void net_hide(struct net *net);
 
 #endif /* CLI_NET_NET_H */

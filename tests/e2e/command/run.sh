@@ -211,6 +211,72 @@ case_many_start_one_network_at_once() {
     expect 12 "$(find . -name 'up*' | wc -l)" "containers that were there"
 }
 
+# Who has found the network just before it ends is sent to look for another. Its
+# end is held up where it removes the socket.
+case_who_comes_as_a_network_ends_finds_another() {
+    need strace curl
+    [ "$(uname -m)" = x86_64 ] || skip "unlink() has another number here"
+    strace -f -qq -o trace -e trace=unlink \
+        -e inject=unlink:delay_enter=4000000 \
+        "$guestnet" run --network n --name first -- \
+        sh -c 'until [ -e over ]; do sleep 0.05; done' &
+    until_true listening n
+    local network
+    network=$(network_pid n)
+    touch over
+    until_true grep -q '^87 ' "/proc/$network/syscall"
+    "$guestnet" run --network n --name second -- \
+        sh -c 'touch second; sleep 1000' &
+    until_true test -e second
+    has '"second"' "$("$guestnet" ps --json)"
+    kill %2
+}
+
+# listening NETWORK
+listening() {
+    [ -n "$(network_pid "$1")" ]
+}
+
+# A socket that is bound and does not listen yet is another network's.
+case_who_leaves_takes_no_other_network_away() {
+    need python3 curl
+    "$guestnet" run --network n -- sleep 1000 &
+    until_true listening n
+    python3 - "$XDG_RUNTIME_DIR/guestnet" $! "$(network_pid n)" <<EOF
+import fcntl, os, signal, socket, sys, time
+folder, main, network = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+path = folder + "/n.sock"
+
+
+def waits():
+    with open("/proc/locks") as locks:
+        return any("->" in line and " %d " % main in line for line in locks)
+
+
+def runs():
+    with open("/proc/%d/stat" % main) as stat:
+        return stat.read().rsplit(")")[1].split()[0] != "Z"
+
+
+lock = os.open(folder, os.O_RDONLY)
+fcntl.flock(lock, fcntl.LOCK_EX)
+os.kill(network, signal.SIGKILL)
+os.unlink(path)
+other = socket.socket(socket.AF_UNIX)
+other.bind(path)
+os.kill(main, signal.SIGTERM)
+end = time.monotonic() + 30
+while runs() and not waits():
+    assert time.monotonic() < end
+other.listen()
+os.close(lock)
+while runs():
+    assert time.monotonic() < end
+assert os.path.exists(path), "the other network's socket is gone"
+os.unlink(path)
+EOF
+}
+
 case_a_published_port_is_dialled() {
     need python3 curl
     "$guestnet" run --name web --publish 18401:80 -- \
