@@ -131,8 +131,7 @@ static const int calls[] = {
     SCMP_SYS(dup),
     SCMP_SYS(dup3),
     SCMP_SYS(ioctl),
-    /* sockets; socket() itself is below */
-    SCMP_SYS(socketpair),
+    /* sockets; socket() itself and socketpair() are below */
     SCMP_SYS(bind),
     SCMP_SYS(listen),
     SCMP_SYS(accept),
@@ -188,6 +187,9 @@ static const int calls[] = {
     SCMP_SYS(exit_group),
 };
 
+/** Of Unix sockets only pairs of streams: one of datagrams can be connected to
+ *  any other that is bound. */
+#define PAIR_TYPE_BITS 0xfu
 static const int families[] = {AF_INET, AF_INET6, AF_NETLINK};
 static const int pages[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
 
@@ -200,6 +202,11 @@ static int calls_list(scmp_filter_ctx filter)
     for (size_t i = 0; i < sizeof(families) / sizeof(*families) && !err; i++)
         err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
                                SCMP_A0(SCMP_CMP_EQ, (unsigned)families[i]));
+    if (!err)
+        err = seccomp_rule_add(
+            filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 2,
+            SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+            SCMP_A1(SCMP_CMP_MASKED_EQ, PAIR_TYPE_BITS, SOCK_STREAM));
     for (size_t i = 0; i < sizeof(pages) / sizeof(*pages) && !err; i++)
         err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, pages[i], 1,
                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
