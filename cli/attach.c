@@ -12,10 +12,12 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +61,28 @@ static _Noreturn void inside_main(int sock, int netns, uint32_t mtu,
 
 /* ---- outside ---- */
 
+static bool is_our_own(int netns)
+{
+    struct stat it, ours;
+
+    return fstat(netns, &it) == 0 && stat("/proc/self/ns/net", &ours) == 0 &&
+           it.st_dev == ours.st_dev && it.st_ino == ours.st_ino;
+}
+
+/* What the network sends outside would come back to it by eth0. */
+static int namespace_check(int netns, const char *where)
+{
+    if (ioctl(netns, NS_GET_NSTYPE) != CLONE_NEWNET)
+        say("%s: it is no network namespace", where);
+    else if (is_our_own(netns))
+        say("%s: it is the namespace that guestnet itself is in, by which the "
+            "network reaches the outside",
+            where);
+    else
+        return 0;
+    return -1;
+}
+
 static int namespace_open(const struct options *options, char *where,
                           size_t cap)
 {
@@ -73,8 +97,7 @@ static int namespace_open(const struct options *options, char *where,
         say("%s: %s; %s", where, strerror(errno),
             options->netns ? "--netns takes a network namespace's file"
                            : "--pid takes a process that runs");
-    } else if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
-        say("%s: it is no network namespace", where);
+    } else if (namespace_check(fd, where)) {
         close(fd);
         fd = -1;
     }

@@ -50,6 +50,8 @@ case_what_is_not_there() {
         attach --netns /none
     wrong '/etc/hostname: it is no network namespace' \
         attach --netns /etc/hostname
+    says 'guestnet: /proc/self/ns/net: it is the namespace that guestnet *' \
+        timeout 30 unshare -Urn "$guestnet" attach --netns /proc/self/ns/net
     wrong '/proc/*: No such file or directory; --pid takes a process that runs' \
         attach --pid 4194304
     wrong '--pcap /none/x: No such file or directory' \
