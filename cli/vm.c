@@ -74,15 +74,20 @@ static int vm_listen(const char *path)
     return fd;
 }
 
+static void paths_remove(const struct vms *vms)
+{
+    for (unsigned i = 0; i < vms->n; i++)
+        if (vms->vm[i].path[0])
+            (void)unlink(vms->vm[i].path);
+}
+
 static _Noreturn void guard_main(const struct vms *vms, int pipe_end)
 {
     char byte;
 
     while (read(pipe_end, &byte, 1) < 0 && errno == EINTR)
         continue;
-    for (unsigned i = 0; i < vms->n; i++)
-        if (vms->vm[i].path[0])
-            (void)unlink(vms->vm[i].path);
+    paths_remove(vms);
     _exit(0);
 }
 
@@ -136,10 +141,14 @@ static int vms_join(struct vms *vms, const int *fds)
 
 static void vms_leave(struct vms *vms)
 {
+    int status;
+
     for (unsigned i = vms->n; i-- > 0;)
         guest_leave(&vms->vm[i].guest);
     close(vms->guard);
-    (void)waitpid(vms->guard_pid, NULL, 0);
+    if (waitpid(vms->guard_pid, &status, 0) == vms->guard_pid &&
+        WIFSIGNALED(status))
+        paths_remove(vms); /* It was killed. */
 }
 
 /* ---- while they run ---- */

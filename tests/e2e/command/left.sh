@@ -81,6 +81,19 @@ case_the_network_outlives_who_started_it() {
     until_true nothing_left
 }
 
+case_after_kill_9_of_the_guard_of_machines() {
+    "$guestnet" vm --socket vm >lines &
+    local vm=$!
+    until_true grep -q addr.path lines
+    # Its other child is the network.
+    local guard
+    read -r guard _ <"/proc/$vm/task/$vm/children" || true
+    kill -9 "$guard"
+    kill -TERM $vm
+    wait $vm
+    [ ! -e vm ] || fail "the machine's socket is left"
+}
+
 case_mounts_stay_as_they_are() {
     local before
     before=$(cat /proc/self/mountinfo)
