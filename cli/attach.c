@@ -150,7 +150,7 @@ static int attach_join(struct guest *guest, int device)
         say("%s", why);
         return STATUS_OURS;
     }
-    if (device_answer(device, answer) || device_done(device, &word)) {
+    if (device_answer(device, answer, &word) || device_done(device, &word)) {
         say("%s", word.text);
         return word.status;
     }

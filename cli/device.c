@@ -38,6 +38,13 @@ int device_fail(int sock, int status, const char *format, ...)
     return -1;
 }
 
+static int word_of_the_end(struct device_word *word)
+{
+    word->status = STATUS_OURS;
+    (void)snprintf(word->text, sizeof(word->text), "the container has ended");
+    return -1;
+}
+
 static int word_receive(int sock, struct device_word *word, int *fd)
 {
     size_t n = 1;
@@ -45,8 +52,7 @@ static int word_receive(int sock, struct device_word *word, int *fd)
 
     if (got == (ssize_t)sizeof(*word))
         return n ? 1 : 0;
-    word->status = STATUS_OURS;
-    (void)snprintf(word->text, sizeof(word->text), "the container has ended");
+    (void)word_of_the_end(word);
     return got == 0 ? -2 : -1;
 }
 
@@ -54,14 +60,19 @@ int device_take(int sock, struct device_word *word)
 {
     int fd = -1;
 
-    return word_receive(sock, word, &fd) == 1 ? fd : -1;
+    if (word_receive(sock, word, &fd) == 1)
+        return fd;
+    /* It meant well, and there was no room for the descriptor. */
+    return word->status ? -1 : word_of_the_end(word);
 }
 
-int device_answer(int sock, const char *line)
+int device_answer(int sock, const char *line, struct device_word *word)
 {
     size_t len = strlen(line);
 
-    return send(sock, line, len, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -1;
+    return send(sock, line, len, MSG_NOSIGNAL) == (ssize_t)len
+               ? 0
+               : word_of_the_end(word);
 }
 
 int device_done(int sock, struct device_word *word)

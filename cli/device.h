@@ -33,8 +33,9 @@ int device_fail(int sock, int status, const char *format, ...)
 
 /** Outside: returns the TAP, or -1 with *word. */
 int device_take(int sock, struct device_word *word);
-/** Outside: what the network has said, a line of JSON. */
-int device_answer(int sock, const char *line);
+/** Outside: what the network has said, a line of JSON. Returns 0, or -1 with
+ *  *word. */
+int device_answer(int sock, const char *line, struct device_word *word);
 /** Outside: wait for the end. Returns 0, or -1 with *word. */
 int device_done(int sock, struct device_word *word);
 

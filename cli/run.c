@@ -110,7 +110,8 @@ static int run_start(struct run *run)
     if (guest_join(&run->guest, "tap", tap, answer, sizeof(answer), why,
                    sizeof(why)))
         return run_fail(run, STATUS_OURS, why);
-    if (device_answer(run->device, answer) || device_done(run->device, &word))
+    if (device_answer(run->device, answer, &word) ||
+        device_done(run->device, &word))
         return run_fail(run, word.status, word.text);
     close(run->device);
     return 0;

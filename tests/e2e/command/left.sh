@@ -81,6 +81,41 @@ case_the_network_outlives_who_started_it() {
     until_true nothing_left
 }
 
+# only_child PID
+only_child() {
+    tr -d ' ' <"/proc/$1/task/$1/children"
+}
+
+# offered MAIN: its command's process, $box, has made the device and waits for
+# answers.
+offered() {
+    keeper=$(only_child "$1")
+    box=$(only_child "$keeper")
+    grep -q eth0 "/proc/$box/net/dev" && grep -q '^45 ' "/proc/$box/syscall"
+}
+
+# gone PID: it runs no more, and has closed its files.
+gone() {
+    ! grep -qv "^State:.*Z" <(grep ^State: "/proc/$1/status")
+}
+
+# The network is slow to answer, and meanwhile the container is killed.
+case_after_kill_9_before_the_answer() {
+    [ "$(uname -m)" = x86_64 ] || skip "recv() has another number here"
+    start
+    kill -STOP "$network"
+    "$guestnet" run --network n -- sleep 1000 2>said &
+    local second=$! status=0
+    until_true offered $second
+    kill -9 "$keeper"
+    until_true gone "$box"
+    kill -CONT "$network"
+    wait $second || status=$?
+    expect 125 $status status
+    expect "guestnet: the container has ended" "$(cat said)" "what was said"
+    kill %1
+}
+
 case_after_kill_9_of_the_guard_of_machines() {
     "$guestnet" vm --socket vm >lines &
     local vm=$!
