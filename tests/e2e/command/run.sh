@@ -254,8 +254,11 @@ def waits():
 
 
 def runs():
-    with open("/proc/%d/stat" % main) as stat:
-        return stat.read().rsplit(")")[1].split()[0] != "Z"
+    try:
+        with open("/proc/%d/stat" % main) as stat:
+            return stat.read().rsplit(")")[1].split()[0] != "Z"
+    except OSError:
+        return False # The shell has waited for it.
 
 
 lock = os.open(folder, os.O_RDONLY)
