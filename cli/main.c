@@ -38,7 +38,7 @@ struct verb {
     "                   a port of this machine (127.0.0.1's without ADDR),\n"   \
     "                   and the guest's that it leads to\n"                     \
     "  --mtu N          bytes of its packets, 1280 to 65520\n"                  \
-    "  --pcap FILE      what it sends and receives, for Wireshark\n"            \
+    "  --pcap FILE      what it sends and receives, in a regular file\n"        \
     "  --link LIST      latency=20ms,jitter=5ms,loss=1%,rate=10mbit,\n"         \
     "                   reorder=1%,duplicate=1%,corrupt=1%,queue=64KiB\n"
 
