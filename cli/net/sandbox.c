@@ -201,11 +201,11 @@ static int calls_list(scmp_filter_ctx filter)
         err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
     for (size_t i = 0; i < sizeof(families) / sizeof(*families) && !err; i++)
         err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                               SCMP_A0(SCMP_CMP_EQ, (unsigned)families[i]));
+                               SCMP_A0(SCMP_CMP_EQ, (unsigned)families[i], 0));
     if (!err)
         err = seccomp_rule_add(
             filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 2,
-            SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+            SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0),
             SCMP_A1(SCMP_CMP_MASKED_EQ, PAIR_TYPE_BITS, SOCK_STREAM));
     for (size_t i = 0; i < sizeof(pages) / sizeof(*pages) && !err; i++)
         err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, pages[i], 1,
