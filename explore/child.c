@@ -110,6 +110,7 @@ static void tell_death(struct gn__outcome *out, int status)
                        WEXITSTATUS(status), *overrun ? ": " : "", overrun);
 }
 
+/* ThreadSanitizer says in the status what it has seen, when all else is over. */
 void gn__child_ended(struct gn__child *child, int status)
 {
     struct gn__outcome *out = child->outcome;
@@ -119,7 +120,7 @@ void gn__child_ended(struct gn__child *child, int status)
         out->verdict = GN__GAVE_UP;
         (void)snprintf(out->text, sizeof(out->text),
                        "it took more real time than it may; see --limit");
-    } else if (!out->is_over) {
+    } else if (!out->is_over || (out->verdict == GN__PASSED && status)) {
         out->verdict = GN__DIED;
         tell_death(out, status);
     }

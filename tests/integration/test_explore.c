@@ -138,6 +138,23 @@ static int check_fails(struct gn_clock *clock, void *arg)
     return -EIO;
 }
 
+/* The process writes what it has at its end, and dies of that with a status, as
+ * ThreadSanitizer would have it. */
+static ssize_t end_with_66(void *cookie, const char *data, size_t len)
+{
+    (void)cookie, (void)data, (void)len;
+    _exit(66);
+}
+
+static int check_late(struct gn_clock *clock, void *arg)
+{
+    static const cookie_io_functions_t calls = {.write = end_with_66};
+    FILE *file = fopencookie(NULL, "w", calls);
+
+    (void)clock, (void)arg;
+    return file && fputs("x", file) >= 0 ? 0 : -ENOMEM;
+}
+
 static int check_says(struct gn_clock *clock, void *arg)
 {
     (void)arg;
@@ -183,6 +200,7 @@ static const struct gn_scenario scenarios[] = {
     SCENARIO("overruns", 7, .faults = NULL),
     SCENARIO("check", 0, .check = check_fails),
     SCENARIO("says", 0, .check = check_says),
+    SCENARIO("late", 0, .check = check_late),
     {.size = sizeof(struct gn_scenario),
      .name = "second",
      .setup = die_second,
@@ -359,6 +377,8 @@ static void a_process_that_dies_is_a_seed_that_fails(void **state)
     says("about to die\n");
     assert_int_equal(run("x --scenario leaves --seeds 1"), 1);
     says("the process ended with status 5");
+    assert_int_equal(run("x --scenario late --seeds 1"), 1);
+    says("late: seed 1 died:\n    the process ended with status 66");
 }
 
 static void who_dies_before_it_has_a_plan_has_none(void **state)
