@@ -32,6 +32,7 @@ enum gn__verdict {
     GN__FAILED,  /* outcome->end and ->text say why */
     GN__DIED,    /* by a signal, a sanitizer or exit() */
     GN__GAVE_UP, /* its real time was over */
+    GN__REFUSED, /* the plan that was given is for other machines */
 };
 
 /** What a process tells of its seed, in memory that it shares. */

@@ -329,6 +329,23 @@ static bool has_failed(const struct gn__tried *result)
            result->outcome->verdict == GN__DIED;
 }
 
+static int try_seeds(const struct gn__options *options,
+                     struct gn__tried *result)
+{
+    int err = options->one ? try_one(options, result)
+                           : gn__seeds_try(options, result);
+
+    if (err) {
+        (void)fprintf(stderr, "%s: %s\n", result->scenario->name,
+                      gn_strerror(err));
+    } else if (result->outcome->verdict == GN__REFUSED) {
+        (void)fprintf(stderr, "--plan %s: %s\n", options->plan_file,
+                      result->outcome->text);
+        err = -EINVAL;
+    }
+    return err;
+}
+
 static int try_scenario(const struct gn__options *options,
                         struct gn__tried *result)
 {
@@ -337,13 +354,9 @@ static int try_scenario(const struct gn__options *options,
     result->outcome = calloc(1, sizeof(*result->outcome));
     if (!result->outcome)
         return -ENOMEM;
-    err = options->one ? try_one(options, result)
-                       : gn__seeds_try(options, result);
-    if (err) {
-        (void)fprintf(stderr, "%s: %s\n", result->scenario->name,
-                      gn_strerror(err));
+    err = try_seeds(options, result);
+    if (err)
         return err;
-    }
     if (has_failed(result) && !options->no_fork && !options->no_shrink)
         gn__shrink(options, result);
     gn__report_print(options, result);

@@ -47,30 +47,51 @@ static void print_line(const char *line, void *arg)
 
 /* ---- the plan ---- */
 
+static void tell_why(const struct gn_plan_config *config,
+                     struct gn_clock *clock, int err, char *why, size_t why_len)
+{
+    const char *const *name = config->machines;
+
+    while (name && *name && gn_machine_find(clock, *name))
+        name++;
+    if (name && *name)
+        (void)snprintf(why, why_len,
+                       "its faults are for \"%s\", and there is no machine of "
+                       "that name",
+                       *name);
+    else
+        (void)snprintf(why, why_len, "its faults cannot be drawn: %s",
+                       gn_strerror(err));
+}
+
 static int draw_plan(const struct gn__trial *trial, struct gn_clock *clock,
-                     struct gn_plan **out)
+                     char *why, size_t why_len, struct gn_plan **out)
 {
     struct gn_plan_config config;
+    int err;
 
     if (!trial->scenario->faults)
-        return gn_plan_parse("", 0, NULL, 0, out);
+        return gn_plan_parse("", 0, why, why_len, out);
     config = *trial->scenario->faults;
     if (!config.duration_ns)
         config.duration_ns = trial->scenario->duration_ns;
-    return gn_plan_random(clock, &config, out);
+    err = gn_plan_random(clock, &config, out);
+    if (err)
+        tell_why(&config, clock, err, why, why_len);
+    return err;
 }
 
 /* Have the faults come, and hand their text over. */
 static bool plan_faults(const struct gn__trial *trial, struct gn_clock *clock,
                         struct gn__outcome *out)
 {
-    char why[512] = "the plan cannot be drawn";
+    char why[512] = "out of memory";
     struct gn_plan *plan;
     int err;
 
     err = trial->plan ? gn_plan_parse(trial->plan, trial->plan_len, why,
                                       sizeof(why), &plan)
-                      : draw_plan(trial, clock, &plan);
+                      : draw_plan(trial, clock, why, sizeof(why), &plan);
     if (!err) {
         out->plan_len =
             (size_t)gn_plan_format(plan, out->plan, sizeof(out->plan));
@@ -79,6 +100,8 @@ static bool plan_faults(const struct gn__trial *trial, struct gn_clock *clock,
     }
     if (err)
         fail(out, why);
+    if (err && trial->plan)
+        out->verdict = GN__REFUSED;
     return !err;
 }
 

@@ -180,6 +180,10 @@ static const gn_task_fn boots[] = {rest, come_back, wait_for_ever, stand_still,
 static const struct gn_plan_config faults = {
     .size = sizeof(faults),
     .kinds = GN_PLAN_CRASH | GN_PLAN_LINK | GN_PLAN_PARTITION};
+static const char *const strangers[] = {"n0", "n7", NULL};
+static const struct gn_plan_config faults_of_strangers = {
+    .size = sizeof(faults_of_strangers),
+    .machines = strangers};
 static const char *const marks[] = {"rest", "never", NULL};
 
 #define SCENARIO(called, i, ...)                                               \
@@ -192,6 +196,7 @@ static const char *const marks[] = {"rest", "never", NULL};
 static const struct gn_scenario scenarios[] = {
     SCENARIO("good", 0, .faults = &faults, .marks = marks),
     SCENARIO("back", 1, .faults = &faults),
+    SCENARIO("strangers", 0, .faults = &faults_of_strangers),
     SCENARIO("deadlock", 2, .faults = NULL),
     SCENARIO("livelock", 3, .faults = NULL),
     SCENARIO("dies", 4, .faults = NULL),
@@ -349,6 +354,30 @@ static void a_plan_can_be_given(void **state)
     (void)unlink(path);
 }
 
+/* Once, and with the line that it has in the file. */
+static void a_plan_for_other_machines_is_refused(void **state)
+{
+    static const char text[] = "at 1s crash n1\n# n3 is not there\n"
+                               "at 2s crash n2 n3 for 1s\n";
+    char path[] = "/tmp/guestnet-plan-XXXXXX", line[128], why[128];
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    (void)close(fd);
+    (void)snprintf(why, sizeof(why),
+                   "--plan %s: line 3, column 16: there is no machine \"n3\"\n",
+                   path);
+    (void)snprintf(line, sizeof(line), "x --scenario good --plan %s", path);
+    assert_int_equal(run(line), 2);
+    assert_string_equal(output, why);
+    (void)snprintf(line, sizeof(line),
+                   "x --scenario good --seed 1 --no-fork --plan %s", path);
+    assert_int_equal(run(line), 2);
+    assert_string_equal(output, why);
+    (void)unlink(path);
+}
+
 static void each_end_has_its_name(void **state)
 {
     (void)state;
@@ -367,6 +396,8 @@ static void each_end_has_its_name(void **state)
     says("it is 11000000000\n");
     assert_int_equal(run("x --scenario setup --seeds 1"), 1);
     says("its setup returned -98 (Address already in use)");
+    assert_int_equal(run("x --scenario strangers --seeds 1"), 1);
+    says("its faults are for \"n7\", and there is no machine of that name");
 }
 
 static void a_process_that_dies_is_a_seed_that_fails(void **state)
@@ -484,6 +515,7 @@ int main(void)
         cmocka_unit_test(a_seed_that_fails_is_shrunk_and_replayed),
         cmocka_unit_test(the_lowest_seed_that_fails_is_told),
         cmocka_unit_test(a_plan_can_be_given),
+        cmocka_unit_test(a_plan_for_other_machines_is_refused),
         cmocka_unit_test(each_end_has_its_name),
         cmocka_unit_test(a_process_that_dies_is_a_seed_that_fails),
         cmocka_unit_test(who_dies_before_it_has_a_plan_has_none),
