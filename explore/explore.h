@@ -82,6 +82,7 @@ struct gn__tried {
     /* What was shrunk; n_left is n_faults if it was not. */
     size_t n_faults, n_left, n_runs;
     bool is_minimal;
+    bool varies; /* run again, it ended otherwise */
 };
 
 /* ---- one.c ---- */

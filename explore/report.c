@@ -74,6 +74,9 @@ static void print_failure(const struct gn__options *options,
     }
     if (out->verdict != GN__GAVE_UP)
         print_plan(result);
+    if (result->varies)
+        (void)printf("  run again it ended otherwise: not all of it is decided "
+                     "by the seed\n");
     (void)printf("  replay: %s --scenario %s --seed %llu%s%s --trace\n",
                  options->program, result->scenario->name,
                  (unsigned long long)result->seed,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * A plan of fewer and shorter faults that fails in the same way. Faults are left
+ * A plan of fewer and shorter faults that fails in the same way. The whole plan
+ * is run again first: a seed that then ends otherwise is not decided by itself,
+ * and no run of it would say anything about a fault. Then faults are left
  * out by ddmin (Zeller and Hildebrandt, "Simplifying and Isolating
  * Failure-Inducing Input", 2002), until it takes each that is left. Then what
  * is left lasts half as long, and half of that, as far as it fails: since
@@ -53,6 +55,25 @@ static bool time_is_over(const struct shrinking *s)
     return time(NULL) >= s->until;
 }
 
+/* A run has no more time than is left for all of them. */
+static unsigned limit_of_run(const struct shrinking *s)
+{
+    time_t left = s->until - time(NULL);
+
+    if (left < 1)
+        left = 1; /* 0 would be no limit. */
+    return left < (time_t)s->options->limit_s ? (unsigned)left
+                                              : s->options->limit_s;
+}
+
+/* What the last run that failed says is what is shown. */
+static void keep(struct shrinking *s)
+{
+    memcpy(s->result->outcome, s->child.outcome, sizeof(*s->child.outcome));
+    gn__child_tail(&s->child, s->result->tail, sizeof(s->result->tail));
+}
+
+/* Without the lines from @from to @to. */
 static bool still_fails(struct shrinking *s, size_t from, size_t to)
 {
     struct gn__trial trial = {.scenario = s->result->scenario,
@@ -61,9 +82,12 @@ static bool still_fails(struct shrinking *s, size_t from, size_t to)
                               .plan_len = join_without(s, from, to)};
 
     s->result->n_runs++;
-    return !gn__child_run(&s->child, &trial, s->options->limit_s) &&
-           s->child.outcome->verdict == s->verdict &&
-           s->child.outcome->end == s->end;
+    if (gn__child_run(&s->child, &trial, limit_of_run(s)) ||
+        s->child.outcome->verdict != s->verdict ||
+        s->child.outcome->end != s->end)
+        return false;
+    keep(s);
+    return true;
 }
 
 /* ---- fewer faults ---- */
@@ -174,18 +198,17 @@ static void shrink_plan(struct shrinking *s)
         drop_parts(s);
     while (shorten_each(s));
     s->result->is_minimal = !time_is_over(s);
+    s->result->n_left = s->n;
 }
 
-/* What the last run of what is left says is what is shown. */
-static void show_shrunk(struct shrinking *s)
+/* If it fails again at all. A run that did not come to its end says nothing. */
+static void shrink_what_fails(struct shrinking *s)
 {
-    struct gn__tried *result = s->result;
-
-    if (!still_fails(s, 0, 0))
-        return;
-    memcpy(result->outcome, s->child.outcome, sizeof(*result->outcome));
-    gn__child_tail(&s->child, result->tail, sizeof(result->tail));
-    result->n_left = s->n;
+    if (still_fails(s, 0, 0))
+        shrink_plan(s);
+    else
+        s->result->varies =
+            s->child.outcome->is_over || s->child.outcome->verdict == GN__DIED;
 }
 
 static size_t count_lines(const char *plan)
@@ -230,8 +253,7 @@ void gn__shrink(const struct gn__options *options, struct gn__tried *result)
         return; /* It was cut. */
     result->n_faults = result->n_left = count_lines(outcome->plan);
     if (is_open(&s, outcome->plan)) {
-        shrink_plan(&s);
-        show_shrunk(&s);
+        shrink_what_fails(&s);
         gn__child_close(&s.child);
     }
     drop_lines(&s, 0, s.n);

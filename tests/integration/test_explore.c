@@ -420,6 +420,8 @@ static void who_dies_before_it_has_a_plan_has_none(void **state)
     assert_ptr_not_equal(n_setups, MAP_FAILED);
     assert_int_equal(run("x --scenario second --seeds 2 --jobs 1"), 1);
     says("second: seed 2 died:\n    signal 6 (Aborted)\n  without any fault\n");
+    says("  run again it ended otherwise: not all of it is decided by the "
+         "seed\n");
     (void)munmap(n_setups, sizeof(*n_setups));
 }
 
