@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # first_hour.sh SOURCE LIBRARY: the program of docs/simulation.md compiles as it
-# stands, and its command prints what the page shows.
+# stands by the commands of the page, which print what it shows. CC is given.
 set -euo pipefail
 source=$1
 library=$2
@@ -12,12 +12,23 @@ block=$source/tests/docs/block.sh
 page=$source/docs/simulation.md
 "$block" "$page" c bank.c >"$work/bank.c"
 "$block" "$page" text "bank: seed" >"$work/expected"
-[ -s "$work/bank.c" ] && [ -s "$work/expected" ]
+"$block" "$page" sh bank.c >"$work/commands"
+[ -s "$work/bank.c" ] && [ -s "$work/expected" ] && [ -s "$work/commands" ]
+
+# The page's commands, for a library that is not installed, and warnings.
+mkdir "$work/bin"
+cat >"$work/bin/cc" <<EOF
+#!/bin/sh
+exec $(command -v "${CC:-cc}") -Wall -Wextra -Werror ${flags[*]} "\$@"
+EOF
+cat >"$work/bin/pkg-config" <<EOF
+#!/bin/sh
+echo "-I$source/include $library -luv -lpcap -pthread"
+EOF
+chmod +x "$work/bin/cc" "$work/bin/pkg-config"
 
 cd "$work"
-"${CC:-cc}" -std=gnu11 -Wall -Wextra -Werror "${flags[@]}" \
-    -I"$source/include" bank.c -o bank "$library" -luv -lpcap -pthread
-./bank >printed && {
+PATH=$work/bin:$PATH sh -e commands >printed && {
     echo "no seed failed"
     exit 1
 }
