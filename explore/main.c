@@ -3,6 +3,7 @@
 /* The command line of a program that tries seeds. */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -404,6 +405,20 @@ static int try_scenarios(const struct gn__options *options,
     return status_of(results, n_results);
 }
 
+/* Who was made to ignore its children would not be told how they end. */
+static int try_as_parent(const struct gn__options *options,
+                         const struct gn_scenario *scenarios, size_t n,
+                         struct gn__tried *results)
+{
+    struct sigaction as_usual = {.sa_handler = SIG_DFL}, before;
+    int status;
+
+    (void)sigaction(SIGCHLD, &as_usual, &before);
+    status = try_scenarios(options, scenarios, n, results);
+    (void)sigaction(SIGCHLD, &before, NULL);
+    return status;
+}
+
 static int list(const struct gn_scenario *scenarios, size_t n)
 {
     size_t i;
@@ -430,7 +445,7 @@ int gn_sim_main(int argc, char **argv, const struct gn_scenario *scenarios,
         status = GN__EXIT_OK;
     else if (!err && results && !check_scenarios(&options, scenarios, n))
         status = options.list ? list(scenarios, n)
-                              : try_scenarios(&options, scenarios, n, results);
+                              : try_as_parent(&options, scenarios, n, results);
     for (i = 0; results && i < n; i++)
         free(results[i].outcome);
     free(results);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,6 +224,7 @@ static const struct gn_scenario scenarios[] = {
 /* ---- running it ---- */
 
 static char output[65536];
+static bool is_ignoring; /* its children, as what started it had it */
 
 /* As a command: its exit status, and what it wrote in `output`. */
 static int run_these(const struct gn_scenario *these, size_t n,
@@ -241,6 +243,8 @@ static int run_these(const struct gn_scenario *these, size_t n,
     if (!pid) {
         (void)dup2(fd, STDOUT_FILENO);
         (void)dup2(fd, STDERR_FILENO);
+        if (is_ignoring)
+            (void)signal(SIGCHLD, SIG_IGN);
         status = gn_sim_main(argc, argv, these, n);
         (void)fflush(NULL);
         _exit(status);
@@ -425,6 +429,17 @@ static void who_dies_before_it_has_a_plan_has_none(void **state)
     (void)munmap(n_setups, sizeof(*n_setups));
 }
 
+static void who_ignores_children_is_told_of_their_end(void **state)
+{
+    (void)state;
+    is_ignoring = true;
+    assert_int_equal(run("x --scenario good --seeds 3 --jobs 2"), 0);
+    says("good: 3 seeds in ");
+    assert_int_equal(run("x --scenario good --seed 1"), 0);
+    assert_int_equal(run("x --scenario dies --seed 1"), 1);
+    is_ignoring = false;
+}
+
 static void an_overrun_has_a_name(void **state)
 {
     (void)state;
@@ -521,6 +536,7 @@ int main(void)
         cmocka_unit_test(each_end_has_its_name),
         cmocka_unit_test(a_process_that_dies_is_a_seed_that_fails),
         cmocka_unit_test(who_dies_before_it_has_a_plan_has_none),
+        cmocka_unit_test(who_ignores_children_is_told_of_their_end),
         cmocka_unit_test(an_overrun_has_a_name),
         cmocka_unit_test(a_seed_that_takes_too_long_is_given_up),
         cmocka_unit_test(results_are_written_for_ci),
