@@ -43,13 +43,27 @@ static void wake_first(struct gn__engine *engine, struct gn__list *list)
 
 /* ---- under the engine's lock ---- */
 
-static int wait_on(struct gn_task *self, struct gn__list *list,
-                   const char *call, uint64_t deadline)
-{
-    struct gn__waiter waiter = {.call = call};
+struct wait {
+    struct gn__waiter waiter;
+    const struct mutex *mutex; /* NULL: it is for a condition */
+};
 
-    gn__list_add_tail(ready_list(list), &waiter.link);
-    return gn__ns_wait(self->ns, &waiter, deadline);
+static const char lock_call[] = "lock a mutex";
+
+bool gn__mutex_is_awaited(struct gn__waiter *waiter,
+                          const struct gn_task **owner)
+{
+    if (waiter->call != lock_call)
+        return false;
+    *owner = gn__container_of(waiter, struct wait, waiter)->mutex->owner;
+    return true;
+}
+
+static int wait_on(struct gn_task *self, struct gn__list *list,
+                   struct wait *wait, uint64_t deadline)
+{
+    gn__list_add_tail(ready_list(list), &wait->waiter.link);
+    return gn__ns_wait(self->ns, &wait->waiter, deadline);
 }
 
 static int mutex_take(struct gn_task *self, struct mutex *mutex)
@@ -58,8 +72,11 @@ static int mutex_take(struct gn_task *self, struct mutex *mutex)
 
     if (mutex->owner == self)
         return -EDEADLK;
-    while (!err && mutex->owner)
-        err = wait_on(self, &mutex->waiters, "lock a mutex", GN__NEVER);
+    while (!err && mutex->owner) {
+        struct wait wait = {.waiter.call = lock_call, .mutex = mutex};
+
+        err = wait_on(self, &mutex->waiters, &wait, GN__NEVER);
+    }
     if (!err)
         mutex->owner = self;
     else if (!mutex->owner) /* Its wake-up was for the next one. */
@@ -108,12 +125,13 @@ static int cond_wait(struct gn_task *self, struct cond *cond,
 {
     uint64_t deadline =
         timeout_ns ? gn__ns_deadline(self->ns, timeout_ns) : GN__NEVER;
+    struct wait wait = {.waiter.call = "wait for a condition"};
     int err, again;
 
     if (mutex->owner != self)
         return -EPERM;
     mutex_give(self, mutex);
-    err = wait_on(self, &cond->waiters, "wait for a condition", deadline);
+    err = wait_on(self, &cond->waiters, &wait, deadline);
     again = mutex_take(self, mutex);
     return again ? again : err;
 }

@@ -159,26 +159,67 @@ static bool sock_addr(int (*get)(struct gn_sock *, struct sockaddr *,
            !gn_addr_format((struct sockaddr *)&ss, out, GN_ADDR_TEXT_MAX);
 }
 
-/* "n1/task1 waits in receive, 10.77.0.2:80 to 10.77.0.3:40000" */
-static size_t describe_wait(const struct gn_task *task, char *out, size_t cap)
+/* Is it there still? Who had a mutex may have ended. */
+static bool is_task_of(const struct gn_clock *clock, const struct gn_task *task)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &clock->sched.all) {
+        if (it == &task->as.coroutine.of_sched)
+            return true;
+    }
+    return false;
+}
+
+/* " at 10.77.0.2:80", ", 10.77.0.2:80 to 10.77.0.3:40000" */
+static void describe_sock(struct gn_sock *sock, char *out, size_t cap)
+{
+    char local[GN_ADDR_TEXT_MAX], peer[GN_ADDR_TEXT_MAX];
+
+    out[0] = '\0';
+    if (!sock_addr(gn_sock_name, sock, local))
+        return;
+    if (sock_addr(gn_sock_peer, sock, peer))
+        (void)snprintf(out, cap, ", %s to %s", local, peer);
+    else
+        (void)snprintf(out, cap, " at %s", local);
+}
+
+/* " for n1/task2", ", which n1/task2 has" */
+static void describe_what(const struct gn_clock *clock,
+                          struct gn__waiter *waiter, char *out, size_t cap)
+{
+    const struct gn_task *other = gn__task_joined(waiter);
+    char title[128] = "a task that has ended";
+
+    out[0] = '\0';
+    if (waiter->sock) {
+        describe_sock(waiter->sock, out, cap);
+    } else if (other) {
+        task_title(other, title, sizeof(title));
+        (void)snprintf(out, cap, " for %s", title);
+    } else if (gn__mutex_is_awaited(waiter, &other) && other) {
+        if (is_task_of(clock, other))
+            task_title(other, title, sizeof(title));
+        (void)snprintf(out, cap, ", which %s has", title);
+    }
+}
+
+/* "n1/task1 waits in accept at 10.77.0.2:80" */
+static size_t describe_wait(const struct gn_clock *clock,
+                            const struct gn_task *task, char *out, size_t cap)
 {
     struct gn__parker *parker = task->as.coroutine.parker;
-    const struct gn__waiter *waiter;
-    char title[128], local[GN_ADDR_TEXT_MAX], peer[GN_ADDR_TEXT_MAX];
+    struct gn__waiter *waiter;
+    char title[128], what[192];
     int n;
 
     if (!parker)
         return 0;
     waiter = gn__container_of(parker, struct gn__waiter, parker);
     task_title(task, title, sizeof(title));
-    if (!waiter->sock || !sock_addr(gn_sock_name, waiter->sock, local))
-        n = snprintf(out, cap, "%s waits in %s", title, waiter->call);
-    else if (!sock_addr(gn_sock_peer, waiter->sock, peer))
-        n = snprintf(out, cap, "%s waits in %s at %s", title, waiter->call,
-                     local);
-    else
-        n = snprintf(out, cap, "%s waits in %s, %s to %s", title, waiter->call,
-                     local, peer);
+    describe_what(clock, waiter, what, sizeof(what));
+    n = snprintf(out, cap, "%s waits in %s%s", title, waiter->call, what);
     return n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1;
 }
 
@@ -197,7 +238,8 @@ static void end_deadlocked(struct gn_clock *clock)
         if (at && at + 2 < sizeof(run->text))
             run->text[at++] = '\n';
         run->text[at] = '\0';
-        at += describe_wait(task, run->text + at, sizeof(run->text) - at);
+        at +=
+            describe_wait(clock, task, run->text + at, sizeof(run->text) - at);
     }
 }
 

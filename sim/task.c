@@ -255,6 +255,13 @@ static void join_abandon(struct gn__waiter *waiter)
     gn__task_unref(task);
 }
 
+const struct gn_task *gn__task_joined(struct gn__waiter *waiter)
+{
+    return waiter->abandon == join_abandon
+               ? gn__container_of(waiter, struct join, waiter)->task
+               : NULL;
+}
+
 /* The end, or the end of the guest that waits for it. */
 static int join_wait(struct gn_task *task)
 {

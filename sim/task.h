@@ -41,6 +41,13 @@ void gn__task_unref(struct gn_task *task);
 /** The task that calls; NULL: none. */
 struct gn_task *gn__task_current(void);
 
+/** Whom a task waits for in gn_task_join(); NULL: it is another wait. */
+const struct gn_task *gn__task_joined(struct gn__waiter *waiter);
+/** Does it wait for a mutex? *@owner is then the task that has it, which may
+ *  have ended; NULL: none, and the waiter is about to go on. */
+bool gn__mutex_is_awaited(struct gn__waiter *waiter,
+                          const struct gn_task **owner);
+
 /** The task of a coroutine of a clock's. */
 struct gn_task *gn__task_of(struct gn__coroutine *coroutine);
 

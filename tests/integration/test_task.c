@@ -414,6 +414,67 @@ static void a_deadlock_says_who_waits_for_what(void **state)
     world_close(&w);
 }
 
+static struct {
+    struct gn_mutex one, other, left;
+    struct gn_task *first;
+} held;
+
+static int lock_both(struct gn_mutex *one, struct gn_mutex *other)
+{
+    WANT(!gn_mutex_lock(one));
+    WANT(!gn_sleep_ns(gn_task_namespace(), 1000));
+    return gn_mutex_lock(other);
+}
+
+static int lock_forwards(void *arg)
+{
+    (void)arg;
+    return lock_both(&held.one, &held.other);
+}
+
+static int lock_backwards(void *arg)
+{
+    (void)arg;
+    return lock_both(&held.other, &held.one);
+}
+
+static int join_first(void *arg)
+{
+    (void)arg;
+    return gn_task_join(held.first, NULL);
+}
+
+static int lock_left(void *arg)
+{
+    (void)arg;
+    return gn_mutex_lock(&held.left);
+}
+
+static void a_deadlock_names_the_tasks_that_are_waited_for(void **state)
+{
+    struct gn_sim_report report;
+    struct world w;
+
+    (void)state;
+    memset(&held, 0, sizeof(held));
+    world_open(&w, VIRTUAL);
+    held.first = task(w.client, lock_forwards, NULL);
+    assert_int_equal(gn_task_start(w.server, NULL, lock_backwards, NULL, NULL),
+                     0);
+    assert_int_equal(gn_task_start(w.client, NULL, join_first, NULL, NULL), 0);
+    assert_int_equal(gn_task_start(w.client, NULL, lock_left, NULL, NULL), 0);
+    assert_int_equal(gn_task_start(w.client, NULL, lock_left, NULL, NULL), 0);
+    report = run_for(&w, SECOND);
+    assert_int_equal(report.end, GN_SIM_DEADLOCK);
+    assert_string_equal(
+        report.text,
+        "client/task1 waits in lock a mutex, which server/task2 has\n"
+        "server/task2 waits in lock a mutex, which client/task1 has\n"
+        "client/task3 waits in join for client/task1\n"
+        "client/task5 waits in lock a mutex, which a task that has ended has");
+    world_close(&w);
+}
+
 static int sleep_an_hour(void *arg)
 {
     struct world *w = arg;
@@ -594,6 +655,7 @@ int main(void)
         cmocka_unit_test(errno_is_a_task_s_own),
         cmocka_unit_test(bad_arguments_are_refused),
         cmocka_unit_test(a_deadlock_says_who_waits_for_what),
+        cmocka_unit_test(a_deadlock_names_the_tasks_that_are_waited_for),
         cmocka_unit_test(a_run_ends_at_its_deadline),
         cmocka_unit_test(a_livelock_names_the_task),
         cmocka_unit_test(a_failed_task_does_not_go_on),
