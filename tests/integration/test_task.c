@@ -20,6 +20,18 @@
 #define SECOND   UINT64_C(1000000000)
 #define FOR_EVER (UINT64_MAX - 1)
 
+/* Tasks at once: more than there are guard pages. */
+#define MANY 17000u
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WITH_TSAN
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__) && !defined(WITH_TSAN)
+#define WITH_TSAN
+#endif
+
 enum kind { KERNEL, REAL, VIRTUAL, N_KINDS };
 
 struct world {
@@ -100,6 +112,15 @@ static void world_run(struct world *w, gn_task_fn fn, void *arg)
     }
     assert_int_equal(gn_task_join(main_task, &result), 0);
     assert_int_equal(result, 0);
+}
+
+static struct gn_sim_report run_for(struct world *w, uint64_t ns)
+{
+    struct gn_sim_report report = {.size = sizeof(report)};
+
+    assert_int_equal(
+        gn_clock_run(w->clock, gn_clock_now_ns(w->clock) + ns, &report), 0);
+    return report;
 }
 
 static void in_all_worlds(gn_task_fn fn)
@@ -333,6 +354,38 @@ static void a_task_knows_itself(void **state)
     in_all_worlds(say_who);
 }
 
+static int count_later(void *arg)
+{
+    uint32_t *n = arg;
+
+    WANT(gn_sleep_ns(gn_task_namespace(), SECOND) == 0);
+    ++*n;
+    return 0;
+}
+
+static void many_tasks_wait_at_once(void **state)
+{
+    uint32_t n_tasks = MANY, n_woken = 0, i;
+    struct gn_sim_report report;
+    struct world w;
+
+    (void)state;
+#ifdef WITH_TSAN
+    n_tasks = 1000;
+    print_message("skipped: %u of %u tasks; ThreadSanitizer takes 860 KiB for "
+                  "each\n",
+                  MANY - n_tasks, MANY);
+#endif
+    world_open(&w, VIRTUAL);
+    for (i = 0; i < n_tasks; i++)
+        assert_int_equal(
+            gn_task_start(w.client, NULL, count_later, &n_woken, NULL), 0);
+    report = run_for(&w, SECOND);
+    assert_int_equal(report.end, GN_SIM_DONE);
+    assert_int_equal(n_woken, n_tasks);
+    world_close(&w);
+}
+
 static int keep_errno(void *arg)
 {
     struct world *w = arg;
@@ -375,15 +428,6 @@ static void bad_arguments_are_refused(void **state)
 }
 
 /* ---- the clock's reports ---- */
-
-static struct gn_sim_report run_for(struct world *w, uint64_t ns)
-{
-    struct gn_sim_report report = {.size = sizeof(report)};
-
-    assert_int_equal(
-        gn_clock_run(w->clock, gn_clock_now_ns(w->clock) + ns, &report), 0);
-    return report;
-}
 
 static int accept_in_vain(void *arg)
 {
@@ -652,6 +696,7 @@ int main(void)
         cmocka_unit_test(conditions_time_out),
         cmocka_unit_test(a_killed_guest_s_tasks_are_told),
         cmocka_unit_test(a_task_knows_itself),
+        cmocka_unit_test(many_tasks_wait_at_once),
         cmocka_unit_test(errno_is_a_task_s_own),
         cmocka_unit_test(bad_arguments_are_refused),
         cmocka_unit_test(a_deadlock_says_who_waits_for_what),
