@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "base/config.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "sim/clock.h"
 #include "sim/play.h"
@@ -241,18 +242,22 @@ static void seed_machine(struct gn_machine *machine)
                  name, (size_t)len);
 }
 
-static int machine_enlist(struct gn_machine *machine)
+static int machine_enlist(struct gn_machine *machine,
+                          const struct gn_namespace_config *ns)
 {
     struct gn_clock *clock = machine->clock;
-    int err;
 
     if (!clock)
         return 0;
-    if (gn_machine_find(clock, machine->name))
+    if (gn_machine_find(clock, machine->name)) {
+        (void)gn__text_refuse(ns->why, ns->why_len,
+                              "name \"%s\": another machine of this clock has "
+                              "it",
+                              machine->name);
         return -EADDRINUSE;
-    err = gn__table_add(&clock->machines, &machine->by_name, machine->name,
-                        strlen(machine->name));
-    return err;
+    }
+    return gn__table_add(&clock->machines, &machine->by_name, machine->name,
+                         strlen(machine->name));
 }
 
 static int check_config(const struct gn_machine_config *config)
@@ -261,17 +266,21 @@ static int check_config(const struct gn_machine_config *config)
 
     if (!config ||
         !gn__config_is_known(config, config->size, sizeof(*config)) ||
-        !config->ns || !config->boot)
+        !config->ns)
         return -EINVAL;
     ns = config->ns;
-    if (!gn__config_is_known(ns, ns->size, sizeof(*ns)) || !ns->name ||
-        gn__label_check(ns->name, NULL, 0))
+    if (!gn__config_is_known(ns, ns->size, sizeof(*ns)))
+        return -EINVAL;
+    if (!ns->name || !config->boot)
+        return gn__text_refuse(ns->why, ns->why_len, "%s is NULL",
+                               ns->name ? "boot" : "ns->name");
+    if (gn__label_check(ns->name, ns->why, ns->why_len))
         return -EINVAL;
     if (config->link && !gn__link_config_is_valid(config->link))
-        return -EINVAL;
-    if (config->stack_bytes && config->stack_bytes < GN__COSTACK_MIN)
-        return -EINVAL;
-    return 0;
+        return gn__text_refuse(ns->why, ns->why_len,
+                               "link: a size that is unknown, or a portion "
+                               "above 1000000 ppm");
+    return gn__stack_check(config->stack_bytes, ns->why, ns->why_len);
 }
 
 int gn_machine_create(struct gn_network *net,
@@ -292,7 +301,7 @@ int gn_machine_create(struct gn_network *net,
     if (!err)
         err = add_faults(machine);
     if (!err)
-        err = machine_enlist(machine);
+        err = machine_enlist(machine, config->ns);
     if (err)
         machine_free(machine);
     else

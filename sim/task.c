@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/text.h"
 #include "sim/clock.h"
 #include "sim/machine.h"
 #include "sim/sim.h"
@@ -158,20 +159,17 @@ static void task_let_go(struct gn_task *task, bool joined)
 
 /* ---- starting ---- */
 
-static int name_task(struct gn_task *task, const char *name)
+static void name_task(struct gn_task *task, const char *name)
 {
     struct gn_clock *clock = task->clock;
     uint32_t n;
 
     if (name) {
-        if (strlen(name) >= sizeof(task->name))
-            return -EINVAL;
         (void)snprintf(task->name, sizeof(task->name), "%s", name);
-        return 0;
+        return;
     }
     n = clock ? ++clock->last_task : atomic_fetch_add(&last_number, 1) + 1;
     (void)snprintf(task->name, sizeof(task->name), "task%u", n);
-    return 0;
 }
 
 static int task_create(struct gn_namespace *ns,
@@ -179,7 +177,6 @@ static int task_create(struct gn_namespace *ns,
                        void *arg, bool handle, struct gn_task **out)
 {
     struct gn_task *task = gn__zalloc(gn__ns_mem(ns), sizeof(*task));
-    int err;
 
     if (!task)
         return -ENOMEM;
@@ -189,11 +186,7 @@ static int task_create(struct gn_namespace *ns,
     task->arg = arg;
     task->daemon = config->daemon;
     gn__list_init(&task->joiners);
-    err = name_task(task, config->name);
-    if (err) {
-        gn__free(gn__ns_mem(ns), task, sizeof(*task));
-        return err;
-    }
+    name_task(task, config->name);
     gn__ref_init(&task->refs, 2);
     gn__ns_ref(ns);
     gn__machine_task_add(task, gn__task_current(), handle);
@@ -201,13 +194,29 @@ static int task_create(struct gn_namespace *ns,
     return 0;
 }
 
-static int task_check(const struct gn_task_config *config)
+int gn__stack_check(size_t stack_bytes, char *why, size_t why_len)
+{
+    if (!stack_bytes || stack_bytes >= GN__COSTACK_MIN)
+        return 0;
+    return gn__text_refuse(why, why_len,
+                           "stack_bytes %zu: at least %u, or 0 for the default",
+                           stack_bytes, GN__COSTACK_MIN);
+}
+
+static int task_check(const struct gn_namespace *ns,
+                      const struct gn_task_config *config, gn_task_fn fn)
 {
     if (!gn__config_is_known(config, config->size, sizeof(*config)))
         return -EINVAL;
-    return config->stack_bytes && config->stack_bytes < GN__COSTACK_MIN
-               ? -EINVAL
-               : 0;
+    if (!ns || !fn)
+        return gn__text_refuse(config->why, config->why_len, "%s is NULL",
+                               ns ? "fn" : "ns");
+    if (config->name && strlen(config->name) >= GN__TASK_NAME_ROOM)
+        return gn__text_refuse(
+            config->why, config->why_len, "name \"%s\": at most %u bytes",
+            gn__text_quote(config->name, strlen(config->name)).text,
+            GN__TASK_NAME_ROOM - 1);
+    return gn__stack_check(config->stack_bytes, config->why, config->why_len);
 }
 
 int gn_task_start(struct gn_namespace *ns, const struct gn_task_config *config,
@@ -218,8 +227,9 @@ int gn_task_start(struct gn_namespace *ns, const struct gn_task_config *config,
     int err;
 
     config = config ? config : &defaults;
-    if (!ns || !fn || task_check(config))
-        return -EINVAL;
+    err = task_check(ns, config, fn);
+    if (err)
+        return err;
     if (gn__ns_is_over(ns))
         return -ECANCELED;
     err = task_create(ns, config, fn, arg, out != NULL, &task);

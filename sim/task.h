@@ -38,6 +38,10 @@ struct gn_task {
 
 void gn__task_unref(struct gn_task *task);
 
+/** May a task have a stack of this size? 0; -EINVAL, and @why has a line. */
+GN_WARN_UNUSED int gn__stack_check(size_t stack_bytes, char *why,
+                                   size_t why_len);
+
 /** The task that calls; NULL: none. */
 struct gn_task *gn__task_current(void);
 

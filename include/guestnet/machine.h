@@ -46,8 +46,9 @@ struct gn_machine_config {
     const struct gn_namespace_config *ns; /* Of each life, but for its number.
                                              Its name is required. What is
                                              borrowed there is borrowed as long
-                                             as the machine; `why` is not
-                                             used. */
+                                             as the machine, but for `why`: on
+                                             -EINVAL and -EADDRINUSE it gets one
+                                             line that says what is wrong. */
     const struct gn_link_config *link;    /* Of eth0. NULL: the perfect one. */
     gn_task_fn boot;    /* The first task of each life. Required. */
     void *arg;          /* For boot and crashed. Borrowed. */
@@ -71,7 +72,8 @@ struct gn_machine_config {
  *
  * Returns 0, or with nothing left behind:
  *   -EINVAL      An argument is NULL, the name is missing or no DNS label, a
- *                size is unknown, or a portion of the link is above a million.
+ *                size is unknown, the stack is too small, or a portion of the
+ *               link is above a million.
  *   -EADDRINUSE  Under this clock a machine has the name.
  *   -ENOMEM
  */

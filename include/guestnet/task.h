@@ -44,6 +44,9 @@ struct gn_task_config {
     size_t stack_bytes; /* At least 16384, rounded up to pages. 0: 65536 under a
                            clock, what threads have otherwise. */
     bool daemon;        /* gn_clock_run() does not wait for it. */
+    char *why;          /* Borrowed for the call: on -EINVAL gets one line that
+                           says what is wrong. */
+    size_t why_len;
 };
 
 /**

@@ -363,7 +363,9 @@ static void an_address_that_is_taken_keeps_it_off(void **state)
 static void a_name_is_one_machine_s(void **state)
 {
     struct fixture *f = *state;
-    struct gn_namespace_config ns = {.size = sizeof(ns), .name = "n0"};
+    char why[128];
+    struct gn_namespace_config ns = {
+        .size = sizeof(ns), .name = "n0", .why = why, .why_len = sizeof(why)};
     struct gn_machine_config config = {
         .size = sizeof(config), .ns = &ns, .boot = sleep_long};
     struct gn_machine *other;
@@ -371,6 +373,8 @@ static void a_name_is_one_machine_s(void **state)
     create(f, 0, sleep_long);
     assert_int_equal(gn_machine_create(f->sim.net, &config, &other),
                      -EADDRINUSE);
+    assert_string_equal(why, "name \"n0\": another machine of this clock has "
+                             "it");
     assert_ptr_equal(gn_machine_find(f->sim.clock, "n0"), f->machines[0]);
     assert_null(gn_machine_find(f->sim.clock, "n1"));
 }
@@ -383,13 +387,25 @@ static void what_no_life_could_have_is_refused(void **state)
     struct gn_machine_config config = {
         .size = sizeof(config), .ns = &ns, .boot = sleep_long};
     struct gn_machine *other;
+    char why[128];
 
+    ns.why = why;
+    ns.why_len = sizeof(why);
     assert_int_equal(gn_machine_create(f->sim.net, &config, &other), -EINVAL);
+    assert_string_equal(why, "ns->name is NULL");
     ns.name = "n 0";
     assert_int_equal(gn_machine_create(f->sim.net, &config, &other), -EINVAL);
+    assert_non_null(strstr(why, "\"n 0\""));
     ns.name = "n0";
     config.link = &link;
     assert_int_equal(gn_machine_create(f->sim.net, &config, &other), -EINVAL);
+    assert_string_equal(why, "link: a size that is unknown, or a portion above "
+                             "1000000 ppm");
+    config.link = NULL;
+    config.stack_bytes = 16383;
+    assert_int_equal(gn_machine_create(f->sim.net, &config, &other), -EINVAL);
+    assert_string_equal(why, "stack_bytes 16383: at least 16384, or 0 for the "
+                             "default");
 }
 
 /* ---- memory and files ---- */

@@ -407,10 +407,16 @@ static void errno_is_a_task_s_own(void **state)
 
 static void bad_arguments_are_refused(void **state)
 {
-    struct gn_task_config small = {.size = sizeof(small), .stack_bytes = 100};
+    char why[128];
+    struct gn_task_config small = {.size = sizeof(small),
+                                   .stack_bytes = 100,
+                                   .why = why,
+                                   .why_len = sizeof(why)};
     struct gn_task_config named = {
         .size = sizeof(named),
-        .name = "a name that is longer than thirty-one bytes"};
+        .name = "a name that is longer than thirty-one bytes",
+        .why = why,
+        .why_len = sizeof(why)};
     struct world w;
     struct gn_mutex mutex = {{NULL}};
 
@@ -420,8 +426,14 @@ static void bad_arguments_are_refused(void **state)
     assert_int_equal(gn_task_start(w.client, NULL, NULL, &w, NULL), -EINVAL);
     assert_int_equal(gn_task_start(w.client, &small, say_who, &w, NULL),
                      -EINVAL);
+    assert_string_equal(
+        why, "stack_bytes 100: at least 16384, or 0 for the default");
     assert_int_equal(gn_task_start(w.client, &named, say_who, &w, NULL),
                      -EINVAL);
+    assert_string_equal(why, "name \"a name that is longer than thirty-one "
+                             "bytes\": at most 31 bytes");
+    assert_int_equal(gn_task_start(w.client, &small, NULL, &w, NULL), -EINVAL);
+    assert_string_equal(why, "fn is NULL");
     assert_int_equal(gn_mutex_lock(&mutex), -EPERM);
     assert_int_equal(gn_clock_run(NULL, 0, NULL), -EINVAL);
     world_close(&w);
