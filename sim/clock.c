@@ -66,6 +66,7 @@ static int clock_park(void *self, struct gn__parker *parker, uint64_t deadline)
 {
     struct gn_clock *clock = self;
 
+    gn__run_check_left();
     return gn__cosched_park(&clock->sched, parker, deadline);
 }
 
@@ -105,6 +106,7 @@ static bool clock_is_driving(void *self)
  * not go on. */
 static void end(struct gn_clock *clock)
 {
+    gn__run_check_left();
     while (gn__engine_dispatch(clock->engine, 1))
         continue;
     gn__cosched_done(&clock->sched);

@@ -4,6 +4,7 @@
 #include "sim/cosched.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #define CACHE_LINE 64u
@@ -16,6 +17,28 @@ static _Thread_local struct gn__coroutine *thread_current;
 struct gn__coroutine *gn__cosched_current(void)
 {
     return thread_current;
+}
+
+static bool is_on_stack_of_thread(const void *at)
+{
+    static _Thread_local struct gn__costack own;
+    pthread_attr_t attr;
+
+    if (!own.size && !pthread_getattr_np(pthread_self(), &attr)) {
+        (void)pthread_attr_getstack(&attr, &own.low, &own.size);
+        (void)pthread_attr_destroy(&attr);
+    }
+    return gn__costack_has(&own, at);
+}
+
+struct gn__coroutine *gn__cosched_left(void)
+{
+    const void *here = __builtin_frame_address(0);
+    struct gn__coroutine *last = thread_current;
+
+    if (!last || gn__costack_has(&last->fiber.stack, here))
+        return NULL;
+    return is_on_stack_of_thread(here) ? last : NULL;
 }
 
 void gn__cosched_init(struct gn__cosched *sched)

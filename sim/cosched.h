@@ -73,6 +73,13 @@ void gn__cosched_done(struct gn__cosched *sched);
 /** The coroutine that calls, of any clock; NULL: none. */
 struct gn__coroutine *gn__cosched_current(void);
 
+/**
+ * The coroutine that ran last on this thread and is on its stack no more,
+ * because a longjmp() went to the thread's own stack; NULL: none. Another stack
+ * than these two is one that the coroutine's code has made, and switches to.
+ */
+struct gn__coroutine *gn__cosched_left(void);
+
 /** Make it ready. co->run and ->ended are set. -ENOMEM, -EINVAL. */
 GN_WARN_UNUSED int gn__cosched_start(struct gn__cosched *sched,
                                      struct gn__coroutine *coroutine,

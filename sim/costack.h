@@ -14,6 +14,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/list.h"
 
@@ -40,6 +41,13 @@ struct gn__costack {
 void gn__costacks_init(struct gn__costacks *stacks);
 /** Unmap them; none is in use. */
 void gn__costacks_done(struct gn__costacks *stacks);
+
+/** Is @at on it? */
+static inline bool gn__costack_has(const struct gn__costack *stack,
+                                   const void *at)
+{
+    return (uintptr_t)at - (uintptr_t)stack->low < stack->size;
+}
 
 /** @size  Rounded up to pages; GN__COSTACK_MIN at least. -ENOMEM, -EINVAL. */
 int gn__costack_take(struct gn__costacks *stacks, size_t size,

@@ -281,6 +281,23 @@ void gn__run_turn(struct gn_clock *clock, uint64_t now)
     digest_add(run, &now, sizeof(now));
 }
 
+/* ---- a stack that was left ---- */
+
+void gn__run_check_left(void)
+{
+    struct gn__coroutine *left = gn__cosched_left();
+    char title[128];
+
+    if (!left)
+        return;
+    task_title(gn__task_of(left), title, sizeof(title));
+    (void)fprintf(stderr,
+                  "guestnet: %s has left its function by longjmp(); say "
+                  "gn_sim_fail() there, or return\n",
+                  title);
+    abort();
+}
+
 /* ---- the run ---- */
 
 static enum gn_sim_end run_look(struct gn_clock *clock, uint64_t next,
@@ -327,6 +344,7 @@ int gn_clock_run(struct gn_clock *clock, uint64_t until_ns,
 
     if (!clock || (report && report->size != sizeof(*report)))
         return -EINVAL;
+    gn__run_check_left();
     if (gn__cosched_current() || clock->run.active)
         return -EDEADLK;
     engine = clock->engine;

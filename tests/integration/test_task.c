@@ -8,10 +8,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -30,6 +34,14 @@
 #endif
 #if defined(__SANITIZE_THREAD__) && !defined(WITH_TSAN)
 #define WITH_TSAN
+#endif
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) && !defined(WITH_ASAN)
+#define WITH_ASAN
 #endif
 
 enum kind { KERNEL, REAL, VIRTUAL, N_KINDS };
@@ -657,6 +669,84 @@ static void daemons_are_not_waited_for(void **state)
     world_close(&w);
 }
 
+/* ---- a longjmp() ---- */
+
+static jmp_buf outside;
+
+static int jump_out(void *arg)
+{
+    struct world *w = arg;
+
+    WANT(gn_sleep_ns(w->client, SECOND) == 0);
+    longjmp(outside, 1);
+}
+
+static void run_again(struct world *w)
+{
+    (void)gn_clock_run(w->clock, FOR_EVER, NULL);
+}
+
+static void wait_outside(struct world *w)
+{
+    (void)gn_sleep_ns(w->client, SECOND);
+}
+
+static void close_all(struct world *w)
+{
+    gn_network_close(w->net, NULL, NULL);
+    gn_clock_close(w->clock);
+}
+
+/* In a process of its own, which ends by that. */
+static void leave_a_task(void (*then)(struct world *w), int fd)
+{
+    struct world w;
+
+    (void)dup2(fd, STDERR_FILENO);
+    world_open(&w, VIRTUAL);
+    assert_int_equal(gn_task_start(w.client, NULL, jump_out, &w, NULL), 0);
+    assert_int_equal(gn_task_start(w.server, NULL, sleep_an_hour, &w, NULL), 0);
+    if (!setjmp(outside))
+        (void)gn_clock_run(w.clock, FOR_EVER, NULL);
+    (void)signal(SIGABRT, SIG_DFL); /* cmocka has handlers. */
+    then(&w);
+    _exit(0);
+}
+
+static void who_left_a_task_is_named(void **state)
+{
+    static void (*const thens[])(struct world * w) = {run_again, wait_outside,
+                                                      close_all};
+    char said[256];
+    int fd, status;
+    ssize_t len;
+    size_t i;
+    pid_t pid;
+
+    (void)state;
+#if defined(WITH_TSAN) || defined(WITH_ASAN)
+    print_message("skipped: sanitizers die of such a longjmp() themselves\n");
+    skip();
+#endif
+    for (i = 0; i < 3; i++) {
+        fd = memfd_create("said", 0);
+        assert_true(fd >= 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (!pid)
+            leave_a_task(thens[i], fd);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        len = pread(fd, said, sizeof(said) - 1, 0);
+        said[len > 0 ? len : 0] = '\0';
+        assert_string_equal(said,
+                            "guestnet: client/task1 has left its function "
+                            "by longjmp(); say gn_sim_fail() there, or "
+                            "return\n");
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+        (void)close(fd);
+    }
+}
+
 /* ---- the same run ---- */
 
 static int chat(void *arg)
@@ -718,6 +808,7 @@ int main(void)
         cmocka_unit_test(a_failed_task_does_not_go_on),
         cmocka_unit_test(a_task_does_not_run_the_clock),
         cmocka_unit_test(daemons_are_not_waited_for),
+        cmocka_unit_test(who_left_a_task_is_named),
         cmocka_unit_test(a_seed_is_one_run),
     };
 
