@@ -63,6 +63,9 @@ struct gn__driver_ops {
     /** Now, ns, monotonic; never 0. */
     uint64_t (*now)(void *self);
     void (*random)(void *self, void *out, size_t len);
+    /** A guest's code asks what time it is, without the lock: it may be waiting
+     *  for another. NULL: nothing to be done. */
+    void (*asked)(void *self);
     /** @driver: the caller is the driving thread, which is preferred. */
     void (*lock)(void *self, bool driver);
     void (*unlock)(void *self);

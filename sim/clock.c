@@ -50,6 +50,11 @@ static void clock_random(void *self, void *out, size_t len)
     gn__rng_fill(&clock->rng, out, len);
 }
 
+static void clock_asked(void *self)
+{
+    gn__run_entered(self);
+}
+
 static void clock_lock(void *self, bool driver)
 {
     gn__run_entered(self);
@@ -139,6 +144,7 @@ static const struct gn__driver_ops clock_ops = {
     .name = "clock",
     .now = clock_now,
     .random = clock_random,
+    .asked = clock_asked,
     .lock = clock_lock,
     .unlock = clock_unlock,
     .park = clock_park,

@@ -62,6 +62,7 @@ static struct gn__mark *mark_of_caller(const char *name)
 
     if (!task || !task->clock || !name)
         return NULL;
+    gn__run_entered(task->clock);
     node = gn__table_find(&task->clock->marks, name, strlen(name));
     return node ? gn__container_of(node, struct gn__mark, node)
                 : mark_create(task->clock, name);

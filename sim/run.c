@@ -414,6 +414,7 @@ void gn_sim_log(const char *format, ...)
 
     if (!clock || !format)
         return;
+    gn__run_entered(clock);
     task_title(gn__task_current(), title, sizeof(title));
     va_start(args, format);
     say(clock, title, format, args);

@@ -19,7 +19,7 @@ struct gn__run_hook {
 struct gn__run {
     bool active;
     enum gn_sim_end end; /* GN_SIM_RUNNING: not yet */
-    uint64_t still;      /* engine entries since time moved */
+    uint64_t still;      /* calls and engine entries since time moved */
     uint64_t still_max;
     uint64_t events; /* turns of the clock */
     uint64_t lane[2];
@@ -47,8 +47,8 @@ void gn__run_note(struct gn_clock *clock, const char *format, ...)
  *  Says which task it was, and aborts. */
 void gn__run_check_left(void);
 
-/** The engine is about to be entered, without the lock. Does not return for a
- *  task in which time stands still. */
+/** The engine is about to be entered, or another call was made, without the
+ *  lock. Does not return for a task in which time stands still. */
 void gn__run_entered(struct gn_clock *clock);
 /** Time moves to @now, or a turn begins at it. */
 void gn__run_turn(struct gn_clock *clock, uint64_t now);

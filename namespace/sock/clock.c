@@ -16,9 +16,14 @@
 
 uint64_t gn_now_ns(struct gn_namespace *ns)
 {
-    return ns ? gn__ns_time(ns,
-                            ns->engine->driver->now(ns->engine->driver_self))
-              : 0;
+    const struct gn__driver_ops *driver;
+
+    if (!ns)
+        return 0;
+    driver = ns->engine->driver;
+    if (driver->asked)
+        driver->asked(ns->engine->driver_self);
+    return gn__ns_time(ns, driver->now(ns->engine->driver_self));
 }
 
 struct sleeper {

@@ -582,6 +582,62 @@ static int spin(void *arg)
     return 0;
 }
 
+/* Waits for a time that only a sleep would bring. */
+static int watch_time(void *arg)
+{
+    struct world *w = arg;
+    uint64_t until = gn_now_ns(w->client) + 1;
+
+    while (gn_now_ns(w->client) < until)
+        continue;
+    return 0;
+}
+
+static int watch_wall(void *arg)
+{
+    struct world *w = arg;
+    uint64_t until = gn_wall_ns(w->client) + 1;
+
+    while (gn_wall_ns(w->client) < until)
+        continue;
+    return 0;
+}
+
+static int log_on(void *arg)
+{
+    (void)arg;
+    while (gn_task_namespace())
+        gn_sim_log("still here");
+    return 0;
+}
+
+static int hope(void *arg)
+{
+    (void)arg;
+    while (!gn_sim_chance("never", 0))
+        continue;
+    return 0;
+}
+
+static void every_call_counts_for_a_livelock(void **state)
+{
+    static const gn_task_fn loops[] = {watch_time, watch_wall, log_on, hope};
+    struct gn_sim_report report;
+    struct world w;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 4; i++) {
+        world_open(&w, VIRTUAL);
+        assert_int_equal(gn_task_start(w.client, NULL, loops[i], &w, NULL), 0);
+        report = run_for(&w, SECOND);
+        assert_int_equal(report.end, GN_SIM_LIVELOCK);
+        assert_string_equal(
+            report.text, "client/task1: time stands still after 100000 calls");
+        world_close(&w);
+    }
+}
+
 static void a_livelock_names_the_task(void **state)
 {
     struct gn_sim_report report;
@@ -805,6 +861,7 @@ int main(void)
         cmocka_unit_test(a_deadlock_names_the_tasks_that_are_waited_for),
         cmocka_unit_test(a_run_ends_at_its_deadline),
         cmocka_unit_test(a_livelock_names_the_task),
+        cmocka_unit_test(every_call_counts_for_a_livelock),
         cmocka_unit_test(a_failed_task_does_not_go_on),
         cmocka_unit_test(a_task_does_not_run_the_clock),
         cmocka_unit_test(daemons_are_not_waited_for),
