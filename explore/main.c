@@ -197,6 +197,23 @@ static int read_option(int option, const char *value,
     }
 }
 
+/* Before it is written, which may be hours later. */
+static int check_output(const char *option, const char *path)
+{
+    FILE *file;
+
+    if (!path)
+        return 0;
+    file = fopen(path, "ae");
+    if (!file) {
+        (void)fprintf(stderr, "--%s %s: %s\n", option, path,
+                      gn_strerror(-errno));
+        return -EINVAL;
+    }
+    (void)fclose(file);
+    return 0;
+}
+
 static int check_options(const struct gn__options *options)
 {
     if (!options->one &&
@@ -206,6 +223,9 @@ static int check_options(const struct gn__options *options)
                       "--seed N\n");
         return -EINVAL;
     }
+    if (check_output("pcap", options->pcap) ||
+        check_output("junit", options->junit))
+        return -EINVAL;
     return check_plan(options);
 }
 

@@ -513,6 +513,11 @@ static void a_wrong_command_line_is_explained(void **state)
     says("--plan /none: No such file or directory");
     assert_int_equal(run("x --plan /tmp"), 2);
     says("--plan /tmp: Is a directory");
+    assert_int_equal(run("x --scenario good --seed 1 --pcap /none/x"), 2);
+    says("--pcap /none/x: No such file or directory");
+    assert_int_equal(run("x --scenario good --seeds 3 --junit /tmp"), 2);
+    says("--junit /tmp: Is a directory");
+    assert_null(strstr(output, "good"));
     assert_int_equal(run("x 17"), 2);
     says("\"17\": what is this for? See --help");
     assert_int_equal(run("x --sedes 1"), 2);
