@@ -599,6 +599,94 @@ static void paths_and_limits_come_and_go(void **state)
     assert_int_equal(f->last, 2); /* 3, 4 */
 }
 
+static struct {
+    int status;
+    uint64_t took_ns;
+} answers[5];
+
+/* The same question, once a second. */
+static int ask_on(void *arg)
+{
+    struct gn_namespace *ns = gn_task_namespace();
+    struct addrinfo *list;
+    uint64_t begin;
+    size_t i;
+
+    (void)arg;
+    for (i = 0; i < 5; i++) {
+        begin = gn_now_ns(ns);
+        list = NULL;
+        answers[i].status = gn_getaddrinfo(ns, "far.test", NULL, NULL, &list);
+        answers[i].took_ns = gn_now_ns(ns) - begin;
+        gn_freeaddrinfo(list);
+        if (gn_sleep_ns(ns, SECOND - answers[i].took_ns))
+            return 1;
+    }
+    return 0;
+}
+
+static void names_fail_as_the_plan_says(void **state)
+{
+    struct gn_resolver_static_config names = {.size = sizeof(names),
+                                              .hosts = "10.77.0.99 far.test\n"};
+    struct gn_namespace_config ns = {.size = sizeof(ns), .name = "n0"};
+    struct gn_machine_config config = {
+        .size = sizeof(config), .ns = &ns, .boot = ask_on};
+    struct fixture *f = *state;
+
+    assert_int_equal(gn_resolver_static(&names, &ns.resolver), 0);
+    assert_int_equal(gn_machine_create(f->sim.net, &config, &f->machines[0]),
+                     0);
+    assert_int_equal(gn_machine_start(f->machines[0]), 0);
+    plan(f, "at 500ms dns n0 servfail for 1s\n"
+            "at 1500ms dns n0 nxdomain name *.test for 1s\n"
+            "at 1500ms dns n0 servfail name *.else for 1s\n"
+            "at 2500ms dns * delay 300ms for 1s\n");
+    assert_int_equal(run(f, 10 * SECOND), GN_SIM_DONE);
+    assert_int_equal(answers[0].status, 0);
+    assert_int_equal(answers[1].status, GN_EAI_AGAIN);
+    assert_int_equal(answers[2].status, GN_EAI_NONAME);
+    assert_int_equal(answers[3].status, 0);
+    assert_int_equal(answers[3].took_ns, 300000000);
+    assert_int_equal(answers[4].status, 0);
+    assert_int_equal(answers[4].took_ns, answers[0].took_ns);
+    gn_machine_close(f->machines[0]);
+    f->machines[0] = NULL;
+    gn_resolver_close(ns.resolver);
+}
+
+/* As gn_machine_pause() and gn_machine_set_clock() do it, and it is over. */
+static void pauses_and_clocks_come_and_go(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_namespace *ns;
+    struct gn_stats before, after;
+    uint64_t ahead;
+
+    start(f, 0, hear);
+    start(f, 1, say_on);
+    plan(f, "at 500ms pause n0 for 2s\n"
+            "at 3500ms stop n0 for 2s\n"
+            "at 500ms clock n0 offset +3s for 2s\n");
+    ns = gn_machine_namespace(f->machines[0]);
+    ahead = gn_wall_ns(ns) - gn_now_ns(ns);
+    (void)run(f, 2 * SECOND + 1); /* 1 and 2 are in the socket. */
+    assert_int_equal(f->last, 0);
+    gn_namespace_stats(ns, &before);
+    assert_true(before.packets_in > 0);
+    assert_int_equal(gn_wall_ns(ns) - gn_now_ns(ns), ahead + 3 * SECOND);
+    (void)run(f, SECOND); /* 3 */
+    assert_int_equal(f->last, 3);
+    assert_int_equal(gn_wall_ns(ns) - gn_now_ns(ns), ahead);
+    gn_namespace_stats(ns, &before);
+    (void)run(f, 2 * SECOND); /* 4 and 5 are on their way. */
+    gn_namespace_stats(ns, &after);
+    assert_int_equal(after.packets_in, before.packets_in);
+    assert_int_equal(f->last, 3);
+    (void)run(f, SECOND);
+    assert_int_equal(f->last, 6);
+}
+
 static void a_plan_names_machines_that_are_there(void **state)
 {
     struct fixture *f = *state;
@@ -775,6 +863,8 @@ int main(void)
         CASE(partitions_overlap),
         CASE(a_link_is_what_all_faults_say),
         CASE(paths_and_limits_come_and_go),
+        CASE(names_fail_as_the_plan_says),
+        CASE(pauses_and_clocks_come_and_go),
         CASE(a_plan_names_machines_that_are_there),
         CASE(plans_are_drawn_from_the_seed),
         CASE(chances_come_in_half_of_the_places),
