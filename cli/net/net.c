@@ -137,7 +137,8 @@ int net_main(struct net_setup *setup)
     char why[400] = "";
 
     net_detach(setup);
-    if (uv_loop_init(&net.loop) || net_open(&net, setup, why, sizeof(why))) {
+    if (sandbox_begin(why, sizeof(why)) || uv_loop_init(&net.loop) ||
+        net_open(&net, setup, why, sizeof(why))) {
         net_hide(&net);
         (void)!write(setup->ready, why[0] ? why : "no memory",
                      why[0] ? strlen(why) : strlen("no memory"));

@@ -41,9 +41,7 @@ static int capabilities_drop(void)
     for (int cap = 0; cap <= 63; cap++)
         (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* Root's only. */
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    if (syscall(SYS_capset, &header, none))
-        return -1;
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    return (int)syscall(SYS_capset, &header, none);
 }
 
 /* ---- files ---- */
@@ -213,10 +211,23 @@ static int calls_list(scmp_filter_ctx filter)
     return err;
 }
 
-static int calls_restrict(void)
+static int rings_list(scmp_filter_ctx filter)
 {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-    int err = filter ? calls_list(filter) : -ENOMEM;
+    static const int rings[] = {SCMP_SYS(io_uring_setup),
+                                SCMP_SYS(io_uring_enter),
+                                SCMP_SYS(io_uring_register)};
+    int err = 0;
+
+    for (size_t i = 0; i < sizeof(rings) / sizeof(*rings) && !err; i++)
+        err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), rings[i], 0);
+    return err;
+}
+
+/* What @list does not list is done as @other says. */
+static int calls_restrict(uint32_t other, int (*list)(scmp_filter_ctx filter))
+{
+    scmp_filter_ctx filter = seccomp_init(other);
+    int err = filter ? list(filter) : -ENOMEM;
 
     if (!err)
         err = seccomp_load(filter);
@@ -226,12 +237,34 @@ static int calls_restrict(void)
         errno = -err;
     return err ? -1 : 0;
 }
+
+static int rings_refuse(void)
+{
+    return calls_restrict(SCMP_ACT_ALLOW, rings_list);
+}
+
+static int calls_keep(void)
+{
+    return calls_restrict(SCMP_ACT_ERRNO(ENOSYS), calls_list);
+}
 #else
-static int calls_restrict(void)
+static int rings_refuse(void)
+{
+    return 0;
+}
+
+static int calls_keep(void)
 {
     return 0;
 }
 #endif
+
+int sandbox_begin(char *why, size_t why_len)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || rings_refuse())
+        return why_set(why, why_len, "the seccomp filter: %s", strerror(errno));
+    return 0;
+}
 
 int sandbox_enter(const char *folder, char *why, size_t why_len)
 {
@@ -240,7 +273,7 @@ int sandbox_enter(const char *folder, char *why, size_t why_len)
                        strerror(errno));
     if (files_restrict(folder))
         return why_set(why, why_len, "Landlock: %s", strerror(errno));
-    if (calls_restrict())
+    if (calls_keep())
         return why_set(why, why_len, "the seccomp filter: %s", strerror(errno));
     return 0;
 }
