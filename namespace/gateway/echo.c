@@ -29,22 +29,10 @@ void gn__outside_echo_input(struct gn__outside_guest *guest,
                             struct gn__packet *packet)
 {
     struct gn__outside_key key = {.type = SOCK_RAW};
-    struct gn__outside_flow *flow;
-    struct gn__dial *dial;
 
-    if (!key_read(packet, &key)) {
+    if (!key_read(packet, &key))
         gn__outside_drop(guest, packet, GN_DROP_MALFORMED);
-        return;
-    }
-    flow = gn__flow_find(guest, &key);
-    dial = flow ? NULL : gn__dial_find(guest, &key);
-    if (flow)
-        gn__flow_deliver(flow, packet);
-    else if (dial)
-        gn__outside_queue_add(guest, &dial->waiting, packet);
-    else if (!guest->port)
-        gn__outside_drop(guest, packet, GN_DROP_STALE);
-    else
+    else if (!gn__flow_input(guest, &key, packet))
         gn__dial_begin(guest, &key, 0, packet);
 }
 

@@ -158,7 +158,8 @@ void gn__flow_run(struct gn__deferred *deferred)
 
 /* ---- from the guest ---- */
 
-void gn__flow_deliver(struct gn__outside_flow *flow, struct gn__packet *packet)
+static void flow_deliver(struct gn__outside_flow *flow,
+                         struct gn__packet *packet)
 {
     gn__flow_use(flow, GN__FLOW_GUEST);
     gn__outside_queue_add(flow->guest, &flow->queue, packet);
@@ -166,25 +167,33 @@ void gn__flow_deliver(struct gn__outside_flow *flow, struct gn__packet *packet)
         gn__flow_wake(flow);
 }
 
-void gn__outside_udp_input(struct gn__outside_guest *guest,
-                           struct gn__packet *packet)
+bool gn__flow_input(struct gn__outside_guest *guest,
+                    const struct gn__outside_key *key,
+                    struct gn__packet *packet)
 {
-    struct gn__outside_key key = {.type = SOCK_DGRAM};
-    struct gn__outside_flow *flow;
-    struct gn__dial *dial;
+    struct gn__outside_flow *flow = gn__flow_find(guest, key);
+    struct gn__dial *dial = flow ? NULL : gn__dial_find(guest, key);
 
-    if (!gn__udp_read(packet, &key.outside, &key.guest)) {
-        gn__outside_drop(guest, packet, GN_DROP_MALFORMED);
-        return;
-    }
-    flow = gn__flow_find(guest, &key);
-    dial = flow ? NULL : gn__dial_find(guest, &key);
     if (flow)
-        gn__flow_deliver(flow, packet);
+        flow_deliver(flow, packet);
     else if (dial)
         gn__outside_queue_add(guest, &dial->waiting, packet);
     else if (!guest->port)
         gn__outside_drop(guest, packet, GN_DROP_STALE);
+    else
+        return false;
+    return true;
+}
+
+void gn__outside_udp_input(struct gn__outside_guest *guest,
+                           struct gn__packet *packet)
+{
+    struct gn__outside_key key = {.type = SOCK_DGRAM};
+
+    if (!gn__udp_read(packet, &key.outside, &key.guest))
+        gn__outside_drop(guest, packet, GN_DROP_MALFORMED);
+    else if (gn__flow_input(guest, &key, packet))
+        return;
     else if (key.outside.port && key.guest.port && gn__outside_for(guest, &key))
         gn__dial_begin(guest, &key, 0, packet);
     else
