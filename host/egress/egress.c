@@ -9,9 +9,9 @@
  *                                    |
  *                                    +--(ops->cancel returned)--> gone
  *
- *   dialled  the egress has it. done     the egress has let go of it. A
- *   deferred task gives the guest what it was
- *            given.
+ *   dialled  the egress has it.
+ *   done     the egress has let go of it. A deferred task gives the guest what
+ *            it was given.
  *   over     only while ops->cancel runs: another thread may still say that it
  *            is done, which changes nothing any more.
  *
@@ -229,13 +229,10 @@ static void log_outcome(const struct gn_egress_dial *request, int status)
 /* How it ends, if it could end well. */
 static int check_done(const struct gn_egress_dial *request)
 {
-    int status = request->status;
     int error;
 
-    if (!status)
-        status = gn__fd_prepare(request->fd);
-    if (status || !request->pass)
-        return status;
+    if (request->status || !request->pass)
+        return request->status;
     gn__pass_refresh(request->pass);
     if (!request->pass->denied)
         return 0;
@@ -276,16 +273,11 @@ static void finish(struct gn__deferred *deferred)
     }
 }
 
-void gn_egress_dial_done(struct gn_egress_dial *request, int status, int fd)
+static void dial_done(struct gn_egress_dial *request, int status, int fd)
 {
-    struct gn__engine *engine;
+    struct gn__engine *engine = request->engine;
     bool taken;
 
-    if (!request) {
-        close_fd(fd);
-        return;
-    }
-    engine = request->engine;
     gn__engine_ref(engine); /* The request may be gone when we leave. */
     gn__engine_enter(engine);
     taken = !request->done && !request->over;
@@ -301,6 +293,14 @@ void gn_egress_dial_done(struct gn_egress_dial *request, int status, int fd)
         close_fd(fd);
 }
 
+void gn_egress_dial_done(struct gn_egress_dial *request, int status, int fd)
+{
+    if (!request)
+        close_fd(fd);
+    else
+        dial_done(request, status ? status : gn__fd_prepare(fd), fd);
+}
+
 const char *gn__egress_tls_name(const struct gn_egress_dial *request)
 {
     return request->dial->tls_name;
@@ -310,7 +310,7 @@ void gn__egress_dial_secured(struct gn_egress_dial *request, int fd,
                              struct gn__tls *tls)
 {
     request->tls = tls; /* Freed with it, whatever happens. */
-    gn_egress_dial_done(request, 0, fd);
+    dial_done(request, 0, fd);
 }
 
 static void dial_cancel(struct gn__outside *outside,

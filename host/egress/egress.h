@@ -75,15 +75,16 @@ GN_WARN_UNUSED int gn__egress_charge(struct gn_egress_dial *request);
 /** The name that the guest's socket asks TLS with (GN_TLS_SERVER_NAME); NULL:
  *  it does not. As long as the request. */
 const char *gn__egress_tls_name(const struct gn_egress_dial *request);
-/** End a dial as gn_egress_dial_done() does, with a connection that goes on by
- *  TLS (consumed; NULL: plain). Driving thread. */
+/** End a dial as gn_egress_dial_done() does, with a connection that is
+ *  non-blocking and close-on-exec already, and goes on by TLS (consumed; NULL:
+ *  plain). Driving thread. */
 void gn__egress_dial_secured(struct gn_egress_dial *request, int fd,
                              struct gn__tls *tls);
 
 /** Non-blocking and close-on-exec. -EBADF. */
 GN_WARN_UNUSED int gn__fd_prepare(int fd);
 
-/* ---- egress_listen.c, egress_port.c ---- */
+/* ---- listen.c, port.c ---- */
 
 void gn__egress_bound(struct gn__outside *outside,
                       struct gn__outside_port *port);
@@ -106,7 +107,7 @@ struct gn__bound_port {
     struct gn__list waiting; /* what was handed in, under the lock */
     size_t n_waiting;
     struct gn__deferred deferred; /* takes it up */
-    struct gn__list visits; /* clients that are joined (egress_listen.c) */
+    struct gn__list visits;       /* clients that are joined (listen.c) */
     uint32_t n_visits;
     uint32_t guest_room;      /* how many the guest has sockets for */
     void (*left)(void *user); /* one has ended; NULL: nobody wants to know */
@@ -148,7 +149,7 @@ bool gn__bound_has_room(const struct gn__bound_port *bound);
 /** Log and count that a client was. */
 void gn__bound_turned_away(const struct gn__bound_port *bound, int why);
 
-/* ---- egress_system.c, egress_show.c ---- */
+/* ---- system.c, show.c ---- */
 
 /** The ready egress. */
 struct gn__system {
