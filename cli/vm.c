@@ -109,11 +109,17 @@ static int guard_start(struct vms *vms)
 
 /* ---- joining ---- */
 
+/* In a value of QEMU's options a comma is two. */
 static void vm_print(const struct vm *vm, unsigned i)
 {
-    printf("-netdev stream,id=n0,server=off,addr.type=unix,addr.path=%s "
-           "-device virtio-net-pci,netdev=n0,mac=52:54:00:12:34:%02x\n",
-           vm->path, 0x56 + i);
+    fputs("-netdev stream,id=n0,server=off,addr.type=unix,addr.path=", stdout);
+    for (const char *at = vm->path; *at; at++) {
+        if (*at == ',')
+            putchar(',');
+        putchar(*at);
+    }
+    printf(" -device virtio-net-pci,netdev=n0,mac=52:54:00:12:34:%02x\n",
+           0x56 + i);
 }
 
 static int vm_join(struct vm *vm, unsigned i, int fd)

@@ -96,6 +96,13 @@ case_machines_have_paths_that_are_taken_away() {
     until_true no_sockets
 }
 
+# As QEMU reads it: a comma would end the value.
+case_a_path_with_commas_is_printed_for_qemu() {
+    "$guestnet" vm --socket 'a,,b,c' >lines &
+    until_true grep -q 'addr.path=a,,,,b,,c -device ' lines
+    [ -S 'a,,b,c' ]
+}
+
 no_sockets() {
     [ ! -e vm.1 ] && [ ! -e vm.2 ]
 }
