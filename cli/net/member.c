@@ -188,7 +188,8 @@ static bool is_inside(const struct net *net, const char *name)
     const char *domain = gn_network_domain(net->network);
     size_t len = strlen(name), tail = strlen(domain);
 
-    return len >= tail && strcasecmp(name + len - tail, domain) == 0;
+    return len >= tail && strcasecmp(name + len - tail, domain) == 0 &&
+           (len == tail || name[len - tail - 1] == '.');
 }
 
 void member_query(const struct gn_query *query, void *arg)

@@ -27,26 +27,41 @@ struct name_rule {
     char pattern[256]; /* "": nothing */
 };
 
+/* A name as it is compared: without the dot that may end it. */
+static void pattern_set(struct name_rule *out, const char *text)
+{
+    size_t len = strlen(text);
+
+    if (len && text[len - 1] == '.')
+        len--;
+    (void)snprintf(out->pattern, sizeof(out->pattern), "%.*s", (int)len, text);
+}
+
 /* "allow tcp name *.example.org port 443" is about *.example.org, "deny any"
  * about all. The library has read the rule before: it is one. */
 static void rule_read(const char *text, struct name_rule *out)
 {
-    char word[4][256] = {"", "", "", ""};
-    unsigned at = 1;
+    char word[5][256] = {"", "", "", "", ""};
+    bool one_proto;
+    unsigned at;
 
-    (void)sscanf(text, "%255s %255s %255s %255s", word[0], word[1], word[2],
-                 word[3]);
+    (void)sscanf(text, "%255s %255s %255s %255s %255s", word[0], word[1],
+                 word[2], word[3], word[4]);
+    one_proto = strcmp(word[1], "tcp") == 0 || strcmp(word[1], "udp") == 0 ||
+                strcmp(word[1], "icmp") == 0;
+    at = one_proto ? 2 : 1;
     out->allow = strcmp(word[0], "allow") == 0;
     out->pattern[0] = '\0';
-    if (strcmp(word[1], "tcp") == 0 || strcmp(word[1], "udp") == 0 ||
-        strcmp(word[1], "icmp") == 0)
-        at = 2;
-    if (strcmp(word[at], "any") == 0)
-        (void)strcpy(out->pattern, "*");
-    else if (strcmp(word[at], "name") == 0)
-        (void)snprintf(out->pattern, sizeof(out->pattern), "%s", word[at + 1]);
-    /* A rule that denies some connections denies no lookup. */
-    if (!out->allow && (at == 2 || strstr(text, " port ")))
+    if (strcmp(word[at], "any") == 0) {
+        pattern_set(out, "*");
+        at++;
+    } else if (strcmp(word[at], "name") == 0) {
+        pattern_set(out, word[at + 1]);
+        at += 2;
+    }
+    /* A rule that denies some connections, of a protocol or to ports, denies no
+     * lookup. */
+    if (!out->allow && (one_proto || word[at][0]))
         out->pattern[0] = '\0';
 }
 

@@ -176,8 +176,13 @@ case_names_open_what_they_lead_to() {
         done
         ! run curl -sf -m 20 http://other.example.org/
         ! run curl -sf -m 20 http://192.0.2.1/
-        ! run curl -4sf -m 20 http://www.example.org:81/'
-    has hello "$(cat out)"
+        ! run curl -4sf -m 20 http://www.example.org:81/
+        "$guestnet" run --deny "$(printf "any\tport 81")" \
+            --allow "name www.example.org." -- \
+            curl -sf -m 20 http://www.example.org/
+        ! "$guestnet" run -- curl -sf -m 20 http://notguest.internal/'
+    expect 2 "$(grep -c hello out)" "pages that came"
+    has "looking notguest.internal up is denied" "$(cat said)"
     has "looking other.example.org up is denied; to allow it: --allow 'name other.example.org'" "$(cat said)"
     has "tcp to 192.0.2.1 port 80 (no rule) is denied; to allow it: --allow 'tcp 192.0.2.1 port 80'" "$(cat said)"
     has "--allow 'tcp name www.example.org port 81'" "$(cat said)"
