@@ -53,7 +53,8 @@ struct gn__options {
     const char *scenario; /* NULL: all */
     uint64_t first;
     uint64_t n_seeds;
-    bool one; /* --seed: that one only */
+    bool one;  /* --seed: that one only */
+    bool many; /* --seeds, --first */
     unsigned jobs;
     unsigned limit_s;
     bool trace;

@@ -177,8 +177,10 @@ static int read_option(int option, const char *value,
 
     switch (option) {
     case OPT_SEEDS:
+        options->many = true;
         return read_number("seeds", value, SEEDS_MAX, &options->n_seeds);
     case OPT_FIRST:
+        options->many = true;
         return read_number("first", value, UINT64_MAX / 100, &options->first);
     case OPT_SEED:
         options->one = true;
@@ -216,6 +218,12 @@ static int check_output(const char *option, const char *path)
 
 static int check_options(const struct gn__options *options)
 {
+    if (options->one && options->many) {
+        (void)fprintf(stderr,
+                      "--seed N is one seed, and --seeds and --first are "
+                      "of many: leave out one or the other\n");
+        return -EINVAL;
+    }
     if (!options->one &&
         (options->trace || options->pcap || options->no_fork)) {
         (void)fprintf(stderr,

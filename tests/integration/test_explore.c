@@ -509,6 +509,10 @@ static void a_wrong_command_line_is_explained(void **state)
     says("--scenario \"none\": there is none of that name; see --list");
     assert_int_equal(run("x --trace"), 2);
     says("--trace, --pcap and --no-fork are of one seed: add --seed N");
+    assert_int_equal(run("x --seed 3 --seeds 5"), 2);
+    assert_string_equal(output, "--seed N is one seed, and --seeds and --first "
+                                "are of many: leave out one or the other\n");
+    assert_int_equal(run("x --first 3 --seed 5"), 2);
     assert_int_equal(run("x --plan /none"), 2);
     says("--plan /none: No such file or directory");
     assert_int_equal(run("x --plan /tmp"), 2);
