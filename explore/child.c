@@ -3,16 +3,20 @@
 /*
  * A process for a seed: forked from the one that is loaded, so that it costs a
  * fraction of a millisecond, and nothing that it breaks is broken for others.
- * Its real time is limited by alarm(2).
+ * Its real time is measured and ended by its parent, which no alarm or signal of
+ * the program's own disturbs.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/lock.h"
+#include "base/units.h"
 #include "explore/explore.h"
 #include "sim/sim.h"
 
@@ -46,10 +50,22 @@ void gn__child_close(struct gn__child *child)
     child->output = -1;
 }
 
+/* Blocked is SIGCHLD for the parent alone. The process ends with it, since
+ * nobody else would end its time. */
+static void prepare_signals(void)
+{
+    sigset_t of_parent;
+
+    (void)sigemptyset(&of_parent);
+    (void)sigaddset(&of_parent, SIGCHLD);
+    (void)sigprocmask(SIG_UNBLOCK, &of_parent, NULL);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 /* In the new process. It leaves without what is done at exit, which is its
  * parent's. */
 static _Noreturn void be_child(struct gn__child *child,
-                               const struct gn__trial *trial, unsigned limit_s)
+                               const struct gn__trial *trial)
 {
     int err;
 
@@ -57,8 +73,7 @@ static _Noreturn void be_child(struct gn__child *child,
         (void)dup2(child->output, STDOUT_FILENO);
         (void)dup2(child->output, STDERR_FILENO);
     }
-    (void)signal(SIGALRM, SIG_DFL);
-    (void)alarm(limit_s);
+    prepare_signals();
     err = gn__sim_catch_overflow(child->outcome->text,
                                  sizeof(child->outcome->text));
     (void)err; /* Then an overrun has no name. */
@@ -80,6 +95,8 @@ int gn__child_start(struct gn__child *child, const struct gn__trial *trial,
 {
     outcome_clear(child->outcome);
     child->seed = trial->seed;
+    child->is_late = false;
+    child->until_ns = gn__monotonic_ns() + limit_s * GN__NS_PER_S;
     if (child->output >= 0 &&
         (ftruncate(child->output, 0) || lseek(child->output, 0, SEEK_SET)))
         return -errno;
@@ -90,7 +107,7 @@ int gn__child_start(struct gn__child *child, const struct gn__trial *trial,
         return -errno;
     }
     if (!child->pid)
-        be_child(child, trial, limit_s);
+        be_child(child, trial);
     return 0;
 }
 
@@ -111,12 +128,12 @@ static void tell_death(struct gn__outcome *out, int status)
 }
 
 /* ThreadSanitizer says in the status what it has seen, when all else is over. */
-void gn__child_ended(struct gn__child *child, int status)
+static void child_ended(struct gn__child *child, int status)
 {
     struct gn__outcome *out = child->outcome;
 
     child->pid = 0;
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+    if (child->is_late && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
         out->verdict = GN__GAVE_UP;
         (void)snprintf(out->text, sizeof(out->text),
                        "it took more real time than it may; see --limit");
@@ -126,37 +143,88 @@ void gn__child_ended(struct gn__child *child, int status)
     }
 }
 
-static int reap(const struct gn__child *child, int *status)
-{
-    pid_t pid;
+/* ---- waiting ---- */
 
-    do
-        pid = waitpid(child->pid, status, 0);
-    while (pid < 0 && errno == EINTR);
-    return pid < 0 ? -errno : 0;
+/* The first that has ended, in @out; NULL: none. */
+static int find_ended(struct gn__child *children, unsigned n,
+                      struct gn__child **out)
+{
+    unsigned i;
+
+    *out = NULL;
+    for (i = 0; i < n && !*out; i++) {
+        int status;
+        pid_t pid =
+            children[i].pid ? waitpid(children[i].pid, &status, WNOHANG) : 0;
+
+        if (pid < 0)
+            return -errno;
+        if (pid > 0) {
+            child_ended(&children[i], status);
+            *out = &children[i];
+        }
+    }
+    return 0;
+}
+
+/* End those whose time is over. When is it for the next? UINT64_MAX: never. */
+static uint64_t end_late(struct gn__child *children, unsigned n)
+{
+    uint64_t now_ns = gn__monotonic_ns(), next_ns = UINT64_MAX;
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        struct gn__child *child = &children[i];
+
+        if (!child->pid || child->is_late)
+            continue;
+        child->is_late = now_ns >= child->until_ns;
+        if (child->is_late)
+            (void)kill(child->pid, SIGKILL);
+        else if (child->until_ns < next_ns)
+            next_ns = child->until_ns;
+    }
+    return next_ns;
+}
+
+/* Until a child has ended since the last call, or @until_ns. */
+static void sleep_until(uint64_t until_ns)
+{
+    uint64_t now_ns = gn__monotonic_ns();
+    uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+    const struct timespec left = {.tv_sec = (time_t)(left_ns / GN__NS_PER_S),
+                                  .tv_nsec = (long)(left_ns % GN__NS_PER_S)};
+    sigset_t ends;
+
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGCHLD);
+    (void)sigtimedwait(&ends, NULL, until_ns < UINT64_MAX ? &left : NULL);
+}
+
+int gn__child_wait(struct gn__child *children, unsigned n,
+                   struct gn__child **out)
+{
+    int err;
+
+    while (!(err = find_ended(children, n, out)) && !*out)
+        sleep_until(end_late(children, n));
+    return err;
 }
 
 void gn__child_kill(struct gn__child *child)
 {
-    int status;
-
     if (!child->pid)
         return;
     (void)kill(child->pid, SIGKILL);
-    (void)reap(child, &status); /* If it cannot be, it has been. */
-    child->pid = 0;
+    (void)gn__child_wait(child, 1, &child); /* If it cannot be, it has been. */
 }
 
 int gn__child_run(struct gn__child *child, const struct gn__trial *trial,
                   unsigned limit_s)
 {
-    int status, err = gn__child_start(child, trial, limit_s);
+    int err = gn__child_start(child, trial, limit_s);
 
-    if (!err)
-        err = reap(child, &status);
-    if (!err)
-        gn__child_ended(child, status);
-    return err;
+    return err ? err : gn__child_wait(child, 1, &child);
 }
 
 void gn__child_tail(const struct gn__child *child, char *out, size_t cap)

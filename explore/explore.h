@@ -109,6 +109,8 @@ void gn__trial_run(const struct gn__trial *trial, struct gn__outcome *out,
 struct gn__child {
     pid_t pid; /* 0: none */
     uint64_t seed;
+    uint64_t until_ns;           /* of CLOCK_MONOTONIC, its real time */
+    bool is_late;                /* that was over */
     struct gn__outcome *outcome; /* shared */
     int output;                  /* a memfd; -1: it writes where we do */
 };
@@ -121,8 +123,11 @@ int gn__child_start(struct gn__child *child, const struct gn__trial *trial,
                     unsigned limit_s);
 /** End its process at once, if there is one. */
 void gn__child_kill(struct gn__child *child);
-/** It has ended by @status of waitpid(): complete its outcome. */
-void gn__child_ended(struct gn__child *child, int status);
+/** Wait until one of @n has ended, @out, whose outcome is complete then. Those
+ *  whose time is over are ended. SIGCHLD has to be blocked. 0, or a negative
+ *  errno. */
+int gn__child_wait(struct gn__child *children, unsigned n,
+                   struct gn__child **out);
 /** Fork, and wait for the end. */
 int gn__child_run(struct gn__child *child, const struct gn__trial *trial,
                   unsigned limit_s);

@@ -433,16 +433,22 @@ static int try_scenarios(const struct gn__options *options,
     return status_of(results, n_results);
 }
 
-/* Who was made to ignore its children would not be told how they end. */
+/* Who was made to ignore its children would not be told how they end; and their
+ * signal is waited for. */
 static int try_as_parent(const struct gn__options *options,
                          const struct gn_scenario *scenarios, size_t n,
                          struct gn__tried *results)
 {
     struct sigaction as_usual = {.sa_handler = SIG_DFL}, before;
+    sigset_t ends, blocked;
     int status;
 
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &ends, &blocked);
     (void)sigaction(SIGCHLD, &as_usual, &before);
     status = try_scenarios(options, scenarios, n, results);
+    (void)sigprocmask(SIG_SETMASK, &blocked, NULL);
     (void)sigaction(SIGCHLD, &before, NULL);
     return status;
 }
@@ -473,7 +479,9 @@ int gn_sim_main(int argc, char **argv, const struct gn_scenario *scenarios,
         status = GN__EXIT_OK;
     else if (!err && results && !check_scenarios(&options, scenarios, n))
         status = options.list ? list(scenarios, n)
-                              : try_as_parent(&options, scenarios, n, results);
+                 : options.no_fork
+                     ? try_scenarios(&options, scenarios, n, results)
+                     : try_as_parent(&options, scenarios, n, results);
     for (i = 0; results && i < n; i++)
         free(results[i].outcome);
     free(results);

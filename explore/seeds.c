@@ -9,10 +9,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/siphash.h"
 #include "explore/explore.h"
 
@@ -29,14 +28,6 @@ struct trying {
     uint64_t n_done;
     bool show;
 };
-
-static double now_s(void)
-{
-    struct timespec ts;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
 
 static uint64_t end_seed(const struct gn__options *options)
 {
@@ -111,21 +102,15 @@ static int begin_one(struct trying *t)
 
 static int wait_one(struct trying *t)
 {
-    int status;
-    pid_t pid = waitpid(-1, &status, 0);
-    unsigned i;
+    struct gn__child *child;
+    int err = gn__child_wait(t->children, t->options->jobs, &child);
 
-    if (pid < 0)
-        return errno == EINTR ? 0 : -errno;
-    for (i = 0; i < t->options->jobs; i++) {
-        if (t->children[i].pid != pid)
-            continue;
-        t->n_live--;
-        gn__child_ended(&t->children[i], status);
-        if (t->children[i].seed <= t->failed)
-            count(t, &t->children[i]);
-        stop_higher(t);
-    }
+    if (err)
+        return err;
+    t->n_live--;
+    if (child->seed <= t->failed)
+        count(t, child);
+    stop_higher(t);
     return 0;
 }
 
@@ -192,7 +177,7 @@ int gn__seeds_try(const struct gn__options *options, struct gn__tried *result)
                        .next = options->first,
                        .failed = UINT64_MAX,
                        .show = isatty(STDERR_FILENO)};
-    double begin = now_s();
+    uint64_t begin_ns = gn__monotonic_ns();
     int err = open_children(&t);
 
     if (!err && options->digest) {
@@ -203,7 +188,7 @@ int gn__seeds_try(const struct gn__options *options, struct gn__tried *result)
         err = try_all(&t);
     if (!err && t.digests)
         digest_all(&t);
-    result->took_s = now_s() - begin;
+    result->took_s = (double)(gn__monotonic_ns() - begin_ns) * 1e-9;
     free(t.digests);
     close_children(&t);
     return err;

@@ -119,6 +119,22 @@ static int spin(void *arg)
     return 0;
 }
 
+/* The same, in a program that has signals of its own. */
+static int spin_deaf(void *arg)
+{
+    sigset_t all;
+
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_BLOCK, &all, NULL);
+    return spin(arg);
+}
+
+static int be_alarmed(void *arg)
+{
+    (void)arg;
+    return raise(SIGALRM);
+}
+
 __attribute__((noinline)) static int dig(int depth)
 {
     volatile char room[512];
@@ -176,8 +192,9 @@ static int no_setup(struct gn_clock *clock, void *arg)
     return -EADDRINUSE;
 }
 
-static const gn_task_fn boots[] = {rest, come_back, wait_for_ever, stand_still,
-                                   die,  leave,     spin,          overrun};
+static const gn_task_fn boots[] = {
+    rest,  come_back, wait_for_ever, stand_still, die,
+    leave, spin,      overrun,       spin_deaf,   be_alarmed};
 static const struct gn_plan_config faults = {
     .size = sizeof(faults),
     .kinds = GN_PLAN_CRASH | GN_PLAN_LINK | GN_PLAN_PARTITION};
@@ -204,6 +221,8 @@ static const struct gn_scenario scenarios[] = {
     SCENARIO("leaves", 5, .faults = NULL),
     SCENARIO("spins", 6, .faults = NULL),
     SCENARIO("overruns", 7, .faults = NULL),
+    SCENARIO("deaf", 8, .faults = NULL),
+    SCENARIO("alarmed", 9, .faults = NULL),
     SCENARIO("check", 0, .check = check_fails),
     SCENARIO("says", 0, .check = check_says),
     SCENARIO("late", 0, .check = check_late),
@@ -454,6 +473,15 @@ static void a_seed_that_takes_too_long_is_given_up(void **state)
     says("seed 1 gave up:");
     says("more real time than it may; see --limit");
     assert_null(strstr(output, "faults"));
+    assert_int_equal(run("x --scenario deaf --seed 1 --limit 1"), 3);
+    says("more real time than it may; see --limit");
+}
+
+static void an_alarm_of_the_program_is_no_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(run("x --scenario alarmed --seeds 1"), 1);
+    says("alarmed: seed 1 died:\n    signal 14 (Alarm clock)");
 }
 
 static void results_are_written_for_ci(void **state)
@@ -548,6 +576,7 @@ int main(void)
         cmocka_unit_test(who_ignores_children_is_told_of_their_end),
         cmocka_unit_test(an_overrun_has_a_name),
         cmocka_unit_test(a_seed_that_takes_too_long_is_given_up),
+        cmocka_unit_test(an_alarm_of_the_program_is_no_limit),
         cmocka_unit_test(results_are_written_for_ci),
         cmocka_unit_test(packets_are_captured),
         cmocka_unit_test(a_wrong_command_line_is_explained),
