@@ -20,7 +20,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -260,15 +259,11 @@ static int server_begin(struct fair *fair)
  * may not have so many they have fewer. */
 static void allow_descriptors(struct fair *fair)
 {
-    struct rlimit limit;
+    size_t n = bench_descriptors();
 
     fair->n_flows = N_FLOWS;
-    if (getrlimit(RLIMIT_NOFILE, &limit))
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_max < N_FLOWS * fair->n + N_OTHERS)
-        fair->n_flows = ((unsigned)limit.rlim_max - N_OTHERS) / fair->n;
+    if (n > N_OTHERS && n < N_FLOWS * fair->n + N_OTHERS)
+        fair->n_flows = ((unsigned)n - N_OTHERS) / fair->n;
 }
 
 static int net_begin(struct fair *fair)

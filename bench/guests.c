@@ -8,26 +8,11 @@
 #include <errno.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 /* Guests that are alive at once when they are created and closed. */
 #define FLOCK 1000u
-
-static const char *const both_prefixes[] = {"10.64.0.0/10", "fd77::/64", NULL};
-
-static int open_network(struct gn_network **out)
-{
-    struct gn_network_config config = {
-        .size = sizeof(config),
-        .prefixes = both_prefixes,
-    };
-
-    return gn_network_create(&config, out);
-}
 
 /* ---- memory ---- */
 
@@ -37,7 +22,7 @@ static int measure_idle_bytes(const struct bench_run *run, double *out)
 {
     struct gn_network *net;
     uint64_t before;
-    int err = open_network(&net);
+    int err = world_network(NULL, NULL, &net);
 
     before = bench_resident();
     for (size_t i = 0; i < run->arg && !err; i++) {
@@ -79,7 +64,7 @@ static int create_guests(const struct bench_run *run, double *out)
     uint64_t start_ns, now_ns, n = 0;
     struct gn_network *net;
     sem_t gone;
-    int err = open_network(&net);
+    int err = world_network(NULL, NULL, &net);
 
     sem_init(&gone, 0, 0);
     start_ns = now_ns = bench_now_ns();

@@ -11,11 +11,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,20 +117,6 @@ static int measure_connect_close(const struct bench_run *run, double *out)
 
 /* ---- idle ---- */
 
-/** What the process has resident, bytes; 0: unknown. */
-static uint64_t resident(void)
-{
-    FILE *file = fopen("/proc/self/statm", "r");
-    unsigned long size = 0, pages = 0;
-
-    if (!file)
-        return 0;
-    if (fscanf(file, "%lu %lu", &size, &pages) != 2)
-        pages = 0;
-    fclose(file);
-    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 /** Clients are a process of their own, which makes no network: neither their
  *  memory nor their descriptors count as ours. */
 struct crowd {
@@ -195,16 +178,6 @@ static int serve_idly(const struct shop *shop, size_t n)
     return err;
 }
 
-static bool can_open(size_t n)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit))
-        return false;
-    limit.rlim_cur = limit.rlim_max;
-    return !setrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur >= n;
-}
-
 static int measure_idle_bytes(const struct bench_run *run, double *out)
 {
     struct gn_limits limits = {.max_sockets = (uint32_t)run->arg + 100};
@@ -213,17 +186,17 @@ static int measure_idle_bytes(const struct bench_run *run, double *out)
     uint64_t before;
     int err;
 
-    if (!can_open(run->arg + 100))
+    if (bench_descriptors() < run->arg + 100)
         return -ENOTSUP;
     err = crowd_open(&crowd, run->arg);
     if (!err)
         err = shop_open(&shop, false, &limits);
-    before = resident();
+    before = bench_resident();
     if (!err && write(crowd.pipe, &shop.addr, sizeof(struct sockaddr_in)) < 0)
         err = -errno;
     if (!err)
         err = serve_idly(&shop, run->arg);
-    *out = (double)(resident() - before) / (double)run->arg;
+    *out = (double)(bench_resident() - before) / (double)run->arg;
     if (crowd.pid > 0)
         kill(crowd.pid, SIGKILL);
     return before ? err : -ENOTSUP;

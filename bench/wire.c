@@ -3,8 +3,7 @@
  * Many network cards in memory, and frames that are as small as they get.
  */
 #include "bench.h"
-
-#include <guestnet/guestnet.h>
+#include "world.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -13,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -97,15 +95,6 @@ static int send_one(struct gn_nic *nic, uint8_t *bytes, size_t len)
     return gn_nic_input(nic, &frame, 1) == 1 ? 0 : -ENOBUFS;
 }
 
-static int network_open(struct gn_network **out)
-{
-    static const char *const prefixes[] = {"10.64.0.0/10", "fd77::/64", NULL};
-    const struct gn_network_config config = {.size = sizeof(config),
-                                             .prefixes = prefixes};
-
-    return gn_network_create(&config, out);
-}
-
 /* ---- frames ---- */
 
 /** Who receives counts; who sends learns the other's MAC address. */
@@ -157,19 +146,11 @@ static int ask_who_has(struct counter *from, uint32_t own, uint32_t other)
     return send_one(from->nic, arp, sizeof(arp));
 }
 
-/* What all threads have computed: so a second of it is one core's. */
-static uint64_t computed_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
+/* In time of all threads: so a second of it is one core's. */
 static double frames_for(const struct counter *from, const struct counter *to,
                          uint8_t *bytes, uint64_t time_ns)
 {
-    uint64_t start = computed_ns(), now = start, first = to->n;
+    uint64_t start = bench_processor_ns(), now = start, first = to->n;
     struct iovec iov = {bytes, FRAME_LEN};
     struct gn_frame frames[IN_A_CALL];
 
@@ -178,7 +159,7 @@ static double frames_for(const struct counter *from, const struct counter *to,
     while (now - start < time_ns) {
         for (int i = 0; i < 64; i++)
             (void)gn_nic_input(from->nic, frames, IN_A_CALL);
-        now = computed_ns();
+        now = bench_processor_ns();
     }
     return bench_rate(to->n - first, start, now) / 1e6;
 }
@@ -189,7 +170,7 @@ static int measure_frames(const struct bench_run *run, double *out)
     struct counter from, to;
     uint8_t bytes[FRAME_LEN] = {0}, mac[6];
     struct gn_network *net;
-    int err = network_open(&net);
+    int err = world_network(NULL, NULL, &net);
 
     if (!err)
         err = counter_open(net, "10.64.0.3", &from);
@@ -207,29 +188,6 @@ static int measure_frames(const struct bench_run *run, double *out)
 }
 
 /* ---- idle ---- */
-
-static bool allow_descriptors(size_t n)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit))
-        return false;
-    limit.rlim_cur = limit.rlim_max;
-    return !setrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur >= n;
-}
-
-static long resident(void)
-{
-    FILE *file = fopen("/proc/self/statm", "r");
-    long size = 0, pages = 0;
-
-    if (!file)
-        return 0;
-    if (fscanf(file, "%ld %ld", &size, &pages) != 2)
-        pages = 0;
-    fclose(file);
-    return pages * sysconf(_SC_PAGESIZE);
-}
 
 /* Times that a thread has slept, from its status. */
 static uint64_t sleeps_of(const char *task)
@@ -273,7 +231,7 @@ static uint64_t wake_ups_in(unsigned seconds)
 
 static int idle_wires(struct gn_network *net, size_t n)
 {
-    int err = allow_descriptors(2 * n + 100) ? 0 : -ENOTSUP;
+    int err = bench_descriptors() < 2 * n + 100 ? -ENOTSUP : 0;
 
     for (size_t i = 0; i < n && !err; i++) {
         struct gn_nic *nic;
@@ -289,16 +247,16 @@ static int idle_wires(struct gn_network *net, size_t n)
 static int measure_idle_bytes(const struct bench_run *run, double *out)
 {
     struct gn_network *net;
-    long before;
-    int err = network_open(&net);
+    uint64_t before;
+    int err = world_network(NULL, NULL, &net);
 
     (void)run;
     if (!err)
         err = idle_wires(net, 1); /* What all wires share. */
-    before = resident();
+    before = bench_resident();
     if (!err)
         err = idle_wires(net, N_WIRES);
-    *out = (double)(resident() - before) / N_WIRES;
+    *out = (double)(bench_resident() - before) / N_WIRES;
     return before ? err : -ENOTSUP;
 }
 
@@ -306,7 +264,7 @@ static int measure_idle_bytes(const struct bench_run *run, double *out)
 static int measure_idle_wakes(const struct bench_run *run, double *out)
 {
     struct gn_network *net;
-    int err = network_open(&net), waited = 0;
+    int err = world_network(NULL, NULL, &net), waited = 0;
 
     if (!err)
         err = idle_wires(net, N_WIRES);
@@ -433,7 +391,7 @@ static int measure_dhcp(const struct bench_run *run, double *out)
     static struct client clients[N_WIRES];
     struct gn_network *net;
     uint64_t start;
-    int err = network_open(&net);
+    int err = world_network(NULL, NULL, &net);
     size_t i;
 
     (void)run;

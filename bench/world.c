@@ -48,19 +48,20 @@ static int sites_init(struct world *world, size_t n)
     return err;
 }
 
-static int network_open(struct world *world, const struct gn_limits *limits)
+int world_network(const struct gn_limits *limits, struct gn_clock *clock,
+                  struct gn_network **out)
 {
     const char *prefixes[] = {"10.64.0.0/10", "fd77::/64", NULL};
     struct gn_network_config config = {
         .size = sizeof(config),
         .prefixes = prefixes,
-        .drive = world->clock ? GN_DRIVE_VIRTUAL : GN_DRIVE_THREAD,
-        .clock = world->clock,
+        .drive = clock ? GN_DRIVE_VIRTUAL : GN_DRIVE_THREAD,
+        .clock = clock,
     };
 
     if (limits)
         config.limits = *limits;
-    return gn_network_create(&config, &world->net);
+    return gn_network_create(&config, out);
 }
 
 int world_open(struct world *world, bool kernel, size_t n,
@@ -69,7 +70,7 @@ int world_open(struct world *world, bool kernel, size_t n,
     int err;
 
     memset(world, 0, sizeof(*world));
-    err = kernel ? 0 : network_open(world, limits);
+    err = kernel ? 0 : world_network(limits, NULL, &world->net);
     if (!err)
         err = sites_init(world, n);
     if (err)
@@ -87,7 +88,7 @@ int world_open_virtual(struct world *world, size_t n,
     memset(world, 0, sizeof(*world));
     err = gn_clock_create(&config, &world->clock);
     if (!err)
-        err = network_open(world, limits);
+        err = world_network(limits, world->clock, &world->net);
     if (!err)
         err = sites_init(world, n);
     if (err)

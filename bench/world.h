@@ -34,6 +34,10 @@ struct end {
 
 #define END_NONE ((struct end){NULL, -1})
 
+/** A network with room for many guests. @limits  NULL for the defaults; @clock
+ *  NULL: it has a thread. */
+int world_network(const struct gn_limits *limits, struct gn_clock *clock,
+                  struct gn_network **out);
 /** @limits  NULL for the defaults. */
 int world_open(struct world *world, bool kernel, size_t n,
                const struct gn_limits *limits);
