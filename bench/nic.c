@@ -93,12 +93,14 @@ static int measure_connects(const struct bench_run *run, double *out)
     return measure(run, take_connects, false, out);
 }
 
-/** Bulk at one MTU. */
-#define BULK(name, measure, way, mtu, ref_name, ref, goal, limit)          \
-    {                                                                      \
-        name, "Gbit/s", ref_name, measure, {ARG(way, mtu), ARG(ref, mtu)}, \
-            goal, limit                                                    \
+/** By @way, next to @ref at the same MTU. */
+#define ROW(name, unit, measure, way, mtu, ref_name, ref, goal, limit)       \
+    {                                                                        \
+        name, unit, ref_name, measure, {ARG(way, mtu), ARG(ref, mtu)}, goal, \
+            limit                                                            \
     }
+#define BULK(name, measure, way, mtu, ref_name, ref, goal, limit) \
+    ROW(name, "Gbit/s", measure, way, mtu, ref_name, ref, goal, limit)
 #define AT_LEAST BENCH_RATIO_MIN
 
 const struct bench_row bench_nic_rows[] = {
@@ -136,44 +138,19 @@ const struct bench_row bench_nic_rows[] = {
          "slirp4netns", WAY_SLIRP4NETNS, AT_LEAST, 5.0),
     BULK("nic_publish_bulk", measure_out, WAY_HOST_TO_BOX, 65520, "tap_loop",
          WAY_TAP_LOOP, BENCH_PRINTED, 0),
-    {"nic_rr_vs_pasta",
-     "us",
-     "pasta",
-     measure_round_trip,
-     {ARG(WAY_BOX_TO_HOST, 65520), ARG(WAY_PASTA, 65520)},
-     BENCH_RATIO_MAX,
-     1.0},
-    {"nic_rr_vs_slirp4netns",
-     "us",
-     "slirp4netns",
-     measure_round_trip,
-     {ARG(WAY_BOX_TO_HOST, 65520), ARG(WAY_SLIRP4NETNS, 65520)},
-     BENCH_RATIO_MAX,
-     1.0},
-    {"nic_connects_vs_pasta",
-     "1/s",
-     "pasta",
-     measure_connects,
-     {ARG(WAY_BOX_TO_HOST, 65520), ARG(WAY_PASTA, 65520)},
-     BENCH_RATIO_MIN,
-     1.5},
-    {"nic_connects_vs_slirp4netns",
-     "1/s",
-     "slirp4netns",
-     measure_connects,
-     {ARG(WAY_BOX_TO_HOST, 65520), ARG(WAY_SLIRP4NETNS, 65520)},
-     BENCH_RATIO_MIN,
-     1.5},
+    ROW("nic_rr_vs_pasta", "us", measure_round_trip, WAY_BOX_TO_HOST, 65520,
+        "pasta", WAY_PASTA, BENCH_RATIO_MAX, 1.0),
+    ROW("nic_rr_vs_slirp4netns", "us", measure_round_trip, WAY_BOX_TO_HOST,
+        65520, "slirp4netns", WAY_SLIRP4NETNS, BENCH_RATIO_MAX, 1.0),
+    ROW("nic_connects_vs_pasta", "1/s", measure_connects, WAY_BOX_TO_HOST,
+        65520, "pasta", WAY_PASTA, AT_LEAST, 1.5),
+    ROW("nic_connects_vs_slirp4netns", "1/s", measure_connects, WAY_BOX_TO_HOST,
+        65520, "slirp4netns", WAY_SLIRP4NETNS, AT_LEAST, 1.5),
     BULK("egress_bulk", measure_out, WAY_GUEST_TO_HOST, 0,
          "kernel loopback, direct", WAY_LOOPBACK, AT_LEAST, 0.6),
     BULK("egress_bulk_reverse", measure_in, WAY_GUEST_TO_HOST, 0,
          "kernel loopback, direct", WAY_LOOPBACK, AT_LEAST, 0.6),
-    {"egress_connects",
-     "1/s",
-     "kernel loopback, direct",
-     measure_connects,
-     {ARG(WAY_GUEST_TO_HOST, 0), ARG(WAY_LOOPBACK, 0)},
-     BENCH_RATIO_MIN,
-     0.3},
+    ROW("egress_connects", "1/s", measure_connects, WAY_GUEST_TO_HOST, 0,
+        "kernel loopback, direct", WAY_LOOPBACK, AT_LEAST, 0.3),
     {NULL, NULL, NULL, NULL, {0, 0}, BENCH_PRINTED, 0},
 };
