@@ -132,8 +132,7 @@ struct gn__conn {
     uint32_t window_seq;
     uint32_t isn_floor; /* reuse of a tuple in TIME_WAIT: begin above this */
     bool isn_has_floor;
-    uint8_t
-        keep_idle_seen; /* params.keep_idle_set, when it was last looked at */
+    uint8_t keep_idle_seen; /* params.keep_idle_set, as of the last look */
 };
 
 static inline struct gn__conn *gn__conn_of_tuple(struct gn__tuple *tuple)

@@ -16,8 +16,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "netstack/poison.h"
 #include "base/wire.h"
+#include "netstack/poison.h"
 
 _Static_assert(GN__IP_HEADERS_MAX + 8 + 60 <= GN__PACKET_HEAD,
                "a fragment header and the longest TCP header fit");

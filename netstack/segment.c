@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "netstack/packet.h"
 #include "base/wire.h"
+#include "netstack/packet.h"
 
 #define TCP_FIN 0x01u
 #define TCP_PSH 0x08u

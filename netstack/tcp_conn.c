@@ -230,7 +230,7 @@ static void note_changes(struct gn__conn *conn, enum gn__tcp_state state)
 }
 
 /* lwIP has let go: nothing answers for the tuple unless it is in TIME_WAIT. */
-static void settle_gone(struct gn__conn *conn)
+static void conn_update_gone(struct gn__conn *conn)
 {
     forget_tuple(conn);
     gn__wheel_disarm(&conn->stack->net->wheel, &conn->timer.node);
@@ -317,7 +317,7 @@ static void conn_update_live(struct gn__conn *conn)
     if (view.state == GN__TCP_TIME_WAIT) {
         gn__time_wait_begin(conn);
         gn__netstack_ops.abandon(conn, false);
-        settle_gone(conn);
+        conn_update_gone(conn);
         conn->woken = true;
         return;
     }
@@ -338,7 +338,7 @@ void gn__conn_update(struct gn__conn *conn)
     if (conn->pcb)
         conn_update_live(conn);
     else
-        settle_gone(conn);
+        conn_update_gone(conn);
     conn->data_arrived = false;
     if (gn__conn_undefer(conn))
         conn->woken = true;

@@ -10,9 +10,9 @@
  * client declines stays taken, so that nobody else meets the conflict, and the
  * guest is given another.
  */
-#include "base/units.h"
 #include "guests/nic/nic.h"
 
+#include "base/units.h"
 #include "guests/nic/dhcp4.h"
 #include "guests/nic/dhcp6.h"
 #include "guests/nic/nd.h"
@@ -24,7 +24,7 @@
 #define DNS_S       ROUTER_S
 /* Unsolicited advertisements of a new guest, RFC 4861 section 10. */
 #define ADVERTS        3u
-#define ADVERT_NS      2000000000ull
+#define ADVERT_NS      (2 * GN__NS_PER_S)
 #define ADVERT_REST_NS (600 * GN__NS_PER_S)
 
 /* ---- DHCP ---- */

@@ -5,8 +5,9 @@
  * chunk without the lock; under it a frame becomes a packet that is the guest's
  * to send, a message that is answered here, or a counted drop.
  */
-#include "base/units.h"
 #include "guests/nic/nic.h"
+
+#include "base/units.h"
 
 #include <errno.h>
 

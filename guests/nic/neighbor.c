@@ -14,9 +14,9 @@
  * is no conflict: each is alone on its wire, and only cannot be reached by it
  * from the others.
  */
-#include "base/units.h"
 #include "guests/nic/nic.h"
 
+#include "base/units.h"
 #include "guests/nic/arp.h"
 #include "guests/nic/nd.h"
 

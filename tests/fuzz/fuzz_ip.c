@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/wire.h"
 #include "netstack/icmp.h"
 #include "netstack/packet.h"
-#include "base/wire.h"
 #include "tests/fuzz/check.h"
 
 enum { CHOICES = 4, FLAG_TRUSTED = 1, FLAG_ABSENT = 2 };

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "netstack/packet.h"
 #include "base/wire.h"
+#include "netstack/packet.h"
 #include "tests/lib/heap.h"
 
 struct fixture {
