@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -29,10 +28,7 @@
 
 static bool has_guest(const char *path, const char *target)
 {
-    char why[300];
-    int fd = where_connect(path);
-    char *body = fd < 0 ? NULL : http_get(fd, "/v1/network", why, sizeof(why));
-    cJSON *json = body ? cJSON_Parse(body) : NULL;
+    cJSON *json = http_network(path);
     size_t len = strcspn(target, ":.");
     const cJSON *guest;
     bool found = false;
@@ -45,9 +41,6 @@ static bool has_guest(const char *path, const char *target)
                           strncasecmp(name, target, len) == 0);
     }
     cJSON_Delete(json);
-    free(body);
-    if (fd >= 0)
-        close(fd);
     return found;
 }
 

@@ -9,11 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cjson/cJSON.h>
-
 #include "cli/say.h"
+#include "cli/where.h"
 
 #define HEAD_MAX 8192u
+#define BODY_MAX (16u * 1024 * 1024)
 
 static int request_send(int fd, const char *target, const char *protocol)
 {
@@ -61,7 +61,7 @@ static char *body_read(int fd, const char *head)
 {
     const char *field = strcasestr(head, "\r\ncontent-length:");
     unsigned long len = field ? strtoul(field + 17, NULL, 10) : 0;
-    char *body = len <= HTTP_BODY_MAX ? malloc(len + 1) : NULL;
+    char *body = len <= BODY_MAX ? malloc(len + 1) : NULL;
     size_t at = 0;
 
     while (body && at < len) {
@@ -108,18 +108,21 @@ int http_upgrade(int fd, const char *target, const char *protocol, char *why,
     return status_of(head) == 101 ? 0 : refusal_read(fd, head, why, why_len);
 }
 
-char *http_get(int fd, const char *target, char *why, size_t why_len)
+cJSON *http_network(const char *path)
 {
     char head[HEAD_MAX] = "", *body = NULL;
+    int fd = where_connect(path);
+    cJSON *json;
 
-    (void)why_set(why, why_len, "the network has ended");
-    if (request_send(fd, target, NULL) || head_read(fd, head))
+    if (fd < 0)
         return NULL;
-    if (status_of(head) == 200)
+    if (!request_send(fd, "/v1/network", NULL) && !head_read(fd, head) &&
+        status_of(head) == 200)
         body = body_read(fd, head);
-    else
-        (void)refusal_read(fd, head, why, why_len);
-    return body;
+    json = body ? cJSON_Parse(body) : NULL;
+    free(body);
+    close(fd);
+    return json;
 }
 
 int lines_take(struct lines *lines, char *line, size_t cap)

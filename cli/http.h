@@ -8,7 +8,7 @@
  */
 #include <stddef.h>
 
-#define HTTP_BODY_MAX (16u * 1024 * 1024)
+#include <cjson/cJSON.h>
 
 /**
  * Ask for @target and switch to @protocol.
@@ -20,8 +20,9 @@
 int http_upgrade(int fd, const char *target, const char *protocol, char *why,
                  size_t why_len);
 
-/** Ask for @target. Returns the body, for free(3); NULL: with a line. */
-char *http_get(int fd, const char *target, char *why, size_t why_len);
+/** What the network with the control socket @path says of itself
+ *  (net/report.h), for cJSON_Delete(). NULL: it is just gone. */
+cJSON *http_network(const char *path);
 
 /** Lines of a connection: what has come of them. */
 struct lines {

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cjson/cJSON.h>
 
@@ -70,26 +69,6 @@ static void guest_print(const char *network, const cJSON *guest)
            denied ? denied->valuedouble : 0);
 }
 
-/* What a network says of itself; NULL: it is just gone. */
-static cJSON *network_read(const char *folder, const char *name)
-{
-    char path[WHERE_MAX], why[300];
-    char *body;
-    cJSON *json;
-    int fd;
-
-    if (where_socket(folder, name, path, sizeof(path), why, sizeof(why)))
-        return NULL;
-    fd = where_connect(path);
-    if (fd < 0)
-        return NULL;
-    body = http_get(fd, "/v1/network", why, sizeof(why));
-    json = body ? cJSON_Parse(body) : NULL;
-    free(body);
-    close(fd);
-    return json;
-}
-
 static void networks_print(const cJSON *networks)
 {
     const cJSON *network, *guest;
@@ -104,7 +83,7 @@ static void networks_print(const cJSON *networks)
 
 int verb_ps(const struct options *options)
 {
-    char folder[WHERE_MAX], name[64], why[300];
+    char folder[WHERE_MAX], path[WHERE_MAX], name[64], why[300];
     cJSON *networks;
 
     if (where_folder(folder, sizeof(folder), why, sizeof(why))) {
@@ -113,12 +92,11 @@ int verb_ps(const struct options *options)
     }
     networks = cJSON_CreateArray();
     for (size_t i = 0; where_list(folder, i, name, sizeof(name)) == 0; i++) {
-        cJSON *json = network_read(folder, name);
-
-        if (json && (!options->network || !strcmp(options->network, name)))
-            (void)cJSON_AddItemToArray(networks, json);
-        else
-            cJSON_Delete(json);
+        if (options->network && strcmp(options->network, name) != 0)
+            continue;
+        if (where_socket(folder, name, path, sizeof(path), why, sizeof(why)))
+            continue;
+        (void)cJSON_AddItemToArray(networks, http_network(path));
     }
     if (options->json) {
         char *text = cJSON_Print(networks);
