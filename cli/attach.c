@@ -11,7 +11,6 @@
 #include <linux/nsfs.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,56 +108,20 @@ static void attach_wait(struct guest *guest, int signals)
 {
     struct pollfd fds[2] = {{.fd = signals, .events = POLLIN},
                             {.fd = guest->place.fd, .events = POLLIN}};
-    bool there = true;
 
-    while (there) {
-        bool by_terminal;
-
+    for (;;) {
         if (poll(fds, 2, -1) < 0)
             continue;
-        if (fds[1].revents)
-            there = guest_hear(guest);
-        if (fds[0].revents) {
-            int sig = front_signal(signals, &by_terminal);
-
-            there = there && sig != SIGINT && sig != SIGTERM && sig != SIGHUP &&
-                    sig != SIGQUIT;
-            if (sig == SIGTSTP)
-                (void)kill(getpid(), SIGSTOP);
-        }
+        if (fds[1].revents && !guest_hear(guest))
+            return;
+        if (fds[0].revents && front_ends(signals))
+            return;
     }
-}
-
-static int attach_join(struct guest *guest, int device)
-{
-    char why[500] = "", answer[8192];
-    struct device_word word;
-    int tap;
-
-    if (guest_open(guest, why, sizeof(why)) ||
-        guest_enter(guest, why, sizeof(why))) {
-        say("%s", why);
-        return STATUS_OURS;
-    }
-    tap = device_take(device, &word);
-    if (tap < 0) {
-        say("%s", word.text);
-        return word.status;
-    }
-    if (guest_join(guest, "tap", tap, answer, sizeof(answer), why,
-                   sizeof(why))) {
-        say("%s", why);
-        return STATUS_OURS;
-    }
-    if (device_answer(device, answer, &word) || device_done(device, &word)) {
-        say("%s", word.text);
-        return word.status;
-    }
-    return 0;
 }
 
 static int attach(const struct options *options, int netns, const char *where)
 {
+    char why[500] = "";
     struct guest guest;
     struct front_before before;
     int signals = front_signals(&before), pair[2], err;
@@ -174,12 +137,18 @@ static int attach(const struct options *options, int netns, const char *where)
         close(pair[0]);
         inside_main(pair[1], netns, guest.mtu, where);
     }
+    if (pid < 0) {
+        say("fork: %s", strerror(errno));
+        return STATUS_OURS;
+    }
     close(pair[1]);
     close(netns);
-    err = attach_join(&guest, pair[0]);
+    err = guest_join_device(&guest, pair[0], why, sizeof(why));
     close(pair[0]);
     (void)waitpid(pid, NULL, 0);
-    if (!err)
+    if (err)
+        say("%s", why);
+    else
         attach_wait(&guest, signals);
     guest_leave(&guest);
     return err;

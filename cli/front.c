@@ -46,6 +46,16 @@ int front_signal(int fd, bool *by_terminal)
     return (int)info.ssi_signo;
 }
 
+bool front_ends(int fd)
+{
+    bool by_terminal;
+    int sig = front_signal(fd, &by_terminal);
+
+    if (sig == SIGTSTP)
+        (void)kill(getpid(), SIGSTOP);
+    return sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT;
+}
+
 _Noreturn void front_end(int status)
 {
     sigset_t set;

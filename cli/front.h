@@ -24,6 +24,10 @@ void front_restore(const struct front_before *before);
  *  processes, and so to the command too? */
 int front_signal(int fd, bool *by_terminal);
 
+/** The next one of a verb that runs no command: SIGTSTP stops it. Returns true
+ *  if it is to end. */
+bool front_ends(int fd);
+
 /** End as a command did that wait(2) said @status of. */
 _Noreturn void front_end(int status);
 

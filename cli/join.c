@@ -11,6 +11,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "cli/device.h"
 #include "cli/net/descriptors.h"
 #include "cli/say.h"
 
@@ -54,7 +55,7 @@ static int port_open(const struct publish *publish, char *why, size_t why_len)
     return -1;
 }
 
-int guest_open(struct guest *guest, char *why, size_t why_len)
+static int files_open(struct guest *guest, char *why, size_t why_len)
 {
     const struct options *options = guest->options;
     int fd;
@@ -169,6 +170,8 @@ static int join_hear(struct guest *guest, char *answer, size_t answer_len,
 
 int guest_enter(struct guest *guest, char *why, size_t why_len)
 {
+    if (files_open(guest, why, why_len))
+        return -1;
     return place_enter(&guest->place, guest->network,
                        guest->options->network == NULL, why, why_len);
 }
@@ -183,6 +186,26 @@ int guest_join(struct guest *guest, const char *wire, int fd, char *answer,
     close(fd);
     files_close(guest); /* They are the network's now. */
     return err ? err : join_hear(guest, answer, answer_len, why, why_len);
+}
+
+int guest_join_device(struct guest *guest, int device, char *why,
+                      size_t why_len)
+{
+    struct device_word word;
+    char answer[8192];
+    int tap;
+
+    if (guest_enter(guest, why, why_len))
+        return STATUS_OURS;
+    tap = device_take(device, &word);
+    if (tap >= 0 &&
+        guest_join(guest, "tap", tap, answer, sizeof(answer), why, why_len))
+        return STATUS_OURS;
+    if (tap >= 0 && !device_answer(device, answer, &word) &&
+        !device_done(device, &word))
+        return 0;
+    (void)why_set(why, why_len, "%s", word.text);
+    return word.status;
 }
 
 /* ---- being there ---- */

@@ -29,10 +29,8 @@ struct guest {
 /** Give it names, the options' or "@kind-PID", and the verb's MTU. */
 void guest_init(struct guest *guest, const struct options *options,
                 const char *kind, uint32_t mtu);
-/** Open the ports and files of its options. Returns 0, or -1 with a line. */
-int guest_open(struct guest *guest, char *why, size_t why_len);
-/** Enter its network, whose process is started if there is none. Returns 0, or
- *  -1 with a line. */
+/** Open the ports and files of its options, and enter its network, whose process
+ *  is started if there is none. Returns 0, or -1 with a line. */
 int guest_enter(struct guest *guest, char *why, size_t why_len);
 /**
  * Put it on the network that it has entered.
@@ -44,6 +42,10 @@ int guest_enter(struct guest *guest, char *why, size_t why_len);
  */
 int guest_join(struct guest *guest, const char *wire, int fd, char *answer,
                size_t answer_len, char *why, size_t why_len);
+/** Enter, and put it there with the device that is offered over @device
+ *  (device.h). Returns 0, or an exit status with a line. */
+int guest_join_device(struct guest *guest, int device, char *why,
+                      size_t why_len);
 /** Say what the network tells. Returns false when the guest is off it, and it
  *  has been said. */
 bool guest_hear(struct guest *guest);

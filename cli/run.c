@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "cli/box.h"
-#include "cli/device.h"
 #include "cli/front.h"
 #include "cli/join.h"
 #include "cli/keeper.h"
@@ -35,15 +34,6 @@ struct run {
     int device;
     int signals;
 };
-
-static int run_fail(struct run *run, int status, const char *why)
-{
-    say("%s", why);
-    close(run->device);
-    keeper_stop(&run->keeper);
-    guest_leave(&run->guest);
-    return status;
-}
 
 /* ---- while the command runs ---- */
 
@@ -97,24 +87,17 @@ static int run_wait(struct run *run)
 
 static int run_start(struct run *run)
 {
-    char why[500] = "", answer[8192];
-    struct device_word word;
-    int tap;
+    char why[500] = "";
+    int err = guest_join_device(&run->guest, run->device, why, sizeof(why));
 
-    if (guest_open(&run->guest, why, sizeof(why)) ||
-        guest_enter(&run->guest, why, sizeof(why)))
-        return run_fail(run, STATUS_OURS, why);
-    tap = device_take(run->device, &word);
-    if (tap < 0)
-        return run_fail(run, word.status, word.text);
-    if (guest_join(&run->guest, "tap", tap, answer, sizeof(answer), why,
-                   sizeof(why)))
-        return run_fail(run, STATUS_OURS, why);
-    if (device_answer(run->device, answer, &word) ||
-        device_done(run->device, &word))
-        return run_fail(run, word.status, word.text);
+    if (err)
+        say("%s", why);
     close(run->device);
-    return 0;
+    if (!err)
+        return 0;
+    keeper_stop(&run->keeper);
+    guest_leave(&run->guest);
+    return err;
 }
 
 int verb_run(const struct options *options)

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,8 +125,7 @@ static int vm_join(struct vm *vm, unsigned i, int fd)
 {
     char why[500] = "", answer[8192];
 
-    if (guest_open(&vm->guest, why, sizeof(why)) ||
-        guest_enter(&vm->guest, why, sizeof(why)) ||
+    if (guest_enter(&vm->guest, why, sizeof(why)) ||
         guest_join(&vm->guest, "qemu", fd, answer, sizeof(answer), why,
                    sizeof(why))) {
         say("%s", why);
@@ -159,16 +157,6 @@ static void vms_leave(struct vms *vms)
 
 /* ---- while they run ---- */
 
-static bool signal_ends(int signals)
-{
-    bool by_terminal;
-    int sig = front_signal(signals, &by_terminal);
-
-    if (sig == SIGTSTP)
-        (void)kill(getpid(), SIGSTOP);
-    return sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT;
-}
-
 static int vms_wait(struct vms *vms, int signals)
 {
     struct pollfd fds[VMS_MAX + 1] = {{.fd = signals, .events = POLLIN}};
@@ -180,7 +168,7 @@ static int vms_wait(struct vms *vms, int signals)
     for (;;) {
         if (poll(fds, vms->n + 1, -1) < 0)
             continue;
-        if (fds[0].revents && signal_ends(signals))
+        if (fds[0].revents && front_ends(signals))
             return 0;
         for (i = 0; i < vms->n; i++)
             if (fds[i + 1].revents && !guest_hear(&vms->vm[i].guest))
@@ -226,6 +214,7 @@ static int vms_run(struct vms *vms, const struct options *options)
     err = vms_listen(vms, options, fds);
     if (guard_start(vms)) {
         say("fork: %s", strerror(errno));
+        paths_remove(vms);
         return STATUS_OURS;
     }
     if (!err)
