@@ -8,23 +8,12 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include <guestnet/guestnet.h>
-
-typedef int (*run_fn)(struct gn_namespace *ns, struct gn_wasi_config config,
-                      int (*prepare)(struct gn_wasi_guest *, void *), void *arg,
-                      uint64_t *status, char why[160]);
-
-int server_run(struct gn_namespace *ns, struct gn_wasi_config config,
-               int (*prepare)(struct gn_wasi_guest *, void *), void *arg,
-               uint64_t *status, char why[160]);
-int client_run(struct gn_namespace *ns, struct gn_wasi_config config,
-               int (*prepare)(struct gn_wasi_guest *, void *), void *arg,
-               uint64_t *status, char why[160]);
+#include "guests.h"
 
 /** A program on a thread of its own. */
 struct program {
     const char *args[5];
-    run_fn run;
+    run_fn *run;
     struct gn_namespace *ns;
     pthread_t thread;
     int failed;

@@ -8,24 +8,13 @@
  */
 #include <stdio.h>
 
-#include <guestnet/guestnet.h>
-
-typedef int (*run_fn)(struct gn_namespace *ns, struct gn_wasi_config config,
-                      int (*prepare)(struct gn_wasi_guest *, void *), void *arg,
-                      uint64_t *status, char why[160]);
-
-int server_run(struct gn_namespace *ns, struct gn_wasi_config config,
-               int (*prepare)(struct gn_wasi_guest *, void *), void *arg,
-               uint64_t *status, char why[160]);
-int client_run(struct gn_namespace *ns, struct gn_wasi_config config,
-               int (*prepare)(struct gn_wasi_guest *, void *), void *arg,
-               uint64_t *status, char why[160]);
+#include "guests.h"
 
 /** A program that a task runs. */
 struct program {
     const char *name; /* of its namespace */
     const char *args[5];
-    run_fn run;
+    run_fn *run;
     int failed;
 };
 
