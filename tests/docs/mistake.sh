@@ -9,4 +9,5 @@ printf '%s\n' "$printed"
 [ "$failed" = 1 ]
 grep -q "^$scenario: seed [0-9]* failed" <<<"$printed"
 n=$(sed -n 's/^  with \([0-9]*\) of its [0-9]* faults, each of which it takes.*/\1/p' <<<"$printed")
+[ -n "$n" ] # It was found out in time.
 ((n <= most))
