@@ -6,9 +6,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/config.h"
+#include "base/lock.h"
 #include "explore/explore.h"
 
 #define SEEDS_DEFAULT 1000u
@@ -239,13 +239,12 @@ static int check_options(const struct gn__options *options)
 
 static int read_options(int argc, char **argv, struct gn__options *options)
 {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
     int option, err = 0;
 
     *options = (struct gn__options){.program = argv[0],
                                     .first = 1,
                                     .n_seeds = SEEDS_DEFAULT,
-                                    .jobs = n > 0 ? (unsigned)n : 1,
+                                    .jobs = gn__processors(),
                                     .limit_s = LIMIT_DEFAULT};
     optind = 0; /* It may have been used before. */
     while (!err &&

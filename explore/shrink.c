@@ -13,8 +13,9 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/lock.h"
+#include "base/units.h"
 #include "explore/explore.h"
 
 #define TIME_MAX_S 120
@@ -26,7 +27,7 @@ struct shrinking {
     char **lines; /* of the plan, without their ends */
     size_t n;
     char *text; /* room for a plan */
-    time_t until;
+    uint64_t until_ns;
     enum gn__verdict verdict;
     enum gn_sim_end end;
 };
@@ -52,18 +53,18 @@ static size_t join_without(const struct shrinking *s, size_t from, size_t to)
 
 static bool time_is_over(const struct shrinking *s)
 {
-    return time(NULL) >= s->until;
+    return gn__monotonic_ns() >= s->until_ns;
 }
 
 /* A run has no more time than is left for all of them. */
 static unsigned limit_of_run(const struct shrinking *s)
 {
-    time_t left = s->until - time(NULL);
+    uint64_t now_ns = gn__monotonic_ns();
+    uint64_t left_s =
+        now_ns < s->until_ns ? (s->until_ns - now_ns) / GN__NS_PER_S : 0;
 
-    if (left < 1)
-        left = 1; /* 0 would be no limit. */
-    return left < (time_t)s->options->limit_s ? (unsigned)left
-                                              : s->options->limit_s;
+    return left_s < s->options->limit_s ? (unsigned)left_s + 1
+                                        : s->options->limit_s;
 }
 
 /* What the last run that failed says is what is shown. */
@@ -245,7 +246,8 @@ void gn__shrink(const struct gn__options *options, struct gn__tried *result)
     struct shrinking s = {.options = options,
                           .result = result,
                           .child.output = -1,
-                          .until = time(NULL) + TIME_MAX_S,
+                          .until_ns =
+                              gn__monotonic_ns() + TIME_MAX_S * GN__NS_PER_S,
                           .verdict = outcome->verdict,
                           .end = outcome->end};
 
