@@ -13,10 +13,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "guests/wasi/wasi.h"
 
 /** As long as Linux tries to send what a process has left (tcp(7), orphans). */
-#define LEFT_NS (UINT64_C(60) * 1000000000)
+#define LEFT_NS (60 * GN__NS_PER_S)
 
 struct gn__wasi_sock *gn__wasi_sock_new(struct gn_wasi_guest *guest,
                                         struct gn_sock *sock, int family,
