@@ -38,12 +38,13 @@ struct gn_network {
     uint32_t mtu;
     struct gn__net_prefix *prefixes;
     size_t n_prefixes;
-    struct gn__table addresses;    /* struct gn__port_addr */
-    struct gn__table names;        /* struct gn__guest.by_name */
-    struct gn__table paths;        /* struct gn__path, gn_path_set() */
-    struct gn__table groups;       /* struct gn__group: who listens */
-    struct gn__list ports;         /* struct gn__port.link */
-    struct gn__port *uplink;       /* has what no port has; NULL: none does */
+    struct gn__table addresses; /* struct gn__port_addr */
+    uint64_t n_given;           /* addresses given back, gn__port_give_addr() */
+    struct gn__table names;     /* struct gn__guest.by_name */
+    struct gn__table paths;     /* struct gn__path, gn_path_set() */
+    struct gn__table groups;    /* struct gn__group: who listens */
+    struct gn__list ports;      /* struct gn__port.link */
+    struct gn__port *uplink;    /* has what no port has; NULL: none does */
     struct gn__list capture_hooks; /* struct gn__capture_hook */
     struct gn_limits limits;
     struct gn_stats stats;

@@ -157,23 +157,9 @@ void gn__port_drop_addr(struct gn__port *port, struct gn__port_addr *owned)
     gn__free(&net->engine->net.mem, owned, sizeof(*owned));
 }
 
-/* A remembered next hop would lead here still: the gate stays the same. */
-static void forget_hop(const struct gn__port *port, const struct gn__addr *addr)
-{
-    struct gn__list *it;
-
-    gn__list_foreach (it, &port->net->ports) {
-        struct gn__port *sender = gn__container_of(it, struct gn__port, link);
-
-        if (sender->last_gate == port->gate &&
-            gn__addr_equal(&sender->last_hop, addr))
-            sender->last_gate = NULL;
-    }
-}
-
 void gn__port_give_addr(struct gn__port *port, struct gn__port_addr *owned)
 {
-    forget_hop(port, &owned->addr);
+    port->net->n_given++;
     gn__port_drop_addr(port, owned);
 }
 

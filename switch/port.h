@@ -5,12 +5,14 @@
 /*
  * Ports of a network's switch: what another folder needs to attach something.
  *
- *     gn__guest_init(&guest, net, ...)      who it is: limits, counters,
- *     account gn__port_init(&port, &ops, &guest) gn__port_attach(&port, net)
+ *     gn__guest_init(&guest, net, ...)      who it is: limits, counters, account
+ *     gn__port_init(&port, &ops, &guest)
+ *     gn__port_attach(&port, net)
  *     gn__port_take_lowest(), _take_addr()  addresses of the network's pools
- *     gn__guest_identify(), gn__port_identify() gn__port_input(&port, ...)
- *     a packet from it into the switch ops->deliver(), ops->flush()
- *     packets for it gn__port_detach(), gn__guest_end(), gn__guest_unref()
+ *     gn__guest_identify(), gn__port_identify()
+ *     gn__port_input(&port, ...)            a packet from it into the switch
+ *     ops->deliver(), ops->flush()          packets for it
+ *     gn__port_detach(), gn__guest_end(), gn__guest_unref()
  *
  * A port is attached to one network; a guest may have several. Whatever holds a
  * packet on its way looks at the port's gate, so a port may be detached at any
@@ -124,11 +126,11 @@ struct gn__port {
     struct gn__bucket icmp;     /* errors the switch sends to it */
     uint64_t slowest_ns;        /* one-way delay of the slowest way met */
     uint64_t under_way;         /* bytes of packets it sent that are on links */
-    /* The last next hop, good while the gate's generation is the same; no
-     * gate: none. */
+    /* The last next hop, good while the gate's generation is the same and no
+     * address was given back. */
     struct gn__addr last_hop;
     struct gn__gate *last_gate;
-    uint64_t last_generation;
+    uint64_t last_generation, last_given;
 };
 
 /** An address a port owns; in the network's table. */

@@ -10,8 +10,8 @@
  * been given to somebody else meanwhile, who never sees the packet.
  *
  * A port remembers its last next hop, so that a conversation costs no look-up.
- * That is good for as long as the receiver's gate is the same, and the address
- * has not been given back (gn__port_give_addr()).
+ * That is good for as long as the receiver's gate is the same, and no port that
+ * stays has given an address back.
  *
  * Errors that the switch has to report come from the gateway's address, and
  * are limited for each port that causes them.
@@ -180,13 +180,15 @@ static struct gn__port *receiver_cached(struct gn__port *from,
 {
     struct gn__port *to = gn__gate_port(from->last_gate, from->last_generation);
 
-    if (to && gn__addr_equal(&from->last_hop, hop))
+    if (to && gn__addr_equal(&from->last_hop, hop) &&
+        from->last_given == from->net->n_given)
         return to;
     to = receiver(from, hop);
     if (to) {
         from->last_hop = *hop;
         from->last_gate = to->gate;
         from->last_generation = to->generation;
+        from->last_given = from->net->n_given;
     }
     return to;
 }
