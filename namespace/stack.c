@@ -5,12 +5,8 @@
  * listeners and port bindings are those of its sockets, and drops are counted
  * with all others.
  */
-#include "base/units.h"
 #include "namespace/lifecycle.h"
 #include "switch/switch.h"
-
-/** A connection is in TIME_WAIT at least this long, ns. */
-#define TIME_WAIT_MIN_NS GN__NS_PER_S
 
 static void stack_output(struct gn__stack *stack, struct gn__packet *packet)
 {
@@ -43,7 +39,7 @@ static struct gn__listener *stack_listener(struct gn__stack *stack,
 static uint64_t stack_time_wait(struct gn__stack *stack)
 {
     struct gn_namespace *ns = stack->owner;
-    uint64_t span = TIME_WAIT_MIN_NS;
+    uint64_t span = 0;
     struct gn__list *it;
 
     gn__list_foreach (it, &ns->ifaces) {
