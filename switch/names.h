@@ -69,7 +69,7 @@ GN_WARN_UNUSED bool gn__name_normal(const char *name, struct gn__name *out);
 
 /**
  * The guest's lookup of @name (as it asked) was answered by @addr. One without
- * a way outside takes no deferred task. Any thread, without the lock; before
+ * a way outside takes no notice of it. Any thread, without the lock; before
  * the guest hears of the answer.
  *
  *   -ENOMEM  Connecting by this name may be refused.

@@ -18,8 +18,7 @@ struct host_io {
     struct gn__mem mem;
     struct gn__event event;
     struct gn__deferred deferred;
-    uint64_t
-        armed; /* when the event or deferred task comes; UINT64_MAX: never */
+    uint64_t armed; /* when event or deferred task come; UINT64_MAX: never */
     int n_holds;
     bool ended;
 };

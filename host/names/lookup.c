@@ -3,9 +3,9 @@
 /*
  * A lookup from its call to its callback.
  *
- *     made --(deferred task)--> asked --(answered, time out)--> over --> callback
- *       |                  |
- *       +------------------+--(cancelled: deferred task)--> over --> callback
+ *     made --(deferred)--> asked --(answered, time out)--> over --> callback
+ *       |                    |
+ *       +--------------------+--(cancelled: deferred)--> over --> callback
  *
  * gn_lookup() only counts it and queues a deferred task, so it is for any
  * thread; all the rest is the driving thread's. Most questions are answered

@@ -4,7 +4,7 @@
  * Ports that guests have bound by number, told to their hooks: who publishes
  * them needs to know from when to when.
  *
- *     queued --(its deferred task)--> told --(unbound)--> going --(deferred task)--> freed
+ *     queued --(deferred)--> told --(unbound)--> going --(deferred)--> freed
  *       |
  *       +--(unbound)--> freed, and nobody has heard of it
  */

@@ -260,7 +260,7 @@ void gn__outside_flows_end(struct gn__outside_guest *guest);
 
 /* ---- udp.c ---- */
 
-/** gn__outside_flow.deferred task: hand over what has arrived. */
+/** gn__outside_flow.deferred: hand over what has arrived. */
 void gn__flow_run(struct gn__deferred *deferred);
 /** The next datagram that waits; NULL: none. */
 struct gn__packet *gn__flow_take(struct gn__outside_flow *flow);

@@ -130,7 +130,7 @@ static bool read_segment(const struct gn__packet *packet, struct segment *out)
         .key = {.outside = {.addr = packet->ip.dst, .port = gn__get16(hdr + 2)},
                 .guest = {.addr = packet->ip.src, .port = gn__get16(hdr)},
                 .type = SOCK_STREAM},
-        .seq = (uint32_t)gn__get16(hdr + 4) << 16 | gn__get16(hdr + 6),
+        .seq = gn__get32(hdr + 4),
         .flags = hdr[13]};
     return true;
 }

@@ -175,10 +175,10 @@ bool gn__udp_read(struct gn__packet *packet, struct gn__endpoint *local,
     len = gn__get16(udp + 4);
     if (len < GN__UDP_HDR_LEN || len > packet->len - at)
         return false;
-    *remote = (struct gn__endpoint){.addr = packet->ip.src,
-                                    .port = (uint16_t)gn__get16(udp)};
+    *remote =
+        (struct gn__endpoint){.addr = packet->ip.src, .port = gn__get16(udp)};
     *local = (struct gn__endpoint){.addr = packet->ip.dst,
-                                   .port = (uint16_t)gn__get16(udp + 2)};
+                                   .port = gn__get16(udp + 2)};
     return true;
 }
 
@@ -292,9 +292,9 @@ static void describe(const struct gn__packet *packet, struct gn__xfer *io)
 {
     unsigned iface = (unsigned)packet->to_generation;
 
-    io->from = (struct gn__endpoint){
-        .addr = packet->ip.src,
-        .port = (uint16_t)gn__get16(packet->head + packet->ip.l4)};
+    io->from =
+        (struct gn__endpoint){.addr = packet->ip.src,
+                              .port = gn__get16(packet->head + packet->ip.l4)};
     if (gn__addr_needs_scope(&io->from.addr))
         io->from.scope = iface;
     io->ancillary.local = packet->ip.dst;

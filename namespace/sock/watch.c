@@ -25,8 +25,7 @@
 struct gn__watch {
     struct gn__deferred deferred;
     struct gn__engine *engine;
-    struct gn_sock
-        *sock; /* NULL: gone, while the deferred task was about to run */
+    struct gn_sock *sock; /* NULL: gone, when the deferred task was to run */
     gn_watch_cb callback;
     void *arg;
     short events;             /* 0: stopped */

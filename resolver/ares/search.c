@@ -5,7 +5,7 @@
  * The names that a lookup asks for one after the other, and what follows from
  * each answer: as resolver(3) of the C library does it. c-ares has a search of
  * its own, which does not tell which name was asked for at last, and takes no
- * deferred task of a dot at the end.
+ * notice of a dot at the end.
  *
  * A name of enough dots is asked for as it is, and then below each domain; one
  * of fewer the other way round. "No such name" and "no data" go on, for a
