@@ -4,8 +4,8 @@
 # 7873), later ones without are dropped. A forwarder that passes on what is
 # behind it has cookies in some answers and none in others: then names time out,
 # although every question is answered at once.
-# shellcheck source=findings/lib/common.sh
-source "$(dirname "$0")/lib/common.sh"
+# shellcheck source=findings/lib/common.bash
+source "$(dirname "$0")/lib/common.bash"
 
 debian trixie libcares2=1.34.9-1~deb13u1 libc-ares-dev=1.34.9-1~deb13u1 \
     libc6=2.41-12+deb13u5

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # c-ares 1.34.9: lines of a hosts file that have one name in common are one host
 # with the addresses of both, for all their names.
-# shellcheck source=findings/lib/common.sh
-source "$(dirname "$0")/lib/common.sh"
+# shellcheck source=findings/lib/common.bash
+source "$(dirname "$0")/lib/common.bash"
 
 debian trixie libcares2=1.34.9-1~deb13u1 libc-ares-dev=1.34.9-1~deb13u1 \
     libc6=2.41-12+deb13u5

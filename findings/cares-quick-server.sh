@@ -3,8 +3,8 @@
 # c-ares 1.34.9: after some quick answers of a server its own estimate replaces
 # the time-out that was asked for, down to 250 ms. A name that takes a resolver
 # behind it one second is then lost, where the program allowed five.
-# shellcheck source=findings/lib/common.sh
-source "$(dirname "$0")/lib/common.sh"
+# shellcheck source=findings/lib/common.bash
+source "$(dirname "$0")/lib/common.bash"
 
 debian trixie libcares2=1.34.9-1~deb13u1 libc-ares-dev=1.34.9-1~deb13u1 \
     libc6=2.41-12+deb13u5

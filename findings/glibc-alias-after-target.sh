@@ -3,8 +3,8 @@
 # glibc 2.36 reads an answer once, from its beginning: an address that comes
 # before the CNAME that leads to it is nobody's, and the name does not exist.
 # musl 1.2.3 takes the same answer.
-# shellcheck source=findings/lib/common.sh
-source "$(dirname "$0")/lib/common.sh"
+# shellcheck source=findings/lib/common.bash
+source "$(dirname "$0")/lib/common.bash"
 
 two_libraries
 inside 'nameserver 127.0.0.1' "$tmp/glibc" plain.example after.example \

@@ -3,8 +3,8 @@
 # glibc 2.36: when the name server answers REFUSED for a name with the first
 # domain of the search list, the rest of the list is not tried, and the answer
 # is that there is no such name, not that it could not be told.
-# shellcheck source=findings/lib/common.sh
-source "$(dirname "$0")/lib/common.sh"
+# shellcheck source=findings/lib/common.bash
+source "$(dirname "$0")/lib/common.bash"
 
 two_libraries
 inside $'nameserver 127.0.0.1\nsearch refused.example lab.example' \

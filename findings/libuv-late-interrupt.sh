@@ -4,8 +4,8 @@
 # cleans up on the thread that made it, some milliseconds later: a blocking call
 # with a time-out that this thread is in by then ends with EINTR, and no signal
 # was sent. 1.44.2 does not do it. (Linux with io_uring.)
-# shellcheck source=findings/lib/common.sh
-source "$(dirname "$0")/lib/common.sh"
+# shellcheck source=findings/lib/common.bash
+source "$(dirname "$0")/lib/common.bash"
 
 cat >"$tmp/loop.c" <<'END'
 #include <errno.h>

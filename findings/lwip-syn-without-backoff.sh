@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # lwIP 2.2.1 repeats a SYN that nobody answers every three seconds. RFC 6298
 # (5.5) doubles the time-out each time, also that of a SYN: after 3, 9, 21 s.
-# shellcheck source=findings/lib/common.sh
-source "$(dirname "$0")/lib/common.sh"
+# shellcheck source=findings/lib/common.bash
+source "$(dirname "$0")/lib/common.bash"
 
 cat >"$tmp/syn.c" <<'END'
 #include <lwip/init.h>

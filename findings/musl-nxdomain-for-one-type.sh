@@ -3,8 +3,8 @@
 # musl 1.2.3: a name server that says "no such name" to AAAA, where "no data" is
 # right, takes the IPv4 address away as well. glibc 2.36 keeps it, so that such
 # a server is noticed when the first guest is an Alpine container.
-# shellcheck source=findings/lib/common.sh
-source "$(dirname "$0")/lib/common.sh"
+# shellcheck source=findings/lib/common.bash
+source "$(dirname "$0")/lib/common.bash"
 
 two_libraries
 inside 'nameserver 127.0.0.1' "$tmp/musl" plain.example aaaanx.example \

@@ -3,8 +3,8 @@
 # A port in resolv.conf ("nameserver 127.0.0.2:5353") makes glibc 2.36 and musl
 # 1.2.3 drop the line and, without a word, ask port 53 of 127.0.0.1: what serves
 # guests must be at port 53.
-# shellcheck source=findings/lib/common.sh
-source "$(dirname "$0")/lib/common.sh"
+# shellcheck source=findings/lib/common.bash
+source "$(dirname "$0")/lib/common.bash"
 
 two_libraries
 for library in glibc musl; do
