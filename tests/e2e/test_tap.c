@@ -114,7 +114,7 @@ static void a_device_that_is_deleted_is_noticed(void **state)
     (void)state;
     (void)gn_program_run(NULL, 0, "ip link del eth0");
     gn_nic_stats(nic, &stats);
-    pubnet_until((gn_nic_stats(nic, &stats), !stats.carrier));
+    gn_test_until((gn_nic_stats(nic, &stats), !stats.carrier));
     gn_nic_close(nic, NULL, NULL);
 }
 

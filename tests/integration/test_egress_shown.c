@@ -89,7 +89,7 @@ static void begin_listener(struct fixture *f)
     f->listener = open4(f->guest, SOCK_STREAM);
     assert_int_equal(bind_to(f->listener, text), 0);
     assert_int_equal(gn_sock_listen(f->listener, 16), 0);
-    pubnet_until(f->is_shown);
+    gn_test_until(f->is_shown);
 }
 
 static int setup(void **state)
@@ -144,18 +144,18 @@ static void a_client_that_is_refused_is_said_and_counted(void **state)
 
     assert_int_equal(gn_path_set(f->p->net, gateway, f->guest, &path), 0);
     fd = client(f);
-    pubnet_until(stats_of(f->guest).descriptors == 2);
+    gn_test_until(stats_of(f->guest).descriptors == 2);
     drop(f->listener);
     f->listener = NULL;
-    pubnet_until(stats_of(f->guest).descriptors == 1);
+    gn_test_until(stats_of(f->guest).descriptors == 1);
     assert_int_equal(stats_of(f->guest).clients_lost, 0);
     assert_int_equal(gn_path_set(f->p->net, gateway, f->guest, NULL), 0);
     assert_int_equal(pubnet_read(fd, &byte, 1), -ECONNRESET);
-    pubnet_until(stats_of(f->guest).clients_lost == 1);
+    gn_test_until(stats_of(f->guest).clients_lost == 1);
     assert_int_equal(stats_of(gateway).clients_lost, 1);
-    pubnet_until(pubnet_said(f->p, "guest shown: a client of its port "));
+    gn_test_until(pubnet_said(f->p, "guest shown: a client of its port "));
     assert_true(pubnet_said(f->p, "turned away: Connection refused"));
-    pubnet_until(stats_of(f->guest).descriptors == 0);
+    gn_test_until(stats_of(f->guest).descriptors == 0);
     close(fd);
 }
 
@@ -189,8 +189,8 @@ static void clients_wait_for_a_guest_that_has_no_socket_left(void **state)
     assert_int_equal(gn_sock_set_nonblock(f->listener, false), 0);
     for (i = 0; i < N_CLIENTS; i++)
         fds[i] = client(f);
-    pubnet_until(pubnet_said(f->p, "accepting pauses: as many clients as the "
-                                   "guest may have sockets"));
+    gn_test_until(pubnet_said(f->p, "accepting pauses: as many clients as the "
+                                    "guest may have sockets"));
     for (i = 0; i < MAX_SOCKETS - 1; i++)
         socks[i] = take_one(f);
     assert_int_equal(stats_of(f->guest).descriptors, MAX_SOCKETS);
@@ -205,7 +205,7 @@ static void clients_wait_for_a_guest_that_has_no_socket_left(void **state)
     for (i = 0; i < N_CLIENTS; i++)
         close(fds[i]);
     assert_int_equal(stats_of(f->guest).clients_lost, 0);
-    pubnet_until(stats_of(f->guest).descriptors == 1);
+    gn_test_until(stats_of(f->guest).descriptors == 1);
 }
 
 int main(void)

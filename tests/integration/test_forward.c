@@ -217,8 +217,8 @@ static void a_guest_reaches_a_service_by_its_name(void **state)
     assert_int_equal(descriptors_of(f->p->web), 1);
     drop(sock);
     close(fd);
-    pubnet_until(stats_of(fwd).active == 0);
-    pubnet_until(descriptors_of(f->p->web) == 0);
+    gn_test_until(stats_of(fwd).active == 0);
+    gn_test_until(descriptors_of(f->p->web) == 0);
     gn_unforward(fwd, NULL, NULL);
 }
 
@@ -308,7 +308,7 @@ static void a_service_that_refuses_is_refused(void **state)
     assert_null(dial(f->p->web, "tcp4", "db:5432", &err));
     assert_int_equal(err, -ECONNREFUSED);
     f->server = near_socket(SOCK_STREAM, "127.0.0.1:0", true);
-    pubnet_until(f->told.n_events == 1);
+    gn_test_until(f->told.n_events == 1);
     assert_int_equal(f->told.event, GN_FORWARDING_UNREACHED);
     assert_int_equal(f->told.error, -ECONNREFUSED);
     assert_int_equal(stats_of(fwd).unreached, 1);
@@ -345,8 +345,8 @@ static void a_guest_killed_in_the_middle_ends_its_own(void **state)
     eg_talk(sock, fd);
     gn_namespace_kill(other);
     assert_int_equal(pubnet_read(fd, &byte, 1), -ECONNRESET);
-    pubnet_until(stats_of(fwd).active == 1);
-    pubnet_until(descriptors_of(other) == 0);
+    gn_test_until(stats_of(fwd).active == 1);
+    gn_test_until(descriptors_of(other) == 0);
     eg_talk(stays, kept);
     drop(sock);
     drop(stays);
@@ -401,7 +401,7 @@ static void a_path_that_is_not_there_is_refused(void **state)
 
     assert_null(dial(f->p->web, "tcp4", "db:1", &err));
     assert_int_equal(err, -ECONNREFUSED);
-    pubnet_until(f->told.n_events == 1);
+    gn_test_until(f->told.n_events == 1);
     assert_int_equal(f->told.error, -ENOENT);
     gn_unforward(fwd, NULL, NULL);
 }
@@ -442,7 +442,7 @@ static void a_full_backlog_is_waited_for(void **state)
         gn_sock_open(f->p->web, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, &sock),
         0);
     assert_int_equal(connect_to(sock, "10.77.0.3:1"), -EINPROGRESS);
-    pubnet_until(stats_of(fwd).active == 1);
+    gn_test_until(stats_of(fwd).active == 1);
     for (i = 0; i < n; i++)
         close(eg_accept(server));
     fd = eg_accept(server);
@@ -509,7 +509,7 @@ static void datagrams_go_both_ways(void **state)
     assert_int_equal(stats_of(fwd).active, 1);
     assert_int_equal(descriptors_of(f->p->web), 1);
     drop(sock);
-    pubnet_until(stats_of(fwd).active == 0);
+    gn_test_until(stats_of(fwd).active == 0);
     close(server);
     gn_unforward(fwd, NULL, NULL);
 }
@@ -711,7 +711,7 @@ static void only_guests_that_are_named_may(void **state)
     assert_int_equal(err, -EACCES);
     assert_false(f->told.allowed);
     assert_string_equal(f->told.reason, "not among the guests");
-    pubnet_until(f->told.n_events == 1);
+    gn_test_until(f->told.n_events == 1);
     assert_int_equal(f->told.event, GN_FORWARDING_TURNED_AWAY);
     assert_int_equal(stats_of(fwd).turned_away, 1);
     sock = dial(other, "tcp4", "db:5432", &err);
@@ -735,11 +735,11 @@ static void more_connections_than_allowed_are_refused(void **state)
 
     assert_null(dial(f->p->web, "tcp4", "db:5432", &err));
     assert_int_equal(err, -ECONNREFUSED);
-    pubnet_until(f->told.n_events == 1);
+    gn_test_until(f->told.n_events == 1);
     assert_int_equal(f->told.error, -EAGAIN);
     drop(sock);
     close(fd);
-    pubnet_until(stats_of(fwd).active == 0);
+    gn_test_until(stats_of(fwd).active == 0);
     sock = connected(f, "db:5432", &fd);
     drop(sock);
     close(fd);
@@ -808,7 +808,7 @@ static void its_end_is_told(void **state)
     struct counter gone = {.n = 0};
 
     gn_unforward(fwd, count, &gone);
-    pubnet_until(gone.n == 1);
+    gn_test_until(gone.n == 1);
 }
 
 static void end_by_event(struct gn_forwarding *fwd,
@@ -834,7 +834,7 @@ static void an_event_may_end_it(void **state)
         gn_forward(f->p->net, "unix", "db:1", f->path, &options, &fwd), 0);
     assert_null(dial(f->p->web, "tcp4", "db:1", &err));
     assert_int_equal(err, -ECONNREFUSED);
-    pubnet_until(gone.n == 1);
+    gn_test_until(gone.n == 1);
 }
 
 struct ender {
@@ -863,7 +863,7 @@ static void an_audit_may_end_it(void **state)
         0);
     assert_null(dial(f->p->web, "tcp4", "db:1", &err));
     assert_int_equal(err, -EHOSTUNREACH);
-    pubnet_until(ender.gone.n == 1);
+    gn_test_until(ender.gone.n == 1);
 }
 
 /* Connected, connecting, and a flow: teardown asserts that nothing is left. */
@@ -879,12 +879,12 @@ static void the_network_closes_at_every_step(void **state)
 
     flow = dial(f->p->web, "udp4", "db:53", &err);
     assert_int_equal(gn_sock_send(flow, "x", 1, 0), 1);
-    pubnet_until(stats_of(udp).accepted == 1);
+    gn_test_until(stats_of(udp).accepted == 1);
     assert_int_equal(gn_sock_open(f->p->web, AF_INET,
                                   SOCK_STREAM | SOCK_NONBLOCK, 0, &waiting),
                      0);
     assert_int_equal(connect_to(waiting, "10.77.0.3:1"), -EINPROGRESS);
-    pubnet_until(stats_of(full).active == 1);
+    gn_test_until(stats_of(full).active == 1);
     assert_int_equal(stats_of(fwd).active, 1);
     gn_network_close(f->p->net, NULL, NULL);
     f->p->net = NULL;
@@ -908,9 +908,9 @@ static void a_guest_that_gives_up_leaves_nothing(void **state)
         gn_sock_open(f->p->web, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, &sock),
         0);
     assert_int_equal(connect_to(sock, "10.77.0.3:1"), -EINPROGRESS);
-    pubnet_until(stats_of(fwd).active == 1);
+    gn_test_until(stats_of(fwd).active == 1);
     drop(sock);
-    pubnet_until(stats_of(fwd).active == 0);
+    gn_test_until(stats_of(fwd).active == 0);
     assert_int_equal(descriptors_of(f->p->web), 0);
     close_all(fds, n);
     close(server);

@@ -17,13 +17,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include <cmocka.h>
 
 #include "tests/lib/heap.h"
+#include "tests/lib/until.h"
 
 #define MS 1000000ull
 /** Turns until a test gives up, ms. */
@@ -95,14 +95,13 @@ static uint8_t bytes[MUCH];
 
 /* ---- who drives ---- */
 
-static void turn(struct fixture *f)
+/* The @n-th; false: enough of them. */
+static bool turn(struct fixture *f, uint64_t since_ns, unsigned n)
 {
-    const struct timespec moment = {.tv_nsec = (long)MS};
-
     switch (f->drive) {
     case GN_DRIVE_VIRTUAL:
         gn_clock_advance(f->clock, MS);
-        return;
+        return n < PATIENCE;
     case GN_DRIVE_LOOP:
         uv_run(&f->loop, UV_RUN_NOWAIT);
         break;
@@ -113,16 +112,17 @@ static void turn(struct fixture *f)
     default:
         break;
     }
-    nanosleep(&moment, NULL);
+    return gn_test_patient(since_ns);
 }
 
-#define until(f, condition)                    \
-    do {                                       \
-        unsigned n_ = PATIENCE;                \
-        while (!(condition) && n_--)           \
-            turn(f);                           \
-        if (!(condition))                      \
-            fail_msg("never: %s", #condition); \
+#define until(f, condition)                              \
+    do {                                                 \
+        uint64_t since_ns_ = gn_test_now_ns();           \
+        unsigned n_ = 0;                                 \
+        while (!(condition) && turn(f, since_ns_, n_++)) \
+            continue;                                    \
+        if (!(condition))                                \
+            fail_msg("never: %s", #condition);           \
     } while (0)
 
 /* ---- what is told ---- */

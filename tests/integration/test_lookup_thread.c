@@ -15,7 +15,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -23,6 +22,7 @@
 
 #include "tests/lib/heap.h"
 #include "tests/lib/tally.h"
+#include "tests/lib/until.h"
 
 static struct gn_test_heap heap;
 static struct gn_network *net;
@@ -297,19 +297,12 @@ static struct gn_resolver *hanging(struct gn_resolver **inner)
     return resolver;
 }
 
-static void until_asked(uint64_t n)
+static uint64_t n_asked(void)
 {
-    struct timespec pause = {.tv_nsec = 1000000};
     struct gn_stats stats;
-    int i;
 
-    for (i = 0; i < 20000; i++) {
-        gn_namespace_stats(guest, &stats);
-        if (stats.lookups >= n)
-            return;
-        (void)nanosleep(&pause, NULL);
-    }
-    fail();
+    gn_namespace_stats(guest, &stats);
+    return stats.lookups;
 }
 
 static void killing_the_guest_wakes_who_waits(void **state)
@@ -324,7 +317,7 @@ static void killing_the_guest_wakes_who_waits(void **state)
         assert_int_equal(
             pthread_create(&waits[i].thread, NULL, wait_for_ever, &waits[i]),
             0);
-    until_asked(4);
+    gn_test_until(n_asked() >= 4);
     gn_namespace_kill(guest);
     for (i = 0; i < 4; i++) {
         assert_int_equal(pthread_join(waits[i].thread, NULL), 0);
@@ -369,7 +362,7 @@ static void closing_the_network_wakes_who_waits(void **state)
     open_network(resolver);
     assert_int_equal(pthread_create(&waits.thread, NULL, wait_for_ever, &waits),
                      0);
-    until_asked(1);
+    gn_test_until(n_asked() >= 1);
     gn_network_close(net, NULL, NULL);
     assert_int_equal(pthread_join(waits.thread, NULL), 0);
     assert_int_equal(waits.result, -ECANCELED);

@@ -196,7 +196,7 @@ static void a_limit_is_its_own(void **state)
     assert_int_equal(gn__fds_take(guest, &share), 0);
     assert_false(gn__fds_left(guest));
     send_udp(f, 4000, far_port(f->udp), "question");
-    pubnet_until(gn_memwire_stats(f->wire).drops[GN_DROP_DESCRIPTORS] == 1);
+    gn_test_until(gn_memwire_stats(f->wire).drops[GN_DROP_DESCRIPTORS] == 1);
     gn__fds_give(&share);
     send_udp(f, 4000, far_port(f->udp), "again");
     answer(f->udp, "again", "answer");
@@ -213,7 +213,7 @@ static void rules_hear_the_names_it_was_told(void **state)
         gn__names_learn(gn_memwire_guest(f->wire), &addr, "db.example.org", 60),
         0);
     send_udp(f, 4000, far_port(f->udp), "question");
-    pubnet_until(eg_audits(&f->eg) == 1);
+    gn_test_until(eg_audits(&f->eg) == 1);
     assert_string_equal(eg_last(&f->eg).name, "db.example.org");
     assert_false(eg_last(&f->eg).allowed); /* It is the loopback. */
 }
@@ -266,11 +266,11 @@ static void a_batch_is_flushed_once(void **state)
     sock = eg_dial(&f->eg, SOCK_DGRAM, WIRE4, 53, &err);
     assert_non_null(sock);
     assert_int_equal(gn_sock_send(sock, data, sizeof(data), 0), sizeof(data));
-    pubnet_until(gn_memwire_count(f->wire).packets == 5); /* fragments */
+    gn_test_until(gn_memwire_count(f->wire).packets == 5); /* fragments */
     count = gn_memwire_count(f->wire);
     assert_int_equal(count.batches, 1);
     assert_int_equal(gn_sock_send(sock, data, 1, 0), 1);
-    pubnet_until(gn_memwire_count(f->wire).packets == 6);
+    gn_test_until(gn_memwire_count(f->wire).packets == 6);
     assert_int_equal(gn_memwire_count(f->wire).batches, 2);
     drop(sock);
 }
@@ -309,7 +309,7 @@ static void its_end_is_the_end_of_its_flows(void **state)
     answer(f->udp, "question", "answer");
     expect_udp(f, 4000, "answer");
     gn_memwire_close(f->wire);
-    pubnet_until(holds_none(guest));
+    gn_test_until(holds_none(guest));
     gn__guest_unref(guest);
     f->wire = gn_memwire_open(f->eg.net, "vm", RULES(WIRE4), 0, NULL, NULL);
 }

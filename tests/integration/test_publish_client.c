@@ -120,7 +120,7 @@ static bool make_namespaces(void)
 /* A socket that lives there, connected to @address here. */
 static int dial(struct gn_publication *pub, int type, const char *address)
 {
-    struct timeval patience = {.tv_sec = PUBNET_PATIENCE_MS / 1000};
+    struct timeval patience = {.tv_sec = GN_TEST_PATIENCE_MS / 1000};
     struct sockaddr_storage addr;
     char text[64];
     socklen_t len;
@@ -242,7 +242,7 @@ static void many_clients_come_at_once(void **state)
         pubnet_expect_echo(fds[i], "many");
     for (size_t i = 0; i < 300; i++)
         close(fds[i]);
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(pubnet_stats(pub).active == 0);
     assert_int_equal(pubnet_stats(pub).as_gateway, 0);
     pubnet_serve_end(&server);
     gn_unpublish(pub, NULL, NULL);
@@ -251,7 +251,7 @@ static void many_clients_come_at_once(void **state)
 /* A client away, always from the same port. */
 static int dial_from(struct gn_publication *pub, uint16_t port)
 {
-    struct timeval patience = {.tv_sec = PUBNET_PATIENCE_MS / 1000};
+    struct timeval patience = {.tv_sec = GN_TEST_PATIENCE_MS / 1000};
     struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in remote = {.sin_family = AF_INET,
                                  .sin_port = htons(pubnet_port(pub))};
@@ -312,7 +312,7 @@ static void a_second_connection_of_a_client_is_turned_away(void **state)
     assert_int_equal(pubnet_read(fds[1], &byte, 1), -ECONNRESET);
     assert_int_equal(pubnet_stats(pubs[1]).unreached, 1);
     assert_int_equal(pubnet_stats(pubs[1]).as_gateway, 0);
-    pubnet_until(pubnet_said(p, "a client was turned away: "));
+    gn_test_until(pubnet_said(p, "a client was turned away: "));
     pubnet_expect_echo(fds[0], "still");
     close(fds[0]);
     close(fds[1]);
@@ -336,7 +336,7 @@ static void a_client_may_come_back(void **state)
         pubnet_expect_echo(fd, "again");
         pubnet_reset(fd);
     }
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(pubnet_stats(pub).active == 0);
     pubnet_serve_end(&server);
     gn_unpublish(pub, NULL, NULL);
 }
@@ -366,9 +366,9 @@ static void a_client_that_vanishes_is_missed(void **state)
     fd = dial(pub, SOCK_STREAM, "198.51.100.1");
     pubnet_expect_echo(fd, "here");
     assert_true(run_ip_in(away, "link set v1 down\n"));
-    pubnet_until(heard != 0);
+    gn_test_until(heard != 0);
     assert_int_equal(heard, -ECONNRESET);
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(pubnet_stats(pub).active == 0);
     close(fd);
     assert_true(run_ip_in(away, "link set v1 up\n"
                                 "addr replace 2001:db8::7/64 dev v1 nodad\n"));
@@ -380,7 +380,7 @@ static void a_client_that_vanishes_is_missed(void **state)
 
 static struct gn_sock *bind_guest(struct pubnet *p, const char *address)
 {
-    struct timeval patience = {.tv_sec = PUBNET_PATIENCE_MS / 1000};
+    struct timeval patience = {.tv_sec = GN_TEST_PATIENCE_MS / 1000};
     struct sockaddr_storage addr;
     struct gn_sock *sock;
     socklen_t len;
@@ -498,7 +498,7 @@ static void a_second_flow_of_a_client_is_turned_away(void **state)
     to.sin_port = htons(pubnet_port(pubs[1]));
     assert_int_equal(sendto(fd, "y", 1, 0, (struct sockaddr *)&to, sizeof(to)),
                      1);
-    pubnet_until(pubnet_stats(pubs[1]).unreached == 1);
+    gn_test_until(pubnet_stats(pubs[1]).unreached == 1);
     assert_int_equal(pubnet_stats(pubs[1]).as_gateway, 0);
     assert_int_equal(pubnet_stats(pubs[1]).dropped, 1);
     close(fd);
@@ -548,7 +548,7 @@ static void a_port_that_nobody_has_ends_the_flow(void **state)
     int fd = dial(pub, SOCK_DGRAM, "198.51.100.1");
 
     assert_int_equal(send(fd, "x", 1, 0), 1);
-    pubnet_until(pubnet_stats(pub).unreached == 1);
+    gn_test_until(pubnet_stats(pub).unreached == 1);
     assert_int_equal(pubnet_stats(pub).active, 0);
     close(fd);
     gn_unpublish(pub, NULL, NULL);
@@ -567,7 +567,7 @@ static void a_guest_that_is_killed_ends_its_flows(void **state)
     assert_int_equal(gn_sock_recv(sock, &byte, 1, 0), 1);
     gn_namespace_close(p->web, 0, NULL, NULL);
     assert_int_equal(send(fd, "y", 1, 0), 1);
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(pubnet_stats(pub).active == 0);
     close(fd);
     gn_sock_unref(sock);
     gn_unpublish(pub, NULL, NULL);

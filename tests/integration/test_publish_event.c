@@ -76,7 +76,7 @@ static void a_refusal_is_told_with_its_client(void **state)
     int fd = pubnet_dial(pub);
 
     assert_int_equal(pubnet_read(fd, &byte, 1), -ECONNRESET);
-    pubnet_until(n_told(&told, GN_PUBLICATION_TURNED_AWAY) == 1);
+    gn_test_until(n_told(&told, GN_PUBLICATION_TURNED_AWAY) == 1);
     assert_int_equal(told.error, -ECONNREFUSED);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
     assert_int_equal(
@@ -85,7 +85,7 @@ static void a_refusal_is_told_with_its_client(void **state)
     assert_int_equal(gn_publication_addr_text(pub, text, sizeof(text)), 0);
     (void)snprintf(line, sizeof(line),
                    "publication %s -> web:80: a client was turned", text);
-    pubnet_until(pubnet_said(p, line));
+    gn_test_until(pubnet_said(p, line));
     close(fd);
     gn_unpublish(pub, NULL, NULL);
 }
@@ -102,7 +102,7 @@ static void a_target_that_is_gone_is_told(void **state)
         int fd = pubnet_dial_by(pub, AF_INET, i ? SOCK_DGRAM : SOCK_STREAM);
 
         (void)send(fd, "x", 1, MSG_NOSIGNAL);
-        pubnet_until(n_told(&told, GN_PUBLICATION_TARGET_GONE) == 1);
+        gn_test_until(n_told(&told, GN_PUBLICATION_TARGET_GONE) == 1);
         assert_int_equal(told.error, -EHOSTUNREACH);
         close(fd);
         gn_unpublish(pub, NULL, NULL);
@@ -124,7 +124,7 @@ static void a_pause_is_told(void **state)
         assert_int_equal(pubnet_read(fds[i], &byte, 1), -ECONNRESET);
         close(fds[i]);
     }
-    pubnet_until(n_told(&told, GN_PUBLICATION_PAUSED) > 0);
+    gn_test_until(n_told(&told, GN_PUBLICATION_PAUSED) > 0);
     assert_true(pubnet_stats(pub).paused > 0);
     assert_int_equal(pubnet_stats(pub).unreached, 20);
     gn_unpublish(pub, NULL, NULL);
@@ -139,7 +139,7 @@ static void a_publication_may_end_in_its_event(void **state)
 
     told.ends = true;
     fd = pubnet_dial(pub);
-    pubnet_until(n_told(&told, GN_PUBLICATION_TURNED_AWAY) == 1);
+    gn_test_until(n_told(&told, GN_PUBLICATION_TURNED_AWAY) == 1);
     gn_network_close(p->net, NULL, NULL);
     p->net = NULL;
     assert_int_equal(told.n[GN_PUBLICATION_TURNED_AWAY], 1);

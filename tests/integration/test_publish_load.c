@@ -130,7 +130,7 @@ static void thousands_of_clients_at_once(void **state)
     for (unsigned i = 0; i < CROWD; i++)
         close(fds[i]);
     hall_close(hall);
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(pubnet_stats(pub).active == 0);
     gn_unpublish(pub, NULL, NULL);
     free(fds);
 }
@@ -397,7 +397,7 @@ static void much_arrives_unchanged_both_ways(void **state)
     assert_true(guest.out.ok && guest.in.ok);
     (void)gn_program_run(NULL, 0, "cmp %s %s && cmp %s %s", client.out.sum,
                          guest.in.sum, guest.out.sum, client.in.sum);
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(pubnet_stats(pub).active == 0);
     gn_unpublish(pub, NULL, NULL);
     gn_programs_done(&programs);
 }
@@ -417,7 +417,7 @@ static void visit_once(struct visitor *visitor)
     struct sockaddr_in addr = {.sin_family = AF_INET,
                                .sin_port = htons(visitor->port),
                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval patience = {.tv_sec = PUBNET_PATIENCE_MS / 1000};
+    struct timeval patience = {.tv_sec = GN_TEST_PATIENCE_MS / 1000};
     struct linger now = {.l_onoff = 1};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     char byte;
@@ -490,7 +490,7 @@ static void a_port_may_come_and_go_under_load(void **state)
     for (unsigned i = 0; i < 100; i++) {
         uint32_t before = n_served(visitors);
 
-        pubnet_until(n_served(visitors) > before);
+        gn_test_until(n_served(visitors) > before);
         if (i % 2)
             gn_unpublish(pub, NULL, NULL);
         else
@@ -498,7 +498,7 @@ static void a_port_may_come_and_go_under_load(void **state)
         pub = pubnet_publish(p, "tcp", listen, "web:80", NULL);
     }
     visitors_end(visitors);
-    pubnet_until(n_gone == 50);
+    gn_test_until(n_gone == 50);
     gn_unpublish(pub, NULL, NULL);
     pubnet_serve_end(&server);
 }
@@ -520,14 +520,14 @@ static void guests_may_come_and_go_under_load(void **state)
 
         assert_int_equal(gn_namespace_create(p->net, &config, &shop), 0);
         pubnet_serve(&server, shop, "0.0.0.0:80", pubnet_echo, NULL);
-        pubnet_until(n_served(visitors) > before);
+        gn_test_until(n_served(visitors) > before);
         if (i % 2)
             gn_namespace_kill(shop);
         gn_namespace_close(shop, 0, NULL, NULL);
         pubnet_serve_end(&server);
     }
     visitors_end(visitors);
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(pubnet_stats(pub).active == 0);
     gn_unpublish(pub, NULL, NULL);
 }
 
@@ -541,7 +541,7 @@ static void the_network_may_close_under_load(void **state)
 
     pubnet_serve(&server, p->web, "10.77.0.2:80", pubnet_echo, NULL);
     visitors_begin(visitors, pubnet_port(pub));
-    pubnet_until(n_served(visitors) > 100);
+    gn_test_until(n_served(visitors) > 100);
     gn_network_close(p->net, NULL, NULL);
     p->net = NULL;
     visitors_end(visitors);
@@ -580,7 +580,7 @@ static void a_client_survives_any_failed_allocation(void **state)
         pubnet_expect_echo(fd, "next");
         pubnet_reset(fd);
     } while (failed || i < 30);
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(pubnet_stats(pub).active == 0);
     gn_unpublish(pub, NULL, NULL);
     pubnet_serve_end(&server);
 }
@@ -603,8 +603,8 @@ static void clients_wait_for_a_socket_of_the_guests(void **state)
     pubnet_expect_echo(fds[0], "first");
     for (size_t i = 1; i < 12; i++)
         fds[i] = pubnet_dial(pub);
-    pubnet_until(pubnet_stats(pub).paused > 0);
-    pubnet_until(pubnet_said(p, "as many clients as the guest may have"));
+    gn_test_until(pubnet_stats(pub).paused > 0);
+    gn_test_until(pubnet_said(p, "as many clients as the guest may have"));
     for (size_t i = 0; i < 12; i++) {
         pubnet_expect_echo(fds[i], "served");
         close(fds[i]);

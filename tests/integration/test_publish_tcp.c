@@ -41,7 +41,7 @@ static void a_client_reaches_a_guest(void **state)
     pubnet_expect_echo(fd, "hello");
     assert_int_equal(pubnet_stats(pub).active, 1);
     close(fd);
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(pubnet_stats(pub).active == 0);
     assert_int_equal(pubnet_stats(pub).accepted, 1);
     assert_int_equal(pubnet_stats(pub).unreached, 0);
     pubnet_serve_end(&server);
@@ -126,11 +126,11 @@ static void a_target_that_is_not_there_resets(void **state)
     fd = pubnet_dial(refused);
     assert_int_equal(pubnet_read(fd, &byte, 1), -ECONNRESET);
     close(fd);
-    pubnet_until(pubnet_stats(refused).unreached == 1);
+    gn_test_until(pubnet_stats(refused).unreached == 1);
     fd = pubnet_dial(nobody);
     assert_int_equal(pubnet_read(fd, &byte, 1), -ECONNRESET);
     close(fd);
-    pubnet_until(pubnet_stats(nobody).unreached == 1);
+    gn_test_until(pubnet_stats(nobody).unreached == 1);
     assert_int_equal(pubnet_stats(nobody).active, 0);
     gn_unpublish(refused, NULL, NULL);
     gn_unpublish(nobody, NULL, NULL);
@@ -197,7 +197,7 @@ static void a_name_s_publication_is_the_work_of_the_guest_last_found(
 
     assert_null(pub->acceptor.watch.account);
     fd = pubnet_dial(pub);
-    pubnet_until(pubnet_stats(pub).unreached == 1);
+    gn_test_until(pubnet_stats(pub).unreached == 1);
     assert_ptr_equal(pub->acceptor.watch.account, gn__ns_account(p->web));
     close(fd);
     gn_unpublish(pub, NULL, NULL);
@@ -252,7 +252,7 @@ static void the_client_may_end_first(void **state)
     shutdown(fd, SHUT_WR);
     assert_string_equal(pubnet_read_all(fd), "question");
     close(fd);
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(pubnet_stats(pub).active == 0);
     pubnet_serve_end(&server);
     gn_unpublish(pub, NULL, NULL);
 }
@@ -283,8 +283,8 @@ static void the_guest_may_end_first(void **state)
     assert_string_equal(pubnet_read_all(fd), "hello");
     assert_int_equal(send(fd, "goodbye", 7, 0), 7);
     close(fd);
-    pubnet_until(heard == 7);
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(heard == 7);
+    gn_test_until(pubnet_stats(pub).active == 0);
     pubnet_serve_end(&server);
     gn_unpublish(pub, NULL, NULL);
 }
@@ -313,7 +313,7 @@ static void a_reset_by_the_client_arrives(void **state)
     fd = pubnet_dial(pub);
     assert_int_equal(pubnet_read(fd, &byte, 1), 1);
     pubnet_reset(fd);
-    pubnet_until(heard != 0);
+    gn_test_until(heard != 0);
     assert_int_equal(heard, -ECONNRESET);
     pubnet_serve_end(&server);
     gn_unpublish(pub, NULL, NULL);
@@ -367,7 +367,7 @@ static void a_guest_that_is_killed_resets_its_clients(void **state)
         assert_int_equal(pubnet_read(fds[i], &byte, 1), -ECONNRESET);
         close(fds[i]);
     }
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(pubnet_stats(pub).active == 0);
     pubnet_serve_end(&server);
     gn_unpublish(pub, NULL, NULL);
 }
@@ -379,10 +379,10 @@ static void read_late(struct gn_sock *sock, void *arg)
 {
     _Atomic int *go = arg;
     char *buf = malloc(65536);
-    uint64_t since = pubnet_now_ns(), got = 0;
+    uint64_t since = gn_test_now_ns(), got = 0;
     ssize_t n;
 
-    while (!*go && pubnet_patient(since))
+    while (!*go && gn_test_patient(since))
         continue;
     while ((n = gn_sock_recv(sock, buf, 65536, 0)) > 0)
         got += (uint64_t)n;
@@ -475,7 +475,7 @@ static void a_client_that_does_not_read_holds_the_guest_up(void **state)
     do {
         before = sent;
         for (unsigned i = 0; i < 200; i++)
-            (void)pubnet_patient(pubnet_now_ns());
+            (void)gn_test_patient(gn_test_now_ns());
     } while (sent == 0 || sent != before);
     assert_true(sent < 64u * MIB);
     assert_true(buffered(p) < BUFFERED_MAX);
@@ -510,7 +510,7 @@ static void unpublish_resets_clients_and_frees_the_port(void **state)
     pubnet_expect_echo(fd, "here");
     (void)snprintf(listen, sizeof(listen), "127.0.0.1:%u", pubnet_port(pub));
     gn_unpublish(pub, gone, &n_gone);
-    pubnet_until(n_gone == 1);
+    gn_test_until(n_gone == 1);
     assert_int_equal(pubnet_read(fd, &byte, 1), -ECONNRESET);
     close(fd);
     pub = pubnet_publish(p, "tcp", listen, "10.77.0.2:80", NULL);
@@ -702,21 +702,21 @@ static void a_caller_may_drive(void **state)
         gn_publish(net, "tcp", "127.0.0.1:0", "10.77.0.2:80", NULL, &pub), 0);
     fd = pubnet_dial(pub);
     assert_int_equal(send(fd, "x", 1, 0), 1);
-    pubnet_until(
+    gn_test_until(
         (gn_network_run(net, GN_RUN_NOWAIT),
          gn_sock_accept(listener, NULL, NULL, SOCK_NONBLOCK, &sock) == 0));
-    pubnet_until((gn_network_run(net, GN_RUN_NOWAIT),
-                  gn_sock_recv(sock, &byte, 1, 0) == 1));
+    gn_test_until((gn_network_run(net, GN_RUN_NOWAIT),
+                   gn_sock_recv(sock, &byte, 1, 0) == 1));
     gn_unpublish(pub, gone, &n_gone);
     assert_int_equal(n_gone, 0);
-    pubnet_until((gn_network_run(net, GN_RUN_NOWAIT), n_gone == 1));
+    gn_test_until((gn_network_run(net, GN_RUN_NOWAIT), n_gone == 1));
     assert_int_equal(pubnet_read(fd, &byte, 1), -ECONNRESET);
     close(fd);
     gn_sock_unref(sock);
     gn_sock_unref(listener);
     n_gone = 0;
     gn_network_close(net, gone, &n_gone);
-    pubnet_until((gn_network_run(net, GN_RUN_NOWAIT), n_gone == 1));
+    gn_test_until((gn_network_run(net, GN_RUN_NOWAIT), n_gone == 1));
 }
 
 static int publish_once(struct gn_test_heap *heap, void *arg)

@@ -202,7 +202,7 @@ static void a_name_that_is_not_there_is_counted(void **state)
     int fd = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
 
     ask(fd, "x");
-    pubnet_until(pubnet_stats(pub).unreached == 1);
+    gn_test_until(pubnet_stats(pub).unreached == 1);
     assert_int_equal(pubnet_stats(pub).dropped, 1);
     assert_int_equal(pubnet_stats(pub).active, 0);
     close(fd);
@@ -252,7 +252,7 @@ static void an_idle_flow_ends(void **state)
     ask(fd, "x");
     expect(fd, "x");
     assert_int_equal(pubnet_stats(pub).active, 1);
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(pubnet_stats(pub).active == 0);
     assert_int_equal(pubnet_stats(pub).evicted, 0);
     ask(fd, "y");
     expect(fd, "y");
@@ -354,7 +354,7 @@ static void a_flow_follows_the_name_to_the_next_guest(void **state)
     assert_int_equal(pubnet_stats(pub).active, 1);
     assert_int_equal(pubnet_stats(pub).dropped, 0);
     gn_namespace_close(guest, 0, NULL, NULL);
-    pubnet_until(pubnet_stats(pub).active == 0);
+    gn_test_until(pubnet_stats(pub).active == 0);
     echo_end(&echo);
     close(fd);
     gn_unpublish(pub, NULL, NULL);
@@ -368,7 +368,7 @@ static void nobody_there_is_counted(void **state)
     int fd = pubnet_dial_by(pub, AF_INET, SOCK_DGRAM);
 
     ask(fd, "x");
-    pubnet_until(pubnet_stats(pub).unreached == 1);
+    gn_test_until(pubnet_stats(pub).unreached == 1);
     assert_int_equal(pubnet_stats(pub).active, 0);
     close(fd);
     gn_unpublish(pub, NULL, NULL);

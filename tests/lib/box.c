@@ -198,7 +198,7 @@ struct gn_box_other *gn_box_other_start(struct gn_network *net,
     other->box = *box;
     assert_int_equal(pthread_create(&other->thread, NULL, other_main, other),
                      0);
-    pubnet_until(other->ready);
+    gn_test_until(other->ready);
     return other;
 }
 

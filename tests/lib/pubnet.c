@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -74,19 +73,6 @@ int pubnet_teardown(void **state)
     gn_test_heap_done(&p->heap);
     free(p);
     return 0;
-}
-
-uint64_t pubnet_now_ns(void)
-{
-    return gn__monotonic_ns();
-}
-
-bool pubnet_patient(uint64_t since_ns)
-{
-    struct timespec moment = {.tv_nsec = 500000};
-
-    nanosleep(&moment, NULL);
-    return pubnet_now_ns() - since_ns < PUBNET_PATIENCE_MS * 1000000ull;
 }
 
 /* ---- guests ---- */
@@ -157,7 +143,7 @@ void pubnet_serve_end(struct pubnet_server *server)
     gn_sock_close(server->listener);
     pthread_join(server->thread, NULL);
     gn_sock_unref(server->listener);
-    pubnet_until(server->n_busy == 0);
+    gn_test_until(server->n_busy == 0);
 }
 
 void pubnet_echo(struct gn_sock *sock, void *arg)
@@ -240,7 +226,7 @@ struct gn_publication_stats pubnet_stats(struct gn_publication *pub)
 
 static int open_client(int family, int type)
 {
-    struct timeval patience = {.tv_sec = PUBNET_PATIENCE_MS / 1000};
+    struct timeval patience = {.tv_sec = GN_TEST_PATIENCE_MS / 1000};
     int fd = socket(family, type | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);

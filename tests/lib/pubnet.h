@@ -15,9 +15,7 @@
 #include <guestnet/guestnet.h>
 
 #include "tests/lib/heap.h"
-
-/** Until a test gives up, ms. */
-#define PUBNET_PATIENCE_MS 30000
+#include "tests/lib/until.h"
 
 /** Serves one connection in a thread of its own; the socket is closed and given
  *  back after it. */
@@ -45,21 +43,6 @@ struct pubnet {
 int pubnet_setup(void **state);
 int pubnet_setup_for_load(void **state);
 int pubnet_teardown(void **state);
-
-/** Sleep a moment; false when @since_ns is too long ago. */
-bool pubnet_patient(uint64_t since_ns);
-uint64_t pubnet_now_ns(void);
-
-/** Wait until it is so. */
-#define pubnet_until(condition)                                      \
-    do {                                                             \
-        uint64_t since_ns_ = pubnet_now_ns();                        \
-        bool is_so_;                                                 \
-        while (!(is_so_ = (condition)) && pubnet_patient(since_ns_)) \
-            continue;                                                \
-        if (!is_so_)                                                 \
-            fail_msg("line %d: never: %s", __LINE__, #condition);    \
-    } while (0)
 
 /** Accept at @address of @ns, and serve each connection. */
 void pubnet_serve(struct pubnet_server *server, struct gn_namespace *ns,

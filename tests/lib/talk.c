@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #include "tests/lib/kept.h"
+#include "tests/lib/until.h"
 
 #define MS        1000000ull
 #define MINUTE_MS 60000u
@@ -94,13 +94,6 @@ int talk_teardown(void **state)
 
 /* ---- time ---- */
 
-static void sleep_ms(long ms)
-{
-    const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
-
-    nanosleep(&time, NULL);
-}
-
 void talk_pass_ms(struct talk *talk, uint64_t ms)
 {
     gn_clock_advance(talk->clock, ms * MS);
@@ -108,8 +101,6 @@ void talk_pass_ms(struct talk *talk, uint64_t ms)
 
 void talk_until(struct talk *talk, bool (*done)(void *arg), void *arg)
 {
-    unsigned ms;
-
     if (talk->clock) {
         uint64_t now = gn_clock_now_ns(talk->clock);
 
@@ -117,9 +108,7 @@ void talk_until(struct talk *talk, bool (*done)(void *arg), void *arg)
             gn_clock_run_until(talk->clock, now + MINUTE_MS * MS, done, arg));
         return;
     }
-    for (ms = 0; !done(arg) && ms < MINUTE_MS; ms++)
-        sleep_ms(1);
-    assert_true(done(arg));
+    gn_test_until(done(arg));
 }
 
 struct counting {
