@@ -414,10 +414,10 @@ int gn_egress_system(const struct gn_policy *policy, struct gn_egress **out)
     if (err)
         return err;
     err = gn__egress_create(&system_ops, system, &system->mem, out);
-    if (err)
+    if (err) {
         system_close(system);
-    if (err)
         return err;
+    }
     system->egress = gn__egress_of((*out)->outside);
     system->egress->speaks_tls = true;
     system->egress->pings = true;
