@@ -18,7 +18,7 @@ archive_release() {
     esac
 }
 
-archive_is_read=
+archive_read= # types of entries: what archive_update has read
 
 # archive_entries TYPE RELEASE: prints an entry (deb or deb-src) of RELEASE for
 # each entry of this release that the machine has, in either of apt's two
@@ -129,17 +129,21 @@ answers_of_apt() {
         ' "$1" | awk '!seen[$0]++')
 }
 
-# Reads the index, once; says what is wrong with it.
+# archive_update TYPE...: reads the indices of entries of these types (deb-src is
+# that of sources), once; says what is wrong with them.
 archive_update() {
-    [ -z "$archive_is_read" ] || return 0
-    archive_is_read=yes
+    local type
+    [ "$archive_read" != "$*" ] || return 0
+    archive_read=$*
     mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial"
-    archive_entries deb-src "$(archive_release)" >"$cache/apt/newer.sources"
+    for type; do
+        archive_entries "$type" "$(archive_release)"
+    done >"$cache/apt/newer.sources"
     if [ ! -s "$cache/apt/newer.sources" ]; then
         say "apt has no entry with the component main for this release"
         return 0
     fi
-    say "reading the source index of $(archive_release)"
+    say "reading the index of $(archive_release) ($*)"
     # One suite that fails to load does not spoil the others.
     archive_apt apt-get -q update >"$cache/apt/log" 2>&1 || true
     answers_of_apt "$cache/apt/log"

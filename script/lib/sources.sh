@@ -145,7 +145,7 @@ source_attempt() {
 # names and the archive has. Sets $why when there is none.
 source_indexed() {
     local package=$1 wanted=$2 version named=
-    archive_update
+    archive_update deb-src
     for version in $(archive_versions "$package"); do
         source_is_new_enough "$version" "$wanted" || continue
         named+="${named:+, }$version"

@@ -12,27 +12,15 @@ node_wanted=26.12.1
 node_headers_wanted=1.9.0
 jco_wanted=1.35.0 # For its WIT alone, so without what it rests on.
 
-# wasm_index: reads the package and source indices of the release, once.
-wasm_index() {
-    [ -z "${wasm_is_read-}" ] || return 0
-    wasm_is_read=yes
-    say "reading the package index of $(archive_release)"
-    mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial"
-    { archive_entries deb "$(archive_release)" &&
-        archive_entries deb-src "$(archive_release)"; } \
-        >"$cache/apt/newer.sources"
-    archive_apt apt-get -q update >"$cache/apt/log" 2>&1 || true
-}
-
 # wasm_debs FOLDER PACKAGE...: unpacks packages of the release into
 # $cache/FOLDER. They run nothing, and nothing of them is run here.
 wasm_debs() {
     local folder=$cache/$1 deb
     shift
-    wasm_index
+    archive_update deb deb-src
     rm -rf "$folder.new" && mkdir -p "$folder.new/debs"
     (cd "$folder.new/debs" && archive_apt apt-get -q download "$@") \
-        >>"$cache/apt/log" 2>&1 || {
+        >"$cache/apt/log" 2>&1 || {
         answers_of_apt "$cache/apt/log"
         rm -rf "$folder.new"
         return 1
@@ -49,7 +37,7 @@ wasm_debs() {
 wasm_source() {
     local folder=$cache/wasm/$1 version sum file uri
     [ ! -d "$folder" ] || return 0
-    wasm_index
+    archive_update deb deb-src
     for version in $(archive_versions "$1"); do
         while read -r sum file uri; do
             [[ $file == *.orig.tar.* ]] || continue
