@@ -126,6 +126,16 @@ translated() {
     "$GUESTNET_WASM" wasm2c "$work/$1.wasm" "$1" >"$work/$1_guest.c"
 }
 
+# linked NAME GUEST: $work/NAME of NAME.c, with GUEST.c as a guest in it.
+linked() {
+    compiled "$2" "$source/tests/wasm/$2.c"
+    translated "$2"
+    "$GUESTNET_WASM" runtime >"$work/runtime.c"
+    # shellcheck disable=SC2086 # They are words.
+    "$CC" ${CFLAGS-} -O1 -w -I$runtime -I"$work" "$source/tests/wasm/$1.c" \
+        "$work/$2_guest.c" "$work/runtime.c" $GUESTNET -lm -o "$work/$1"
+}
+
 # guest NAME: $work/NAME.so from $work/NAME.wasm. It is kept until the program,
 # or what is made of it, is another.
 guest() {
