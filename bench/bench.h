@@ -6,8 +6,8 @@
  * Rows of the table. A row is measured several times, ours and the reference
  * in turn, so that a machine that slows down slows both. Every measurement is
  * a process of its own, forked from one that has made no network: neither
- * memory nor threads nor resting connections are left from one to the next,
- * and a crash costs one row.
+ * memory nor threads nor connections in TIME_WAIT are left from one to the
+ * next, and a crash costs one row.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Connections opened, accepted and closed in a row by one thread, the client
- * first: so it is the client's ports that rest, and that run out where resting
- * ones are not taken again.
+ * first: so it is the client's ports that are in TIME_WAIT, and that run out
+ * where such ones are not taken again.
  */
 #include "connect.h"
 

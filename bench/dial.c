@@ -5,7 +5,7 @@
  * reference libuv's own over the kernel's loopback.
  *
  * One dial after the other. The server writes its byte as soon as it accepts;
- * the client takes the time, and resets, so that no resting connection is left.
+ * the client takes the time, and resets, so that nothing is left in TIME_WAIT.
  */
 #include "bench.h"
 
