@@ -2,7 +2,7 @@
 
 /*
  * Connections that mean harm: each attack is bounded in packets, memory and
- * time, and two bystanders deferred task nothing.
+ * time, and two bystanders notice nothing.
  */
 #include <setjmp.h>
 #include <stdarg.h>

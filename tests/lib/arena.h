@@ -3,10 +3,9 @@
 #define TESTS_LIB_ARENA_H
 
 /*
- * Where attacks are tried: a network under a clock, a heap that counts, and two
- * bystanders with a connection and datagram sockets between them, who must not
- * deferred task anything. Waiting is bounded in time and in entries of the
- * engine.
+ * Where attacks are tried: a network under a clock, a heap that counts, and
+ * two bystanders with a connection and datagram sockets between them, who must
+ * not notice anything. Waiting is bounded in time and in entries of the engine.
  */
 #include <stdbool.h>
 #include <stdint.h>
