@@ -240,7 +240,8 @@ GN_WARN_UNUSED int gn__outside_flow_open(
 /**
  * Send to the guest; cut by nothing, dropped as any packet may be.
  *
- *   -EMSGSIZE  More than 65507 bytes, of IPv6 65487.
+ *   -EMSGSIZE  More than 65507 bytes, of IPv6 65487; of echoes 8 more, their
+ *              header (counted)
  *   -ECANCELED  The guest is gone.   -ENOBUFS (counted)
  */
 int gn__outside_flow_send(struct gn__outside_flow *flow, const void *data,

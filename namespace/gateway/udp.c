@@ -277,6 +277,16 @@ static int transmit(struct gn__outside_flow *flow, struct gn__slice *slice)
     return 0;
 }
 
+/* What a packet has room for; of echoes the header, as long as UDP's, is a part
+ * of it. */
+static size_t most_of(const struct gn__outside_flow *flow)
+{
+    size_t most =
+        gn__addr_is_v4(&flow->key.guest.addr) ? GN__UDP_MAX4 : GN__UDP_MAX6;
+
+    return is_echo(flow) ? most + GN__ICMP_ECHO_LEN : most;
+}
+
 int gn__outside_flow_send(struct gn__outside_flow *flow, const void *data,
                           size_t len)
 {
@@ -284,9 +294,10 @@ int gn__outside_flow_send(struct gn__outside_flow *flow, const void *data,
     struct gn__slice slice = {.len = (uint32_t)len};
     int err = -ECANCELED;
 
-    if (len >
-        (gn__addr_is_v4(&flow->key.guest.addr) ? GN__UDP_MAX4 : GN__UDP_MAX6))
+    if (len > most_of(flow)) {
+        gn__outside_flow_drop(flow, GN_DROP_TOO_BIG);
         return -EMSGSIZE;
+    }
     slice.chunk = gn__chunk_alloc(engine->net.chunks, len);
     if (slice.chunk) {
         slice.data = gn__chunk_data(slice.chunk);

@@ -380,6 +380,7 @@ static void large_datagrams_come_in(void **state)
     struct gn_sock *sock = open4(f->s->a, SOCK_DGRAM);
     struct heard heard;
     struct gn__outside_flow *flow;
+    struct gn_stats stats;
     size_t i;
 
     assert_int_equal(bind_to(sock, "0.0.0.0:53"), 0);
@@ -388,6 +389,8 @@ static void large_datagrams_come_in(void **state)
         out[i] = (char)(i * 13);
     assert_int_equal(gn__outside_flow_send(flow, out, sizeof(out)), 0);
     assert_int_equal(gn__outside_flow_send(flow, out, 65508), -EMSGSIZE);
+    gn_namespace_stats(f->s->a, &stats);
+    assert_int_equal(stats.drops[GN_DROP_TOO_BIG], 1);
     pass(f, 1);
     assert_int_equal(gn_sock_recv(sock, in, sizeof(in), 0), sizeof(out));
     assert_memory_equal(in, out, sizeof(out));

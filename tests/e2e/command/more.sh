@@ -139,14 +139,14 @@ case_pings_leave_by_a_rule() {
         ! "$guestnet" run --allow-all -- ping -c 1 -W 20 192.0.2.1
         echo 0 0 >/proc/sys/net/ipv4/ping_group_range
         for to in 192.0.2.1 2001:db8::1 "-s 9000 192.0.2.1" \
-            "-s 60000 2001:db8::1"; do
+            "-s 65507 192.0.2.1" "-s 65487 2001:db8::1"; do
             "$guestnet" run --allow "icmp any" -- ping -c 2 -i 0.2 -W 20 $to
         done
         "$guestnet" run --allow "icmp 192.0.2.2" -- \
             ping -c 1 -W 20 192.0.2.2
         ! "$guestnet" run --allow "icmp any" -- ping -c 1 -W 20 192.0.2.2
         ! "$guestnet" run --allow "tcp any" -- ping -c 1 -W 20 192.0.2.1'
-    expect 4 "$(grep -c " 2 received, 0% packet loss" out)" "pings that came"
+    expect 5 "$(grep -c " 2 received, 0% packet loss" out)" "pings that came"
     has "icmp to 192.0.2.2 (the machine's own) is denied; to allow it: --allow 'icmp 192.0.2.2'" "$(cat said)"
     has "icmp to 192.0.2.1 (this machine allows no ping sockets: sysctl net.ipv4.ping_group_range) is denied" "$(cat said)"
     has "Packet filtered" "$(cat out)"
