@@ -140,14 +140,24 @@ static bool name_fits(const struct gn__wasi_row *row, const char *name)
            !name[len + strspn(name + len, letters)];
 }
 
+/* As WASI's functions have them: what calls has no more room. */
+static bool is_of_wasi(const char *signature)
+{
+    size_t n = strspn(signature, "iI");
+    const char *result = signature + n + 1;
+
+    return n <= GN_WASI_ARGS_MAX && signature[n] == '>' &&
+           (!*result || (strchr("iI", *result) && !result[1]));
+}
+
 static bool type_fits(const struct gn__wasi_row *row, const char *signature)
 {
     char own[40];
 
     if (!signature)
         return true;
-    if (row->type[0] == '*') /* whatever WASI's functions have */
-        return !signature[strspn(signature, "iI>")];
+    if (row->type[0] == '*')
+        return is_of_wasi(signature);
     gn__wasi_row_signature(row, own);
     return strcmp(own, signature) == 0;
 }

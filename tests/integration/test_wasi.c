@@ -230,6 +230,15 @@ static void rows_for_many_names_are_for_names_of_wasi(void **state)
     assert_int_equal(gn_wasi_find(files, "[method]Descriptor", "i>"), -ENOENT);
     assert_int_equal(gn_wasi_find(files, "[method]descriptor.read", "if>"),
                      -ENOENT);
+    assert_true(gn_wasi_find(files, "[method]descriptor.read",
+                             "iiiiiiiiiiiiiiii>I") >= 0);
+    assert_int_equal(
+        gn_wasi_find(files, "[method]descriptor.read", "iiiiiiiiiiiiiiiii>"),
+        -ENOENT); /* more than GN_WASI_ARGS_MAX */
+    assert_int_equal(gn_wasi_find(files, "[method]descriptor.read", "i>ii"),
+                     -ENOENT);
+    assert_int_equal(gn_wasi_find(files, "[method]descriptor.read", "i"),
+                     -ENOENT);
 }
 
 /* A type of @n parameters, which nothing uses. */
