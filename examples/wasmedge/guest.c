@@ -152,6 +152,18 @@ static void imports_register(struct vm *vm)
 
 /* ---- its run ---- */
 
+/* What is imported and not served has no place: it may be no function, or have
+ * more parameters than calls have room for. */
+static int vm_scan(struct vm *vm, const void *bytes, size_t len, char why[160])
+{
+    int err = bytes ? gn_wasi_scan(bytes, len, &vm->scan, why, 160) : -ENOENT;
+
+    if (err || !vm->scan.n_missing)
+        return err;
+    snprintf(why, 160, "not served: %.140s", vm->scan.missing);
+    return -ENOTSUP;
+}
+
 static void *file_read(const char *path, size_t *len)
 {
     FILE *file = fopen(path, "rb");
@@ -203,7 +215,7 @@ int wasmedge_run(const char *path, struct gn_namespace *ns,
     struct vm vm = {0};
     size_t len = 0;
     void *bytes = file_read(path, &len);
-    int err = bytes ? gn_wasi_scan(bytes, len, &vm.scan, why, 160) : -ENOENT;
+    int err = vm_scan(&vm, bytes, len, why);
 
     config.size = sizeof(config);
     config.memory = memory_of;

@@ -12,7 +12,7 @@ struct gn_namespace;
  * @config   Its memory, realloc and arg are filled in here.
  * @prepare  Gets the guest before it runs; NULL: nothing does.
  * @status   Gets its exit status.
- * @why      Gets a line when it traps, or is none.
+ * @why      Gets a line when it traps, or cannot be run.
  *
  * Returns GN_WASI_EXIT, GN_WASI_TRAP, or a negative errno.
  */

@@ -326,7 +326,8 @@ static int guest_end(struct guest *guest)
     if (guest->result == GN_WASI_EXIT)
         return (int)guest->status;
     fprintf(stderr, "host: %s: %s\n", guest->args[0],
-            guest->result < 0 ? gn_strerror(guest->result) : guest->why);
+            guest->result < 0 && !guest->why[0] ? gn_strerror(guest->result)
+                                                : guest->why);
     return 134;
 }
 

@@ -35,6 +35,14 @@ printf 'refused\n' >"$work/expected"
 run "refused" "&s@80" "$work/talk.so" talk sink 80 -- \
     c@ "$work/talk.so" talk refused s 81 || exit 1
 
+# One import, x.y: a memory.
+printf '\0asm\1\0\0\0\2\10\1\1x\1y\2\0\0' >"$work/stranger.wasm"
+if [ "$ENGINE" != wasm2c ]; then # guestnet-wasm translates none.
+    : >"$work/expected"
+    status='134|2' run "not served" s@ "$work/stranger.so" stranger || exit 1
+    grep -q 'not served: x y' "$work/said" || { cat "$work/said"; exit 1; }
+fi
+
 [[ $ENGINE != @(workers|jspi) ]] || exit 0 # Node's host gives no connections.
 printf 'web: SHOUTED\n' >"$work/expected"
 run "inetd" "web@=80" "$work/shout.so" shout -- \

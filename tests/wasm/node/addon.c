@@ -401,13 +401,18 @@ static napi_value scan_imports(napi_env env, const struct gn_wasi_scan *scan)
 static napi_value scan(napi_env env, napi_callback_info info)
 {
     napi_value v[ARGS_MAX], out;
-    struct gn_wasi_scan found;
+    struct gn_wasi_scan found = {0};
     size_t len = 0;
     void *bytes = NULL;
     char why[160];
+    int err;
 
     napi_get_buffer_info(env, args_of(env, info, v)[0], &bytes, &len);
-    if (gn_wasi_scan(bytes, len, &found, why, sizeof(why))) {
+    err = gn_wasi_scan(bytes, len, &found, why, sizeof(why));
+    if (!err && found.n_missing)
+        snprintf(why, sizeof(why), "not served: %.140s", found.missing);
+    if (err || found.n_missing) {
+        gn_wasi_scan_done(&found);
         napi_throw_error(env, "FAILED", why);
         return NULL;
     }
