@@ -2,8 +2,8 @@
 /*
  * How much a connection may have under way.
  *
- * Windows start at 128 KiB: between two guests without delay that is faster
- * than more, for it stays in the processor's cache. A window grows only when
+ * Windows start at 128 KiB, or four segments: between two guests without delay
+ * that is faster than more, for it stays in the processor's cache. A window grows only when
  * it is what limits the connection: half a window arrived within little more
  * than half a round trip, the reader keeps up, and the round trip is a link's
  * delay and not our own scheduling. Then it doubles, as slow start does, up to
@@ -17,6 +17,9 @@
 #define DELAY_MIN_NS 1000000ull
 /* A window must hold two segments or it never opens again once closed. */
 #define SEGMENTS_MIN 2u
+/* With as few there is often no room for one: then the sender waits for a timer,
+ * its own or that of an acknowledgement. */
+#define SEGMENTS_START 4u
 
 void gn__window_begin(struct gn__conn *conn)
 {
@@ -28,6 +31,8 @@ void gn__window_begin(struct gn__conn *conn)
         window = conn->params.recv_buffer;
     else if (budget->held > budget->limit / 2)
         window = least;
+    else if (window < SEGMENTS_START * conn->mtu)
+        window = SEGMENTS_START * conn->mtu;
     if (window < least)
         window = least;
     conn->window = window < GN__WINDOW_MAX ? window : GN__WINDOW_MAX;

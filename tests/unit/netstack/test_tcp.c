@@ -410,6 +410,29 @@ static void closed_windows_fall_silent(void **state)
     gn__tcp_abort(pair.server);
 }
 
+/* Two of these segments would fill a window of 128 KiB but for some bytes, and
+ * whoever sends waited now and then for an acknowledgement, or to probe. */
+static void the_largest_segments_wait_for_no_timer(void **state)
+{
+    struct wire *wire = *state;
+    struct gn__rng *rng = &wire->rng;
+    struct wire_pair pair;
+    uint64_t sent = 0, got = 0, at;
+
+    wire->mtu = 65535;
+    pair = wire_connect(wire, 0, 1, 40000, false);
+    at = wire->net.now;
+    while (got < 256u << 20) {
+        wire_send(pair.client, &sent, 1 + gn__rng_below(rng, 256u << 10));
+        wire_pass(wire, SECOND / 100000);
+        if (wire_recv(pair.server, &got, 1 + gn__rng_below(rng, 128u << 10)))
+            at = wire->net.now;
+        assert_true(wire->net.now - at < SECOND / 100);
+    }
+    gn__tcp_abort(pair.client);
+    gn__tcp_abort(pair.server);
+}
+
 static void slow_reader_holds_no_more_than_its_window(void **state)
 {
     struct wire *wire = *state;
@@ -559,6 +582,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(tuple_rests_and_is_used_again, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(the_largest_segments_wait_for_no_timer,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(closed_windows_fall_silent, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(
