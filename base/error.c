@@ -32,7 +32,7 @@ static const char *const eai_texts[] = {
     "protocol unknown to name resolution",        /* PROTOCOL */
 };
 
-static const char *describe(int err)
+static const char *error_describe(int err)
 {
     if (err == 0)
         return "success";
@@ -47,7 +47,7 @@ static const char *describe(int err)
 
 const char *gn_strerror(int err)
 {
-    const char *text = describe(err);
+    const char *text = error_describe(err);
 
     return text ? text : "unknown error";
 }

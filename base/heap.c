@@ -19,7 +19,8 @@ void gn__heap_init(struct gn__heap *heap)
     heap->next_seq = GN__COUNT_FROM(uint64_t);
 }
 
-static bool before(const struct gn__heap_node *a, const struct gn__heap_node *b)
+static bool size_is_before(const struct gn__heap_node *a,
+                           const struct gn__heap_node *b)
 {
     if (a->time != b->time)
         return a->time < b->time;
@@ -27,10 +28,10 @@ static bool before(const struct gn__heap_node *a, const struct gn__heap_node *b)
 }
 
 /* Joins two trees whose roots have no siblings. */
-static struct gn__heap_node *join(struct gn__heap_node *a,
-                                  struct gn__heap_node *b)
+static struct gn__heap_node *slab_join(struct gn__heap_node *a,
+                                       struct gn__heap_node *b)
 {
-    struct gn__heap_node *top = before(a, b) ? a : b;
+    struct gn__heap_node *top = size_is_before(a, b) ? a : b;
     struct gn__heap_node *below = top == a ? b : a;
 
     below->prev = top;
@@ -53,7 +54,7 @@ static struct gn__heap_node *join_siblings(struct gn__heap_node *first)
 
         first = b ? b->next : NULL;
         if (b)
-            a = join(a, b);
+            a = slab_join(a, b);
         a->next = pairs;
         pairs = a;
     }
@@ -61,7 +62,7 @@ static struct gn__heap_node *join_siblings(struct gn__heap_node *first)
         struct gn__heap_node *a = pairs;
 
         pairs = a->next;
-        tree = tree ? join(tree, a) : a;
+        tree = tree ? slab_join(tree, a) : a;
     }
     if (tree) {
         tree->next = NULL;
@@ -78,7 +79,7 @@ void gn__heap_insert(struct gn__heap *heap, struct gn__heap_node *node,
     node->prev = NULL;
     node->time = time;
     node->seq = heap->next_seq++;
-    heap->root = heap->root ? join(heap->root, node) : node;
+    heap->root = heap->root ? slab_join(heap->root, node) : node;
 }
 
 static void unlink_below(struct gn__heap_node *node)
@@ -101,7 +102,7 @@ void gn__heap_remove(struct gn__heap *heap, struct gn__heap_node *node)
     }
     unlink_below(node);
     if (rest)
-        heap->root = join(heap->root, rest);
+        heap->root = slab_join(heap->root, rest);
 }
 
 struct gn__heap_node *gn__heap_pop(struct gn__heap *heap)

@@ -159,7 +159,7 @@ __attribute__((noinline)) static void take_slowly(struct gn__lock *lock,
         atomic_fetch_sub(&lock->preferred, 1);
 }
 
-static void take(struct gn__lock *lock, bool preferred)
+static void lock_take(struct gn__lock *lock, bool preferred)
 {
     if (is_alone() && !atomic_load_explicit(&lock->held, memory_order_relaxed))
         atomic_store_explicit(&lock->held, 1, memory_order_relaxed);
@@ -172,7 +172,7 @@ __attribute__((noinline)) static void take_watched(struct gn__lock *lock,
 {
     uint64_t asked = gn__monotonic_ns();
 
-    take(lock, preferred);
+    lock_take(lock, preferred);
     lock->held_since = gn__monotonic_ns();
     if (preferred)
         gn__histogram_add(&lock->watch.waits, lock->held_since - asked);
@@ -183,7 +183,7 @@ void gn__lock_take(struct gn__lock *lock, bool preferred)
     if (atomic_load_explicit(&lock->watch.on, memory_order_relaxed))
         take_watched(lock, preferred);
     else
-        take(lock, preferred);
+        lock_take(lock, preferred);
 }
 
 /* Somebody sleeps, or is about to. */

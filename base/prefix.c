@@ -86,7 +86,7 @@ static int read_length(struct reader *r, const char *text)
 }
 
 /* Compares what was read with the prefix that it must have meant. */
-static int finish(const struct reader *r, struct gn__prefix *out)
+static int prefix_finish(const struct reader *r, struct gn__prefix *out)
 {
     unsigned n_host = (r->as_v6 ? 128 : 32) - r->len;
     gn__u128 n = gn__addr_to_number(&r->addr);
@@ -133,5 +133,5 @@ int gn__prefix_parse(const char *text, struct gn__prefix *out, char *why,
     err = read_length(&r, slash + 1);
     if (err)
         return err;
-    return finish(&r, out);
+    return prefix_finish(&r, out);
 }

@@ -4,7 +4,7 @@
  * The function of the paper's section 2: state v0..v3 from the key and four
  * constants ("somepseudorandomlygeneratedbytes"), c rounds for each word of
  * input, the last of which ends in the input's length, and d rounds at the end.
- * The number of rounds is a constant at each call of siphash(), so that both
+ * The number of rounds is a constant at each call of sip_hash(), so that both
  * variants are compiled without loops over rounds.
  */
 #include "base/siphash.h"
@@ -15,7 +15,7 @@ struct state {
     uint64_t v0, v1, v2, v3;
 };
 
-static inline uint64_t rotl(uint64_t x, unsigned n)
+static inline uint64_t word_rotl(uint64_t x, unsigned n)
 {
     return x << n | x >> (64 - n);
 }
@@ -35,16 +35,16 @@ static inline void round_of(struct state *s)
 {
     s->v0 += s->v1;
     s->v2 += s->v3;
-    s->v1 = rotl(s->v1, 13) ^ s->v0;
-    s->v3 = rotl(s->v3, 16) ^ s->v2;
-    s->v0 = rotl(s->v0, 32) + s->v3;
+    s->v1 = word_rotl(s->v1, 13) ^ s->v0;
+    s->v3 = word_rotl(s->v3, 16) ^ s->v2;
+    s->v0 = word_rotl(s->v0, 32) + s->v3;
     s->v2 += s->v1;
-    s->v1 = rotl(s->v1, 17) ^ s->v2;
-    s->v3 = rotl(s->v3, 21) ^ s->v0;
-    s->v2 = rotl(s->v2, 32);
+    s->v1 = word_rotl(s->v1, 17) ^ s->v2;
+    s->v3 = word_rotl(s->v3, 21) ^ s->v0;
+    s->v2 = word_rotl(s->v2, 32);
 }
 
-static inline void absorb(struct state *s, uint64_t word, unsigned rounds)
+static inline void state_absorb(struct state *s, uint64_t word, unsigned rounds)
 {
     s->v3 ^= word;
     for (unsigned i = 0; i < rounds; i++)
@@ -68,8 +68,8 @@ static inline uint64_t last_word(const uint8_t *p, size_t len)
     return word;
 }
 
-static inline uint64_t siphash(const uint64_t key[2], const void *data,
-                               size_t len, unsigned c, unsigned d)
+static inline uint64_t sip_hash(const uint64_t key[2], const void *data,
+                                size_t len, unsigned c, unsigned d)
 {
     struct state s = {
         key[0] ^ UINT64_C(0x736f6d6570736575),
@@ -80,8 +80,8 @@ static inline uint64_t siphash(const uint64_t key[2], const void *data,
     const uint8_t *p = data;
 
     for (size_t n = len / 8; n; n--, p += 8)
-        absorb(&s, load_le64(p), c);
-    absorb(&s, last_word(p, len), c);
+        state_absorb(&s, load_le64(p), c);
+    state_absorb(&s, last_word(p, len), c);
     s.v2 ^= 0xff;
     for (unsigned i = 0; i < d; i++)
         round_of(&s);
@@ -90,10 +90,10 @@ static inline uint64_t siphash(const uint64_t key[2], const void *data,
 
 uint64_t gn__siphash24(const uint64_t key[2], const void *data, size_t len)
 {
-    return siphash(key, data, len, 2, 4);
+    return sip_hash(key, data, len, 2, 4);
 }
 
 uint64_t gn__siphash13(const uint64_t key[2], const void *data, size_t len)
 {
-    return siphash(key, data, len, 1, 3);
+    return sip_hash(key, data, len, 1, 3);
 }

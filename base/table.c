@@ -54,7 +54,8 @@ static struct gn__table_node *node_of(struct entry *entry)
     return (struct gn__table_node *)(void *)entry;
 }
 
-static unsigned hash(const struct gn__table *table, const void *key, size_t len)
+static unsigned table_hash(const struct gn__table *table, const void *key,
+                           size_t len)
 {
     return (unsigned)gn__siphash13(table->key, key, len);
 }
@@ -83,7 +84,7 @@ struct gn__table_node *gn__table_find(const struct gn__table *table,
 
     if (!head)
         return NULL;
-    value = hash(table, key, len);
+    value = table_hash(table, key, len);
     HASH_FIND_BYHASHVALUE(hh, head, key, len, value, found);
     return node_of(found);
 }
@@ -93,7 +94,7 @@ int gn__table_add(struct gn__table *table, struct gn__table_node *node,
 {
     struct entry *head = entry_of(table->head);
     struct entry *entry = entry_of(node);
-    unsigned value = hash(table, key, len);
+    unsigned value = table_hash(table, key, len);
 
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, head, key, len, value, entry);
     if (!entry->hh.tbl)

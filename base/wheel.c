@@ -58,7 +58,7 @@ static unsigned slot_of(uint64_t tick, unsigned level)
     return (tick >> (GN__WHEEL_BITS * level)) & SLOT_MASK;
 }
 
-static void put(struct gn__wheel *wheel, struct gn__wheel_node *node)
+static void wheel_put(struct gn__wheel *wheel, struct gn__wheel_node *node)
 {
     unsigned level = level_of(wheel, node->tick);
     unsigned slot = slot_of(node->tick, level);
@@ -76,7 +76,7 @@ void gn__wheel_arm(struct gn__wheel *wheel, struct gn__wheel_node *node,
 {
     gn__wheel_disarm(wheel, node);
     node->tick = tick < wheel->now ? wheel->now : tick;
-    put(wheel, node);
+    wheel_put(wheel, node);
 }
 
 void gn__wheel_disarm(struct gn__wheel *wheel, struct gn__wheel_node *node)
@@ -138,7 +138,7 @@ static void put_all(struct gn__wheel *wheel, struct gn__list *list)
     gn__list_init(&moved);
     gn__list_splice(&moved, list);
     while ((it = gn__list_pop(&moved)))
-        put(wheel, gn__container_of(it, struct gn__wheel_node, link));
+        wheel_put(wheel, gn__container_of(it, struct gn__wheel_node, link));
 }
 
 /* Moves the wheel to a tick before which no slot starts that is occupied. */

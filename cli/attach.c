@@ -119,7 +119,8 @@ static void attach_wait(struct guest *guest, int signals)
     }
 }
 
-static int attach(const struct options *options, int netns, const char *where)
+static int guest_attach(const struct options *options, int netns,
+                        const char *where)
 {
     char why[500] = "";
     struct guest guest;
@@ -164,5 +165,5 @@ int verb_attach(const struct options *options)
         return STATUS_OURS;
     }
     netns = namespace_open(options, where, sizeof(where));
-    return netns < 0 ? STATUS_OURS : attach(options, netns, where);
+    return netns < 0 ? STATUS_OURS : guest_attach(options, netns, where);
 }

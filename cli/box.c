@@ -20,7 +20,7 @@
 
 /* ---- what the machine forbids ---- */
 
-static long setting(const char *path, long otherwise)
+static long box_setting(const char *path, long otherwise)
 {
     FILE *file = fopen(path, "re");
     long value;
@@ -35,11 +35,12 @@ static long setting(const char *path, long otherwise)
 
 const char *box_forbidden(int error)
 {
-    if (setting("/proc/sys/kernel/unprivileged_userns_clone", 1) == 0)
+    if (box_setting("/proc/sys/kernel/unprivileged_userns_clone", 1) == 0)
         return "; sysctl kernel.unprivileged_userns_clone must be 1";
-    if (setting("/proc/sys/user/max_user_namespaces", 1) == 0)
+    if (box_setting("/proc/sys/user/max_user_namespaces", 1) == 0)
         return "; sysctl user.max_user_namespaces must be above 0";
-    if (setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0))
+    if (box_setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+                    0))
         return "; sysctl kernel.apparmor_restrict_unprivileged_userns must "
                "be 0";
     if (error == ENOSPC || error == EUSERS)
@@ -152,7 +153,7 @@ static int namespaces_enter(const struct box *box)
 static void settings_free(void)
 {
     char range[32];
-    long from = setting("/proc/sys/net/ipv4/ping_group_range", 0);
+    long from = box_setting("/proc/sys/net/ipv4/ping_group_range", 0);
 
     device_sysctl("net/ipv4/ip_unprivileged_port_start", "0");
     (void)snprintf(range, sizeof(range), "%u %u", getegid(), getegid());
@@ -196,7 +197,7 @@ static void names_mount(const char *domain, char gateways[2][64])
         strerror(errno));
 }
 
-static _Noreturn void become(const struct box *box)
+static _Noreturn void box_become(const struct box *box)
 {
     char **command = box->options->command;
     int err;
@@ -220,5 +221,5 @@ _Noreturn void box_main(const struct box *box)
     if (device_offer(box->device, box->mtu, domain, sizeof(domain), gateways))
         _exit(STATUS_OURS);
     names_mount(domain, gateways);
-    become(box);
+    box_become(box);
 }

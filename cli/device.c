@@ -136,7 +136,7 @@ static int tun_open(int sock)
 
 /* ---- configuring it ---- */
 
-static int step(int sock, const char *what, int err)
+static int device_step(int sock, const char *what, int err)
 {
     if (!err || err == -EAFNOSUPPORT || err == -EOPNOTSUPP)
         return 0; /* A kernel without IPv6 does without. */
@@ -145,7 +145,7 @@ static int step(int sock, const char *what, int err)
 
 /* An echo request to the IPv6 gateway: names lead to IPv6 addresses that were
  * heard, and a server may be silent. */
-static void greet(const char *gateway)
+static void device_greet(const char *gateway)
 {
     const struct icmp6_hdr echo = {.icmp6_type = ICMP6_ECHO_REQUEST};
     struct sockaddr_storage to;
@@ -161,7 +161,7 @@ static void greet(const char *gateway)
     close(fd);
 }
 
-static int configure(int sock, const cJSON *answer, uint32_t mtu)
+static int device_configure(int sock, const cJSON *answer, uint32_t mtu)
 {
     const cJSON *text;
 
@@ -169,18 +169,18 @@ static int configure(int sock, const cJSON *answer, uint32_t mtu)
     device_sysctl("net/ipv6/conf/" DEVICE "/disable_ipv6", "0");
     device_sysctl("net/ipv6/conf/" DEVICE "/accept_ra", "0");
     (void)netlink_up("lo", 0);
-    if (step(sock, DEVICE, netlink_up(DEVICE, mtu)))
+    if (device_step(sock, DEVICE, netlink_up(DEVICE, mtu)))
         return -1;
     cJSON_ArrayForEach (text, cJSON_GetObjectItem(answer, "addresses")) {
-        if (step(sock, text->valuestring,
-                 netlink_address(DEVICE, text->valuestring)))
+        if (device_step(sock, text->valuestring,
+                        netlink_address(DEVICE, text->valuestring)))
             return -1;
     }
     cJSON_ArrayForEach (text, cJSON_GetObjectItem(answer, "gateways")) {
-        if (step(sock, text->valuestring,
-                 netlink_gateway(DEVICE, text->valuestring)))
+        if (device_step(sock, text->valuestring,
+                        netlink_gateway(DEVICE, text->valuestring)))
             return -1;
-        greet(text->valuestring);
+        device_greet(text->valuestring);
     }
     return 0;
 }
@@ -218,7 +218,7 @@ int device_offer(int sock, uint32_t mtu, char *domain, size_t domain_len,
     if (n <= 0)
         return -1; /* It could not be joined; that was said outside. */
     answer = cJSON_ParseWithLength(line, (size_t)n);
-    err = configure(sock, answer, mtu);
+    err = device_configure(sock, answer, mtu);
     names_take(answer, domain, domain_len, gateways);
     cJSON_Delete(answer);
     return err;

@@ -73,7 +73,7 @@ static bool children_look(int sock, pid_t command, int *status)
 }
 
 /* Until the command has ended, or nobody waits for it any more. */
-static void keep(int sock, pid_t command)
+static void keeper_keep(int sock, pid_t command)
 {
     struct pollfd fds[2] = {{.fd = sock, .events = POLLIN}, {.events = POLLIN}};
     struct signalfd_siginfo info;
@@ -126,7 +126,7 @@ static void keeper_main(int sock, const struct box *outer)
         named = netns && netns_name(netns, command);
     close(pair[0]);
     if (command > 0)
-        keep(sock, command);
+        keeper_keep(sock, command);
     tree_kill(0);
     if (named)
         netns_forget(netns);

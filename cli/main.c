@@ -80,7 +80,7 @@ static const struct verb verbs[] = {
      "http://guestnet/v1/network\n"},
 };
 
-static void help(FILE *out)
+static void verb_help(FILE *out)
 {
     fputs("usage: guestnet VERB [OPTION]... [ARGUMENT]...\n\n", out);
     for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
@@ -128,7 +128,7 @@ int main(int argc, char **argv)
         if (strcmp(word, verbs[i].name) == 0)
             return verb_main(&verbs[i], argc - 1, argv + 1);
     if (strcmp(word, "--help") == 0 || strcmp(word, "help") == 0) {
-        help(stdout);
+        verb_help(stdout);
         return fflush(stdout) ? 1 : 0;
     }
     if (strcmp(word, "--version") == 0) {
@@ -138,6 +138,6 @@ int main(int argc, char **argv)
     if (argc > 1)
         say("\"%.80s\" is no verb; guestnet --help lists them", word);
     else
-        help(stderr);
+        verb_help(stderr);
     return STATUS_OURS;
 }

@@ -75,7 +75,7 @@ static unsigned takes_of(int opt)
     }
 }
 
-static int refuse(const char *why)
+static int option_refuse(const char *why)
 {
     say("%s", why);
     return -1;
@@ -178,7 +178,7 @@ static int rule_add(struct options *options, const char *verb, const char *text)
         return -1;
     }
     if (asprintf(&rule, "%s %s", verb, text) < 0)
-        return refuse("no memory");
+        return option_refuse("no memory");
     options->rules[options->n_rules++] = rule;
     return 0;
 }
@@ -195,7 +195,7 @@ static int rules_check(const struct options *options)
     struct gn_egress *egress;
 
     if (gn_egress_system(&policy, &egress))
-        return refuse(why);
+        return option_refuse(why);
     gn_egress_close(egress);
     return 0;
 }
@@ -235,8 +235,9 @@ static int guest_option(struct options *options, int opt, const char *value)
         options->mtu = (uint32_t)n;
         return err;
     case OPT_LINK:
-        return link_read(value, &options->link, why, sizeof(why)) ? refuse(why)
-                                                                  : 0;
+        return link_read(value, &options->link, why, sizeof(why))
+                   ? option_refuse(why)
+                   : 0;
     default:
         options->pcap = value;
         return 0;
@@ -312,15 +313,17 @@ static int rest_read(struct options *options, unsigned takes, int argc,
         options->command = argv + optind;
         if (left > 0)
             return 0;
-        return refuse("run: a command is needed, as in: guestnet run -- curl "
-                      "http://example.org/");
+        return option_refuse(
+            "run: a command is needed, as in: guestnet run -- curl "
+            "http://example.org/");
     }
     if (takes & TAKES_TARGET) {
         options->target = argv[optind];
         if (left == 1)
             return 0;
-        return refuse("dial: one NAME:PORT is needed, as in: guestnet dial "
-                      "web:22");
+        return option_refuse(
+            "dial: one NAME:PORT is needed, as in: guestnet dial "
+            "web:22");
     }
     if (left > 0) {
         say("%s: \"%.80s\" is too much; see guestnet %s --help", argv[0],

@@ -40,7 +40,7 @@ static double dropped_of(const cJSON *guest)
     return sum;
 }
 
-static void append(char *out, size_t cap, const char *text)
+static void json_append(char *out, size_t cap, const char *text)
 {
     size_t len = strlen(out);
 
@@ -53,14 +53,14 @@ static void guest_print(const char *network, const cJSON *guest)
     const cJSON *item, *denied = cJSON_GetObjectItem(guest, "denied");
 
     cJSON_ArrayForEach (item, cJSON_GetObjectItem(guest, "addresses"))
-        append(addresses, sizeof(addresses), item->valuestring);
+        json_append(addresses, sizeof(addresses), item->valuestring);
     cJSON_ArrayForEach (item, cJSON_GetObjectItem(guest, "ports")) {
         char port[128];
 
         (void)snprintf(port, sizeof(port), "%s:%d/%s", text_of(item, "at"),
                        cJSON_GetObjectItem(item, "to")->valueint,
                        text_of(item, "protocol"));
-        append(ports, sizeof(ports), port);
+        json_append(ports, sizeof(ports), port);
     }
     printf("%-12s %-12s %-28s %-28s %12.0f %12.0f %7.0f %7.0f\n", network,
            text_of(guest, "name"), addresses[0] ? addresses : "-",

@@ -162,8 +162,8 @@ static void network_drop(struct place *place)
 }
 
 /* One try; -2: it has just ended. */
-static int enter(struct place *place, const char *network, char *why,
-                 size_t why_len)
+static int child_enter(struct place *place, const char *network, char *why,
+                       size_t why_len)
 {
     int err = place->path[0] ? network_find(place, network, why, why_len)
                              : network_start(place, network, why, why_len);
@@ -195,7 +195,7 @@ int place_enter(struct place *place, const char *network, bool alone, char *why,
             return -1;
     }
     for (int i = 0; i < TRIES && err == -2; i++)
-        err = enter(place, network, why, why_len);
+        err = child_enter(place, network, why, why_len);
     if (lock >= 0)
         close(lock);
     return err ? -1 : 0;

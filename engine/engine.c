@@ -329,7 +329,7 @@ static void tell_changed(struct gn__engine *engine)
         engine->user->changed(node);
 }
 
-static uint64_t earlier(uint64_t next, const struct gn__heap *heap)
+static uint64_t timer_is_earlier(uint64_t next, const struct gn__heap *heap)
 {
     const struct gn__heap_node *first = gn__heap_first(heap);
 
@@ -340,7 +340,8 @@ static uint64_t next_deadline(const struct gn__engine *engine, uint64_t timers)
 {
     if (engine->n_run)
         return 0;
-    return earlier(earlier(timers, &engine->under_way), &engine->events);
+    return timer_is_earlier(timer_is_earlier(timers, &engine->under_way),
+                            &engine->events);
 }
 
 void gn__engine_enter(struct gn__engine *engine)

@@ -452,7 +452,7 @@ static int try_as_parent(const struct gn__options *options,
     return status;
 }
 
-static int list(const struct gn_scenario *scenarios, size_t n)
+static int scenario_list(const struct gn_scenario *scenarios, size_t n)
 {
     size_t i;
 
@@ -477,7 +477,7 @@ int gn_sim_main(int argc, char **argv, const struct gn_scenario *scenarios,
     if (err > 0)
         status = GN__EXIT_OK;
     else if (!err && results && !check_scenarios(&options, scenarios, n))
-        status = options.list ? list(scenarios, n)
+        status = options.list ? scenario_list(scenarios, n)
                  : options.no_fork
                      ? try_scenarios(&options, scenarios, n, results)
                      : try_as_parent(&options, scenarios, n, results);

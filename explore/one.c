@@ -19,7 +19,7 @@ static struct {
     void (*ends)(struct gn__outcome *outcome);
 } running;
 
-static void fail(struct gn__outcome *out, const char *text)
+static void seed_fail(struct gn__outcome *out, const char *text)
 {
     out->verdict = GN__FAILED;
     out->end = GN_SIM_FAILED;
@@ -30,7 +30,7 @@ static void fail_and_end(const char *text)
 {
     struct gn__outcome *out = running.outcome;
 
-    fail(out, text);
+    seed_fail(out, text);
     out->now_ns = gn_clock_now_ns(running.clock);
     out->is_over = true;
     if (running.ends)
@@ -99,7 +99,7 @@ static bool plan_faults(const struct gn__trial *trial, struct gn_clock *clock,
         gn_plan_close(plan);
     }
     if (err)
-        fail(out, why);
+        seed_fail(out, why);
     if (err && trial->plan)
         out->verdict = GN__REFUSED;
     return !err;
@@ -148,8 +148,8 @@ static bool is_good(enum gn_sim_end end)
     return end == GN_SIM_DONE || end == GN_SIM_DEADLINE;
 }
 
-static void run(const struct gn__trial *trial, struct gn_clock *clock,
-                struct gn__outcome *out)
+static void seed_run(const struct gn__trial *trial, struct gn_clock *clock,
+                     struct gn__outcome *out)
 {
     struct gn_sim_report report = {.size = sizeof(report)};
     uint64_t until = gn_clock_now_ns(clock) + trial->scenario->duration_ns;
@@ -169,7 +169,7 @@ static void run(const struct gn__trial *trial, struct gn_clock *clock,
         char text[64];
 
         (void)snprintf(text, sizeof(text), "its check returned %d", err);
-        fail(out, text);
+        seed_fail(out, text);
     }
 }
 
@@ -195,7 +195,7 @@ static bool set_up(const struct gn__trial *trial, struct gn_clock *clock,
         return true;
     (void)snprintf(text, sizeof(text), "its setup returned %d (%s)", err,
                    gn_strerror(err));
-    fail(out, text);
+    seed_fail(out, text);
     return false;
 }
 
@@ -209,7 +209,7 @@ void gn__trial_run(const struct gn__trial *trial, struct gn__outcome *out,
     struct gn_clock *clock;
 
     if (gn_clock_create(&config, &clock)) {
-        fail(out, "there is no memory for a clock");
+        seed_fail(out, "there is no memory for a clock");
         out->is_over = true;
         return;
     }
@@ -219,7 +219,7 @@ void gn__trial_run(const struct gn__trial *trial, struct gn__outcome *out,
     gn__sim_on_fail(fail_and_end);
     if (set_up(trial, clock, out) && plan_faults(trial, clock, out)) {
         captures_start(trial->pcap, clock, &captures);
-        run(trial, clock, out);
+        seed_run(trial, clock, out);
         captures_stop(&captures);
     }
     out->now_ns = gn_clock_now_ns(clock);

@@ -36,7 +36,7 @@ static uint64_t end_seed(const struct gn__options *options)
 
 /* ---- one that has ended ---- */
 
-static void progress(struct trying *t, bool over)
+static void seeds_progress(struct trying *t, bool over)
 {
     if (!t->show || (!over && t->n_done % PROGRESS_EVERY))
         return;
@@ -45,7 +45,7 @@ static void progress(struct trying *t, bool over)
                   (unsigned long long)t->options->n_seeds);
 }
 
-static void keep(struct trying *t, struct gn__child *child)
+static void seeds_keep(struct trying *t, struct gn__child *child)
 {
     t->failed = child->seed;
     t->result->seed = child->seed;
@@ -53,7 +53,7 @@ static void keep(struct trying *t, struct gn__child *child)
     gn__child_tail(child, t->result->tail, sizeof(t->result->tail));
 }
 
-static void count(struct trying *t, struct gn__child *child)
+static void seeds_count(struct trying *t, struct gn__child *child)
 {
     size_t i;
 
@@ -65,8 +65,8 @@ static void count(struct trying *t, struct gn__child *child)
         memcpy(t->digests + 16 * (child->seed - t->options->first),
                child->outcome->digest, 16);
     if (child->outcome->verdict != GN__PASSED && child->seed < t->failed)
-        keep(t, child);
-    progress(t, false);
+        seeds_keep(t, child);
+    seeds_progress(t, false);
 }
 
 static void stop_higher(struct trying *t)
@@ -109,7 +109,7 @@ static int wait_one(struct trying *t)
         return err;
     t->n_live--;
     if (child->seed <= t->failed)
-        count(t, child);
+        seeds_count(t, child);
     stop_higher(t);
     return 0;
 }
@@ -127,7 +127,7 @@ static int try_all(struct trying *t)
         else
             break;
     }
-    progress(t, true);
+    seeds_progress(t, true);
     return err;
 }
 

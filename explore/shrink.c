@@ -68,7 +68,7 @@ static unsigned limit_of_run(const struct shrinking *s)
 }
 
 /* What the last run that failed says is what is shown. */
-static void keep(struct shrinking *s)
+static void plan_keep(struct shrinking *s)
 {
     memcpy(s->result->outcome, s->child.outcome, sizeof(*s->child.outcome));
     gn__child_tail(&s->child, s->result->tail, sizeof(s->result->tail));
@@ -87,7 +87,7 @@ static bool still_fails(struct shrinking *s, size_t from, size_t to)
         s->child.outcome->verdict != s->verdict ||
         s->child.outcome->end != s->end)
         return false;
-    keep(s);
+    plan_keep(s);
     return true;
 }
 
@@ -140,7 +140,7 @@ static void drop_parts(struct shrinking *s)
 
 /* Write a line with half of its time behind "for" into @out, which has room for
  * it and some more. false: it has none, or it cannot be halved. */
-static bool halve(const char *line, char *out, size_t cap)
+static bool plan_halve(const char *line, char *out, size_t cap)
 {
     const char *at = strstr(line, " for ");
     unsigned long long n;
@@ -160,12 +160,12 @@ static bool halve(const char *line, char *out, size_t cap)
 }
 
 /* Fault @i lasts half as long, if it still fails then. */
-static bool shorten(struct shrinking *s, size_t i)
+static bool plan_shorten(struct shrinking *s, size_t i)
 {
     size_t cap = strlen(s->lines[i]) + sizeof("500ms");
     char *before = s->lines[i], *line = malloc(cap);
 
-    if (!line || time_is_over(s) || !halve(before, line, cap)) {
+    if (!line || time_is_over(s) || !plan_halve(before, line, cap)) {
         free(line);
         return false;
     }
@@ -185,7 +185,7 @@ static bool shorten_each(struct shrinking *s)
     size_t i;
 
     for (i = 0; i < s->n; i++) {
-        while (shorten(s, i))
+        while (plan_shorten(s, i))
             is_shorter = true;
     }
     return is_shorter;
@@ -221,7 +221,7 @@ static size_t count_lines(const char *plan)
     return n;
 }
 
-static bool split(struct shrinking *s, const char *plan)
+static bool plan_split(struct shrinking *s, const char *plan)
 {
     for (; *plan; plan += strcspn(plan, "\n") + 1) {
         s->lines[s->n] = strndup(plan, strcspn(plan, "\n"));
@@ -236,7 +236,7 @@ static bool is_open(struct shrinking *s, const char *plan)
 {
     s->lines = calloc(count_lines(plan) + 1, sizeof(*s->lines));
     s->text = malloc(2 * strlen(plan) + 1); /* "1s" is longer halved */
-    return s->lines && s->text && split(s, plan) &&
+    return s->lines && s->text && plan_split(s, plan) &&
            !gn__child_open(&s->child, true);
 }
 

@@ -44,7 +44,8 @@ struct gn_capture {
 
 /* ---- what goes by ---- */
 
-static void seen(struct gn__capture_hook *hook, const struct gn__packet *packet)
+static void capture_seen(struct gn__capture_hook *hook,
+                         const struct gn__packet *packet)
 {
     struct gn_capture *capture =
         gn__container_of(hook, struct gn_capture, hook);
@@ -134,7 +135,7 @@ static void deferred_waiting(struct gn__deferred *deferred)
     write_waiting(gn__container_of(deferred, struct gn_capture, deferred));
 }
 
-static int flush(void *arg)
+static int capture_flush(void *arg)
 {
     struct gn_capture *capture = arg;
 
@@ -166,7 +167,7 @@ static int open_file(struct gn_capture *capture, int fd)
     return 0;
 }
 
-static void destroy(struct gn_capture *capture)
+static void capture_destroy(struct gn_capture *capture)
 {
     struct gn__engine *engine = capture->engine;
     struct gn__mem mem = engine->net.mem;
@@ -179,7 +180,7 @@ static void destroy(struct gn_capture *capture)
     gn__engine_unref(engine);
 }
 
-static int stop(void *arg)
+static int capture_stop(void *arg)
 {
     struct gn_capture *capture = arg;
     int err;
@@ -188,18 +189,18 @@ static int stop(void *arg)
     gn__engine_enter(capture->engine);
     gn__capture_hook_stop(&capture->hook);
     gn__engine_leave(capture->engine);
-    err = flush(capture);
+    err = capture_flush(capture);
     gn__engine_enter(capture->engine);
     gn__deferred_cancel(capture->engine, &capture->deferred);
     gn__engine_leave(capture->engine);
-    destroy(capture);
+    capture_destroy(capture);
     return err;
 }
 
-static void end(struct gn__io_end *io_end)
+static void capture_end(struct gn__io_end *io_end)
 {
     /* Nobody is left to hear of a full disk. */
-    (void)stop(gn__container_of(io_end, struct gn_capture, end));
+    (void)capture_stop(gn__container_of(io_end, struct gn_capture, end));
 }
 
 static int64_t wall_offset(struct gn_network *net)
@@ -218,7 +219,7 @@ struct start {
     struct gn_namespace *only;
 };
 
-static int start(void *arg)
+static int output_start(void *arg)
 {
     const struct start *what = arg;
     struct gn_capture *capture = what->capture;
@@ -252,16 +253,16 @@ static int capture_start(struct gn_network *net, struct gn_namespace *only,
     capture->engine = engine;
     capture->net = net;
     capture->tail = &capture->head;
-    capture->hook.seen = seen;
+    capture->hook.seen = capture_seen;
     capture->deferred.run = deferred_waiting;
-    capture->end.run = end;
+    capture->end.run = capture_end;
     capture->to_wall_ns = wall_offset(net);
     err = open_file(capture, fd);
     what.capture = capture;
     if (!err)
-        err = gn__drive_call(net, start, &what);
+        err = gn__drive_call(net, output_start, &what);
     if (err)
-        destroy(capture);
+        capture_destroy(capture);
     else
         *out = capture;
     return err;
@@ -298,7 +299,8 @@ int gn_capture_start_fd(struct gn_network *net, struct gn_namespace *only,
 
 int gn_capture_flush(struct gn_capture *capture)
 {
-    return capture ? gn__drive_call(capture->net, flush, capture) : -EFAULT;
+    return capture ? gn__drive_call(capture->net, capture_flush, capture)
+                   : -EFAULT;
 }
 
 struct look {
@@ -306,7 +308,7 @@ struct look {
     struct gn_capture_stats *out;
 };
 
-static int look(void *arg)
+static int capture_look(void *arg)
 {
     const struct look *what = arg;
 
@@ -320,11 +322,11 @@ void gn_capture_stats(struct gn_capture *capture, struct gn_capture_stats *out)
 {
     struct look what = {capture, out};
 
-    if (capture && out && gn__drive_call(capture->net, look, &what))
+    if (capture && out && gn__drive_call(capture->net, capture_look, &what))
         *out = (struct gn_capture_stats){.error = -ECANCELED};
 }
 
 int gn_capture_stop(struct gn_capture *capture)
 {
-    return capture ? gn__drive_call(capture->net, stop, capture) : 0;
+    return capture ? gn__drive_call(capture->net, capture_stop, capture) : 0;
 }

@@ -174,7 +174,7 @@ static bool timer_take_due(struct gn_timer *timer, bool *cancelled)
     return due;
 }
 
-static void run(struct gn__deferred *deferred)
+static void timer_run(struct gn__deferred *deferred)
 {
     struct gn_timer *timer =
         gn__container_of(deferred, struct gn_timer, deferred);
@@ -208,7 +208,7 @@ static struct gn_timer *timer_make(struct gn_namespace *ns,
     timer->arg = arg;
     timer->wait.fire = namespace_ends;
     timer->event.fire = event_fires;
-    timer->deferred.run = run;
+    timer->deferred.run = timer_run;
     timer->deferred.account = gn__ns_account(ns);
     return timer;
 }

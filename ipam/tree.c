@@ -20,7 +20,7 @@
  *
  * Whatever needs memory first makes the path to the offsets that it will
  * change (make_path: slots are split into children that say the same) and then
- * changes them, which cannot fail; summarize() afterwards removes the nodes of a
+ * changes them, which cannot fail; tree_summarize() afterwards removes the nodes of a
  * path that say no more than a slot can, and sets its full bits. Since making a
  * path changes no set, a failure on the way leaves nothing behind but settling.
  */
@@ -54,19 +54,19 @@ static unsigned slot_of(gn__u128 offset, unsigned level)
     return (unsigned)(offset >> (SLOT_BITS * level)) & 63;
 }
 
-static uint64_t bit(unsigned slot)
+static uint64_t tree_bit(unsigned slot)
 {
     return UINT64_C(1) << slot;
 }
 
 /* The bits of the slots from first to last. */
-static uint64_t bits(unsigned first, unsigned last)
+static uint64_t tree_bits(unsigned first, unsigned last)
 {
     return ALL << first & ALL >> (63 - last);
 }
 
 /* Whether a tree whose root is on this level reaches the offset. */
-static bool reaches(unsigned level, gn__u128 offset)
+static bool tree_reaches(unsigned level, gn__u128 offset)
 {
     return level + 1 >= MAX_LEVELS || !(offset >> (SLOT_BITS * (level + 1)));
 }
@@ -74,7 +74,7 @@ static bool reaches(unsigned level, gn__u128 offset)
 static struct gn__tree_node **child_at(struct gn__tree_node *node,
                                        unsigned slot)
 {
-    uint64_t below = node->present & (bit(slot) - 1);
+    uint64_t below = node->present & (tree_bit(slot) - 1);
 
     return &node->child[__builtin_popcountll(below)];
 }
@@ -124,10 +124,10 @@ static int make_room(struct gn__tree *tree, struct gn__tree_node **link)
 }
 
 /* Gives a slot a child that says what the slot says. */
-static int split(struct gn__tree *tree, struct gn__tree_node **link,
-                 unsigned slot, unsigned level)
+static int tree_split(struct gn__tree *tree, struct gn__tree_node **link,
+                      unsigned slot, unsigned level)
 {
-    bool reserved = (*link)->reserved & bit(slot);
+    bool reserved = (*link)->reserved & tree_bit(slot);
     struct gn__tree_node **at, *child;
     size_t n_after;
 
@@ -137,11 +137,12 @@ static int split(struct gn__tree *tree, struct gn__tree_node **link,
     if (!child)
         return -ENOMEM;
     at = child_at(*link, slot);
-    n_after = (size_t)__builtin_popcountll((*link)->present & ~(bit(slot) - 1));
+    n_after =
+        (size_t)__builtin_popcountll((*link)->present & ~(tree_bit(slot) - 1));
     memmove(at + 1, at, n_after * sizeof(struct gn__tree_node *));
     *at = child;
-    (*link)->present |= bit(slot);
-    (*link)->reserved &= ~bit(slot);
+    (*link)->present |= tree_bit(slot);
+    (*link)->reserved &= ~tree_bit(slot);
     return 0;
 }
 
@@ -150,24 +151,24 @@ static void drop_child(struct gn__tree *tree, struct gn__tree_node *node,
 {
     struct gn__tree_node **at = child_at(node, slot);
     size_t n_after =
-        (size_t)__builtin_popcountll(node->present & ~(bit(slot) - 1)) - 1;
+        (size_t)__builtin_popcountll(node->present & ~(tree_bit(slot) - 1)) - 1;
 
     free_tree(tree, *at, level - 1);
     memmove(at, at + 1, n_after * sizeof(struct gn__tree_node *));
-    node->present &= ~bit(slot);
+    node->present &= ~tree_bit(slot);
 }
 
 /* Lets the tree reach the offset. */
-static int grow(struct gn__tree *tree, gn__u128 offset)
+static int tree_grow(struct gn__tree *tree, gn__u128 offset)
 {
     if (!tree->root) {
         tree->level = 0;
-        while (!reaches(tree->level, offset))
+        while (!tree_reaches(tree->level, offset))
             tree->level++;
         tree->root = new_node(tree, tree->level ? 1 : 0, false);
         return tree->root ? 0 : -ENOMEM;
     }
-    while (!reaches(tree->level, offset)) {
+    while (!tree_reaches(tree->level, offset)) {
         struct gn__tree_node *root = new_node(tree, 1, false);
 
         if (!root)
@@ -186,12 +187,13 @@ static int make_path(struct gn__tree *tree, gn__u128 offset)
 {
     struct gn__tree_node **link = &tree->root;
 
-    if (grow(tree, offset))
+    if (tree_grow(tree, offset))
         return -ENOMEM;
     for (unsigned level = tree->level; level > 0; level--) {
         unsigned slot = slot_of(offset, level);
 
-        if (!((*link)->present & bit(slot)) && split(tree, link, slot, level))
+        if (!((*link)->present & tree_bit(slot)) &&
+            tree_split(tree, link, slot, level))
             return -ENOMEM;
         link = child_at(*link, slot);
     }
@@ -205,13 +207,13 @@ static struct gn__tree_node *find_leaf(const struct gn__tree *tree,
     struct gn__tree_node *node = tree->root;
 
     *reserved = false;
-    if (!node || !reaches(tree->level, offset))
+    if (!node || !tree_reaches(tree->level, offset))
         return NULL;
     for (unsigned level = tree->level; level > 0; level--) {
         unsigned slot = slot_of(offset, level);
 
-        if (!(node->present & bit(slot))) {
-            *reserved = node->reserved & bit(slot);
+        if (!(node->present & tree_bit(slot))) {
+            *reserved = node->reserved & tree_bit(slot);
             return NULL;
         }
         node = *child_at(node, slot);
@@ -225,25 +227,25 @@ static void summarize_node(struct gn__tree *tree, struct gn__tree_node *node,
     unsigned slot = slot_of(offset, level);
     struct gn__tree_node *child;
 
-    if (level == 0 || !(node->present & bit(slot)))
+    if (level == 0 || !(node->present & tree_bit(slot)))
         return;
     child = *child_at(node, slot);
     summarize_node(tree, child, level - 1, offset);
-    node->full &= ~bit(slot);
+    node->full &= ~tree_bit(slot);
     if (child->full == ALL)
-        node->full |= bit(slot);
+        node->full |= tree_bit(slot);
     if (child->reserved == ALL)
-        node->reserved |= bit(slot);
+        node->reserved |= tree_bit(slot);
     if (child->reserved == ALL || (!child->full && !child->present))
         drop_child(tree, node, slot, level);
 }
 
 /* Removes what is superfluous on the path to the offset and at the top. */
-static void summarize(struct gn__tree *tree, gn__u128 offset)
+static void tree_summarize(struct gn__tree *tree, gn__u128 offset)
 {
     struct gn__tree_node *root = tree->root;
 
-    if (root && reaches(tree->level, offset))
+    if (root && tree_reaches(tree->level, offset))
         summarize_node(tree, root, tree->level, offset);
     while (root && root->present == 1 && root->full <= 1 && tree->level) {
         tree->root = root->child[0];
@@ -273,7 +275,7 @@ void gn__tree_done(struct gn__tree *tree)
 
 enum gn__tree_state gn__tree_state(const struct gn__tree *tree, gn__u128 offset)
 {
-    uint64_t own = bit(slot_of(offset, 0));
+    uint64_t own = tree_bit(slot_of(offset, 0));
     bool reserved;
     struct gn__tree_node *leaf = find_leaf(tree, offset, &reserved);
 
@@ -310,7 +312,7 @@ int gn__tree_first_free(const struct gn__tree *tree, gn__u128 *out)
         if (level == MAX_LEVELS - 1 && slot >= 4)
             return -ENOSPC; /* The top level has two bits of an address. */
         offset |= (gn__u128)slot << (SLOT_BITS * level);
-        if (!(node->present & bit(slot)))
+        if (!(node->present & tree_bit(slot)))
             break;
         node = *child_at(node, slot);
     }
@@ -324,9 +326,10 @@ int gn__tree_take(struct gn__tree *tree, gn__u128 offset)
     int err = make_path(tree, offset);
 
     if (!err) {
-        find_leaf(tree, offset, &reserved)->full |= bit(slot_of(offset, 0));
+        find_leaf(tree, offset, &reserved)->full |=
+            tree_bit(slot_of(offset, 0));
     }
-    summarize(tree, offset);
+    tree_summarize(tree, offset);
     return err;
 }
 
@@ -334,8 +337,8 @@ void gn__tree_give(struct gn__tree *tree, gn__u128 offset)
 {
     bool reserved;
 
-    find_leaf(tree, offset, &reserved)->full &= ~bit(slot_of(offset, 0));
-    summarize(tree, offset);
+    find_leaf(tree, offset, &reserved)->full &= ~tree_bit(slot_of(offset, 0));
+    tree_summarize(tree, offset);
 }
 
 /*
@@ -362,11 +365,11 @@ static struct cut cut_range(const struct gn__range *range, unsigned level)
     struct cut cut = {.first = slot_of(range->first, level),
                       .last = slot_of(range->last, level)};
 
-    cut.whole = bits(cut.first, cut.last);
+    cut.whole = tree_bits(cut.first, cut.last);
     if (range->first & low)
-        cut.whole &= ~bit(cut.first);
+        cut.whole &= ~tree_bit(cut.first);
     if ((range->last & low) != low)
-        cut.whole &= ~bit(cut.last);
+        cut.whole &= ~tree_bit(cut.last);
     return cut;
 }
 
@@ -389,7 +392,7 @@ static bool any_taken(struct gn__tree_node *node, unsigned level,
                       const struct gn__range *range)
 {
     struct cut cut = cut_range(range, level);
-    uint64_t slots = bits(cut.first, cut.last);
+    uint64_t slots = tree_bits(cut.first, cut.last);
 
     if (level == 0)
         return node->full & ~node->reserved & slots;
@@ -408,13 +411,13 @@ static void reserve_node(struct gn__tree *tree, struct gn__tree_node *node,
                          unsigned level, const struct gn__range *range)
 {
     struct cut cut = cut_range(range, level);
-    uint64_t slots = bits(cut.first, cut.last) & node->present;
+    uint64_t slots = tree_bits(cut.first, cut.last) & node->present;
 
     for (; slots; slots &= slots - 1) {
         unsigned slot = (unsigned)__builtin_ctzll(slots);
         struct gn__range part = part_of(range, &cut, slot, level);
 
-        if (cut.whole & bit(slot))
+        if (cut.whole & tree_bit(slot))
             drop_child(tree, node, slot, level);
         else
             reserve_node(tree, *child_at(node, slot), level - 1, &part);
@@ -428,7 +431,7 @@ static void release_node(struct gn__tree *tree, struct gn__tree_node *node,
                          unsigned level, const struct gn__range *range)
 {
     struct cut cut = cut_range(range, level);
-    uint64_t slots = bits(cut.first, cut.last) & node->present;
+    uint64_t slots = tree_bits(cut.first, cut.last) & node->present;
 
     node->full &= ~(node->reserved & cut.whole);
     node->reserved &= ~cut.whole;
@@ -439,7 +442,7 @@ static void release_node(struct gn__tree *tree, struct gn__tree_node *node,
 
         release_node(tree, child, level - 1, &part);
         if (child->full != ALL)
-            node->full &= ~bit(slot);
+            node->full &= ~tree_bit(slot);
         if (!child->full && !child->present)
             drop_child(tree, node, slot, level);
     }
@@ -448,8 +451,8 @@ static void release_node(struct gn__tree *tree, struct gn__tree_node *node,
 static void summarize_range(struct gn__tree *tree,
                             const struct gn__range *range)
 {
-    summarize(tree, range->first);
-    summarize(tree, range->last);
+    tree_summarize(tree, range->first);
+    tree_summarize(tree, range->last);
 }
 
 int gn__tree_reserve(struct gn__tree *tree, const struct gn__range *range)

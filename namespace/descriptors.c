@@ -53,7 +53,7 @@ bool gn__fds_left(struct gn__guest *guest)
     return left;
 }
 
-static void take(struct gn__guest *guest, struct gn__fd_share *share)
+static void descriptor_take(struct gn__guest *guest, struct gn__fd_share *share)
 {
     *share = (struct gn__fd_share){.guest = guest,
                                    .gateway = &guest->home->gateway->guest,
@@ -74,7 +74,7 @@ int gn__fds_take(struct gn__guest *guest, struct gn__fd_share *share)
     if (!guest->home) {
         err = -ECANCELED;
     } else if (may_take(guest->home->fds, guest)) {
-        take(guest, share);
+        descriptor_take(guest, share);
     } else {
         gn__guest_drop(guest, GN_DROP_DESCRIPTORS);
         err = -ENOBUFS;

@@ -282,7 +282,7 @@ static void show_addr(struct gn_interface *out, const struct gn__addr *addr,
     out->n_addrs++;
 }
 
-static void show(const struct gn__iface *iface, struct gn_interface *out)
+static void iface_show(const struct gn__iface *iface, struct gn_interface *out)
 {
     struct gn__list *it;
 
@@ -319,7 +319,7 @@ int gn_namespace_interfaces(struct gn_namespace *ns, struct gn_interface *out,
     gn__engine_enter(ns->engine);
     gn__list_foreach (it, &ns->ifaces) {
         if (i < cap)
-            show(gn__container_of(it, struct gn__iface, of_ns), &out[i]);
+            iface_show(gn__container_of(it, struct gn__iface, of_ns), &out[i]);
         i++;
     }
     gn__engine_leave(ns->engine);
@@ -341,7 +341,7 @@ int gn_namespace_interface_by_name(struct gn_namespace *ns, const char *name,
 
         if (strcmp(iface->name, name))
             continue;
-        show(iface, out);
+        iface_show(iface, out);
         err = 0;
         break;
     }
@@ -359,7 +359,7 @@ int gn_namespace_interface_by_index(struct gn_namespace *ns, unsigned index,
     gn__engine_enter(ns->engine);
     iface = gn__ns_iface_by_index(ns, index);
     if (iface)
-        show(iface, out);
+        iface_show(iface, out);
     gn__engine_leave(ns->engine);
     return iface ? 0 : -ENODEV;
 }

@@ -14,19 +14,19 @@
 #include "namespace/lifecycle.h"
 #include "switch/switch.h"
 
-static void drop(struct gn_namespace *ns, struct gn__packet *packet,
-                 enum gn_drop why)
+static void packet_drop(struct gn_namespace *ns, struct gn__packet *packet,
+                        enum gn_drop why)
 {
     gn__ns_drop(ns, why);
     gn__packet_free(packet);
 }
 
 /* Drop, and tell the sender why. */
-static void refuse(struct gn_namespace *ns, struct gn__packet *packet,
-                   enum gn__icmp_kind kind, enum gn_drop why)
+static void packet_refuse(struct gn_namespace *ns, struct gn__packet *packet,
+                          enum gn__icmp_kind kind, enum gn_drop why)
 {
     gn__ns_icmp_error(ns, packet, kind, 0);
-    drop(ns, packet, why);
+    packet_drop(ns, packet, why);
 }
 
 /* ---- ICMP ---- */
@@ -62,7 +62,7 @@ static void icmp_input(struct gn_namespace *ns, struct gn__packet *packet)
     struct gn__icmp icmp;
 
     if (!gn__icmp_parse(packet, &icmp)) {
-        drop(ns, packet, GN_DROP_MALFORMED);
+        packet_drop(ns, packet, GN_DROP_MALFORMED);
         return;
     }
     switch (icmp.kind) {
@@ -71,7 +71,7 @@ static void icmp_input(struct gn_namespace *ns, struct gn__packet *packet)
             packet->forwarded = false;
             gn__ns_output(ns, packet);
         } else {
-            drop(ns, packet, GN_DROP_ICMP);
+            packet_drop(ns, packet, GN_DROP_ICMP);
         }
         return;
     case GN__ICMP_NONE:
@@ -110,9 +110,9 @@ static void local_input(struct gn_namespace *ns, struct gn__iface *iface,
     }
     transport = transport_of(ns, packet->ip.proto);
     if (!transport)
-        refuse(ns, packet, GN__ICMP_PROTO_UNREACHABLE, GN_DROP_PROTOCOL);
+        packet_refuse(ns, packet, GN__ICMP_PROTO_UNREACHABLE, GN_DROP_PROTOCOL);
     else if (!transport->input(ns, iface, packet))
-        refuse(ns, packet, GN__ICMP_PORT_UNREACHABLE, GN_DROP_PORT);
+        packet_refuse(ns, packet, GN__ICMP_PORT_UNREACHABLE, GN_DROP_PORT);
 }
 
 /* To everybody, or to a group: sockets take part, and nothing answers. */
@@ -128,9 +128,9 @@ static void group_input(struct gn_namespace *ns, struct gn__iface *iface,
     }
     transport = transport_of(ns, packet->ip.proto);
     if (!transport || !transport->group_input)
-        drop(ns, packet, GN_DROP_PROTOCOL);
+        packet_drop(ns, packet, GN_DROP_PROTOCOL);
     else if (!transport->group_input(ns, iface, packet))
-        drop(ns, packet, GN_DROP_PORT);
+        packet_drop(ns, packet, GN_DROP_PORT);
 }
 
 /* ---- for others ---- */
@@ -150,14 +150,14 @@ static bool may_forward(struct gn_namespace *ns,
            !gn__net_is_broadcast(way.iface->port.net, &packet->ip.dst);
 }
 
-static void forward(struct gn_namespace *ns, struct gn__packet *packet)
+static void packet_forward(struct gn_namespace *ns, struct gn__packet *packet)
 {
     if (!may_forward(ns, packet)) {
-        drop(ns, packet, GN_DROP_DESTINATION);
+        packet_drop(ns, packet, GN_DROP_DESTINATION);
         return;
     }
     if (packet->ip.ttl <= 1) {
-        refuse(ns, packet, GN__ICMP_TIME_EXCEEDED, GN_DROP_TTL);
+        packet_refuse(ns, packet, GN__ICMP_TIME_EXCEEDED, GN_DROP_TTL);
         return;
     }
     packet->ip.ttl--;
@@ -216,11 +216,12 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
     ns->guest.stats.packets_in++;
     ns->guest.stats.bytes_in += packet->len;
     if (flaw)
-        drop(ns, packet, flaw);
+        packet_drop(ns, packet, flaw);
     else if (is_ours && gn__ns_is_walled_off(ns, packet))
-        drop(ns, packet, GN_DROP_BLOCKED);
+        packet_drop(ns, packet, GN_DROP_BLOCKED);
     else if (is_ours && packet->corrupt)
-        drop(ns, packet, GN_DROP_CORRUPT); /* Routers see the IP header only. */
+        packet_drop(ns, packet,
+                    GN_DROP_CORRUPT); /* Routers see the IP header only. */
     else if (is_local)
         local_input(ns, iface, packet);
     else if (is_ours)
@@ -228,7 +229,7 @@ void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
     else if (ns->transports->foreign && ns->transports->foreign(ns, packet))
         return;
     else if (ns->forwarding && !iface->loopback)
-        forward(ns, packet);
+        packet_forward(ns, packet);
     else
-        drop(ns, packet, GN_DROP_NOT_FORWARDED);
+        packet_drop(ns, packet, GN_DROP_NOT_FORWARDED);
 }

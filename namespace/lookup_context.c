@@ -71,7 +71,8 @@ static int may_ask(struct gn_namespace *ns)
     return -EAGAIN;
 }
 
-static void describe(struct gn_namespace *ns, struct gn__lookup_context *out)
+static void context_describe(struct gn_namespace *ns,
+                             struct gn__lookup_context *out)
 {
     struct gn_network *net = ns->guest.home;
 
@@ -96,7 +97,7 @@ int gn__ns_lookup_begin(struct gn_namespace *ns, struct gn__wait *wait,
     err = may_ask(ns);
     if (err)
         return err;
-    describe(ns, out);
+    context_describe(ns, out);
     ns->n_lookups++;
     ns->guest.stats.lookups++;
     gn__ns_ref(ns);
@@ -186,8 +187,8 @@ static bool is_used(const struct gn__guest *guest, const struct gn__addr *addr)
 }
 
 /* Its addresses in @net; NULL: in any. */
-static void collect(const struct gn__guest *guest, const struct gn_network *net,
-                    struct found *found)
+static void context_collect(const struct gn__guest *guest,
+                            const struct gn_network *net, struct found *found)
 {
     struct gn__list *i, *a;
 
@@ -223,13 +224,13 @@ static bool has_addresses(const struct gn_namespace *ns, int family)
     struct gn__addr first;
     struct found found = {.family = family, .out = &first, .cap = 1};
 
-    collect(&ns->guest, NULL, &found);
+    context_collect(&ns->guest, NULL, &found);
     return found.n > 0;
 }
 
 static void collect_own(const struct gn_namespace *ns, struct found *found)
 {
-    collect(&ns->guest, NULL, found);
+    context_collect(&ns->guest, NULL, found);
     if (has_addresses(ns, AF_UNSPEC))
         return;
     found_one(found, &loopback4);
@@ -251,7 +252,7 @@ static int find_name(const struct gn_namespace *ns, const char *host,
     for (i = 0; !found->n && (net = network_at(ns, i)); i++) {
         who = by_host(net, host);
         if (who)
-            collect(who, net, found);
+            context_collect(who, net, found);
         known = known || who;
     }
     return known ? 0 : GN_EAI_NONAME;

@@ -56,7 +56,8 @@ void gn__ns_hold(struct gn_namespace *ns, bool on)
 /* ---- its clock ---- */
 
 /* @span times a fraction; UINT64_MAX where that is more. */
-static uint64_t stretch(uint64_t span, int64_t numerator, int64_t denominator)
+static uint64_t machine_stretch(uint64_t span, int64_t numerator,
+                                int64_t denominator)
 {
     __extension__ unsigned __int128 wide = span;
 
@@ -68,8 +69,9 @@ uint64_t gn__ns_time(const struct gn_namespace *ns, uint64_t now)
 {
     if (!ns->drift.ppb && !ns->drift.engine)
         return now;
-    return ns->drift.guest + stretch(now - ns->drift.engine,
-                                     BILLION + (int64_t)ns->drift.ppb, BILLION);
+    return ns->drift.guest + machine_stretch(now - ns->drift.engine,
+                                             BILLION + (int64_t)ns->drift.ppb,
+                                             BILLION);
 }
 
 /* Rounded up: nothing is over before its time. */
@@ -80,9 +82,10 @@ uint64_t gn__ns_span(const struct gn_namespace *ns, uint64_t span)
 
     if (!ns->drift.ppb || span == GN__NEVER)
         return span;
-    took = stretch(span, BILLION, rate);
-    return stretch(took, rate, BILLION) < span && took < UINT64_MAX ? took + 1
-                                                                    : took;
+    took = machine_stretch(span, BILLION, rate);
+    return machine_stretch(took, rate, BILLION) < span && took < UINT64_MAX
+               ? took + 1
+               : took;
 }
 
 void gn__ns_set_drift(struct gn_namespace *ns, int32_t ppb)

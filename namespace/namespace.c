@@ -307,8 +307,8 @@ int gn_namespace_hostname(struct gn_namespace *ns, char *buf, size_t cap)
 
 /* ---- interfaces come and go ---- */
 
-static int attach(struct gn_namespace *ns,
-                  const struct gn__iface_config *config)
+static int namespace_attach(struct gn_namespace *ns,
+                            const struct gn__iface_config *config)
 {
     struct gn__iface *iface;
     unsigned last_index = ns->last_index;
@@ -361,7 +361,7 @@ int gn_namespace_attach(struct gn_namespace *ns, struct gn_network *net,
     iface.why = config->why;
     iface.why_len = config->why_len;
     gn__engine_enter(ns->engine);
-    err = attach(ns, &iface);
+    err = namespace_attach(ns, &iface);
     gn__engine_leave(ns->engine);
     return err;
 }

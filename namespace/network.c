@@ -354,9 +354,9 @@ static void addr_added(struct gn_network *net)
     gn__served_changed(net->engine);
 }
 
-static int create(struct gn__engine *engine,
-                  const struct gn_network_config *config,
-                  struct gn_network **out)
+static int network_create(struct gn__engine *engine,
+                          const struct gn_network_config *config,
+                          struct gn_network **out)
 {
     struct gn_namespace_config gateway = {.size = sizeof(gateway)};
     const struct gn__mem *mem = &engine->net.mem;
@@ -405,7 +405,7 @@ int gn__network_create(struct gn__engine *engine,
     if (err)
         return err;
     gn__engine_enter(engine);
-    err = create(engine, config, out);
+    err = network_create(engine, config, out);
     gn__engine_leave(engine);
     if (!err)
         log_line(*out, "created");
@@ -666,7 +666,7 @@ static void deferred_ends(struct gn__deferred *deferred)
     (void)end_some(net, deferred, &net->closed); /* It asks for more itself. */
 }
 
-static void ignore(void *arg)
+static void network_ignore(void *arg)
 {
     (void)arg;
 }
@@ -695,7 +695,9 @@ void gn_network_close(struct gn_network *net, gn_close_cb callback, void *arg)
     gn__engine_ref(engine);
     gn__engine_enter(engine);
     net->closing = true;
-    net->close_cb = callback ? callback : now ? ignore : closing.callback;
+    net->close_cb = callback ? callback
+                    : now    ? network_ignore
+                             : closing.callback;
     net->close_arg = callback ? arg : closing.arg;
     net->ends.run = deferred_ends;
     net->closed.run = deferred_closed;

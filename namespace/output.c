@@ -13,8 +13,8 @@
 #include "namespace/lifecycle.h"
 #include "switch/switch.h"
 
-static void drop(struct gn_namespace *ns, struct gn__packet *packet,
-                 enum gn_drop why)
+static void packet_drop(struct gn_namespace *ns, struct gn__packet *packet,
+                        enum gn_drop why)
 {
     gn__ns_drop(ns, why);
     gn__packet_free(packet);
@@ -26,7 +26,7 @@ void gn__ns_loop(struct gn_namespace *ns, struct gn__iface *iface,
     struct gn__engine *engine = ns->engine;
 
     if (!gn__engine_has_room(engine, &iface->port.gate->lane)) {
-        drop(ns, packet, GN_DROP_QUEUE);
+        packet_drop(ns, packet, GN_DROP_QUEUE);
         return;
     }
     gn__packet_address(packet, &iface->port, &iface->port);
@@ -44,7 +44,7 @@ static void send_piece(struct gn__packet *packet, void *arg)
     struct gn__iface *iface = sending->iface;
 
     if (!iface->port.net)
-        drop(iface->ns, packet, GN_DROP_DOWN);
+        packet_drop(iface->ns, packet, GN_DROP_DOWN);
     else
         gn__switch_send(&iface->port, sending->next_hop, packet);
 }
@@ -57,12 +57,12 @@ static void reject_big(struct gn_namespace *ns, struct gn__packet *packet,
 
     if (packet->forwarded) {
         gn__ns_icmp_error(ns, packet, GN__ICMP_TOO_BIG, mtu);
-        drop(ns, packet, GN_DROP_TOO_BIG);
+        packet_drop(ns, packet, GN_DROP_TOO_BIG);
         return;
     }
     error = gn__icmp_error(packet->pool, packet, &packet->ip.src,
                            GN__ICMP_TOO_BIG, mtu);
-    drop(ns, packet, GN_DROP_TOO_BIG);
+    packet_drop(ns, packet, GN_DROP_TOO_BIG);
     if (error)
         gn__ns_loop(ns, gn__ns_lo(ns), error);
 }
@@ -107,7 +107,7 @@ static void output_from(struct gn_namespace *ns, const struct gn__addr *source,
     }
     if (packet->forwarded)
         gn__ns_icmp_error(ns, packet, GN__ICMP_NET_UNREACHABLE, 0);
-    drop(ns, packet, GN_DROP_NO_ROUTE);
+    packet_drop(ns, packet, GN_DROP_NO_ROUTE);
 }
 
 void gn__ns_output(struct gn_namespace *ns, struct gn__packet *packet)
@@ -148,7 +148,8 @@ void gn__ns_output_on(struct gn_namespace *ns, struct gn__iface *iface,
     if (iface->loopback)
         gn__ns_loop(ns, iface, packet);
     else if (packet->ip.ttl == 0)
-        drop(ns, packet, GN_DROP_TTL); /* RFC 1112: not beyond this host. */
+        packet_drop(ns, packet,
+                    GN_DROP_TTL); /* RFC 1112: not beyond this host. */
     else if (!gn__packet_fits(packet, mtu))
         send_cut(ns, &sending, packet, mtu);
     else
@@ -191,7 +192,7 @@ void gn__ns_icmp_error(struct gn_namespace *ns, const struct gn__packet *cause,
         return;
     if (!gn__bucket_take(&ns->icmp, gn__now(ns->engine),
                          ns->guest.limits.icmp_per_second)) {
-        drop(ns, error, GN_DROP_ICMP_RATE);
+        packet_drop(ns, error, GN_DROP_ICMP_RATE);
         return;
     }
     ns->guest.stats.icmp_errors++;

@@ -140,14 +140,14 @@ static uint32_t learned_mtu(const struct gn_namespace *ns,
     return UINT32_MAX;
 }
 
-static uint32_t smaller(uint32_t a, uint32_t b)
+static uint32_t mtu_smaller(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
 }
 
 /* Who has the next hop; NULL: nobody, or it is our own loopback. */
-static const struct gn__port *receiver(const struct gn__iface *iface,
-                                       const struct gn__addr *hop)
+static const struct gn__port *route_receiver(const struct gn__iface *iface,
+                                             const struct gn__addr *hop)
 {
     struct gn__table_node *node = NULL;
 
@@ -160,7 +160,7 @@ static const struct gn__port *receiver(const struct gn__iface *iface,
 static uint32_t receiver_mtu(const struct gn__iface *iface,
                              const struct gn__addr *hop)
 {
-    const struct gn__port *to = receiver(iface, hop);
+    const struct gn__port *to = route_receiver(iface, hop);
 
     return to ? to->mtu : UINT32_MAX;
 }
@@ -453,9 +453,10 @@ static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,
         return -ENETUNREACH;
     out->source = *source;
     out->broadcast = gn__iface_is_broadcast(out->iface, dst);
-    out->mtu = smaller(
-        smaller(out->iface->port.mtu, receiver_mtu(out->iface, &out->next_hop)),
-        learned_mtu(ns, dst));
+    out->mtu =
+        mtu_smaller(mtu_smaller(out->iface->port.mtu,
+                                receiver_mtu(out->iface, &out->next_hop)),
+                    learned_mtu(ns, dst));
     return 0;
 }
 
@@ -507,7 +508,7 @@ uint64_t gn__ns_round_trip(struct gn_namespace *ns, const struct gn__addr *dst)
         return 0;
     from = &way.iface->port;
     us = 2ull * from->wire.config.latency_us;
-    to = receiver(way.iface, &way.next_hop);
+    to = route_receiver(way.iface, &way.next_hop);
     if (to)
         us += 2ull * to->wire.config.latency_us + path_us(from->net, from, to) +
               path_us(from->net, to, from);

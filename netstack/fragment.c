@@ -54,7 +54,7 @@ static size_t copied_options(const uint8_t *opt, size_t len, uint8_t *out)
     return n;
 }
 
-static void prepare4(struct cut *cut)
+static void fragment_prepare4(struct cut *cut)
 {
     const struct gn__packet *whole = cut->whole;
     size_t hdr_len = whole->ip.l4;
@@ -76,7 +76,7 @@ static void prepare4(struct cut *cut)
  * The headers that go into every fragment end with the routing header, else
  * with the hop-by-hop header, else with the IPv6 header.
  */
-static void prepare6(struct cut *cut)
+static void fragment_prepare6(struct cut *cut)
 {
     const struct gn__packet *whole = cut->whole;
     const uint8_t *head = whole->head;
@@ -104,7 +104,7 @@ static void prepare6(struct cut *cut)
     memcpy(cut->later, cut->first, cut->first_len);
 }
 
-static void finish4(const struct cut *cut, struct gn__packet *piece)
+static void fragment_finish4(const struct cut *cut, struct gn__packet *piece)
 {
     struct gn__ip *ip = &piece->ip;
     uint8_t *head = piece->head;
@@ -121,7 +121,7 @@ static void finish4(const struct cut *cut, struct gn__packet *piece)
         gn__put16(head + 10, gn__ip4_checksum(head, ip->l4));
 }
 
-static void finish6(const struct cut *cut, struct gn__packet *piece)
+static void fragment_finish6(const struct cut *cut, struct gn__packet *piece)
 {
     struct gn__ip *ip = &piece->ip;
     uint8_t *head = piece->head;
@@ -156,9 +156,9 @@ static struct gn__packet *make_piece(const struct cut *cut, size_t off,
     piece->ip.frag_off = (uint16_t)(cut->whole->ip.frag_off + off);
     piece->ip.more = more;
     if (piece->ip.version == 4)
-        finish4(cut, piece);
+        fragment_finish4(cut, piece);
     else
-        finish6(cut, piece);
+        fragment_finish6(cut, piece);
     if (gn__packet_add_range(piece, cut->whole, cut->data + off, len)) {
         gn__packet_free(piece);
         return NULL;
@@ -218,9 +218,9 @@ int gn__packet_fragment(struct gn__packet *packet, uint32_t mtu, uint32_t id,
         packet->csum_absent = true;
     }
     if (packet->ip.version == 4)
-        prepare4(&cut);
+        fragment_prepare4(&cut);
     else
-        prepare6(&cut);
+        fragment_prepare6(&cut);
     if (!mtu_serves(&cut, mtu))
         return -EMSGSIZE;
     err = emit_pieces(&cut, mtu, emit, arg);

@@ -96,8 +96,9 @@ static enum gn__ip_flaw check_fragment(const struct gn__ip *ip,
     return GN__IP_FINE;
 }
 
-static enum gn__ip_flaw parse4(const uint8_t *head, size_t head_len,
-                               size_t total, bool check_sum, struct gn__ip *ip)
+static enum gn__ip_flaw header_parse4(const uint8_t *head, size_t head_len,
+                                      size_t total, bool check_sum,
+                                      struct gn__ip *ip)
 {
     enum gn__ip_flaw flaw = GN__IP_FINE;
     size_t hdr_len = (size_t)(head[0] & 15) * 4;
@@ -188,7 +189,7 @@ static bool is_extension(uint8_t proto)
 }
 
 /* Checks the extension header at walk->at and moves behind it. */
-static enum gn__ip_flaw step6(struct walk *walk)
+static enum gn__ip_flaw header_step6(struct walk *walk)
 {
     const uint8_t *header = walk->head + walk->at;
     enum gn__ip_flaw flaw = GN__IP_FINE;
@@ -227,7 +228,7 @@ static enum gn__ip_flaw step6(struct walk *walk)
     return flaw;
 }
 
-static enum gn__ip_flaw walk6(struct walk *walk)
+static enum gn__ip_flaw header_walk6(struct walk *walk)
 {
     enum gn__ip_flaw flaw = GN__IP_FINE;
     unsigned n = 0;
@@ -236,7 +237,7 @@ static enum gn__ip_flaw walk6(struct walk *walk)
         if (walk->next != GN__PROTO_IP6_FRAGMENT &&
             n++ == GN__IP_EXTENSIONS_MAX)
             return GN__IP_BAD_OPTION;
-        flaw = step6(walk);
+        flaw = header_step6(walk);
     }
     walk->ip->has_options = walk->at > GN__IP6_HDR_LEN;
     walk->ip->proto = walk->next;
@@ -244,8 +245,8 @@ static enum gn__ip_flaw walk6(struct walk *walk)
     return flaw;
 }
 
-static enum gn__ip_flaw parse6(const uint8_t *head, size_t head_len,
-                               size_t total, struct gn__ip *ip)
+static enum gn__ip_flaw header_parse6(const uint8_t *head, size_t head_len,
+                                      size_t total, struct gn__ip *ip)
 {
     struct walk walk = {head, head_len, GN__IP6_HDR_LEN, 0, ip};
     enum gn__ip_flaw flaw;
@@ -270,7 +271,7 @@ static enum gn__ip_flaw parse6(const uint8_t *head, size_t head_len,
     ip->src = gn__addr_from_v6_bytes(head + 8);
     ip->dst = gn__addr_from_v6_bytes(head + 24);
     walk.next = head[6];
-    flaw = walk6(&walk);
+    flaw = header_walk6(&walk);
     return flaw ? flaw : check_addresses6(ip);
 }
 
@@ -284,10 +285,10 @@ enum gn__ip_flaw gn__ip_parse(const uint8_t *head, size_t head_len,
         return GN__IP_SHORT;
     switch (head[0] >> 4) {
     case 4:
-        flaw = parse4(head, head_len, total, check_sum, &ip);
+        flaw = header_parse4(head, head_len, total, check_sum, &ip);
         break;
     case 6:
-        flaw = parse6(head, head_len, total, &ip);
+        flaw = header_parse6(head, head_len, total, &ip);
         break;
     default:
         return GN__IP_BAD_VERSION;
@@ -297,7 +298,7 @@ enum gn__ip_flaw gn__ip_parse(const uint8_t *head, size_t head_len,
     return flaw;
 }
 
-static size_t build4(const struct gn__ip_build *what, uint8_t *out)
+static size_t header_build4(const struct gn__ip_build *what, uint8_t *out)
 {
     out[0] = 0x45;
     out[1] = what->tos;
@@ -312,7 +313,7 @@ static size_t build4(const struct gn__ip_build *what, uint8_t *out)
     return GN__IP4_HDR_LEN;
 }
 
-static size_t build6(const struct gn__ip_build *what, uint8_t *out)
+static size_t header_build6(const struct gn__ip_build *what, uint8_t *out)
 {
     gn__put32(out, 6u << 28 | (uint32_t)what->tos << 20);
     gn__put16(out + 4, (uint16_t)what->payload_len);
@@ -325,7 +326,8 @@ static size_t build6(const struct gn__ip_build *what, uint8_t *out)
 
 size_t gn__ip_build(const struct gn__ip_build *what, uint8_t *out)
 {
-    return gn__addr_is_v4(&what->dst) ? build4(what, out) : build6(what, out);
+    return gn__addr_is_v4(&what->dst) ? header_build4(what, out)
+                                      : header_build6(what, out);
 }
 
 /* RFC 1624, equation 3: HC' = ~(~HC + ~m + m'). */

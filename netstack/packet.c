@@ -42,8 +42,8 @@ struct cursor {
     unsigned index; /* of the next piece: 0 is head, 1 the first slice */
 };
 
-static size_t piece(const struct gn__packet *packet, unsigned index,
-                    const uint8_t **data)
+static size_t packet_piece(const struct gn__packet *packet, unsigned index,
+                           const uint8_t **data)
 {
     if (index == 0) {
         *data = packet->head;
@@ -57,7 +57,7 @@ static size_t piece(const struct gn__packet *packet, unsigned index,
 static size_t cursor_next(struct cursor *cursor, const uint8_t **data)
 {
     while (cursor->left > 0 && cursor->index <= cursor->packet->n_slices) {
-        size_t len = piece(cursor->packet, cursor->index++, data);
+        size_t len = packet_piece(cursor->packet, cursor->index++, data);
 
         if (cursor->from >= len) {
             cursor->from -= len;
@@ -181,8 +181,8 @@ struct gn__packet *gn__packet_clone(const struct gn__packet *packet)
 }
 
 /* Copy the payload of a slice and those behind it. */
-static void gather(const struct gn__packet *packet, unsigned first,
-                   uint8_t *out)
+static void packet_gather(const struct gn__packet *packet, unsigned first,
+                          uint8_t *out)
 {
     for (unsigned i = first; i < packet->n_slices; i++) {
         memcpy(out, packet->slices[i].data, packet->slices[i].len);
@@ -208,12 +208,12 @@ static int merge_slices(struct gn__packet *packet)
 
         if (!chunk)
             return -ENOMEM;
-        gather(packet, 0, gn__chunk_data(chunk));
+        packet_gather(packet, 0, gn__chunk_data(chunk));
         gn__chunk_unref(slice->chunk);
         slice->chunk = chunk;
         slice->data = gn__chunk_data(chunk);
     } else {
-        gather(packet, 1, start + skip + slice->len);
+        packet_gather(packet, 1, start + skip + slice->len);
     }
     for (unsigned i = 1; i < packet->n_slices; i++)
         gn__chunk_unref(packet->slices[i].chunk);

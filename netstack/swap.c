@@ -30,7 +30,7 @@ static size_t state_size(void)
     return (size_t)(gn__netstack_ops.state_end - gn__netstack_ops.state_start);
 }
 
-static __attribute__((noinline)) void copy(void *to, const void *from)
+static __attribute__((noinline)) void swap_copy(void *to, const void *from)
 {
     __asm__ volatile("" ::: "memory");
     memcpy(to, from, state_size());
@@ -41,10 +41,10 @@ static __attribute__((noinline)) void copy(void *to, const void *from)
  * place until the first instance is entered, and copied then. */
 static unsigned char pristine[8192];
 
-static void initialise(void)
+static void swap_initialise(void)
 {
     gn__netstack_ops.init();
-    copy(pristine, gn__netstack_ops.state_start);
+    swap_copy(pristine, gn__netstack_ops.state_start);
     initialised = true;
 }
 
@@ -53,8 +53,8 @@ void gn__swap_reenter(struct gn__stack *stack)
     if (current == stack)
         return;
     if (current)
-        copy(current->state, gn__netstack_ops.state_start);
-    copy(gn__netstack_ops.state_start, stack->state);
+        swap_copy(current->state, gn__netstack_ops.state_start);
+    swap_copy(gn__netstack_ops.state_start, stack->state);
     current = stack;
 }
 
@@ -62,11 +62,11 @@ int gn__swap_enter(struct gn__stack *stack)
 {
     if (!stack->state) {
         if (!initialised)
-            initialise();
+            swap_initialise();
         stack->state = gn__alloc(&stack->net->mem, state_size());
         if (!stack->state)
             return -ENOMEM;
-        copy(stack->state, pristine);
+        swap_copy(stack->state, pristine);
     }
     gn__swap_reenter(stack);
     return 0;

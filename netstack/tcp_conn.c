@@ -285,7 +285,7 @@ static bool held_long_enough(const struct gn__conn *conn)
            conn->hold_tick <= conn->stack->net->now / GN__TICK_NS;
 }
 
-static void arm(struct gn__conn *conn)
+static void conn_arm(struct gn__conn *conn)
 {
     struct gn__wheel *wheel = &conn->stack->net->wheel;
     uint64_t tick = gn__netstack_ops.deadline(conn);
@@ -326,7 +326,7 @@ static void conn_update_live(struct gn__conn *conn)
     if (conn->data_arrived)
         gn__window_arrived(conn, view.rcv_nxt);
     note_held(conn, view.held);
-    arm(conn);
+    conn_arm(conn);
 }
 
 void gn__conn_update(struct gn__conn *conn)
@@ -376,7 +376,8 @@ static void conn_fired(struct gn__timer *timer)
     }
     if (!conn->held_back_len && !held_long_enough(conn) &&
         gn__conn_deferred_until(conn) > now && !gn__netstack_ops.due(conn)) {
-        arm(conn); /* it was armed for something that has been done since */
+        conn_arm(
+            conn); /* it was armed for something that has been done since */
         return;
     }
     gn__conn_enter(conn);
@@ -655,7 +656,7 @@ void gn__tcp_push(struct gn__conn *conn)
 
 /* ---- receiving ---- */
 
-static bool continues(const struct gn__slice *slice, const uint8_t *data)
+static bool conn_continues(const struct gn__slice *slice, const uint8_t *data)
 {
     return slice->data + slice->len == data;
 }
@@ -678,7 +679,7 @@ bool gn__conn_received(struct gn__conn *conn, const struct gn__packet *packet,
     if (!in_head)
         slice.chunk = gn__chunk_of(data);
     if (!in_head && last_is(&conn->rx, slice.chunk) &&
-        continues(gn__ring_at(&conn->rx, conn->rx.n - 1), data)) {
+        conn_continues(gn__ring_at(&conn->rx, conn->rx.n - 1), data)) {
         gn__ring_at(&conn->rx, conn->rx.n - 1)->len += len;
     } else if (in_head || is_small(conn, &slice)) {
         if (!gn__conn_append(conn, &conn->rx, &conn->rx_room, data, len))
@@ -697,7 +698,7 @@ bool gn__conn_received(struct gn__conn *conn, const struct gn__packet *packet,
 }
 
 /* Remove @len bytes from the front of rx. */
-static void consume(struct gn__conn *conn, size_t len)
+static void conn_consume(struct gn__conn *conn, size_t len)
 {
     conn->rx_bytes -= len;
     while (len) {
@@ -724,7 +725,7 @@ static uint32_t window_edge(const struct gn__conn *conn)
 
 void gn__tcp_skip(struct gn__conn *conn, size_t n)
 {
-    consume(conn, n);
+    conn_consume(conn, n);
     if (!conn->rx.n)
         conn->rx_room = 0;
     if (conn->pcb &&
@@ -796,7 +797,7 @@ static void let_go(struct gn__conn *conn)
     conn->owner = NULL;
 }
 
-static void end(struct gn__conn *conn, bool reset)
+static void conn_end(struct gn__conn *conn, bool reset)
 {
     let_go(conn);
     if (conn->pcb) {
@@ -808,18 +809,18 @@ static void end(struct gn__conn *conn, bool reset)
 
 void gn__tcp_abort(struct gn__conn *conn)
 {
-    end(conn, true);
+    conn_end(conn, true);
 }
 
 void gn__tcp_vanish(struct gn__conn *conn)
 {
-    end(conn, false);
+    conn_end(conn, false);
 }
 
 void gn__tcp_close(struct gn__conn *conn)
 {
     if (conn->rx_bytes || !conn->connected || conn->held_back_len) {
-        end(conn, true);
+        conn_end(conn, true);
         return;
     }
     let_go(conn);

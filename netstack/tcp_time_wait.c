@@ -24,7 +24,7 @@ static uint64_t time_wait_ns(struct gn__stack *stack)
     return ns < TIME_WAIT_MIN_NS ? TIME_WAIT_MIN_NS : ns;
 }
 
-static void arm(struct gn__time_wait *tw)
+static void time_wait_arm(struct gn__time_wait *tw)
 {
     struct gn__netstack *net = tw->stack->net;
 
@@ -92,7 +92,7 @@ void gn__time_wait_begin(struct gn__conn *conn)
     conn->time_wait = true;
     gn__list_add_tail(&stack->time_wait, &tw->of_stack);
     stack->n_time_wait++;
-    arm(tw);
+    time_wait_arm(tw);
 }
 
 /* No older duplicate can exist where nothing is ever delayed. */
@@ -115,7 +115,7 @@ bool gn__time_wait_input(struct gn__time_wait *tw,
         return true;
     }
     if (segment->flags & GN__FLAG_FIN)
-        arm(tw);
+        time_wait_arm(tw);
     if (segment->len || segment->flags & (GN__FLAG_FIN | GN__FLAG_SYN))
         gn__tcp_reply(tw->stack, segment, tw->snd_nxt, tw->rcv_nxt,
                       GN__FLAG_ACK);

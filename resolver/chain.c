@@ -59,7 +59,7 @@ static bool go_on(struct pass *pass)
     return pass->at < chain->n;
 }
 
-static void ended(struct gn_lookup *lookup)
+static void chain_ended(struct gn_lookup *lookup)
 {
     struct pass *pass = (struct pass *)gn__pass_of(lookup);
 
@@ -76,7 +76,7 @@ static int chain_begin(struct gn__forwarder *forwarder, struct gn_lookup *outer)
 {
     const struct chain *chain = (const struct chain *)forwarder;
     struct pass *pass =
-        (struct pass *)gn__pass_create(outer, sizeof(*pass), ended);
+        (struct pass *)gn__pass_create(outer, sizeof(*pass), chain_ended);
 
     if (!pass)
         return -ENOMEM;

@@ -180,8 +180,8 @@ static int read_rules(const struct gn__mem *mem,
 
 /* ---- what happens to a lookup ---- */
 
-static const char *subject(const struct gn__question *question, char *text,
-                           size_t cap)
+static const char *fault_subject(const struct gn__question *question,
+                                 char *text, size_t cap)
 {
     struct gn__endpoint endpoint;
 
@@ -195,7 +195,7 @@ static const char *subject(const struct gn__question *question, char *text,
 }
 
 /* Is it this one's turn, by count and by chance? */
-static bool works(struct faults *faults, struct rule *rule)
+static bool fault_works(struct faults *faults, struct rule *rule)
 {
     uint64_t nth = rule->seen++;
 
@@ -208,8 +208,8 @@ static bool works(struct faults *faults, struct rule *rule)
 }
 
 /* The address whose turn it is, of the version that is asked for. */
-static bool turn(struct rule *rule, const struct gn__question *question,
-                 struct gn_answer *out)
+static bool fault_turn(struct rule *rule, const struct gn__question *question,
+                       struct gn_answer *out)
 {
     int family = gn__ip_family(question->proto);
     size_t i;
@@ -231,15 +231,16 @@ static void decide_by(struct rule *rule, const struct gn__question *question,
         return;
     if (question->kind != GN_QUERY_IP)
         pass->fault = GN_FAULT_NONE;
-    else if (!turn(rule, question, &pass->answer))
+    else if (!fault_turn(rule, question, &pass->answer))
         pass->fault = GN_FAULT_EMPTY;
 }
 
-static void decide(struct faults *faults, const struct gn__question *question,
-                   struct pass *pass, uint32_t *delay_ms)
+static void fault_decide(struct faults *faults,
+                         const struct gn__question *question, struct pass *pass,
+                         uint32_t *delay_ms)
 {
     char text[GN__ADDR_TEXT];
-    const char *name = subject(question, text, sizeof(text));
+    const char *name = fault_subject(question, text, sizeof(text));
     size_t i = 0;
 
     *delay_ms = 0;
@@ -247,14 +248,14 @@ static void decide(struct faults *faults, const struct gn__question *question,
     while (i < faults->n_rules &&
            !gn__hostname_matches(faults->rules[i].pattern, name))
         i++;
-    if (i < faults->n_rules && works(faults, &faults->rules[i]))
+    if (i < faults->n_rules && fault_works(faults, &faults->rules[i]))
         decide_by(&faults->rules[i], question, pass, delay_ms);
     pthread_mutex_unlock(&faults->lock);
 }
 
 /* ---- a question under way ---- */
 
-static void ended(struct gn_lookup *lookup)
+static void fault_ended(struct gn_lookup *lookup)
 {
     struct gn__pass *pass = gn__pass_of(lookup);
 
@@ -262,23 +263,23 @@ static void ended(struct gn_lookup *lookup)
     gn__pass_free(pass);
 }
 
-static void fail(struct pass *pass, int status)
+static void fault_fail(struct pass *pass, int status)
 {
     gn__lookup_fail(pass->base.outer, status);
     gn__pass_free(&pass->base);
 }
 
-static void act(struct pass *pass)
+static void fault_act(struct pass *pass)
 {
     switch (pass->fault) {
     case GN_FAULT_SERVFAIL:
-        fail(pass, GN_EAI_AGAIN);
+        fault_fail(pass, GN_EAI_AGAIN);
         break;
     case GN_FAULT_NXDOMAIN:
-        fail(pass, GN_EAI_NONAME);
+        fault_fail(pass, GN_EAI_NONAME);
         break;
     case GN_FAULT_EMPTY:
-        fail(pass, GN_EAI_NODATA);
+        fault_fail(pass, GN_EAI_NODATA);
         break;
     case GN_FAULT_ROTATE:
         gn_lookup_done_ip(pass->base.outer, 0, &pass->answer, 1,
@@ -295,7 +296,7 @@ static void act(struct pass *pass)
 
 static void delay_over(struct gn__io_timer *timer)
 {
-    act(gn__container_of(timer, struct pass, delay));
+    fault_act(gn__container_of(timer, struct pass, delay));
 }
 
 static int fault_begin(struct gn__forwarder *forwarder, struct gn_lookup *outer)
@@ -303,18 +304,18 @@ static int fault_begin(struct gn__forwarder *forwarder, struct gn_lookup *outer)
     struct gn__io *io = gn__lookup_io(outer);
     struct faults *faults = (struct faults *)forwarder;
     struct pass *pass =
-        (struct pass *)gn__pass_create(outer, sizeof(*pass), ended);
+        (struct pass *)gn__pass_create(outer, sizeof(*pass), fault_ended);
     uint32_t delay_ms;
 
     if (!pass)
         return -ENOMEM;
     pass->resolver = faults->inner;
     pass->delay.fire = delay_over;
-    decide(faults, &outer->question, pass, &delay_ms);
+    fault_decide(faults, &outer->question, pass, &delay_ms);
     if (delay_ms)
         gn__io_start(io, &pass->delay, gn__io_now(io) + delay_ms * NS_PER_MS);
     else
-        act(pass);
+        fault_act(pass);
     return 0;
 }
 

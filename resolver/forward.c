@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "resolver/forward.h"
 
-static int forward(void *self, struct gn_lookup *lookup)
+static int lookup_forward(void *self, struct gn_lookup *lookup)
 {
     struct gn__forwarder *forwarder = self;
 
@@ -13,7 +13,7 @@ int gn__forward_ip(void *self, struct gn_lookup *lookup, const char *proto,
 {
     (void)proto;
     (void)host;
-    return forward(self, lookup);
+    return lookup_forward(self, lookup);
 }
 
 int gn__forward_port(void *self, struct gn_lookup *lookup, const char *proto,
@@ -21,14 +21,14 @@ int gn__forward_port(void *self, struct gn_lookup *lookup, const char *proto,
 {
     (void)proto;
     (void)service;
-    return forward(self, lookup);
+    return lookup_forward(self, lookup);
 }
 
 int gn__forward_addr(void *self, struct gn_lookup *lookup,
                      const struct sockaddr *addr)
 {
     (void)addr;
-    return forward(self, lookup);
+    return lookup_forward(self, lookup);
 }
 
 int gn__forward_query(void *self, struct gn_lookup *lookup, const char *name,
@@ -36,7 +36,7 @@ int gn__forward_query(void *self, struct gn_lookup *lookup, const char *name,
 {
     (void)name;
     (void)type;
-    return forward(self, lookup);
+    return lookup_forward(self, lookup);
 }
 
 struct gn__pass *gn__pass_create(struct gn_lookup *outer, size_t size,

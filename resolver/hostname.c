@@ -10,19 +10,19 @@
 
 #include <string.h>
 
-static char lower(char c)
+static char name_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
 static bool is_host_char(char c)
 {
-    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_';
+    return (name_lower(c) >= 'a' && name_lower(c) <= 'z') ||
+           (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
 /* Without a dot at the end. */
-static size_t length(const char *name)
+static size_t name_length(const char *name)
 {
     size_t len = strnlen(name, GN__HOSTNAME_MAX + 2);
 
@@ -31,7 +31,7 @@ static size_t length(const char *name)
 
 bool gn__hostname_is_valid(const char *name)
 {
-    size_t i, label = 0, len = length(name);
+    size_t i, label = 0, len = name_length(name);
 
     if (!len || len > GN__HOSTNAME_MAX)
         return false;
@@ -56,7 +56,7 @@ bool gn__hostname_is_absolute(const char *name)
 
 void gn__hostname_copy(const char *name, char *out)
 {
-    size_t len = length(name);
+    size_t len = name_length(name);
 
     memcpy(out, name, len);
     out[len] = '\0';
@@ -66,7 +66,7 @@ void gn__hostname_lower(const char *name, char *out)
 {
     gn__hostname_copy(name, out);
     for (; *out; out++)
-        *out = lower(*out);
+        *out = name_lower(*out);
 }
 
 static bool is_equal(const char *a, const char *b, size_t len)
@@ -74,7 +74,7 @@ static bool is_equal(const char *a, const char *b, size_t len)
     size_t i;
 
     for (i = 0; i < len; i++) {
-        if (lower(a[i]) != lower(b[i]))
+        if (name_lower(a[i]) != name_lower(b[i]))
             return false;
     }
     return true;
@@ -82,7 +82,7 @@ static bool is_equal(const char *a, const char *b, size_t len)
 
 bool gn__hostname_is_below(const char *name, const char *suffix)
 {
-    size_t len = length(name), tail = length(suffix);
+    size_t len = name_length(name), tail = name_length(suffix);
 
     if (len < tail || !is_equal(name + len - tail, suffix, tail))
         return false;
@@ -92,9 +92,9 @@ bool gn__hostname_is_below(const char *name, const char *suffix)
 bool gn__hostname_matches(const char *pattern, const char *name)
 {
     if (pattern[0] != '*')
-        return length(name) == length(pattern) &&
+        return name_length(name) == name_length(pattern) &&
                gn__hostname_is_below(name, pattern);
-    return !pattern[1] || (length(name) > length(pattern + 2) &&
+    return !pattern[1] || (name_length(name) > name_length(pattern + 2) &&
                            gn__hostname_is_below(name, pattern + 2));
 }
 

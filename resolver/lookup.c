@@ -32,7 +32,7 @@ void gn__lookup_init(struct gn_lookup *lookup, struct gn__lookup_home *home,
 
 /* ---- answering ---- */
 
-static bool take(struct gn_lookup *lookup)
+static bool lookup_take(struct gn_lookup *lookup)
 {
     int asked = GN__LOOKUP_ASKED;
 
@@ -40,7 +40,7 @@ static bool take(struct gn_lookup *lookup)
                                                     GN__LOOKUP_ANSWERING);
 }
 
-static void post(struct gn_lookup *lookup)
+static void lookup_post(struct gn_lookup *lookup)
 {
     struct gn__lookup_home *home = lookup->home;
     struct gn_lookup *first = atomic_load(&home->posted);
@@ -67,11 +67,11 @@ static void end_later(struct gn_lookup *lookup)
 }
 
 /* The result is written. */
-static void answered(struct gn_lookup *lookup, int status)
+static void lookup_answered(struct gn_lookup *lookup, int status)
 {
     lookup->result.status = status > 0 ? GN_EAI_FAIL : status;
     if (!lookup->home->is_driving(lookup->home)) {
-        post(lookup);
+        lookup_post(lookup);
         atomic_store(&lookup->state, GN__LOOKUP_ANSWERED);
         return;
     }
@@ -83,15 +83,16 @@ static void answered(struct gn_lookup *lookup, int status)
 }
 
 /* An answer of the kind that was asked for, or the failure that it is not. */
-static bool begin(struct gn_lookup *lookup, enum gn_query_kind kind, int status)
+static bool lookup_begin(struct gn_lookup *lookup, enum gn_query_kind kind,
+                         int status)
 {
-    if (!take(lookup))
+    if (!lookup_take(lookup))
         return false;
     if (status == 0 && lookup->question.kind != kind)
         status = GN_EAI_FAIL;
     if (status == 0)
         return true;
-    answered(lookup, status);
+    lookup_answered(lookup, status);
     return false;
 }
 
@@ -164,16 +165,16 @@ void gn_lookup_done_ip(struct gn_lookup *lookup, int status,
                        const struct gn_answer *answers, size_t n,
                        const char *canonical_name)
 {
-    if (begin(lookup, GN_QUERY_IP, status))
-        answered(lookup, copy_ip(lookup, answers, n, canonical_name));
+    if (lookup_begin(lookup, GN_QUERY_IP, status))
+        lookup_answered(lookup, copy_ip(lookup, answers, n, canonical_name));
 }
 
 void gn_lookup_done_port(struct gn_lookup *lookup, int status, uint16_t port)
 {
-    if (!begin(lookup, GN_QUERY_PORT, status))
+    if (!lookup_begin(lookup, GN_QUERY_PORT, status))
         return;
     lookup->result.port = port;
-    answered(lookup, 0);
+    lookup_answered(lookup, 0);
 }
 
 void gn_lookup_done_addr(struct gn_lookup *lookup, int status, const char *name,
@@ -181,16 +182,16 @@ void gn_lookup_done_addr(struct gn_lookup *lookup, int status, const char *name,
 {
     struct gn__result *result;
 
-    if (!begin(lookup, GN_QUERY_ADDR, status))
+    if (!lookup_begin(lookup, GN_QUERY_ADDR, status))
         return;
     result = &lookup->result;
     if (!name || !*name || strnlen(name, PTR_MAX + 1) > PTR_MAX) {
-        answered(lookup, GN_EAI_FAIL);
+        lookup_answered(lookup, GN_EAI_FAIL);
         return;
     }
     result->name = gn__strdup(lookup->home->mem, name);
     result->ttl_s = ttl_s;
-    answered(lookup, result->name ? 0 : -ENOMEM);
+    lookup_answered(lookup, result->name ? 0 : -ENOMEM);
 }
 
 void gn_lookup_done_query(struct gn_lookup *lookup, int status,
@@ -198,11 +199,11 @@ void gn_lookup_done_query(struct gn_lookup *lookup, int status,
 {
     struct gn__result *result;
 
-    if (!begin(lookup, GN_QUERY_RECORD, status))
+    if (!lookup_begin(lookup, GN_QUERY_RECORD, status))
         return;
     result = &lookup->result;
     if (!message || !len || len > GN__MESSAGE_MAX) {
-        answered(lookup, GN_EAI_FAIL);
+        lookup_answered(lookup, GN_EAI_FAIL);
         return;
     }
     result->message = gn__alloc(lookup->home->mem, len);
@@ -210,13 +211,13 @@ void gn_lookup_done_query(struct gn_lookup *lookup, int status,
         memcpy(result->message, message, len);
         result->len = len;
     }
-    answered(lookup, result->message ? 0 : -ENOMEM);
+    lookup_answered(lookup, result->message ? 0 : -ENOMEM);
 }
 
 void gn__lookup_fail(struct gn_lookup *lookup, int status)
 {
-    if (take(lookup))
-        answered(lookup, status);
+    if (lookup_take(lookup))
+        lookup_answered(lookup, status);
 }
 
 void gn__lookup_pass(struct gn_lookup *to, const struct gn_lookup *from)
@@ -243,7 +244,7 @@ void gn__lookup_pass(struct gn_lookup *to, const struct gn_lookup *from)
 
 /* ---- asking ---- */
 
-static int ask(struct gn_lookup *lookup, struct gn_resolver *resolver)
+static int lookup_ask(struct gn_lookup *lookup, struct gn_resolver *resolver)
 {
     const struct gn_resolver_ops *ops = resolver->ops;
     const struct gn__question *q = &lookup->question;
@@ -275,7 +276,7 @@ void gn__lookup_start(struct gn_lookup *lookup, struct gn_resolver *resolver)
     lookup->at_once = false;
     lookup->starting = true;
     atomic_store(&lookup->state, GN__LOOKUP_ASKED);
-    err = ask(lookup, resolver);
+    err = lookup_ask(lookup, resolver);
     if (err)
         gn__lookup_fail(lookup, err);
     lookup->starting = false;

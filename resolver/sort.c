@@ -98,7 +98,7 @@ static bool label_matches(const struct candidate *c)
 }
 
 /* Is @a to come before @b? The number is that of the rule. */
-static bool precedes(const struct candidate *a, const struct candidate *b)
+static bool sort_precedes(const struct candidate *a, const struct candidate *b)
 {
     if (a->source.usable != b->source.usable) /* 1 */
         return a->source.usable;
@@ -118,8 +118,8 @@ static bool precedes(const struct candidate *a, const struct candidate *b)
     return a->place < b->place; /* 10 */
 }
 
-static void load(struct candidate *c, const struct gn_answer *answer,
-                 const struct gn__source *source, size_t place)
+static void sort_load(struct candidate *c, const struct gn_answer *answer,
+                      const struct gn__source *source, size_t place)
 {
     struct gn__endpoint endpoint = {.port = 0};
 
@@ -141,8 +141,8 @@ void gn__answers_sort(struct gn_answer *answers, struct gn__source *sources,
     if (n > GN__ANSWERS_MAX)
         n = GN__ANSWERS_MAX;
     for (i = 0; i < n; i++) {
-        load(&c, &answers[i], &sources[i], i);
-        for (at = i; at && precedes(&c, &all[at - 1]); at--)
+        sort_load(&c, &answers[i], &sources[i], i);
+        for (at = i; at && sort_precedes(&c, &all[at - 1]); at--)
             all[at] = all[at - 1];
         all[at] = c;
     }

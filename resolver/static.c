@@ -94,7 +94,7 @@ static struct entry *find_exact(const struct names *names, const char *name)
 }
 
 /* The nearest entry for a name in lower case. */
-static struct entry *find(const struct names *names, const char *name)
+static struct entry *static_find(const struct names *names, const char *name)
 {
     struct entry *entry = find_exact(names, name);
     char wild[ENTRY_MAX + 1];
@@ -212,8 +212,8 @@ static int add_place(struct names *names, struct entry *entry,
 }
 
 /* @name in the form of entry_name(). */
-static int add(struct names *names, const char *name,
-               const struct gn__addr *addr, uint32_t ttl_s)
+static int static_add(struct names *names, const char *name,
+                      const struct gn__addr *addr, uint32_t ttl_s)
 {
     bool is_new = !find_exact(names, name);
     struct entry *entry = make_entry(names, name);
@@ -239,8 +239,8 @@ static void fill_answer(const struct place *place, struct gn_answer *answer)
     answer->ttl_s = place->ttl_s;
 }
 
-static size_t collect(const struct entry *entry, int family,
-                      struct gn_answer *answers)
+static size_t static_collect(const struct entry *entry, int family,
+                             struct gn_answer *answers)
 {
     struct gn__list *it;
     size_t n = 0;
@@ -267,9 +267,9 @@ static int static_ip(void *self, struct gn_lookup *lookup, const char *proto,
 
     gn__hostname_lower(host, name);
     pthread_mutex_lock(&names->lock);
-    entry = find(names, name);
+    entry = static_find(names, name);
     if (entry)
-        n = collect(entry, gn__ip_family(proto), answers);
+        n = static_collect(entry, gn__ip_family(proto), answers);
     (void)snprintf(canonical, sizeof(canonical), "%s",
                    entry && entry->canonical ? entry->canonical : host);
     pthread_mutex_unlock(&names->lock);
@@ -363,7 +363,7 @@ static int static_query(void *self, struct gn_lookup *lookup, const char *host,
     (void)type;
     gn__hostname_lower(host, name);
     pthread_mutex_lock(&names->lock);
-    entry = find(names, name);
+    entry = static_find(names, name);
     pthread_mutex_unlock(&names->lock);
     return entry ? GN_EAI_NODATA : GN_EAI_NONAME;
 }
@@ -446,7 +446,8 @@ static bool next_word(struct line *line, char *word, size_t cap)
     return len > 0;
 }
 
-static int refuse(const struct line *line, const char *word, const char *what)
+static int static_refuse(const struct line *line, const char *word,
+                         const char *what)
 {
     return gn__text_refuse(line->why, line->why_len, "%s line %u: \"%s\" %s",
                            line->what, line->number,
@@ -461,7 +462,7 @@ static int add_host(struct line *line, const char *name, const char *first,
     struct names *names = line->names;
     bool is_new = !find_exact(names, name);
     struct entry *entry;
-    int err = add(names, name, addr, 0);
+    int err = static_add(names, name, addr, 0);
 
     if (err || !is_new || !strcmp(name, first) || *first == '*')
         return err;
@@ -475,7 +476,7 @@ static int add_host(struct line *line, const char *name, const char *first,
 static int pass_over(const struct line *line, const char *word,
                      const char *what)
 {
-    return line->is_lenient ? 0 : refuse(line, word, what);
+    return line->is_lenient ? 0 : static_refuse(line, word, what);
 }
 
 static int read_host(struct line *line)
@@ -513,7 +514,7 @@ static int add_service(struct line *line, const char *name, uint16_t port,
     struct service *service;
 
     if (len > GN__LABEL_MAX)
-        return refuse(line, name, "is longer than 63 bytes");
+        return static_refuse(line, name, "is longer than 63 bytes");
     service = gn__zalloc(&names->mem, sizeof(*service));
     if (!service)
         return -ENOMEM;
@@ -551,7 +552,7 @@ static int read_service(struct line *line)
     if (!next_word(line, name, sizeof(name)))
         return 0;
     if (!next_word(line, kept, sizeof(kept)) || !read_port(kept, &port, &udp))
-        return refuse(line, name, "has no port such as 5432/tcp");
+        return static_refuse(line, name, "has no port such as 5432/tcp");
     memcpy(word, name, sizeof(word));
     do {
         err = add_service(line, word, port, udp);
@@ -672,7 +673,7 @@ int gn_resolver_static_add(struct gn_resolver *resolver, const char *name,
         (address && gn__addr_parse(address, &addr)))
         return -EINVAL;
     pthread_mutex_lock(&names->lock);
-    err = add(names, key, address ? &addr : NULL, ttl_s);
+    err = static_add(names, key, address ? &addr : NULL, ttl_s);
     pthread_mutex_unlock(&names->lock);
     return err;
 }

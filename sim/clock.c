@@ -109,7 +109,7 @@ static bool clock_is_driving(void *self)
 
 /* Callbacks that are still due run now: time will not pass any more. Tasks do
  * not go on. */
-static void end(struct gn_clock *clock)
+static void clock_end(struct gn_clock *clock)
 {
     gn__run_check_left();
     while (gn__engine_dispatch(clock->engine, 1))
@@ -128,7 +128,7 @@ static void clock_gone(void *self, void (*done)(void *arg), void *arg)
 
     clock->n_networks--;
     if (!clock->n_networks && clock->closed)
-        end(clock);
+        clock_end(clock);
     done(arg);
 }
 
@@ -238,7 +238,7 @@ void gn_clock_close(struct gn_clock *clock)
         return;
     clock->closed = true;
     if (!clock->n_networks)
-        end(clock);
+        clock_end(clock);
 }
 
 uint64_t gn_clock_now_ns(const struct gn_clock *clock)

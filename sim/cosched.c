@@ -103,7 +103,7 @@ static void abandon_wait(struct gn__coroutine *coroutine)
         waiter->abandon(waiter);
 }
 
-static void finish(struct gn__coroutine *coroutine, bool done)
+static void sched_finish(struct gn__coroutine *coroutine, bool done)
 {
     struct gn__cosched *sched = coroutine->sched;
 
@@ -124,7 +124,7 @@ static void go_on(struct gn__cosched *sched, struct gn__coroutine *coroutine)
         coroutine->over = true;
         sched->overrun = coroutine;
     } else if (coroutine->done || coroutine->dropped) {
-        finish(coroutine, coroutine->done);
+        sched_finish(coroutine, coroutine->done);
     }
 }
 
@@ -142,7 +142,7 @@ void gn__cosched_drop(struct gn__coroutine *coroutine)
     if (coroutine->sched->running == coroutine)
         coroutine->dropped = true;
     else
-        finish(coroutine, false);
+        sched_finish(coroutine, false);
 }
 
 /* A coroutine's first function; it ends by leaving. */
@@ -192,7 +192,7 @@ static void wake_sleepers(struct gn__cosched *sched, uint64_t now)
     }
 }
 
-static void fetch(const void *at, unsigned n_lines)
+static void sched_fetch(const void *at, unsigned n_lines)
 {
     const char *line = at;
 
@@ -210,8 +210,8 @@ static void expect_next(const struct gn__cosched *sched)
     if (!node)
         return;
     next = gn__container_of(node, struct gn__coroutine, node);
-    fetch(gn__context_at(&next->fiber.context), STACK_LINES);
-    fetch(next->guest, GUEST_LINES);
+    sched_fetch(gn__context_at(&next->fiber.context), STACK_LINES);
+    sched_fetch(next->guest, GUEST_LINES);
 }
 
 void gn__cosched_run(struct gn__cosched *sched, uint64_t now)
@@ -249,7 +249,8 @@ void gn__cosched_done(struct gn__cosched *sched)
     gn__list_foreach (it, &sched->all)
         abandon_wait(gn__container_of(it, struct gn__coroutine, of_sched));
     while ((it = gn__list_first(&sched->all)))
-        finish(gn__container_of(it, struct gn__coroutine, of_sched), false);
+        sched_finish(gn__container_of(it, struct gn__coroutine, of_sched),
+                     false);
     gn__costacks_done(&sched->stacks);
 }
 

@@ -58,7 +58,7 @@ void gn__costacks_done(struct gn__costacks *stacks)
 }
 
 /* The page below a stack; false if there is to be none. */
-static bool guard(struct gn__costacks *stacks, char *page)
+static bool stack_guard(struct gn__costacks *stacks, char *page)
 {
     if (stacks->n_guards >= GN__COSTACK_GUARDS ||
         mprotect(page, page_size(), PROT_NONE))
@@ -79,7 +79,7 @@ static void *low_of(struct idle_stack *idle)
     return (char *)(idle + 1) - GN__COSTACK_DEFAULT;
 }
 
-static void mark(void *low)
+static void stack_mark(void *low)
 {
     uint64_t word = MARK;
 
@@ -101,7 +101,7 @@ static int add_slab(struct gn__costacks *stacks)
     for (i = SLAB_STACKS; i-- > 0;) { /* The lowest is taken first. */
         at = (char *)slab + page + i * each;
         idle = idle_at(at + page);
-        idle->guarded = guard(stacks, at);
+        idle->guarded = stack_guard(stacks, at);
         gn__list_add_head(&stacks->idle, &idle->link);
     }
     return 0;
@@ -149,7 +149,7 @@ int gn__costack_take(struct gn__costacks *stacks, size_t size,
                                           : take_own(size, out);
 
     if (!err && !out->guarded)
-        mark(out->low);
+        stack_mark(out->low);
     return err;
 }
 

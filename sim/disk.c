@@ -193,8 +193,8 @@ static int file_change(struct gn__disk *disk, struct gn__file *file,
     return 0;
 }
 
-static int change(struct gn__disk *disk, const char *name, uint64_t end,
-                  uint64_t at, const void *data, size_t len)
+static int disk_change(struct gn__disk *disk, const char *name, uint64_t end,
+                       uint64_t at, const void *data, size_t len)
 {
     struct gn__file *file;
     bool is_new;
@@ -244,14 +244,14 @@ ssize_t gn__disk_write(struct gn__disk *disk, const char *name, uint64_t at,
         return -ENOSPC;
     if (!len)
         return name_is_valid(name) ? 0 : -EINVAL;
-    err = change(disk, name, at + len, at, data, len);
+    err = disk_change(disk, name, at + len, at, data, len);
     return err ? err : (ssize_t)len;
 }
 
 int gn__disk_truncate(struct gn__disk *disk, const char *name, uint64_t size)
 {
     return size > disk->limit ? -ENOSPC
-                              : change(disk, name, size, size, NULL, 0);
+                              : disk_change(disk, name, size, size, NULL, 0);
 }
 
 int gn__disk_sync(struct gn__disk *disk, const char *name)

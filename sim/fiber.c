@@ -26,8 +26,8 @@
 #include <sanitizer/common_interface_defs.h>
 #include <sanitizer/lsan_interface.h>
 
-static void announce(struct gn__fiber *from, const struct gn__fiber *to,
-                     bool last)
+static void fiber_announce(struct gn__fiber *from, const struct gn__fiber *to,
+                           bool last)
 {
     __sanitizer_start_switch_fiber(last ? NULL : &from->fake_stack,
                                    to->stack.low ? to->stack.low : to->bottom,
@@ -35,7 +35,7 @@ static void announce(struct gn__fiber *from, const struct gn__fiber *to,
                                                  : to->bottom_size);
 }
 
-static void arrive(struct gn__fiber *self, struct gn__fiber *from)
+static void fiber_arrive(struct gn__fiber *self, struct gn__fiber *from)
 {
     const void *bottom;
     size_t size;
@@ -47,14 +47,14 @@ static void arrive(struct gn__fiber *self, struct gn__fiber *from)
     }
 }
 
-static void adopt(struct gn__fiber *fiber)
+static void fiber_adopt(struct gn__fiber *fiber)
 {
     __lsan_register_root_region(fiber->stack.low, fiber->stack.size);
 }
 
 /* What was left in the middle of its calls has poisoned memory around their
  * variables. */
-static void disown(struct gn__fiber *fiber)
+static void fiber_disown(struct gn__fiber *fiber)
 {
     __lsan_unregister_root_region(fiber->stack.low, fiber->stack.size);
     __asan_unpoison_memory_region(fiber->stack.low, fiber->stack.size);
@@ -62,45 +62,45 @@ static void disown(struct gn__fiber *fiber)
 #elif defined(WITH_TSAN)
 #include <sanitizer/tsan_interface.h>
 
-static void announce(struct gn__fiber *from, const struct gn__fiber *to,
-                     bool last)
+static void fiber_announce(struct gn__fiber *from, const struct gn__fiber *to,
+                           bool last)
 {
     (void)from, (void)last;
     __tsan_switch_to_fiber(to->tsan, 0);
 }
 
-static void arrive(struct gn__fiber *self, struct gn__fiber *from)
+static void fiber_arrive(struct gn__fiber *self, struct gn__fiber *from)
 {
     (void)self, (void)from;
 }
 
-static void adopt(struct gn__fiber *fiber)
+static void fiber_adopt(struct gn__fiber *fiber)
 {
     fiber->tsan = __tsan_create_fiber(0);
 }
 
-static void disown(struct gn__fiber *fiber)
+static void fiber_disown(struct gn__fiber *fiber)
 {
     __tsan_destroy_fiber(fiber->tsan);
 }
 #else
-static void announce(struct gn__fiber *from, const struct gn__fiber *to,
-                     bool last)
+static void fiber_announce(struct gn__fiber *from, const struct gn__fiber *to,
+                           bool last)
 {
     (void)from, (void)to, (void)last;
 }
 
-static void arrive(struct gn__fiber *self, struct gn__fiber *from)
+static void fiber_arrive(struct gn__fiber *self, struct gn__fiber *from)
 {
     (void)self, (void)from;
 }
 
-static void adopt(struct gn__fiber *fiber)
+static void fiber_adopt(struct gn__fiber *fiber)
 {
     (void)fiber;
 }
 
-static void disown(struct gn__fiber *fiber)
+static void fiber_disown(struct gn__fiber *fiber)
 {
     (void)fiber;
 }
@@ -120,7 +120,7 @@ int gn__fiber_create(struct gn__fiber *fiber, struct gn__costacks *stacks,
     err = gn__costack_take(stacks, size, &fiber->stack);
     if (err)
         return err;
-    adopt(fiber);
+    fiber_adopt(fiber);
     gn__context_make(&fiber->context, fiber->stack.low, fiber->stack.size,
                      entry, arg);
     return 0;
@@ -128,18 +128,18 @@ int gn__fiber_create(struct gn__fiber *fiber, struct gn__costacks *stacks,
 
 void gn__fiber_destroy(struct gn__fiber *fiber, struct gn__costacks *stacks)
 {
-    disown(fiber);
+    fiber_disown(fiber);
     gn__costack_give(stacks, &fiber->stack);
 }
 
 void gn__fiber_begin(struct gn__fiber *fiber, struct gn__fiber *from)
 {
-    arrive(fiber, from);
+    fiber_arrive(fiber, from);
     errno = 0;
 }
 
 /* ThreadSanitizer's name of the thread is asked for when it is first left. */
-static void remember(struct gn__fiber *from)
+static void fiber_remember(struct gn__fiber *from)
 {
     from->error = errno;
 #if defined(WITH_TSAN)
@@ -150,16 +150,16 @@ static void remember(struct gn__fiber *from)
 
 void gn__fiber_switch(struct gn__fiber *from, struct gn__fiber *to)
 {
-    remember(from);
-    announce(from, to, false);
+    fiber_remember(from);
+    fiber_announce(from, to, false);
     gn__context_switch(&from->context, &to->context);
-    arrive(from, to);
+    fiber_arrive(from, to);
     errno = from->error;
 }
 
 void gn__fiber_leave(struct gn__fiber *from, struct gn__fiber *to)
 {
-    announce(from, to, true);
+    fiber_announce(from, to, true);
     gn__context_switch(&from->context, &to->context);
     __builtin_unreachable();
 }

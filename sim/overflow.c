@@ -31,7 +31,7 @@ static struct {
     char stack[STACK_BYTES];
 } before;
 
-static size_t put(char *out, size_t at, size_t cap, const char *text)
+static size_t overflow_put(char *out, size_t at, size_t cap, const char *text)
 {
     for (; *text && at + 1 < cap; text++)
         out[at++] = *text;
@@ -48,19 +48,20 @@ static size_t put_number(char *out, size_t at, size_t cap, size_t number)
     do
         digits[--i] = (char)('0' + number % 10);
     while (number /= 10);
-    return put(out, at, cap, digits + i);
+    return overflow_put(out, at, cap, digits + i);
 }
 
-static size_t describe(const struct gn_task *task, char *out, size_t cap)
+static size_t overflow_describe(const struct gn_task *task, char *out,
+                                size_t cap)
 {
     const char *guest = gn_namespace_name(task->ns);
-    size_t at = put(out, 0, cap, guest);
+    size_t at = overflow_put(out, 0, cap, guest);
 
-    at = put(out, at, cap, *guest ? "/" : "");
-    at = put(out, at, cap, task->name);
-    at = put(out, at, cap, " has used more than the ");
+    at = overflow_put(out, at, cap, *guest ? "/" : "");
+    at = overflow_put(out, at, cap, task->name);
+    at = overflow_put(out, at, cap, " has used more than the ");
     at = put_number(out, at, cap, task->as.coroutine.fiber.stack.size);
-    return put(out, at, cap, " bytes of its stack; see stack_bytes");
+    return overflow_put(out, at, cap, " bytes of its stack; see stack_bytes");
 }
 
 static bool is_overrun(const struct gn__coroutine *coroutine, const void *addr)
@@ -73,7 +74,7 @@ static bool is_overrun(const struct gn__coroutine *coroutine, const void *addr)
     return at < low && at >= low - BEYOND;
 }
 
-static void handle(int sig, siginfo_t *info, void *context)
+static void overflow_handle(int sig, siginfo_t *info, void *context)
 {
     struct gn__coroutine *coroutine = gn__cosched_current();
     char text[256];
@@ -82,9 +83,9 @@ static void handle(int sig, siginfo_t *info, void *context)
 
     (void)context;
     if (is_overrun(coroutine, info->si_addr)) {
-        len = describe(gn__task_of(coroutine), text, sizeof(text) - 1);
+        len = overflow_describe(gn__task_of(coroutine), text, sizeof(text) - 1);
         if (before.note)
-            (void)put(before.note, 0, before.note_cap, text);
+            (void)overflow_put(before.note, 0, before.note_cap, text);
         text[len++] = '\n';
         written = write(STDERR_FILENO, text, len);
         (void)written;
@@ -96,7 +97,7 @@ static void handle(int sig, siginfo_t *info, void *context)
 int gn__sim_catch_overflow(char *note, size_t cap)
 {
     stack_t stack = {.ss_sp = before.stack, .ss_size = sizeof(before.stack)};
-    struct sigaction action = {.sa_sigaction = handle,
+    struct sigaction action = {.sa_sigaction = overflow_handle,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK};
     stack_t old;
 

@@ -77,7 +77,7 @@ static bool word_is(const struct reader *r, const char *text)
     return r->word_len == strlen(text) && !memcmp(r->word, text, r->word_len);
 }
 
-static struct gn__quoted quoted(const struct reader *r)
+static struct gn__quoted plan_quoted(const struct reader *r)
 {
     return gn__text_quote(r->word, r->word_len);
 }
@@ -86,7 +86,7 @@ static int refuse_word(struct reader *r, const char *wanted)
 {
     if (!r->word_len)
         return refuse_at(r, r->column, "the line ends; here goes %s", wanted);
-    return refuse_at(r, r->column, "\"%s\": here goes %s", quoted(r).text,
+    return refuse_at(r, r->column, "\"%s\": here goes %s", plan_quoted(r).text,
                      wanted);
 }
 
@@ -105,7 +105,7 @@ static int read_value(struct reader *r, enum gn__unit unit, int64_t least,
         gn__value_format(unit, least, low, sizeof(low));
         gn__value_format(unit, max, high, sizeof(high));
         return refuse_at(r, r->column, "\"%s\": not between %s and %s",
-                         quoted(r).text, low, high);
+                         plan_quoted(r).text, low, high);
     }
     next_word(r);
     return 0;

@@ -37,12 +37,13 @@ struct gn__play {
     uint32_t n_groups;
 };
 
-static bool concerns(const struct cue *cue, const struct gn_machine *machine)
+static bool fault_concerns(const struct cue *cue,
+                           const struct gn_machine *machine)
 {
     return gn__fault_side(&cue->fault, machine->name) != 0;
 }
 
-static bool has(const struct gn__fault *fault, unsigned option)
+static bool fault_has(const struct gn__fault *fault, unsigned option)
 {
     return fault->set >> option & 1;
 }
@@ -62,23 +63,23 @@ static void add_link(struct gn_link_config *link, const struct gn__fault *fault)
 {
     const int64_t *v = fault->values;
 
-    if (has(fault, GN__LINK_LATENCY))
+    if (fault_has(fault, GN__LINK_LATENCY))
         link->latency_us = us_of(v[GN__LINK_LATENCY]);
-    if (has(fault, GN__LINK_JITTER))
+    if (fault_has(fault, GN__LINK_JITTER))
         link->jitter_us = us_of(v[GN__LINK_JITTER]);
-    if (has(fault, GN__LINK_RATE))
+    if (fault_has(fault, GN__LINK_RATE))
         link->rate_bps = (uint64_t)v[GN__LINK_RATE];
-    if (has(fault, GN__LINK_QUEUE))
+    if (fault_has(fault, GN__LINK_QUEUE))
         link->queue_bytes = (uint64_t)v[GN__LINK_QUEUE];
-    if (has(fault, GN__LINK_LOSS))
+    if (fault_has(fault, GN__LINK_LOSS))
         link->loss_ppm = (uint32_t)v[GN__LINK_LOSS];
-    if (has(fault, GN__LINK_REORDER))
+    if (fault_has(fault, GN__LINK_REORDER))
         link->reorder_ppm = (uint32_t)v[GN__LINK_REORDER];
-    if (has(fault, GN__LINK_DUPLICATE))
+    if (fault_has(fault, GN__LINK_DUPLICATE))
         link->duplicate_ppm = (uint32_t)v[GN__LINK_DUPLICATE];
-    if (has(fault, GN__LINK_CORRUPT))
+    if (fault_has(fault, GN__LINK_CORRUPT))
         link->corrupt_ppm = (uint32_t)v[GN__LINK_CORRUPT];
-    if (has(fault, GN__LINK_DOWN))
+    if (fault_has(fault, GN__LINK_DOWN))
         link->down = true;
 }
 
@@ -86,13 +87,13 @@ static void add_limits(struct gn_limits *limits, const struct gn__fault *fault)
 {
     const int64_t *v = fault->values;
 
-    if (has(fault, GN__LIMIT_SOCKETS))
+    if (fault_has(fault, GN__LIMIT_SOCKETS))
         limits->max_sockets = (uint32_t)v[GN__LIMIT_SOCKETS];
-    if (has(fault, GN__LIMIT_CONNECTIONS))
+    if (fault_has(fault, GN__LIMIT_CONNECTIONS))
         limits->max_connections = (uint32_t)v[GN__LIMIT_CONNECTIONS];
-    if (has(fault, GN__LIMIT_LOOKUPS))
+    if (fault_has(fault, GN__LIMIT_LOOKUPS))
         limits->max_lookups = (uint32_t)v[GN__LIMIT_LOOKUPS];
-    if (has(fault, GN__LIMIT_BUFFERED))
+    if (fault_has(fault, GN__LIMIT_BUFFERED))
         limits->max_buffered = (uint64_t)v[GN__LIMIT_BUFFERED];
 }
 
@@ -114,13 +115,13 @@ static void add_fault(struct state *state, const struct gn__fault *fault)
         break;
     case GN__VERB_LIMIT:
         add_limits(&state->limits, fault);
-        if (has(fault, GN__LIMIT_DISK))
+        if (fault_has(fault, GN__LIMIT_DISK))
             state->disk_bytes = (uint64_t)fault->values[GN__LIMIT_DISK];
         break;
     case GN__VERB_CLOCK:
-        if (has(fault, GN__CLOCK_OFFSET))
+        if (fault_has(fault, GN__CLOCK_OFFSET))
             state->offset_ns = fault->values[GN__CLOCK_OFFSET];
-        if (has(fault, GN__CLOCK_DRIFT))
+        if (fault_has(fault, GN__CLOCK_DRIFT))
             state->drift_ppb = (int32_t)fault->values[GN__CLOCK_DRIFT];
         break;
     case GN__VERB_STOP:
@@ -165,12 +166,12 @@ static void add_path(struct gn_path_config *path, const struct gn__fault *fault)
 {
     const int64_t *v = fault->values;
 
-    if (has(fault, GN__PATH_LATENCY))
+    if (fault_has(fault, GN__PATH_LATENCY))
         path->latency_us = us_of(v[GN__PATH_LATENCY]);
-    if (has(fault, GN__PATH_LOSS))
+    if (fault_has(fault, GN__PATH_LOSS))
         path->loss_ppm = (uint32_t)v[GN__PATH_LOSS];
-    path->block = path->block || has(fault, GN__PATH_BLOCK);
-    path->hold = path->hold || has(fault, GN__PATH_HOLD);
+    path->block = path->block || fault_has(fault, GN__PATH_BLOCK);
+    path->hold = path->hold || fault_has(fault, GN__PATH_HOLD);
 }
 
 /* The path that a fault is about, as all of them say. Without memory it stays
@@ -210,7 +211,7 @@ void gn__play_apply(struct gn_machine *machine)
     if (clock->play) {
         EACH_ON(it, cue, clock)
         {
-            if (concerns(cue, machine))
+            if (fault_concerns(cue, machine))
                 add_fault(&state, &cue->fault);
         }
     }
@@ -219,7 +220,7 @@ void gn__play_apply(struct gn_machine *machine)
         return;
     EACH_ON(it, cue, clock)
     {
-        if (cue->fault.verb == GN__VERB_PATH && concerns(cue, machine))
+        if (cue->fault.verb == GN__VERB_PATH && fault_concerns(cue, machine))
             apply_path(clock, &cue->fault);
     }
 }
@@ -228,19 +229,19 @@ void gn__play_apply(struct gn_machine *machine)
 
 static enum gn_fault dns_kind(const struct gn__fault *fault)
 {
-    if (has(fault, GN__DNS_SERVFAIL))
+    if (fault_has(fault, GN__DNS_SERVFAIL))
         return GN_FAULT_SERVFAIL;
-    if (has(fault, GN__DNS_NXDOMAIN))
+    if (fault_has(fault, GN__DNS_NXDOMAIN))
         return GN_FAULT_NXDOMAIN;
-    if (has(fault, GN__DNS_EMPTY))
+    if (fault_has(fault, GN__DNS_EMPTY))
         return GN_FAULT_EMPTY;
-    return has(fault, GN__DNS_HANG) ? GN_FAULT_HANG : GN_FAULT_NONE;
+    return fault_has(fault, GN__DNS_HANG) ? GN_FAULT_HANG : GN_FAULT_NONE;
 }
 
 static struct gn_fault_rule dns_rule(const struct gn__fault *fault)
 {
     return (struct gn_fault_rule){
-        .pattern = has(fault, GN__DNS_NAME) ? fault->word : "*",
+        .pattern = fault_has(fault, GN__DNS_NAME) ? fault->word : "*",
         .fault = dns_kind(fault),
         .delay_ms = (uint32_t)(fault->values[GN__DNS_DELAY] / 1000000),
         .probability_ppm = (uint32_t)fault->values[GN__DNS_CHANCE]};
@@ -258,7 +259,7 @@ static void apply_names(struct gn_machine *machine)
     for (; it != &machine->clock->play->on && n < RULES_MAX; it = it->prev) {
         struct cue *cue = gn__container_of(it, struct cue, on);
 
-        if (cue->fault.verb == GN__VERB_DNS && concerns(cue, machine))
+        if (cue->fault.verb == GN__VERB_DNS && fault_concerns(cue, machine))
             rules[n++] = dns_rule(&cue->fault);
     }
     if (machine->faults)
@@ -288,7 +289,8 @@ static int play_open(struct gn_clock *clock)
 
 /* Are both on the same side of all partitions, and in the same group of their
  * own? */
-static bool together(const struct gn_machine *a, const struct gn_machine *b)
+static bool fault_together(const struct gn_machine *a,
+                           const struct gn_machine *b)
 {
     struct gn__list *it;
     struct cue *cue;
@@ -305,7 +307,8 @@ static bool together(const struct gn_machine *a, const struct gn_machine *b)
     return true;
 }
 
-static bool parted(const struct gn_machine *from, const struct gn_machine *to)
+static bool fault_parted(const struct gn_machine *from,
+                         const struct gn_machine *to)
 {
     struct gn_clock *clock = from->clock;
     struct gn__list *it;
@@ -343,7 +346,7 @@ static bool sort_machines(struct gn_clock *clock)
         uint32_t i;
 
         for (i = 1; i < play->n_groups; i++) {
-            if (together(play->first[i], machine))
+            if (fault_together(play->first[i], machine))
                 break;
         }
         if (i == GN__GROUPS_MAX)
@@ -379,7 +382,7 @@ static void raise_walls(struct gn_clock *clock)
     for (i = 1; i < play->n_groups; i++) {
         raise_outer_walls(clock, i);
         for (j = 1; j < play->n_groups; j++) {
-            if (parted(play->first[i], play->first[j]))
+            if (fault_parted(play->first[i], play->first[j]))
                 gn__walls_set(clock->walls, i, j, true);
         }
     }
@@ -458,7 +461,7 @@ static void each_machine(struct cue *cue,
         struct gn_machine *machine =
             gn__container_of(node, struct gn_machine, by_name);
 
-        if (concerns(cue, machine))
+        if (fault_concerns(cue, machine))
             visit(cue, machine);
     }
 }

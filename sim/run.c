@@ -383,8 +383,8 @@ static struct gn_clock *clock_of_caller(void)
 }
 
 /* "12.003400000 n1/task1 ..." into the digest and to the log. */
-static void say(struct gn_clock *clock, const char *who, const char *format,
-                va_list args)
+static void run_say(struct gn_clock *clock, const char *who, const char *format,
+                    va_list args)
 {
     char line[512];
     int n = snprintf(line, sizeof(line), "%llu.%09llu %s ",
@@ -402,7 +402,7 @@ void gn__run_note(struct gn_clock *clock, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    say(clock, "plan", format, args);
+    run_say(clock, "plan", format, args);
     va_end(args);
 }
 
@@ -417,7 +417,7 @@ void gn_sim_log(const char *format, ...)
     gn__run_entered(clock);
     task_title(gn__task_current(), title, sizeof(title));
     va_start(args, format);
-    say(clock, title, format, args);
+    run_say(clock, title, format, args);
     va_end(args);
 }
 

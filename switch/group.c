@@ -89,7 +89,7 @@ static struct gn__packet *next_waiting(struct gn__group *group)
     return packet;
 }
 
-static void spread(struct gn__group *group)
+static void group_spread(struct gn__group *group)
 {
     struct gn__engine *engine = group->port.net->engine;
 
@@ -122,7 +122,7 @@ static void group_deliver(struct gn__port *port, struct gn__packet *packet)
         group->current = packet;
         group->cursor = group->members.next;
     }
-    spread(group);
+    group_spread(group);
 }
 
 /* ---- members ---- */

@@ -104,7 +104,7 @@ void gn__guest_unref(struct gn__guest *guest)
 
 /* ---- names ---- */
 
-static char lower(char c)
+static char account_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
@@ -117,7 +117,7 @@ int gn__guest_take_name(struct gn__guest *guest, const char *name, char *why,
     int err;
 
     for (i = 0; i < len; i++)
-        guest->key_name[i] = lower(name[i]);
+        guest->key_name[i] = account_lower(name[i]);
     if (gn__table_find(&net->names, guest->key_name, len)) {
         (void)gn__text_refuse(
             why, why_len,

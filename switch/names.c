@@ -40,7 +40,7 @@ void gn__names_init(struct gn__names *names, const struct gn__mem *mem,
     gn__heap_init(&names->by_end);
 }
 
-static void forget(struct gn__names *names, struct said *said)
+static void name_forget(struct gn__names *names, struct said *said)
 {
     struct seen *seen = said->seen;
 
@@ -66,7 +66,7 @@ void gn__names_done(struct gn__names *names)
     struct said *said;
 
     while ((said = first_to_end(names)))
-        forget(names, said);
+        name_forget(names, said);
     gn__table_done(&names->by_addr);
 }
 
@@ -89,8 +89,8 @@ bool gn__name_normal(const char *name, struct gn__name *out)
     return true;
 }
 
-static struct seen *find(const struct gn__names *names,
-                         const struct gn__addr *addr)
+static struct seen *name_find(const struct gn__names *names,
+                              const struct gn__addr *addr)
 {
     struct gn__table_node *node =
         gn__table_find(&names->by_addr, addr, sizeof(*addr));
@@ -136,19 +136,19 @@ static void make_room(struct gn__names *names, const struct gn__addr *addr,
     struct seen *seen;
 
     while ((said = first_to_end(names)) && said->by_end.time <= now)
-        forget(names, said);
-    seen = find(names, addr);
+        name_forget(names, said);
+    seen = name_find(names, addr);
     if (seen && seen->n == GN__NAMES_PER_ADDR)
-        forget(names, gn__container_of(gn__list_last(&seen->said), struct said,
-                                       of_addr));
+        name_forget(names, gn__container_of(gn__list_last(&seen->said),
+                                            struct said, of_addr));
     else if (names->n == GN__NAMES_MAX)
-        forget(names, first_to_end(names));
+        name_forget(names, first_to_end(names));
 }
 
-static int say(struct gn__names *names, const struct gn__addr *addr,
-               const char *name, uint64_t end)
+static int name_say(struct gn__names *names, const struct gn__addr *addr,
+                    const char *name, uint64_t end)
 {
-    struct seen *seen = find(names, addr);
+    struct seen *seen = name_find(names, addr);
     struct said *said;
     size_t size = sizeof(*said) + strlen(name) + 1;
 
@@ -197,21 +197,21 @@ int gn__names_add(struct gn__names *names, const struct gn__addr *addr,
     if (ttl_s > GN__NAMES_TTL_MAX_S)
         ttl_s = GN__NAMES_TTL_MAX_S;
     end = now + ttl_s * GN__NS_PER_S;
-    seen = find(names, addr);
+    seen = name_find(names, addr);
     said = seen ? find_name(seen, normal.text) : NULL;
     if (said) {
         say_again(names, said, end);
         return 0;
     }
     make_room(names, addr, now);
-    return say(names, addr, normal.text, end);
+    return name_say(names, addr, normal.text, end);
 }
 
 size_t gn__names_find(const struct gn__names *names,
                       const struct gn__addr *addr, uint64_t now,
                       struct gn__name *out, size_t cap)
 {
-    const struct seen *seen = find(names, addr);
+    const struct seen *seen = name_find(names, addr);
     struct gn__list *it;
     size_t n = 0;
 

@@ -75,8 +75,9 @@ bool gn__net_gateway(const struct gn_network *net, const struct gn__addr *like,
 }
 
 /* Tell the sender, if that may be, and drop the packet. */
-static void reject(struct gn_network *net, struct gn__packet *packet,
-                   enum gn__icmp_kind kind, uint32_t mtu, enum gn_drop why)
+static void switch_reject(struct gn_network *net, struct gn__packet *packet,
+                          enum gn__icmp_kind kind, uint32_t mtu,
+                          enum gn_drop why)
 {
     struct gn__port *from = gn__packet_from(packet);
     struct gn__packet *error = NULL;
@@ -157,8 +158,8 @@ bool gn__net_is_edge(const struct gn_network *net, const struct gn__addr *addr)
 }
 
 /* Who has this address: a port, the uplink in its place, or a group's. */
-static struct gn__port *receiver(const struct gn__port *from,
-                                 const struct gn__addr *hop)
+static struct gn__port *switch_receiver(const struct gn__port *from,
+                                        const struct gn__addr *hop)
 {
     const struct gn_network *net = from->net;
     struct gn__port_addr *owned = gn__port_addr_find(net, hop);
@@ -183,7 +184,7 @@ static struct gn__port *receiver_cached(struct gn__port *from,
     if (to && gn__addr_equal(&from->last_hop, hop) &&
         from->last_given == from->net->n_given)
         return to;
-    to = receiver(from, hop);
+    to = switch_receiver(from, hop);
     if (to) {
         from->last_hop = *hop;
         from->last_gate = to->gate;
@@ -193,25 +194,28 @@ static struct gn__port *receiver_cached(struct gn__port *from,
     return to;
 }
 
-static void nobody(struct gn_network *net, struct gn__packet *packet,
-                   const struct gn__addr *hop)
+static void port_is_unknown(struct gn_network *net, struct gn__packet *packet,
+                            const struct gn__addr *hop)
 {
     if (gn__addr_is_multicast(hop) || gn__net_is_broadcast(net, hop))
         gn__switch_drop(net, packet, GN_DROP_UNREACHABLE);
     else if (gn__addr_is_any(hop) || gn__addr_is_loopback(hop))
         gn__switch_drop(net, packet, GN_DROP_DESTINATION);
     else if (is_in_prefix(net, hop))
-        reject(net, packet, GN__ICMP_HOST_UNREACHABLE, 0, GN_DROP_UNREACHABLE);
+        switch_reject(net, packet, GN__ICMP_HOST_UNREACHABLE, 0,
+                      GN_DROP_UNREACHABLE);
     else
-        reject(net, packet, GN__ICMP_NET_UNREACHABLE, 0, GN_DROP_NO_ROUTE);
+        switch_reject(net, packet, GN__ICMP_NET_UNREACHABLE, 0,
+                      GN_DROP_NO_ROUTE);
 }
 
 /* Across a link that is not perfect: damage and duplicate as drawn. Returns
  * the duplicate, or NULL; *out->drop says whether anything is left at all. */
-static struct gn__packet *cross(struct gn_network *net, struct gn__link *link,
-                                struct gn__link_state *dir,
-                                struct gn__packet *packet,
-                                struct gn__crossing *out)
+static struct gn__packet *switch_cross(struct gn_network *net,
+                                       struct gn__link *link,
+                                       struct gn__link_state *dir,
+                                       struct gn__packet *packet,
+                                       struct gn__crossing *out)
 {
     gn__link_cross(link, dir, packet, gn__now(net->engine), out);
     if (!out->drop && out->corrupt && gn__packet_damage(packet, &link->rng))
@@ -284,7 +288,7 @@ void gn__switch_climb(struct gn_network *net, struct gn__port *from,
         gn__switch_forward(net, packet, gn__now(net->engine));
         return;
     }
-    twin = cross(net, &from->wire, &from->wire.up, packet, &crossing);
+    twin = switch_cross(net, &from->wire, &from->wire.up, packet, &crossing);
     if (crossing.drop) {
         gn__switch_drop(net, packet, crossing.drop);
         return;
@@ -323,7 +327,7 @@ void gn__switch_send(struct gn__port *from, const struct gn__addr *next_hop,
     if (!to) {
         packet->from = from->gate;
         packet->from_generation = from->generation;
-        nobody(net, packet, next_hop);
+        port_is_unknown(net, packet, next_hop);
         return;
     }
     gn__packet_address(packet, from, to);
@@ -383,7 +387,7 @@ static void cut_or_reject(struct gn_network *net, struct gn__packet *packet,
     if (packet->ip.version == 4 && !packet->ip.dont_fragment)
         err = gn__packet_fragment(packet, to->mtu, 0, emit_piece, &pieces);
     if (err == -EMSGSIZE)
-        reject(net, packet, GN__ICMP_TOO_BIG, to->mtu, GN_DROP_TOO_BIG);
+        switch_reject(net, packet, GN__ICMP_TOO_BIG, to->mtu, GN_DROP_TOO_BIG);
     else if (err)
         gn__net_drop(net, GN_DROP_MEMORY);
 }
@@ -417,13 +421,13 @@ static void note_slowness(struct gn__port *from, struct gn__port *to,
         from->slowest_ns = slow;
 }
 
-static void descend(struct gn_network *net, struct gn__port *to,
-                    struct gn__packet *packet)
+static void switch_descend(struct gn_network *net, struct gn__port *to,
+                           struct gn__packet *packet)
 {
     struct gn__crossing crossing;
     struct gn__packet *twin;
 
-    twin = cross(net, &to->wire, &to->wire.down, packet, &crossing);
+    twin = switch_cross(net, &to->wire, &to->wire.down, packet, &crossing);
     if (crossing.drop) {
         gn__switch_drop(net, packet, crossing.drop);
         return;
@@ -468,7 +472,7 @@ void gn__switch_pass(struct gn_network *net, struct gn__packet *packet)
     if (to->wire.perfect)
         leave_switch(net, packet, 0);
     else
-        descend(net, to, packet);
+        switch_descend(net, to, packet);
 }
 
 /* ---- arrivals ---- */

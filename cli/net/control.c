@@ -36,8 +36,8 @@ struct request {
 
 /* ---- answers ---- */
 
-static enum MHD_Result answer(struct MHD_Connection *connection,
-                              unsigned status, cJSON *json)
+static enum MHD_Result request_answer(struct MHD_Connection *connection,
+                                      unsigned status, cJSON *json)
 {
     char *text = cJSON_Print(json);
     struct MHD_Response *response;
@@ -59,17 +59,18 @@ static enum MHD_Result answer(struct MHD_Connection *connection,
     return result;
 }
 
-static enum MHD_Result refuse(struct MHD_Connection *connection,
-                              unsigned status, const char *what)
+static enum MHD_Result request_refuse(struct MHD_Connection *connection,
+                                      unsigned status, const char *what)
 {
     cJSON *json = cJSON_CreateObject();
 
     (void)cJSON_AddStringToObject(json, "error", what);
-    return answer(connection, status, json);
+    return request_answer(connection, status, json);
 }
 
-static enum MHD_Result upgrade(struct request *request, const char *protocol,
-                               MHD_UpgradeHandler handler)
+static enum MHD_Result request_upgrade(struct request *request,
+                                       const char *protocol,
+                                       MHD_UpgradeHandler handler)
 {
     const char *asked = MHD_lookup_connection_value(
         request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_UPGRADE);
@@ -77,9 +78,10 @@ static enum MHD_Result upgrade(struct request *request, const char *protocol,
     enum MHD_Result result;
 
     if (!asked || strcasecmp(asked, protocol) != 0)
-        return refuse(request->connection, MHD_HTTP_UPGRADE_REQUIRED,
-                      "the header Upgrade must name the path's protocol, such "
-                      "as guestnet-join");
+        return request_refuse(
+            request->connection, MHD_HTTP_UPGRADE_REQUIRED,
+            "the header Upgrade must name the path's protocol, such "
+            "as guestnet-join");
     response = MHD_create_response_for_upgrade(handler, request);
     if (!response)
         return MHD_NO;
@@ -92,9 +94,9 @@ static enum MHD_Result upgrade(struct request *request, const char *protocol,
 
 /* ---- joining ---- */
 
-static void joined(void *cls, struct MHD_Connection *connection, void *con_cls,
-                   const char *extra, size_t extra_len, MHD_socket sock,
-                   struct MHD_UpgradeResponseHandle *handle)
+static void join_done(void *cls, struct MHD_Connection *connection,
+                      void *con_cls, const char *extra, size_t extra_len,
+                      MHD_socket sock, struct MHD_UpgradeResponseHandle *handle)
 {
     struct request *request = cls;
 
@@ -139,7 +141,7 @@ static void dial_done(struct gn_dial *dial, int status, struct gn_conn *conn,
     (void)uv_idle_start(&request->net->turn, request->net->turn.idle_cb);
 }
 
-static enum MHD_Result dial(struct request *request)
+static enum MHD_Result dial_start(struct request *request)
 {
     const char *to = MHD_lookup_connection_value(request->connection,
                                                  MHD_GET_ARGUMENT_KIND, "to");
@@ -150,44 +152,45 @@ static enum MHD_Result dial(struct request *request)
                       to ? to : "", &options, dial_done, request, NULL);
 
     if (err)
-        return refuse(request->connection, MHD_HTTP_BAD_REQUEST,
-                      why[0] ? why : gn_strerror(err));
+        return request_refuse(request->connection, MHD_HTTP_BAD_REQUEST,
+                              why[0] ? why : gn_strerror(err));
     request->dialling = true;
     MHD_suspend_connection(request->connection);
     return MHD_YES;
 }
 
-static enum MHD_Result dialled(struct request *request)
+static enum MHD_Result dial_answer(struct request *request)
 {
     if (request->status)
-        return refuse(request->connection, MHD_HTTP_BAD_GATEWAY,
-                      gn_strerror(request->status));
-    return upgrade(request, "guestnet-dial", handed_over);
+        return request_refuse(request->connection, MHD_HTTP_BAD_GATEWAY,
+                              gn_strerror(request->status));
+    return request_upgrade(request, "guestnet-dial", handed_over);
 }
 
 /* ---- requests ---- */
 
-static enum MHD_Result route(struct request *request, const char *method,
-                             const char *path)
+static enum MHD_Result request_route(struct request *request,
+                                     const char *method, const char *path)
 {
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0)
-        return refuse(request->connection, MHD_HTTP_METHOD_NOT_ALLOWED,
-                      "only GET is known here");
+        return request_refuse(request->connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+                              "only GET is known here");
     if (strcmp(path, "/v1/network") == 0)
-        return answer(request->connection, MHD_HTTP_OK,
-                      report_network(request->net));
+        return request_answer(request->connection, MHD_HTTP_OK,
+                              report_network(request->net));
     if (strcmp(path, "/v1/join") == 0)
-        return upgrade(request, "guestnet-join", joined);
+        return request_upgrade(request, "guestnet-join", join_done);
     if (strcmp(path, "/v1/dial") == 0)
-        return request->dialled ? dialled(request) : dial(request);
-    return refuse(request->connection, MHD_HTTP_NOT_FOUND,
-                  "the paths are /v1/network, /v1/join and /v1/dial");
+        return request->dialled ? dial_answer(request) : dial_start(request);
+    return request_refuse(request->connection, MHD_HTTP_NOT_FOUND,
+                          "the paths are /v1/network, /v1/join and /v1/dial");
 }
 
-static enum MHD_Result requested(void *cls, struct MHD_Connection *connection,
-                                 const char *path, const char *method,
-                                 const char *version, const char *data,
-                                 size_t *data_len, void **con_cls)
+static enum MHD_Result request_received(void *cls,
+                                        struct MHD_Connection *connection,
+                                        const char *path, const char *method,
+                                        const char *version, const char *data,
+                                        size_t *data_len, void **con_cls)
 {
     struct request *request = *con_cls;
 
@@ -204,14 +207,14 @@ static enum MHD_Result requested(void *cls, struct MHD_Connection *connection,
         return MHD_YES;
     }
     if (*data_len == 0)
-        return route(request, method, path);
+        return request_route(request, method, path);
     *data_len = 0; /* Nothing here takes a body; it is answered behind it. */
     return MHD_YES;
 }
 
 /* Who comes to a network that is about to end looks for another. */
-static enum MHD_Result arrived(void *cls, const struct sockaddr *addr,
-                               socklen_t addr_len)
+static enum MHD_Result client_accepted(void *cls, const struct sockaddr *addr,
+                                       socklen_t addr_len)
 {
     const struct net *net = cls;
 
@@ -220,8 +223,9 @@ static enum MHD_Result arrived(void *cls, const struct sockaddr *addr,
     return net->ending ? MHD_NO : MHD_YES;
 }
 
-static void completed(void *cls, struct MHD_Connection *connection,
-                      void **con_cls, enum MHD_RequestTerminationCode why)
+static void request_completed(void *cls, struct MHD_Connection *connection,
+                              void **con_cls,
+                              enum MHD_RequestTerminationCode why)
 {
     struct request *request = *con_cls;
 
@@ -234,9 +238,9 @@ static void completed(void *cls, struct MHD_Connection *connection,
     *con_cls = NULL;
 }
 
-static void noticed(void *cls, struct MHD_Connection *connection,
-                    void **socket_context,
-                    enum MHD_ConnectionNotificationCode what)
+static void client_gone(void *cls, struct MHD_Connection *connection,
+                        void **socket_context,
+                        enum MHD_ConnectionNotificationCode what)
 {
     struct net *net = cls;
 
@@ -250,27 +254,27 @@ static void noticed(void *cls, struct MHD_Connection *connection,
 
 /* ---- its turns in our loop ---- */
 
-static void turn(struct net *net);
+static void request_turn(struct net *net);
 
 static void poll_cb(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
-    turn(poll->data);
+    request_turn(poll->data);
 }
 
 static void timer_cb(uv_timer_t *timer)
 {
-    turn(timer->data);
+    request_turn(timer->data);
 }
 
 static void idle_cb(uv_idle_t *idle)
 {
     (void)uv_idle_stop(idle);
-    turn(idle->data);
+    request_turn(idle->data);
 }
 
-static void turn(struct net *net)
+static void request_turn(struct net *net)
 {
     MHD_UNSIGNED_LONG_LONG ms;
 
@@ -302,11 +306,11 @@ static int daemon_start(struct net *net, int listener)
         {MHD_OPTION_END, 0, NULL}};
 
     net->daemon = MHD_start_daemon(
-        flags, 0, arrived, net, requested, net, MHD_OPTION_ARRAY, options,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+        flags, 0, client_accepted, net, request_received, net, MHD_OPTION_ARRAY,
+        options, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-        MHD_OPTION_NOTIFY_COMPLETED, completed, net,
-        MHD_OPTION_NOTIFY_CONNECTION, noticed, net, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_COMPLETED, request_completed, net,
+        MHD_OPTION_NOTIFY_CONNECTION, client_gone, net, MHD_OPTION_END);
     return net->daemon ? 0 : -1;
 }
 

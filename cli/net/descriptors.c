@@ -35,7 +35,8 @@ int descriptors_send(int sock, const void *data, size_t len, const int *fds,
     return errno ? -errno : -EIO;
 }
 
-static void take(const struct cmsghdr *header, int *fds, size_t cap, size_t *n)
+static void descriptor_take(const struct cmsghdr *header, int *fds, size_t cap,
+                            size_t *n)
 {
     size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
@@ -71,7 +72,7 @@ ssize_t descriptors_receive(int sock, void *data, size_t cap, int *fds,
     for (struct cmsghdr *at = CMSG_FIRSTHDR(&msg); at;
          at = CMSG_NXTHDR(&msg, at)) {
         if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SCM_RIGHTS)
-            take(at, fds, room, n);
+            descriptor_take(at, fds, room, n);
     }
     return got;
 }

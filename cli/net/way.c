@@ -154,7 +154,7 @@ static unsigned address_text(const struct sockaddr *address, char *out,
 }
 
 /* What was denied, and a rule that would have allowed it. */
-static void audit(const struct gn_audit *audit, void *arg)
+static void way_audit(const struct gn_audit *audit, void *arg)
 {
     const char *proto = proto_of(audit->type);
     char at[GN_ADDR_TEXT_MAX], port[24] = "", what[600], rule[400];
@@ -180,7 +180,7 @@ static int egress_open(struct member *member, char *why, size_t why_len)
     const char *rules[RULES_MAX + 1] = {NULL};
     const struct gn_policy policy = {.size = sizeof(policy),
                                      .rules = rules,
-                                     .audit = audit,
+                                     .audit = way_audit,
                                      .audit_arg = member,
                                      .why = why,
                                      .why_len = why_len};

@@ -169,7 +169,7 @@ void gn__nic_claims_done(struct gn_nic *nic)
 }
 
 /* False: it may not be taken. */
-static bool claim(struct gn_nic *nic, const struct gn__addr *addr)
+static bool neighbor_claim(struct gn_nic *nic, const struct gn__addr *addr)
 {
     if (!gn__addr_is_linklocal(addr) && !is_autonomous(nic, addr))
         return false;
@@ -199,7 +199,7 @@ bool gn__nic_may_send_from(struct gn_nic *nic, const struct gn__addr *src)
     }
     if (gn__addr_is_any(src) || gn__addr_is_loopback(src))
         return false;
-    return (nic->flags & GN_NIC_ROUTER) || claim(nic, src);
+    return (nic->flags & GN_NIC_ROUTER) || neighbor_claim(nic, src);
 }
 
 /* ---- Neighbour Discovery ---- */
@@ -228,15 +228,16 @@ static void advertise_neighbor(struct gn_nic *nic,
     gn__nic_answer(nic, &ip, msg);
 }
 
-static void solicited(struct gn_nic *nic, const struct gn__packet *packet,
-                      const struct gn__nd *nd)
+static void neighbor_solicited(struct gn_nic *nic,
+                               const struct gn__packet *packet,
+                               const struct gn__nd *nd)
 {
     uint8_t mac[GN__MAC_LEN];
     enum gn__wire_owner owner = gn__wire_find(&nic->wire, &nd->target, mac);
     bool probe = gn__addr_is_any(&packet->ip.src);
 
     if (owner == GN__WIRE_NOBODY && probe)
-        (void)claim(nic, &nd->target);
+        (void)neighbor_claim(nic, &nd->target);
     /* Link-local addresses are of each wire, but for the gateway's. */
     if (owner == GN__WIRE_OTHER && probe && gn__addr_is_linklocal(&nd->target))
         return;
@@ -246,14 +247,15 @@ static void solicited(struct gn_nic *nic, const struct gn__packet *packet,
 }
 
 /* It says that it has the address: as with ARP, another port may object. */
-static void advertised(struct gn_nic *nic, const struct gn__packet *packet,
-                       const struct gn__nd *nd)
+static void neighbor_advertised(struct gn_nic *nic,
+                                const struct gn__packet *packet,
+                                const struct gn__nd *nd)
 {
     uint8_t mac[GN__MAC_LEN];
     enum gn__wire_owner owner = gn__wire_find(&nic->wire, &nd->target, mac);
 
     if (owner == GN__WIRE_NOBODY)
-        (void)claim(nic, &nd->target);
+        (void)neighbor_claim(nic, &nd->target);
     if (owner != GN__WIRE_GATEWAY &&
         (owner != GN__WIRE_OTHER || gn__addr_is_linklocal(&nd->target)))
         return;
@@ -293,9 +295,9 @@ void gn__nic_nd_input(struct gn_nic *nic, const struct gn__packet *packet)
     if (!gn__addr_is_any(&packet->ip.src))
         (void)gn__nic_may_send_from(nic, &packet->ip.src);
     if (nd.type == GN__ND_NEIGHBOR_SOLICIT)
-        solicited(nic, packet, &nd);
+        neighbor_solicited(nic, packet, &nd);
     else if (nd.type == GN__ND_NEIGHBOR_ADVERT)
-        advertised(nic, packet, &nd);
+        neighbor_advertised(nic, packet, &nd);
     else if (!(nic->flags & GN_NIC_NO_RA))
         gn__nic_advertise(
             nic, gn__addr_is_any(&packet->ip.src) ? NULL : &packet->ip.src);

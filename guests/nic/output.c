@@ -181,8 +181,8 @@ static struct gn_offload describe_offload(const struct gn_nic *nic,
 }
 
 /* Without the lock. */
-static void describe(const struct gn_nic *nic, struct flush_batch *batch,
-                     size_t i)
+static void frame_describe(const struct gn_nic *nic, struct flush_batch *batch,
+                           size_t i)
 {
     struct gn__packet *packet = batch->packets[i];
     struct gn_offload offload = describe_offload(nic, packet);
@@ -253,7 +253,7 @@ static bool flush_round(struct gn_nic *nic)
     if (!any)
         return false;
     for (i = 0; i < batch.n; i++)
-        describe(nic, &batch, i);
+        frame_describe(nic, &batch, i);
     taken = nic->ops->output(nic->self, batch.frames, batch.n);
     gn__engine_enter(engine);
     any = batch_give(nic, &batch, taken < batch.n ? taken : batch.n);

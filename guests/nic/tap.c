@@ -258,8 +258,8 @@ struct tap_create {
     struct gn_nic *nic;
 };
 
-static int say(const struct gn_nic_config *config, int err, const char *what,
-               const char *hint)
+static int tap_say(const struct gn_nic_config *config, int err,
+                   const char *what, const char *hint)
 {
     (void)gn__text_refuse(config->why, config->why_len, "%s: %s%s", what,
                           strerror(-err), hint);
@@ -279,16 +279,17 @@ static int tap_open(const struct gn_nic_config *config, const char *name,
     memcpy(request.ifr_name, name, strlen(name) + 1);
     fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return say(config, -errno, TUN_DEVICE,
-                   errno == EACCES
-                       ? "; its mode must allow it, or a descriptor "
-                         "be given"
-                       : "");
+        return tap_say(config, -errno, TUN_DEVICE,
+                       errno == EACCES
+                           ? "; its mode must allow it, or a descriptor "
+                             "be given"
+                           : "");
     if (ioctl(fd, TUNSETIFF, &request)) {
-        err = say(config, -errno, name,
-                  errno == EPERM ? "; making one takes CAP_NET_ADMIN in the "
-                                   "network namespace"
-                                 : "");
+        err =
+            tap_say(config, -errno, name,
+                    errno == EPERM ? "; making one takes CAP_NET_ADMIN in the "
+                                     "network namespace"
+                                   : "");
         close(fd);
         return err;
     }
@@ -306,8 +307,8 @@ static int tap_inspect(struct tap_create *create)
 
     memset(&request, 0, sizeof(request));
     if (ioctl(create->fd, TUNGETIFF, &request))
-        return say(config, errno == ENOTTY ? -EINVAL : -errno, "fd",
-                   "; it is no TAP");
+        return tap_say(config, errno == ENOTTY ? -EINVAL : -errno, "fd",
+                       "; it is no TAP");
     if (!(request.ifr_flags & IFF_TAP) || !(request.ifr_flags & IFF_NO_PI))
         return gn__text_refuse(config->why, config->why_len,
                                "fd: a TAP with IFF_NO_PI is needed, not %s",

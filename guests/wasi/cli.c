@@ -162,7 +162,7 @@ static int run_resolution(struct gn__wasi_call *call)
     return 0;
 }
 
-static int timer(struct gn__wasi_call *call, uint64_t at)
+static int cli_timer(struct gn__wasi_call *call, uint64_t at)
 {
     int number = gn__wasi_pollable(call, GN__WASI_TIME, NULL);
 
@@ -174,15 +174,15 @@ static int timer(struct gn__wasi_call *call, uint64_t at)
 
 static int run_subscribe_instant(struct gn__wasi_call *call)
 {
-    return timer(call, call->args[0]);
+    return cli_timer(call, call->args[0]);
 }
 
 static int run_subscribe_duration(struct gn__wasi_call *call)
 {
     uint64_t now = gn_now_ns(call->guest->ns), wait = call->args[0];
 
-    return timer(call,
-                 wait < GN__WASI_NEVER - now ? now + wait : GN__WASI_NEVER);
+    return cli_timer(call,
+                     wait < GN__WASI_NEVER - now ? now + wait : GN__WASI_NEVER);
 }
 
 static int run_wall_now(struct gn__wasi_call *call)

@@ -41,7 +41,7 @@ static uint64_t load64(const uint8_t *from)
     return le64toh(v);
 }
 
-static uint64_t sum(uint64_t a, uint64_t b)
+static uint64_t oneoff_sum(uint64_t a, uint64_t b)
 {
     return b < GN__WASI_NEVER - a ? a + b : GN__WASI_NEVER;
 }
@@ -57,10 +57,10 @@ static void clock_parse(struct gn__wasi_call *call, const uint8_t *from,
     if (clock > 1 || from[17] || from[18] || from[19])
         out->err = -EINVAL;
     else if (!absolute)
-        out->at = sum(now, at);
+        out->at = oneoff_sum(now, at);
     else if (clock == CLOCK_REAL) {
         wall = gn_wall_ns(ns);
-        out->at = at > wall ? sum(now, at - wall) : 0;
+        out->at = at > wall ? oneoff_sum(now, at - wall) : 0;
     } else
         out->at = at;
 }

@@ -71,7 +71,7 @@ void gn__conn_end_read(struct gn_conn *conn, int status)
 
 /* ---- life ---- */
 
-static void stop(struct gn__handle *handle)
+static void conn_stop(struct gn__handle *handle)
 {
     struct gn_conn *conn = conn_of(handle);
 
@@ -82,12 +82,12 @@ static void stop(struct gn__handle *handle)
     gn_sock_close(handle->sock);
 }
 
-static void cancel(struct gn__handle *handle)
+static void conn_cancel(struct gn__handle *handle)
 {
     gn__write_cancel(conn_of(handle));
 }
 
-static void last(struct gn__handle *handle)
+static void conn_last(struct gn__handle *handle)
 {
     struct gn_conn *conn = conn_of(handle);
 
@@ -99,9 +99,9 @@ static const struct gn__handle_ops handle_ops = {
     .name = "conn",
     .size = sizeof(struct gn_conn),
     .turn = run_turn,
-    .stop = stop,
-    .cancel = cancel,
-    .last = last,
+    .stop = conn_stop,
+    .cancel = conn_cancel,
+    .last = conn_last,
 };
 
 int gn__conn_create(struct gn_network *net, struct gn_conn **out)

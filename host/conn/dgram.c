@@ -15,29 +15,29 @@
 
 static void on_ready(struct gn_sock *sock, short revents, void *arg);
 
-static void watch(struct gn_conn *conn, short events)
+static void dgram_watch(struct gn_conn *conn, short events)
 {
     if (events == conn->watched)
         return;
     conn->watched = events;
-    /* It has the memory it needs since start(); dead, it calls once more. */
+    /* It has the memory it needs since dgram_start(); dead, it calls once more. */
     (void)gn_sock_watch(conn->handle.sock, events, on_ready, conn);
 }
 
-static int start(struct gn_conn *conn)
+static int dgram_start(struct gn_conn *conn)
 {
     int err = gn_sock_watch(conn->handle.sock, POLLIN, on_ready, conn);
 
     if (err)
         return err;
     conn->watched = POLLIN;
-    watch(conn, 0);
+    dgram_watch(conn, 0);
     return 0;
 }
 
-static void stop(struct gn_conn *conn)
+static void dgram_stop(struct gn_conn *conn)
 {
-    watch(conn, 0);
+    dgram_watch(conn, 0);
 }
 
 /* ---- writing ---- */
@@ -61,7 +61,7 @@ static bool send_one(struct gn_conn *conn, const struct gn__write *write)
     return true;
 }
 
-static void flush(struct gn_conn *conn)
+static void dgram_flush(struct gn_conn *conn)
 {
     const struct gn__write *write;
     unsigned max = TURN_SENDS;
@@ -72,8 +72,8 @@ static void flush(struct gn_conn *conn)
 
 /* ---- reading ---- */
 
-static bool receive(void *arg, ssize_t n, const void *data,
-                    const struct sockaddr *from)
+static bool dgram_receive(void *arg, ssize_t n, const void *data,
+                          const struct sockaddr *from)
 {
     struct gn_conn *conn = arg;
 
@@ -85,14 +85,14 @@ static bool receive(void *arg, ssize_t n, const void *data,
     return !conn->error && gn__conn_reads(conn);
 }
 
-static void work(struct gn_conn *conn)
+static void dgram_work(struct gn_conn *conn)
 {
     short events;
 
-    flush(conn);
+    dgram_flush(conn);
     gn__write_call_back(conn);
     if (gn__conn_reads(conn) && !conn->error)
-        gn__dgram_receive(conn->handle.sock, receive, conn);
+        gn__dgram_receive(conn->handle.sock, dgram_receive, conn);
     if (gn__conn_reads(conn) && conn->error)
         gn__conn_end_read(conn, conn->error);
     if (!gn__handle_is_open(&conn->handle))
@@ -100,7 +100,7 @@ static void work(struct gn_conn *conn)
     events = conn->read_cb ? POLLIN : 0;
     if (gn__write_first(conn) && !conn->retry.started)
         events |= POLLOUT;
-    watch(conn, events);
+    dgram_watch(conn, events);
 }
 
 static void on_ready(struct gn_sock *sock, short revents, void *arg)
@@ -110,14 +110,14 @@ static void on_ready(struct gn_sock *sock, short revents, void *arg)
     (void)sock;
     (void)revents;
     gn__handle_ref(&conn->handle);
-    work(conn);
+    dgram_work(conn);
     gn__handle_unref(&conn->handle);
 }
 
 const struct gn__conn_ops gn__conn_dgram = {
     .name = "dgram",
-    .start = start,
-    .stop = stop,
-    .flush = flush,
-    .work = work,
+    .start = dgram_start,
+    .stop = dgram_stop,
+    .flush = dgram_flush,
+    .work = dgram_work,
 };

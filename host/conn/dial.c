@@ -124,7 +124,7 @@ static bool dial_claim(struct gn_dial *dial)
 }
 
 /* Over; its memory waits for a lookup that has yet to call back. */
-static void finish(struct gn_dial *dial, int status, struct gn_conn *conn)
+static void dial_finish(struct gn_dial *dial, int status, struct gn_conn *conn)
 {
     if (dial_claim(dial)) {
         if (conn)
@@ -144,7 +144,7 @@ static void run_end(struct gn__io_end *end)
     struct gn_dial *dial = gn__container_of(end, struct gn_dial, end);
 
     gn_lookup_cancel(dial->lookup);
-    finish(dial, -ECANCELED, NULL);
+    dial_finish(dial, -ECANCELED, NULL);
 }
 
 /* ---- one attempt ---- */
@@ -204,7 +204,7 @@ static int connect_sock(struct gn_dial *dial)
 }
 
 /* How far connecting has come: -EINPROGRESS, and the hook tells. */
-static int look(struct gn_dial *dial)
+static int dial_look(struct gn_dial *dial)
 {
     struct gn__stream_round round = {.n_send = 0};
     int err;
@@ -229,7 +229,7 @@ static void hand_over(struct gn_dial *dial)
         else
             dial->sock = NULL;
     }
-    finish(dial, err, err ? NULL : conn);
+    dial_finish(dial, err, err ? NULL : conn);
 }
 
 static void note_failure(struct gn_dial *dial, int err)
@@ -246,13 +246,13 @@ static void go_on(struct gn_dial *dial, int err)
     while (err && err != -EINPROGRESS) {
         note_failure(dial, err);
         if (err == -ECANCELED || dial->at >= dial->n_addrs) {
-            finish(dial, err == -ECANCELED ? err : dial->error, NULL);
+            dial_finish(dial, err == -ECANCELED ? err : dial->error, NULL);
             return;
         }
         start_timer(dial);
         err = connect_sock(dial);
         if (!err)
-            err = look(dial);
+            err = dial_look(dial);
     }
     if (!err)
         hand_over(dial);
@@ -264,7 +264,7 @@ static void run_hook(struct gn__deferred *deferred)
         gn__container_of(deferred, struct gn__stream_hook, deferred);
     struct gn_dial *dial = gn__container_of(hook, struct gn_dial, hook);
 
-    go_on(dial, look(dial));
+    go_on(dial, dial_look(dial));
 }
 
 /* ---- beginning ---- */
@@ -302,7 +302,7 @@ static void try_all(struct gn_dial *dial)
 
     start_timer(dial);
     err = connect_sock(dial);
-    go_on(dial, err ? err : look(dial));
+    go_on(dial, err ? err : dial_look(dial));
 }
 
 /* A lookup has ended: is that the end of it all? */
@@ -317,7 +317,7 @@ static bool ends_with(struct gn_dial *dial, int status)
     if (dial->leaving)
         status = dial->leaving;
     if (status)
-        finish(dial, status, NULL);
+        dial_finish(dial, status, NULL);
     return status != 0;
 }
 
@@ -340,7 +340,7 @@ static void found_host(struct gn_lookup *lookup, int status,
     if (dial->n_addrs)
         try_all(dial);
     else
-        finish(dial, GN_EAI_NODATA, NULL);
+        dial_finish(dial, GN_EAI_NODATA, NULL);
 }
 
 static void find_host(struct gn_dial *dial)
@@ -355,7 +355,7 @@ static void find_host(struct gn_dial *dial)
                                                      : "ip",
                         target->host, found_host, dial, &dial->lookup);
         if (err)
-            finish(dial, err, NULL);
+            dial_finish(dial, err, NULL);
         return;
     }
     if (target->has_addr)
@@ -389,7 +389,7 @@ static void find_port(struct gn_dial *dial)
                          dial->target.type == SOCK_STREAM ? "tcp" : "udp",
                          dial->target.service, found_port, dial, &dial->lookup);
     if (err)
-        finish(dial, err, NULL);
+        dial_finish(dial, err, NULL);
 }
 
 static void run_turn(struct gn__deferred *task)
@@ -397,14 +397,14 @@ static void run_turn(struct gn__deferred *task)
     struct gn_dial *dial = gn__container_of(task, struct gn_dial, task);
 
     if (dial->leaving)
-        finish(dial, dial->leaving, NULL);
+        dial_finish(dial, dial->leaving, NULL);
     else
         find_port(dial);
 }
 
 /* ---- leaving ---- */
 
-static void leave(struct gn_dial *dial, int status)
+static void dial_leave(struct gn_dial *dial, int status)
 {
     if (dial->leaving)
         return;
@@ -422,7 +422,7 @@ static void run_timer(struct gn__io_timer *timer)
     struct gn_dial *dial = gn__container_of(timer, struct gn_dial, timer);
 
     if (dial->lookup || gn__io_now(dial->io) >= dial->deadline)
-        leave(dial, -ETIMEDOUT);
+        dial_leave(dial, -ETIMEDOUT);
     else
         go_on(dial, -ETIMEDOUT);
 }
@@ -460,7 +460,8 @@ int gn__dial_check(const char *proto, const char *address,
 
 static void run_cancelled(struct gn__deferred *deferred)
 {
-    leave(gn__container_of(deferred, struct gn_dial, deferred), -ECANCELED);
+    dial_leave(gn__container_of(deferred, struct gn_dial, deferred),
+               -ECANCELED);
 }
 
 /* On the driving thread. */
@@ -486,7 +487,7 @@ static void run_start(struct gn__call *call, int status)
     if (!status)
         status = dial_join(dial);
     if (status)
-        finish(dial, status, NULL);
+        dial_finish(dial, status, NULL);
 }
 
 static void give_handle(struct gn__call *call)
@@ -606,5 +607,5 @@ void gn_dial_cancel(struct gn_dial *dial)
     }
     gn__engine_leave(dial->engine);
     if (now)
-        leave(dial, -ECANCELED);
+        dial_leave(dial, -ECANCELED);
 }

@@ -267,8 +267,8 @@ static int to_fd(struct gn_conn *conn, enum gn_fd_kind kind)
     return err;
 }
 
-static void dialled(struct gn_dial *dial, int status, struct gn_conn *conn,
-                    void *arg)
+static void fd_dialled(struct gn_dial *dial, int status, struct gn_conn *conn,
+                       void *arg)
 {
     struct fd_dial *fd_dial = arg;
 
@@ -298,7 +298,7 @@ int gn_dial_fd(struct gn_namespace *from, const char *proto,
     if (gn__engine_is_driving(gn__network_engine(net)))
         return -EDEADLK;
     dial.call.from = from;
-    dial.call.callback = dialled;
+    dial.call.callback = fd_dialled;
     dial.call.arg = &dial;
     err = gn__dial_start(&dial.call);
     if (err)

@@ -52,7 +52,7 @@ static void let_go(struct gn__handle *handle)
 }
 
 /* CLOSING, on a later turn or at the network's end. */
-static void finish(struct gn__handle *handle)
+static void handle_finish(struct gn__handle *handle)
 {
     let_go(handle);
     if (handle->ops->cancel)
@@ -65,7 +65,7 @@ static void run_turn(struct gn__deferred *task)
     struct gn__handle *handle = gn__container_of(task, struct gn__handle, task);
 
     if (handle->state == GN__HANDLE_CLOSING)
-        finish(handle);
+        handle_finish(handle);
     else
         handle->ops->turn(handle);
 }
@@ -82,7 +82,7 @@ static void run_end(struct gn__io_end *end)
     struct gn__io *io = handle->io;
 
     if (handle->state == GN__HANDLE_CLOSING) {
-        finish(handle);
+        handle_finish(handle);
         return;
     }
     handle->state = GN__HANDLE_ENDED;
@@ -172,7 +172,7 @@ static int run_close(void *arg)
     return gn__handle_close(closing->handle, closing->callback, closing->arg);
 }
 
-static void wake(void *arg)
+static void handle_wake(void *arg)
 {
     gn__spot_wake(arg);
 }
@@ -187,7 +187,7 @@ int gn__handle_public_close(struct gn__handle *handle,
 
     if (callback || gn__engine_is_driving(handle->engine))
         return gn__handle_call(handle, run_close, &closing);
-    closing.callback = wake;
+    closing.callback = handle_wake;
     closing.arg = &gone;
     err = gn__handle_call(handle, run_close, &closing);
     if (!err)

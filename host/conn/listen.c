@@ -47,7 +47,7 @@ static struct gn_listener *listener_of(struct gn__handle *handle)
 static void on_ready(struct gn_sock *sock, short revents, void *arg);
 
 /* Watching has the memory it needs since the listener was made. */
-static void watch(struct gn_listener *listener, bool on)
+static void listen_watch(struct gn_listener *listener, bool on)
 {
     (void)gn_sock_watch(listener->handle.sock, on ? POLLIN : 0, on_ready,
                         listener);
@@ -76,18 +76,18 @@ static void pause_accepting(struct gn_listener *listener, int why)
     struct gn__io *io = listener->handle.io;
 
     log_pause(listener, why);
-    watch(listener, false);
+    listen_watch(listener, false);
     gn__io_start(io, &listener->pause, gn__io_now(io) + listener->pause_ns);
     if (listener->pause_ns < PAUSE_MAX)
         listener->pause_ns *= 2;
 }
 
-static void end(struct gn_listener *listener, int status)
+static void listen_end(struct gn_listener *listener, int status)
 {
     if (listener->over)
         return;
     listener->over = true;
-    watch(listener, false);
+    listen_watch(listener, false);
     if (listener->callback)
         listener->callback(listener, status, NULL, listener->arg);
 }
@@ -158,7 +158,7 @@ static bool accept_one(struct gn_listener *listener)
         pause_accepting(listener, err);
         return false;
     default:
-        end(listener, err);
+        listen_end(listener, err);
         return false;
     }
 }
@@ -183,16 +183,16 @@ static void run_pause(struct gn__io_timer *timer)
         gn__container_of(timer, struct gn_listener, pause);
 
     if (!listener->kept || accept_one(listener))
-        watch(listener, true);
+        listen_watch(listener, true);
 }
 
 /* ---- life ---- */
 
-static void stop(struct gn__handle *handle)
+static void listen_stop(struct gn__handle *handle)
 {
     struct gn_listener *listener = listener_of(handle);
 
-    watch(listener, false);
+    listen_watch(listener, false);
     gn__io_stop(handle->io, &listener->pause);
     gn_sock_close(handle->sock);
     if (listener->kept)
@@ -202,16 +202,16 @@ static void stop(struct gn__handle *handle)
         listener->taker->stopped(listener->arg);
 }
 
-static void last(struct gn__handle *handle)
+static void listen_last(struct gn__handle *handle)
 {
-    end(listener_of(handle), -ECANCELED);
+    listen_end(listener_of(handle), -ECANCELED);
 }
 
 static const struct gn__handle_ops handle_ops = {
     .name = "listener",
     .size = sizeof(struct gn_listener),
-    .stop = stop,
-    .last = last,
+    .stop = listen_stop,
+    .last = listen_last,
 };
 
 /* ---- the socket ---- */

@@ -27,7 +27,7 @@ static struct gn_packet_conn *conn_of(struct gn__handle *handle)
 
 /* ---- receiving ---- */
 
-static void end(struct gn_packet_conn *conn)
+static void packet_end(struct gn_packet_conn *conn)
 {
     if (conn->over)
         return;
@@ -37,13 +37,13 @@ static void end(struct gn_packet_conn *conn)
 }
 
 /* Errors are about datagrams of ours; only its namespace's end is one's own. */
-static bool receive(void *arg, ssize_t n, const void *data,
-                    const struct sockaddr *from)
+static bool packet_receive(void *arg, ssize_t n, const void *data,
+                           const struct sockaddr *from)
 {
     struct gn_packet_conn *conn = arg;
 
     if (n == -ECANCELED)
-        end(conn);
+        packet_end(conn);
     else if (n >= 0)
         conn->callback(conn, n, data, from, conn->arg);
     return !conn->over && gn__handle_is_open(&conn->handle);
@@ -55,28 +55,28 @@ static void on_ready(struct gn_sock *sock, short revents, void *arg)
 
     (void)revents;
     gn__handle_ref(&conn->handle);
-    gn__dgram_receive(sock, receive, conn);
+    gn__dgram_receive(sock, packet_receive, conn);
     gn__handle_unref(&conn->handle);
 }
 
 /* ---- life ---- */
 
-static void stop(struct gn__handle *handle)
+static void packet_stop(struct gn__handle *handle)
 {
     (void)gn_sock_watch(handle->sock, 0, NULL, NULL); /* Stops. */
     gn_sock_close(handle->sock);
 }
 
-static void last(struct gn__handle *handle)
+static void packet_last(struct gn__handle *handle)
 {
-    end(conn_of(handle));
+    packet_end(conn_of(handle));
 }
 
 static const struct gn__handle_ops handle_ops = {
     .name = "packet conn",
     .size = sizeof(struct gn_packet_conn),
-    .stop = stop,
-    .last = last,
+    .stop = packet_stop,
+    .last = packet_last,
 };
 
 /* ---- the calls ---- */

@@ -109,8 +109,8 @@ static int attempt_begin(const struct sock_dial *dial,
     return err ? err : gn_sock_set_nonblock(sock, false);
 }
 
-static int attempt(const struct sock_dial *dial, const union dial_addr *to,
-                   uint64_t deadline, struct gn_sock **out)
+static int dial_attempt(const struct sock_dial *dial, const union dial_addr *to,
+                        uint64_t deadline, struct gn_sock **out)
 {
     struct gn_sock *sock;
     int err = gn_sock_open(dial->ns, to->sa.sa_family,
@@ -158,8 +158,8 @@ static int attempt_each(const struct sock_dial *dial, struct gn_sock **out)
     size_t i;
 
     for (i = 0; i < dial->n_addrs; i++) {
-        err = attempt(dial, &dial->addrs[i],
-                      attempt_deadline(dial, dial->n_addrs - i), out);
+        err = dial_attempt(dial, &dial->addrs[i],
+                           attempt_deadline(dial, dial->n_addrs - i), out);
         if (!err)
             return 0;
         if (!first)

@@ -20,7 +20,7 @@
 
 static void run_hook(struct gn__deferred *deferred);
 
-static int start(struct gn_conn *conn)
+static int stream_start(struct gn_conn *conn)
 {
     gn__stream_hook_init(&conn->hook, conn->handle.sock, run_hook);
     gn__conn_defer(conn);
@@ -28,7 +28,7 @@ static int start(struct gn_conn *conn)
 }
 
 /* Closing counts what was not read: what the reader has had was. */
-static void stop(struct gn_conn *conn)
+static void stream_stop(struct gn_conn *conn)
 {
     struct gn__stream_round round = {.passed = conn->passed};
 
@@ -65,7 +65,7 @@ static int send_fin(struct gn_conn *conn)
     return 0;
 }
 
-static void flush(struct gn_conn *conn)
+static void stream_flush(struct gn_conn *conn)
 {
     const struct gn__write *write;
     size_t left = 0;
@@ -82,7 +82,8 @@ static void flush(struct gn_conn *conn)
 /* ---- reading ---- */
 
 /* Give the reader what the round shows. */
-static void deliver(struct gn_conn *conn, const struct gn__stream_round *round)
+static void stream_deliver(struct gn_conn *conn,
+                           const struct gn__stream_round *round)
 {
     unsigned i;
 
@@ -125,11 +126,11 @@ static bool turn_round(struct gn_conn *conn, struct gn__stream_round *round)
         look_for_end(conn, round);
         return !err && round->wants_room && round->room;
     }
-    deliver(conn, round);
+    stream_deliver(conn, round);
     return true;
 }
 
-static void work(struct gn_conn *conn)
+static void stream_work(struct gn_conn *conn)
 {
     struct gn__stream_round round = {.room = 1};
     size_t budget = TURN_READ;
@@ -137,7 +138,7 @@ static void work(struct gn_conn *conn)
 
     do {
         if (round.room)
-            flush(conn);
+            stream_flush(conn);
         gn__write_call_back(conn);
         if (!gn__handle_is_open(&conn->handle))
             return;
@@ -157,14 +158,14 @@ static void run_hook(struct gn__deferred *deferred)
     struct gn_conn *conn = gn__container_of(hook, struct gn_conn, hook);
 
     gn__handle_ref(&conn->handle);
-    work(conn);
+    stream_work(conn);
     gn__handle_unref(&conn->handle);
 }
 
 const struct gn__conn_ops gn__conn_stream = {
     .name = "stream",
-    .start = start,
-    .stop = stop,
-    .flush = flush,
-    .work = work,
+    .start = stream_start,
+    .stop = stream_stop,
+    .flush = stream_flush,
+    .work = stream_work,
 };

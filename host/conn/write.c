@@ -22,7 +22,7 @@ static size_t size_of(unsigned n)
            (n > GN__WRITE_FEW ? n * sizeof(struct iovec) : 0);
 }
 
-static struct gn__write *take(struct gn_conn *conn, unsigned n)
+static struct gn__write *write_take(struct gn_conn *conn, unsigned n)
 {
     struct gn__write *write;
 
@@ -41,7 +41,7 @@ static struct gn__write *take(struct gn_conn *conn, unsigned n)
     return write;
 }
 
-static void give(struct gn_conn *conn, struct gn__write *write)
+static void write_give(struct gn_conn *conn, struct gn__write *write)
 {
     if (write == &conn->spare)
         conn->spare_used = false;
@@ -52,7 +52,7 @@ static void give(struct gn_conn *conn, struct gn__write *write)
 int gn__write_queue(struct gn_conn *conn, const struct iovec *iov, unsigned n,
                     gn_conn_write_cb callback, void *arg)
 {
-    struct gn__write *write = take(conn, n);
+    struct gn__write *write = write_take(conn, n);
     unsigned i;
 
     if (!write)
@@ -83,7 +83,7 @@ void gn__write_finish(struct gn_conn *conn, int status)
     conn->n_done++;
 }
 
-static void pass(struct gn_conn *conn, struct gn__write *write, size_t n)
+static void write_pass(struct gn_conn *conn, struct gn__write *write, size_t n)
 {
     conn->queued -= n;
     write->left -= n;
@@ -99,7 +99,7 @@ void gn__write_advance(struct gn_conn *conn, size_t n)
     while ((write = gn__write_first(conn)) && !write->fin) {
         size_t part = n < write->left ? n : write->left;
 
-        pass(conn, write, part);
+        write_pass(conn, write, part);
         n -= part;
         if (write->left)
             return;
@@ -158,7 +158,7 @@ static void call_back(struct gn_conn *conn)
     int status = write->status;
 
     conn->n_done--;
-    give(conn, write);
+    write_give(conn, write);
     if (callback)
         callback(conn, status, arg);
 }

@@ -299,10 +299,10 @@ static bool is_without_data(const struct gn__dns_question *question)
 
 /* What is asked for by a message that is no question, or of a kind that is not
  * known here. */
-static void refuse(struct gn__dns_server *server,
-                   const struct gn__dns_from *from,
-                   const struct gn__dns_question *question, int rcode,
-                   struct gn_namespace *ns)
+static void question_refuse(struct gn__dns_server *server,
+                            const struct gn__dns_from *from,
+                            const struct gn__dns_question *question, int rcode,
+                            struct gn_namespace *ns)
 {
     gn__dns_count(ns, rcode == GN__RCODE_NOTIMP || rcode == GN__RCODE_REFUSED
                           ? GN_DROP_PROTOCOL
@@ -313,10 +313,9 @@ static void refuse(struct gn__dns_server *server,
 }
 
 /* @ns is consumed. */
-static struct gn__dns_request *ask(struct gn__dns_server *server,
-                                   const struct gn__dns_from *from,
-                                   const struct gn__dns_question *question,
-                                   struct gn_namespace *ns)
+static struct gn__dns_request *question_ask(
+    struct gn__dns_server *server, const struct gn__dns_from *from,
+    const struct gn__dns_question *question, struct gn_namespace *ns)
 {
     struct gn__dns_request *request = request_make(server, from, question, ns);
     int err;
@@ -349,11 +348,11 @@ struct gn__dns_request *gn__dns_ask(struct gn__dns_server *server,
     if (rcode == GN__RCODE_OK && question.class_ != 1)
         rcode = GN__RCODE_REFUSED;
     if (rcode == GN__RCODE_OK && !is_without_data(&question))
-        return ask(server, from, &question, ns);
+        return question_ask(server, from, &question, ns);
     if (rcode == GN__RCODE_OK)
         send_rcode(server, from, from->conn != NULL, &question, rcode);
     else
-        refuse(server, from, &question, rcode, ns);
+        question_refuse(server, from, &question, rcode, ns);
     gn__ns_unref(ns);
     return NULL;
 }

@@ -13,7 +13,7 @@ struct carried {
     struct gn__parker parker;
 };
 
-static void run(struct gn__call *base, int status)
+static void drive_run(struct gn__call *base, int status)
 {
     struct carried *carried = gn__container_of(base, struct carried, base);
     const struct gn__engine *engine = carried->engine;
@@ -24,11 +24,12 @@ static void run(struct gn__call *base, int status)
 
 /* Another thread's: the driver's operations need its reference to the engine
  * while it sleeps, because the network may be gone. */
-static int carry(struct gn_network *net, int (*call)(void *arg), void *arg)
+static int drive_carry(struct gn_network *net, int (*call)(void *arg),
+                       void *arg)
 {
     struct gn__engine *engine = gn__network_engine(net);
     struct carried carried = {
-        .base.run = run, .call = call, .arg = arg, .engine = engine};
+        .base.run = drive_run, .call = call, .arg = arg, .engine = engine};
     int err;
 
     gn__engine_ref(engine);
@@ -47,7 +48,7 @@ static int carry(struct gn_network *net, int (*call)(void *arg), void *arg)
 int gn__drive_call(struct gn_network *net, int (*call)(void *arg), void *arg)
 {
     if (!gn__engine_is_driving(gn__network_engine(net)))
-        return carry(net, call, arg);
+        return drive_carry(net, call, arg);
     if (gn__network_is_closing(net))
         return -ECANCELED;
     return call(arg);

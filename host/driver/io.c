@@ -28,13 +28,13 @@ static struct host_io *of_io(struct gn__io *io)
     return gn__container_of(io, struct host_io, io);
 }
 
-static void disarm(struct host_io *self)
+static void io_disarm(struct host_io *self)
 {
     gn__event_disarm(self->engine, &self->event);
     gn__deferred_cancel(self->engine, &self->deferred);
 }
 
-static void rearm(struct host_io *self)
+static void io_arm_again(struct host_io *self)
 {
     uint64_t deadline = gn__io_deadline(&self->io);
 
@@ -42,7 +42,7 @@ static void rearm(struct host_io *self)
         return;
     self->armed = deadline;
     gn__engine_enter(self->engine);
-    disarm(self);
+    io_disarm(self);
     if (deadline <= gn__now(self->engine))
         gn__deferred_queue(self->engine, &self->deferred);
     else if (deadline != UINT64_MAX)
@@ -50,20 +50,20 @@ static void rearm(struct host_io *self)
     gn__engine_leave(self->engine);
 }
 
-static void fire(struct gn__event *event)
+static void io_fire(struct gn__event *event)
 {
     struct host_io *self = gn__container_of(event, struct host_io, event);
 
     gn__deferred_queue(self->engine, &self->deferred);
 }
 
-static void run(struct gn__deferred *deferred)
+static void io_run(struct gn__deferred *deferred)
 {
     struct host_io *self = gn__container_of(deferred, struct host_io, deferred);
 
     self->armed = UINT64_MAX; /* It has come. */
     gn__io_run(&self->io, TIMERS_AT_ONCE);
-    rearm(self);
+    io_arm_again(self);
 }
 
 /* ---- what base/io.c asks for ---- */
@@ -77,7 +77,7 @@ static uint64_t io_now(struct gn__io *io)
 
 static void io_rearm(struct gn__io *io)
 {
-    rearm(of_io(io));
+    io_arm_again(of_io(io));
 }
 
 static void io_queue(struct gn__io *io, struct gn__deferred *task)
@@ -126,7 +126,7 @@ static void io_done(struct gn__io *io)
         io_hold(io, -self->n_holds);
     self->ended = true;
     gn__engine_enter(self->engine);
-    disarm(self);
+    io_disarm(self);
     gn__engine_leave(self->engine);
     gn__engine_unref(self->engine);
     gn__free(&mem, self, sizeof(*self));
@@ -143,7 +143,7 @@ static const struct gn__io_ops ops = {
     .done = io_done,
 };
 
-static struct host_io *make(struct gn__engine *engine)
+static struct host_io *io_make(struct gn__engine *engine)
 {
     struct host_io *self = gn__zalloc(&engine->net.mem, sizeof(*self));
 
@@ -154,8 +154,8 @@ static struct host_io *make(struct gn__engine *engine)
     gn__engine_ref(engine);
     gn__io_init(&self->io, &ops, &self->mem);
     self->io.timers_only = !engine->driver->watch;
-    self->event.fire = fire;
-    self->deferred.run = run;
+    self->event.fire = io_fire;
+    self->deferred.run = io_run;
     self->armed = UINT64_MAX;
     return self;
 }
@@ -167,7 +167,7 @@ struct gn__io *gn__network_io(struct gn_network *net)
 
     if (io)
         return io;
-    self = make(gn__network_engine(net));
+    self = io_make(gn__network_engine(net));
     if (!self)
         return NULL;
     if (gn__network_set_io(net, &self->io)) {

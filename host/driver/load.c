@@ -46,7 +46,7 @@ unsigned gn__load_running(const char *text)
     return sscanf(text, "%*f %*f %*f %u/", &running) == 1 ? running : 0;
 }
 
-static void ask(struct gn__load *load)
+static void load_ask(struct gn__load *load)
 {
     uint32_t score = atomic_load_explicit(&load->score, memory_order_relaxed);
     char text[64];
@@ -68,7 +68,7 @@ bool gn__load_is_high(struct gn__load *load, uint64_t now_ns)
         return false;
     if (now_ns >= next && atomic_compare_exchange_strong(&load->next, &next,
                                                          now_ns + ASK_EVERY_NS))
-        ask(load);
+        load_ask(load);
     return atomic_load_explicit(&load->score, memory_order_relaxed) >=
            SCORE_HIGH;
 }

@@ -405,7 +405,8 @@ static int start_thread(struct gn__loop *loop)
     return err ? -EAGAIN : 0;
 }
 
-static int create(const struct gn_network_config *config, struct gn__loop **out)
+static int loop_create(const struct gn_network_config *config,
+                       struct gn__loop **out)
 {
     struct gn__loop *loop;
     struct gn__mem mem;
@@ -476,14 +477,14 @@ int gn__loop_take(const struct gn_network_config *config, struct gn__loop **out)
     int err = 0;
 
     if (config->drive == GN_DRIVE_CALLER)
-        return create(config, out); /* Nobody shares it. */
+        return loop_create(config, out); /* Nobody shares it. */
     pthread_mutex_lock(&list_lock);
     for (loop = list; loop && !is_for(loop, config);)
         loop = loop->next;
     if (loop) {
         loop->n_shares++;
     } else {
-        err = create(config, &loop);
+        err = loop_create(config, &loop);
         if (loop) {
             loop->next = list;
             list = loop;
@@ -507,7 +508,7 @@ int gn__loop_start(struct gn__loop *loop)
     return err;
 }
 
-static void ignore(void *arg)
+static void loop_ignore(void *arg)
 {
     (void)arg;
 }
@@ -536,7 +537,7 @@ void gn__loop_give(struct gn__loop *loop)
     if (loop->drive == GN_DRIVE_THREAD)
         give_thread(loop);
     else
-        loop_gone(loop, ignore, NULL);
+        loop_gone(loop, loop_ignore, NULL);
 }
 
 struct gn__engine *gn__loop_engine(struct gn__loop *loop)

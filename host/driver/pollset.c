@@ -57,7 +57,7 @@ void gn__pollset_done(struct gn__pollset *set)
 
 /* ---- slots ---- */
 
-static int grow(struct gn__pollset *set)
+static int pollset_grow(struct gn__pollset *set)
 {
     uint32_t i, n = set->n_slots ? set->n_slots * 2 : SLOTS_FIRST;
     struct gn__pollset_slot *slots =
@@ -82,7 +82,7 @@ static int take_slot(struct gn__pollset *set, struct gn__io_watch *watch)
 {
     struct gn__pollset_slot *slot;
 
-    if (!set->free && grow(set))
+    if (!set->free && pollset_grow(set))
         return -ENOMEM;
     watch->slot = set->free;
     slot = &set->slots[watch->slot - 1];
@@ -104,8 +104,9 @@ static void give_slot(struct gn__pollset *set, struct gn__io_watch *watch)
 
 /* ---- watches ---- */
 
-static int control(struct gn__pollset *set, const struct gn__io_watch *watch,
-                   int op, int fd, short events)
+static int pollset_control(struct gn__pollset *set,
+                           const struct gn__io_watch *watch, int op, int fd,
+                           short events)
 {
     uint32_t use = set->slots[watch->slot - 1].use;
     struct epoll_event event = {
@@ -119,15 +120,17 @@ static int control(struct gn__pollset *set, const struct gn__io_watch *watch,
 }
 
 /* Bring the kernel's set from what is asked for now to @events. */
-static int change(struct gn__pollset *set, const struct gn__io_watch *watch,
-                  int fd, short events)
+static int pollset_change(struct gn__pollset *set,
+                          const struct gn__io_watch *watch, int fd,
+                          short events)
 {
     bool was = watch->events & ~GN__IO_EDGE;
     bool is = events & ~GN__IO_EDGE;
 
     if (!is)
-        return was ? control(set, watch, EPOLL_CTL_DEL, fd, 0) : 0;
-    return control(set, watch, was ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, events);
+        return was ? pollset_control(set, watch, EPOLL_CTL_DEL, fd, 0) : 0;
+    return pollset_control(set, watch, was ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd,
+                           events);
 }
 
 /* Its account has its turn. It may be gone when it has been told. */
@@ -141,7 +144,8 @@ static void watch_run(struct gn__deferred *task)
 
     watch->revents = 0;
     if (watch->muted)
-        (void)control(set, watch, EPOLL_CTL_MOD, watch->fd, watch->events);
+        (void)pollset_control(set, watch, EPOLL_CTL_MOD, watch->fd,
+                              watch->events);
     watch->muted = false;
     if (revents && watch->events & ~GN__IO_EDGE)
         watch->ready(watch, revents);
@@ -177,7 +181,7 @@ int gn__pollset_watch(struct gn__pollset *set, struct gn__io_watch *watch,
 
     if (err)
         return err;
-    err = change(set, watch, fd, events);
+    err = pollset_change(set, watch, fd, events);
     if (err) {
         if (is_new)
             give_slot(set, watch);
@@ -192,21 +196,23 @@ int gn__pollset_watch(struct gn__pollset *set, struct gn__io_watch *watch,
 void gn__pollset_unwatch(struct gn__pollset *set, struct gn__io_watch *watch)
 {
     /* It fails when the descriptor has been closed, and need not do more. */
-    (void)change(set, watch, watch->fd, 0);
+    (void)pollset_change(set, watch, watch->fd, 0);
     watch->events = 0;
     forget_found(set, watch);
     give_slot(set, watch);
 }
 
-static void mute(struct gn__pollset *set, struct gn__io_watch *watch)
+static void pollset_mute(struct gn__pollset *set, struct gn__io_watch *watch)
 {
     if (watch->muted || watch->events & GN__IO_EDGE)
         return;
-    watch->muted = !control(set, watch, EPOLL_CTL_MOD, watch->fd, GN__IO_EDGE);
+    watch->muted =
+        !pollset_control(set, watch, EPOLL_CTL_MOD, watch->fd, GN__IO_EDGE);
 }
 
 /* False: it was found by this run already, and so has been everything. */
-static bool found(struct gn__pollset *set, const struct epoll_event *event)
+static bool pollset_found(struct gn__pollset *set,
+                          const struct epoll_event *event)
 {
     uint32_t index = (uint32_t)event->data.u64;
     const struct gn__pollset_slot *slot = &set->slots[index];
@@ -224,7 +230,7 @@ static bool found(struct gn__pollset *set, const struct epoll_event *event)
     } else if (watch->found_in == set->n_runs) {
         return false;
     } else {
-        mute(set, watch);
+        pollset_mute(set, watch);
     }
     return true;
 }
@@ -245,7 +251,7 @@ static bool found_all(struct gn__pollset *set,
     int i;
 
     for (i = 0; i < events->n; i++)
-        more = found(set, &events->event[i]) && more;
+        more = pollset_found(set, &events->event[i]) && more;
     return more;
 }
 

@@ -103,36 +103,37 @@ static uint32_t spin_begin(struct gn__realtime *rt, uint64_t now)
     return 0;
 }
 
-static uint32_t longer(uint32_t spin)
+static uint32_t wait_longer(uint32_t spin)
 {
     return spin + spin / 4 < SPIN_MAX_NS ? spin + spin / 4 : SPIN_MAX_NS;
 }
 
-static uint32_t shorter(uint32_t spin)
+static uint32_t wait_shorter(uint32_t spin)
 {
     return spin - spin / 8 > SPIN_MIN_NS ? spin - spin / 8 : SPIN_MIN_NS;
 }
 
 /* Look for @spin ns; true if that was long enough. */
-static bool look(struct gn__realtime *rt, struct gn__parker *parker,
-                 uint32_t spin, uint64_t start, uint64_t deadline)
+static bool wait_look(struct gn__realtime *rt, struct gn__parker *parker,
+                      uint32_t spin, uint64_t start, uint64_t deadline)
 {
     uint64_t end = deadline < start + spin ? deadline : start + spin;
     bool woken = gn__spot_look(&parker->woken, end);
 
     atomic_fetch_sub(&rt->n_spinning, 1);
     if (woken)
-        atomic_store_explicit(&rt->spin_ns, longer(spin), memory_order_relaxed);
+        atomic_store_explicit(&rt->spin_ns, wait_longer(spin),
+                              memory_order_relaxed);
     return woken;
 }
 
 /* It was not: learn from how long it would have had to be. */
-static void learn(struct gn__realtime *rt, uint32_t spin, uint64_t waited)
+static void wait_learn(struct gn__realtime *rt, uint32_t spin, uint64_t waited)
 {
-    uint32_t next = shorter(spin);
+    uint32_t next = wait_shorter(spin);
 
     if (waited < SHORT_NS)
-        next = spin < SPIN_MAX_NS ? longer(spin) : SPIN_MIN_NS;
+        next = spin < SPIN_MAX_NS ? wait_longer(spin) : SPIN_MIN_NS;
     atomic_store_explicit(&rt->spin_ns, next, memory_order_relaxed);
 }
 
@@ -142,11 +143,11 @@ int gn__realtime_park(void *self, struct gn__parker *parker, uint64_t deadline)
     uint64_t start = rt ? gn__monotonic_ns() : 0;
     uint32_t spin = rt && !parker->patient ? spin_begin(rt, start) : 0;
 
-    if (spin && look(rt, parker, spin, start, deadline))
+    if (spin && wait_look(rt, parker, spin, start, deadline))
         return 0;
     (void)gn__spot_sleep(&parker->woken, deadline);
     if (spin)
-        learn(rt, spin, gn__monotonic_ns() - start);
+        wait_learn(rt, spin, gn__monotonic_ns() - start);
     return 0;
 }
 

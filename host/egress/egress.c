@@ -240,7 +240,7 @@ static int check_done(const struct gn_egress_dial *request)
     return error ? error : -ETIMEDOUT;
 }
 
-static void finish(struct gn__deferred *deferred)
+static void egress_finish(struct gn__deferred *deferred)
 {
     struct gn_egress_dial *request =
         gn__container_of(deferred, struct gn_egress_dial, deferred);
@@ -370,14 +370,15 @@ static struct gn_egress_dial *request_create(struct gn__egress *egress,
     gn__endpoint_to_sockaddr(&address, AF_UNSPEC,
                              (struct sockaddr *)&request->address,
                              sizeof(request->address));
-    request->deferred.run = finish;
+    request->deferred.run = egress_finish;
     request->deferred.account = dial->who->account;
     gn__list_init(&request->deferred.link);
     dial->user = request;
     return request;
 }
 
-static void dial(struct gn__outside *outside, struct gn__outside_dial *dial)
+static void egress_dial(struct gn__outside *outside,
+                        struct gn__outside_dial *dial)
 {
     struct gn__egress *egress = gn__egress_of(outside);
     struct gn_network *net = gn__guest_network(dial->who);
@@ -461,24 +462,24 @@ void gn__egress_unref(struct gn__egress *egress)
     gn__free(&mem, egress, sizeof(*egress));
 }
 
-static void taken(struct gn__outside *outside)
+static void egress_taken(struct gn__outside *outside)
 {
     gn__egress_ref(gn__egress_of(outside));
 }
 
-static void released(struct gn__outside *outside)
+static void egress_released(struct gn__outside *outside)
 {
     gn__egress_unref(gn__egress_of(outside));
 }
 
 static const struct gn__outside_ops outside_ops = {
     .name = "egress",
-    .dial = dial,
+    .dial = egress_dial,
     .cancel = dial_cancel,
     .bound = gn__egress_bound,
     .unbound = gn__egress_unbound,
-    .taken = taken,
-    .released = released,
+    .taken = egress_taken,
+    .released = egress_released,
 };
 
 int gn__egress_create(const struct gn_egress_ops *ops, void *self,

@@ -51,8 +51,8 @@ static bool is_own(const struct gn__addr *addr, void *arg)
 
 /* Why a rule that allows does not allow what it has become meanwhile; NULL: it
  * does. */
-static const char *unfit(const struct gn__pass *pass,
-                         const struct gn__rule *rule)
+static const char *pass_unfit(const struct gn__pass *pass,
+                              const struct gn__rule *rule)
 {
     if (!pass->rules || !rule->tls)
         return NULL;
@@ -117,7 +117,7 @@ static void ask_outward(const struct gn__pass *pass,
 
     gn__policy_decide(policy, &ask, &out->answer);
     if (out->answer.allowed)
-        why = unfit(pass, &policy->rules[out->answer.rule]);
+        why = pass_unfit(pass, &policy->rules[out->answer.rule]);
     if (why) {
         out->answer.allowed = false;
         out->answer.reason = why;

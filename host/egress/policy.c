@@ -45,7 +45,7 @@ static void look_inside(struct target *t)
     }
 }
 
-static void look(struct target *t, const struct gn__policy_ask *ask)
+static void policy_look(struct target *t, const struct gn__policy_ask *ask)
 {
     t->ask = ask;
     t->range = gn__reach_of(&ask->addr);
@@ -110,8 +110,8 @@ static const char *find_name(const struct gn__rule *rule,
 }
 
 /* Does the rule cover the address? @hidden: or one inside it. */
-static bool covers(const struct gn__rule *rule, const struct target *t,
-                   bool hidden, const char **name)
+static bool policy_covers(const struct gn__rule *rule, const struct target *t,
+                          bool hidden, const char **name)
 {
     size_t i;
 
@@ -140,7 +140,7 @@ static bool is_about_one(const struct gn__rule *rule)
 }
 
 /* The rule covers the address. Does it open it? */
-static bool opens(const struct gn__rule *rule, const struct target *t)
+static bool policy_opens(const struct gn__rule *rule, const struct target *t)
 {
     bool by_prefix = rule->target == GN__TARGET_PREFIX;
 
@@ -166,11 +166,12 @@ static bool try_rule(const struct gn__rule *rule, struct target *t,
     const char *name = NULL;
 
     if (rule->kind == GN__RULE_LISTEN || !(rule->protos & t->ask->proto) ||
-        !port_fits(rule, t->ask->port) || !covers(rule, t, !allow, &name))
+        !port_fits(rule, t->ask->port) ||
+        !policy_covers(rule, t, !allow, &name))
         return false;
     if (allow)
         look_for_own(t);
-    if (allow && !opens(rule, t)) {
+    if (allow && !policy_opens(rule, t)) {
         out->reason = t->what;
         return false;
     }
@@ -192,7 +193,7 @@ void gn__policy_decide(const struct gn__policy *policy,
     *out = (struct gn__policy_answer){.rule = GN__NO_RULE, .reason = "no rule"};
     if (!ask->port && ask->proto != GN__RULE_ICMP)
         return;
-    look(&t, ask);
+    policy_look(&t, ask);
     for (i = 0; i < policy->n; i++) {
         if (try_rule(&policy->rules[i], &t, out)) {
             out->rule = i;

@@ -57,7 +57,7 @@ static bool is_space(char c)
 }
 
 /* Read the next word; an empty one at the end. */
-static int next(struct reader *r)
+static int word_next(struct reader *r)
 {
     size_t len = 0;
 
@@ -71,44 +71,44 @@ static int next(struct reader *r)
     return 0;
 }
 
-static bool is(const struct reader *r, const char *word)
+static bool word_is(const struct reader *r, const char *word)
 {
     return strcmp(r->word, word) == 0;
 }
 
 static int read_kind(struct reader *r, struct gn__rule *rule)
 {
-    int err = next(r);
+    int err = word_next(r);
 
     if (err)
         return err;
-    if (is(r, "allow"))
+    if (word_is(r, "allow"))
         rule->kind = GN__RULE_ALLOW;
-    else if (is(r, "deny"))
+    else if (word_is(r, "deny"))
         rule->kind = GN__RULE_DENY;
-    else if (is(r, "listen"))
+    else if (word_is(r, "listen"))
         rule->kind = GN__RULE_LISTEN;
-    else if (is(r, ""))
+    else if (word_is(r, ""))
         return refuse(r, "is empty: expected allow, deny or listen");
     else
         return refuse_word(r, "is none of allow, deny, listen");
-    return next(r);
+    return word_next(r);
 }
 
 static int read_proto(struct reader *r, struct gn__rule *rule)
 {
     rule->protos = GN__RULE_TCP | GN__RULE_UDP | GN__RULE_ICMP;
-    if (is(r, "tcp"))
+    if (word_is(r, "tcp"))
         rule->protos = GN__RULE_TCP;
-    else if (is(r, "udp"))
+    else if (word_is(r, "udp"))
         rule->protos = GN__RULE_UDP;
-    else if (is(r, "icmp") && rule->kind == GN__RULE_LISTEN)
+    else if (word_is(r, "icmp") && rule->kind == GN__RULE_LISTEN)
         return refuse_word(r, "has no ports to show: expected tcp or udp");
-    else if (is(r, "icmp"))
+    else if (word_is(r, "icmp"))
         rule->protos = GN__RULE_ICMP;
     else
         return 0;
-    return next(r);
+    return word_next(r);
 }
 
 /* ---- targets ---- */
@@ -159,27 +159,27 @@ static int check_name(const struct reader *r, const char *name)
 /* A name may lead to private addresses where the rule says so. */
 static int read_private(struct reader *r, struct gn__rule *rule)
 {
-    if (!is(r, "private"))
+    if (!word_is(r, "private"))
         return 0;
     if (rule->kind != GN__RULE_ALLOW)
         return refuse_word(r, "is for allow rules: deny rules have no "
                               "exceptions, leave it out");
     rule->opens_private = true;
-    return next(r);
+    return word_next(r);
 }
 
 static int read_name(struct reader *r, struct gn__rule *rule)
 {
     const char *pattern;
     struct gn__addr addr;
-    int err = next(r);
+    int err = word_next(r);
 
     if (err)
         return err;
     pattern = r->word;
-    if (is(r, ""))
+    if (word_is(r, ""))
         return refuse(r, "a name is missing after \"name\"");
-    if (is(r, "*") || is(r, "*."))
+    if (word_is(r, "*") || word_is(r, "*."))
         return refuse_word(r, "would be every name: write any, or the names "
                               "below one, as in *.example.org");
     if (!gn__addr_parse(pattern, &addr) || strchr(pattern, '/'))
@@ -196,7 +196,7 @@ static int read_name(struct reader *r, struct gn__rule *rule)
     rule->target = GN__TARGET_NAME;
     err = check_name(r, rule->name.text);
     if (!err)
-        err = next(r);
+        err = word_next(r);
     return err ? err : read_private(r, rule);
 }
 
@@ -295,7 +295,7 @@ static int read_prefix(struct reader *r, struct gn__rule *rule)
     } else if (read_address(r, &rule->prefix)) {
         return refuse_target(r, "is no target: " EXPECTED_TARGET);
     }
-    return next(r);
+    return word_next(r);
 }
 
 /* A rule that allows what nothing opens was meant otherwise. */
@@ -318,11 +318,11 @@ static int read_target(struct reader *r, struct gn__rule *rule)
 {
     int err;
 
-    if (is(r, "any"))
-        return next(r);
-    if (is(r, "name"))
+    if (word_is(r, "any"))
+        return word_next(r);
+    if (word_is(r, "name"))
         return read_name(r, rule);
-    if (is(r, "") || is(r, "port"))
+    if (word_is(r, "") || word_is(r, "port"))
         return refuse(r, "a target is missing: " EXPECTED_TARGET);
     err = read_prefix(r, rule);
     return err ? err : check_reach(r, rule);
@@ -331,7 +331,7 @@ static int read_target(struct reader *r, struct gn__rule *rule)
 static int read_listen_address(struct reader *r, struct gn__rule *rule)
 {
     rule->target = GN__TARGET_PREFIX;
-    if (is(r, "") || is(r, "port"))
+    if (word_is(r, "") || word_is(r, "port"))
         return refuse(r, "an address of this machine is missing, such as "
                          "127.0.0.1 or 0.0.0.0");
     if (read_address(r, &rule->prefix) && has_port(r))
@@ -343,7 +343,7 @@ static int read_listen_address(struct reader *r, struct gn__rule *rule)
         gn__addr_is_broadcast(&rule->prefix.addr) ||
         gn__addr_needs_scope(&rule->prefix.addr))
         return refuse_word(r, "is no address to listen on");
-    return next(r);
+    return word_next(r);
 }
 
 /* ---- ports ---- */
@@ -388,7 +388,7 @@ static int read_ports(struct reader *r, struct gn__rule *rule)
 {
     size_t i, len, n = 1;
     const char *p;
-    int err = next(r);
+    int err = word_next(r);
 
     if (err)
         return err;
@@ -404,7 +404,7 @@ static int read_ports(struct reader *r, struct gn__rule *rule)
         if (err)
             return err;
     }
-    return next(r);
+    return word_next(r);
 }
 
 /* ---- TLS ---- */
@@ -421,7 +421,7 @@ static int read_tls(struct reader *r, struct gn__rule *rule)
                               "TLS (GUESTNET_TLS)");
     rule->protos = GN__RULE_TCP;
     rule->tls = true;
-    return next(r);
+    return word_next(r);
 }
 
 /* ---- rules ---- */
@@ -435,16 +435,16 @@ static int read_rule(struct reader *r, struct gn__rule *rule)
     if (!err)
         err = rule->kind == GN__RULE_LISTEN ? read_listen_address(r, rule)
                                             : read_target(r, rule);
-    if (!err && is(r, "private") && rule->kind != GN__RULE_LISTEN)
+    if (!err && word_is(r, "private") && rule->kind != GN__RULE_LISTEN)
         return refuse_word(r, "goes with a name: any, addresses and prefixes "
                               "open private addresses without it");
-    if (!err && is(r, "port") && rule->protos == GN__RULE_ICMP)
+    if (!err && word_is(r, "port") && rule->protos == GN__RULE_ICMP)
         return refuse_word(r, "goes with tcp and udp: icmp has none");
-    if (!err && is(r, "port"))
+    if (!err && word_is(r, "port"))
         err = read_ports(r, rule);
-    if (!err && is(r, "tls"))
+    if (!err && word_is(r, "tls"))
         err = read_tls(r, rule);
-    if (!err && !is(r, ""))
+    if (!err && !word_is(r, ""))
         return refuse_word(r, rule->tls ? "is too much: the rule ends after tls"
                               : rule->n_ports
                                   ? "is too much: the rule ends after its ports"

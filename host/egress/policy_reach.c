@@ -79,8 +79,8 @@ const struct gn__reach_range *gn__reach_of(const struct gn__addr *addr)
     return NULL;
 }
 
-static void hide(struct gn__hidden *out, uint8_t a, uint8_t b, uint8_t c,
-                 uint8_t d)
+static void reach_hide(struct gn__hidden *out, uint8_t a, uint8_t b, uint8_t c,
+                       uint8_t d)
 {
     const uint8_t bytes[4] = {a, b, c, d};
 
@@ -92,10 +92,10 @@ static void hide(struct gn__hidden *out, uint8_t a, uint8_t b, uint8_t c,
 static void hide_local_nat64(struct gn__hidden *out, const uint8_t *b)
 {
     out->sure = false;
-    hide(out, b[12], b[13], b[14], b[15]);
-    hide(out, b[9], b[10], b[11], b[12]);
-    hide(out, b[7], b[9], b[10], b[11]);
-    hide(out, b[6], b[7], b[9], b[10]);
+    reach_hide(out, b[12], b[13], b[14], b[15]);
+    reach_hide(out, b[9], b[10], b[11], b[12]);
+    reach_hide(out, b[7], b[9], b[10], b[11]);
+    reach_hide(out, b[6], b[7], b[9], b[10]);
 }
 
 void gn__reach_hidden(const struct gn__addr *addr, struct gn__hidden *out)
@@ -111,17 +111,17 @@ void gn__reach_hidden(const struct gn__addr *addr, struct gn__hidden *out)
     if (gn__addr_is_v4(addr))
         return;
     if (memcmp(b, nat64, sizeof(nat64)) == 0) {
-        hide(out, b[12], b[13], b[14], b[15]);
+        reach_hide(out, b[12], b[13], b[14], b[15]);
     } else if (memcmp(b, local_nat64, sizeof(local_nat64)) == 0) {
         hide_local_nat64(out, b);
     } else if (b[0] == 0x20 && b[1] == 0x02) { /* 6to4, RFC 3056 */
-        hide(out, b[2], b[3], b[4], b[5]);
+        reach_hide(out, b[2], b[3], b[4], b[5]);
     } else if (memcmp(b, teredo, sizeof(teredo)) == 0) { /* RFC 4380 */
-        hide(out, b[4], b[5], b[6], b[7]);
-        hide(out, (uint8_t)~b[12], (uint8_t)~b[13], (uint8_t)~b[14],
-             (uint8_t)~b[15]);
+        reach_hide(out, b[4], b[5], b[6], b[7]);
+        reach_hide(out, (uint8_t)~b[12], (uint8_t)~b[13], (uint8_t)~b[14],
+                   (uint8_t)~b[15]);
     }
     if (out->n == 0 && (b[8] & ~2) == 0 &&
         memcmp(b + 9, isatap + 1, sizeof(isatap) - 1) == 0) /* RFC 5214 */
-        hide(out, b[12], b[13], b[14], b[15]);
+        reach_hide(out, b[12], b[13], b[14], b[15]);
 }

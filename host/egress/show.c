@@ -195,21 +195,21 @@ static int window_start(struct window *window, int family)
 
 /* ---- opening ---- */
 
-static int set(int fd, int level, int name)
+static int show_set(int fd, int level, int name)
 {
     int on = 1;
 
     return setsockopt(fd, level, name, &on, sizeof(on)) ? -errno : 0;
 }
 
-static int prepare(int fd, int family, int type)
+static int show_prepare(int fd, int family, int type)
 {
     int err = 0;
 
     if (family == AF_INET6)
-        err = set(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+        err = show_set(fd, IPPROTO_IPV6, IPV6_V6ONLY);
     if (!err && type == SOCK_STREAM)
-        err = set(fd, SOL_SOCKET, SO_REUSEADDR);
+        err = show_set(fd, SOL_SOCKET, SO_REUSEADDR);
     if (!err && type == SOCK_DGRAM)
         gn__dgram_want_details(fd, family);
     return err;
@@ -222,7 +222,7 @@ static int open_at(const struct sockaddr *at, socklen_t len, int type, int *out)
     fd = socket(at->sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    err = prepare(fd, at->sa_family, type);
+    err = show_prepare(fd, at->sa_family, type);
     if (!err && bind(fd, at, len))
         err = -errno;
     if (!err && type == SOCK_STREAM && listen(fd, SOMAXCONN))

@@ -99,7 +99,7 @@ int gn__attempt_open(int type, const struct sockaddr *addr, int *out)
 
 /* ---- waiting ---- */
 
-static void finish(struct gn__attempt *attempt, int status)
+static void attempt_finish(struct gn__attempt *attempt, int status)
 {
     gn__attempt_stop(attempt);
     attempt->done(attempt, status);
@@ -111,17 +111,18 @@ static void attempt_ready(struct gn__io_watch *watch, short revents)
         gn__container_of(watch, struct gn__attempt, watch);
 
     if (revents & (POLLOUT | POLLERR | POLLHUP))
-        finish(attempt, socket_error(attempt->fd));
+        attempt_finish(attempt, socket_error(attempt->fd));
 }
 
 static void attempt_late(struct gn__io_timer *timer)
 {
-    finish(gn__container_of(timer, struct gn__attempt, timer), -ETIMEDOUT);
+    attempt_finish(gn__container_of(timer, struct gn__attempt, timer),
+                   -ETIMEDOUT);
 }
 
 static void network_closes(struct gn__io_end *end)
 {
-    finish(gn__container_of(end, struct gn__attempt, end), -ECANCELED);
+    attempt_finish(gn__container_of(end, struct gn__attempt, end), -ECANCELED);
 }
 
 int gn__attempt_start(struct gn__attempt *attempt, struct gn__io *io, int fd,

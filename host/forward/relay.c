@@ -147,7 +147,7 @@ static void let_go(struct gn__relay *relay, bool reset)
     gn__io_release(io);
 }
 
-static void finish(struct gn__relay *relay, int status)
+static void relay_finish(struct gn__relay *relay, int status)
 {
     gn__relay_cb ended = relay->ended;
     void *arg = relay->arg;
@@ -170,7 +170,7 @@ void gn__relay_abort(struct gn__relay *relay)
 
 void gn__relay_cut(struct gn__relay *relay)
 {
-    finish(relay, -ECANCELED);
+    relay_finish(relay, -ECANCELED);
 }
 
 static void network_closes(struct gn__io_end *end)
@@ -187,7 +187,7 @@ static bool may_read(const struct gn__relay *relay)
 
 /* A read that fills all it was given makes the next one larger, one that fills
  * little of it smaller. */
-static void adapt(struct gn__relay *relay, size_t n, size_t asked)
+static void relay_adapt(struct gn__relay *relay, size_t n, size_t asked)
 {
     if (n == asked && asked >= relay->read_size &&
         relay->read_size < GN__RELAY_READ)
@@ -260,7 +260,7 @@ static int read_some(struct gn__relay *relay)
                                relay->n_held);
     keep_read(relay, n > 0 ? (size_t)n : 0);
     if (n > 0) {
-        adapt(relay, (size_t)n, asked);
+        relay_adapt(relay, (size_t)n, asked);
         return 0;
     }
     if (n == 0) {
@@ -410,7 +410,7 @@ static void take_turn(struct gn__relay *relay)
     do {
         more = go_round(relay, &err);
         if (!err && is_over(relay)) {
-            finish(relay, 0);
+            relay_finish(relay, 0);
             return;
         }
     } while (!err && more && --rounds);
@@ -419,7 +419,7 @@ static void take_turn(struct gn__relay *relay)
     if (!err && !more && relay->failed)
         err = -ECONNRESET;
     if (err)
-        finish(relay, err);
+        relay_finish(relay, err);
     else if (more)
         gn__io_defer(relay->io, &relay->again);
 }
@@ -494,7 +494,7 @@ static int opener_copy(struct gn__relay *relay, const char *text)
     return 0;
 }
 
-static struct gn__relay *create(const struct gn__relay_config *config)
+static struct gn__relay *relay_create(const struct gn__relay_config *config)
 {
     struct gn__relay *relay = gn__zalloc(config->io->mem, sizeof(*relay));
 
@@ -530,7 +530,7 @@ int gn__relay_start(const struct gn__relay_config *config,
                     struct gn__relay **out)
 {
     struct gn__fd_share share = config->share;
-    struct gn__relay *relay = create(config);
+    struct gn__relay *relay = relay_create(config);
     int err = -ENOMEM;
 
     if (!relay)

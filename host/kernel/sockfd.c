@@ -35,7 +35,7 @@
 struct sockfd {
     struct gn__sock_fd base; /* first */
     struct gn__mem mem;
-    struct gn__ref refs; /* the socket's, and one of each run() */
+    struct gn__ref refs; /* the socket's, and one of each sockfd_run() */
     pthread_mutex_t lock;
     int fd;     /* -1: closed */
     bool shown; /* the eventfd is filled */
@@ -47,7 +47,7 @@ static struct sockfd *of_unlock(struct gn__unlock_hook *unlock)
                                                      unlock);
 }
 
-static void unref(struct sockfd *self)
+static void sockfd_unref(struct sockfd *self)
 {
     struct gn__mem mem = self->mem;
 
@@ -59,7 +59,7 @@ static void unref(struct sockfd *self)
     gn__free(&mem, self, sizeof(*self));
 }
 
-static void show(struct sockfd *self, bool level)
+static void sockfd_show(struct sockfd *self, bool level)
 {
     uint64_t value = 1;
     ssize_t n;
@@ -73,18 +73,18 @@ static void show(struct sockfd *self, bool level)
         self->shown = level;
 }
 
-static void take(struct gn__unlock_hook *unlock)
+static void sockfd_take(struct gn__unlock_hook *unlock)
 {
     gn__ref_take(&of_unlock(unlock)->refs);
 }
 
-static void run(struct gn__unlock_hook *unlock)
+static void sockfd_run(struct gn__unlock_hook *unlock)
 {
     struct sockfd *self = of_unlock(unlock);
     bool closes;
 
     pthread_mutex_lock(&self->lock);
-    show(self, atomic_load(&self->base.level));
+    sockfd_show(self, atomic_load(&self->base.level));
     closes = atomic_load(&self->base.ended) && self->fd >= 0;
     if (closes) {
         close(self->fd);
@@ -92,11 +92,12 @@ static void run(struct gn__unlock_hook *unlock)
     }
     pthread_mutex_unlock(&self->lock);
     if (closes)
-        unref(self); /* The socket's. */
-    unref(self);
+        sockfd_unref(self); /* The socket's. */
+    sockfd_unref(self);
 }
 
-static int create(const struct gn_sock *sock, short events, struct sockfd **out)
+static int sockfd_create(const struct gn_sock *sock, short events,
+                         struct sockfd **out)
 {
     struct sockfd *self = gn__zalloc(&sock->engine->net.mem, sizeof(*self));
 
@@ -111,8 +112,8 @@ static int create(const struct gn_sock *sock, short events, struct sockfd **out)
     }
     self->mem = sock->engine->net.mem;
     self->base.events = events;
-    self->base.unlock.take = take;
-    self->base.unlock.run = run;
+    self->base.unlock.take = sockfd_take;
+    self->base.unlock.run = sockfd_run;
     gn__list_init(&self->base.unlock.link);
     gn__ref_init(&self->refs, 1);
     pthread_mutex_init(&self->lock, NULL);
@@ -121,8 +122,8 @@ static int create(const struct gn_sock *sock, short events, struct sockfd **out)
 }
 
 /* Inside the engine: the one that is there for @events, or NULL. */
-static struct sockfd *find(const struct gn_sock *sock, short events,
-                           unsigned *n)
+static struct sockfd *sockfd_find(const struct gn_sock *sock, short events,
+                                  unsigned *n)
 {
     struct gn__list *it;
 
@@ -140,15 +141,15 @@ static struct sockfd *find(const struct gn_sock *sock, short events,
 
 /* The one that is there, or @fresh if there is room; @fresh is NULL in order
  * to look whether one has to be made: then *@out is, too. */
-static int attach(struct gn_sock *sock, short events, struct sockfd *fresh,
-                  struct sockfd **out, int *fd)
+static int sockfd_attach(struct gn_sock *sock, short events,
+                         struct sockfd *fresh, struct sockfd **out, int *fd)
 {
     int err = gn__sock_enter(sock);
     unsigned n;
 
     if (err)
         return err;
-    *out = find(sock, events, &n);
+    *out = sockfd_find(sock, events, &n);
     if (!*out && n >= FDS_MAX) {
         err = -ENOSPC;
     } else if (!*out && fresh) {
@@ -173,16 +174,16 @@ int gn_sock_fd(struct gn_sock *sock, short events, int *fd)
         return -EINVAL;
     if (gn__sock_is_system(sock))
         return gn__system_fd(sock, events, fd);
-    err = attach(sock, events, NULL, &self, fd);
+    err = sockfd_attach(sock, events, NULL, &self, fd);
     if (err || self)
         return err;
-    err = create(sock, events, &fresh);
+    err = sockfd_create(sock, events, &fresh);
     if (err)
         return err;
     assert(fresh);
-    err = attach(sock, events, fresh, &self, fd);
+    err = sockfd_attach(sock, events, fresh, &self, fd);
     if (self != fresh)
-        unref(fresh);
+        sockfd_unref(fresh);
     return err;
 }
 

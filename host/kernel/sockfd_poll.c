@@ -29,7 +29,7 @@ struct mix {
     bool driving; /* of one of the engines: must not sleep */
 };
 
-static void fire(struct gn__wait *wait)
+static void poll_fire(struct gn__wait *wait)
 {
     const struct mix *mix = wait->arg;
     uint64_t one = 1;
@@ -52,7 +52,7 @@ static struct gn__engine *move_to(struct gn__engine *from,
 }
 
 /* Look at all sockets; with @hook, wait for those that are not ready. */
-static int scan(struct mix *mix, bool hook)
+static int poll_scan(struct mix *mix, bool hook)
 {
     struct gn__engine *in = NULL;
     int count = 0;
@@ -76,7 +76,7 @@ static int scan(struct mix *mix, bool hook)
     return count;
 }
 
-static void unhook(struct mix *mix)
+static void poll_unhook(struct mix *mix)
 {
     struct gn__engine *in = NULL;
     size_t i;
@@ -118,21 +118,21 @@ static int64_t now_ms(void)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static int run(struct mix *mix, int timeout_ms)
+static int poll_run(struct mix *mix, int timeout_ms)
 {
     int64_t end = now_ms() + (timeout_ms > 0 ? timeout_ms : 0);
     int left = timeout_ms;
     int sockets, kernel;
 
     for (;;) {
-        sockets = scan(mix, timeout_ms != 0);
+        sockets = poll_scan(mix, timeout_ms != 0);
         if (sockets == 0 && left != 0 && mix->driving)
             return -EDEADLK;
         kernel = ask_kernel(mix, sockets > 0 ? 0 : left);
         if (kernel < 0)
             return kernel;
         if (sockets == 0)
-            sockets = scan(mix, timeout_ms != 0);
+            sockets = poll_scan(mix, timeout_ms != 0);
         if (sockets + kernel > 0 || left == 0)
             return sockets + kernel;
         if (timeout_ms > 0) {
@@ -144,7 +144,7 @@ static int run(struct mix *mix, int timeout_ms)
 }
 
 /* The descriptor of fds[i], below 0 if the kernel has no part in it. One that
- * has ended is for scan() to find. */
+ * has ended is for poll_scan() to find. */
 static int kernel_fd(struct mix *mix, size_t i)
 {
     struct gn_sock *sock = mix->fds[i].sock;
@@ -156,7 +156,7 @@ static int kernel_fd(struct mix *mix, size_t i)
     return mix->uses[i].fd;
 }
 
-static void fill(struct mix *mix)
+static void poll_fill(struct mix *mix)
 {
     size_t i;
 
@@ -167,7 +167,7 @@ static void fill(struct mix *mix)
         fd->revents = 0;
         gn__list_init(&mix->waits[i].link);
         mix->waits[i].events = fd->events;
-        mix->waits[i].fire = fire;
+        mix->waits[i].fire = poll_fire;
         mix->waits[i].arg = mix;
         mix->kernel[i + 1] = (struct pollfd){kernel_fd(mix, i), fd->events, 0};
     }
@@ -206,9 +206,9 @@ int gn__poll_mixed(struct gn_pollfd *fds, size_t n, int timeout_ms)
     mix.kernel = calloc(n + 1, sizeof(*mix.kernel));
     mix.uses = calloc(n + 1, sizeof(*mix.uses));
     if (mix.waits && mix.kernel && mix.uses) {
-        fill(&mix);
-        result = run(&mix, timeout_ms);
-        unhook(&mix);
+        poll_fill(&mix);
+        result = poll_run(&mix, timeout_ms);
+        poll_unhook(&mix);
         let_go(&mix);
     }
     free(mix.uses);

@@ -50,7 +50,7 @@ static const char *real_text(const char *text)
     return text && strcmp(text, "*") != 0 ? text : NULL;
 }
 
-static int check(const struct call *call)
+static int addrinfo_check(const struct call *call)
 {
     int flags = call->hints.ai_flags;
     int family = call->hints.ai_family;
@@ -72,7 +72,7 @@ static const struct kind all_kinds[N_KINDS] = {
     {SOCK_RAW, 0, 0}, /* any protocol */
 };
 
-static bool fits(const struct kind *kind, const struct addrinfo *hints)
+static bool addrinfo_fits(const struct kind *kind, const struct addrinfo *hints)
 {
     return (!hints->ai_socktype || hints->ai_socktype == kind->type) &&
            (!hints->ai_protocol || !kind->protocol ||
@@ -110,13 +110,13 @@ static int look_up_service(struct call *call, const struct kind *kind)
 }
 
 /* One that was asked for, or all that go without saying. */
-static int numbered(struct call *call, uint16_t port)
+static int addrinfo_numbered(struct call *call, uint16_t port)
 {
     bool one = call->hints.ai_socktype || call->hints.ai_protocol;
     size_t i;
 
     for (i = 0; i < N_KINDS; i++) {
-        if (!fits(&all_kinds[i], &call->hints))
+        if (!addrinfo_fits(&all_kinds[i], &call->hints))
             continue;
         if (one && all_kinds[i].type == SOCK_RAW && call->service)
             return GN_EAI_SERVICE; /* It has no ports. */
@@ -129,13 +129,13 @@ static int numbered(struct call *call, uint16_t port)
     return call->hints.ai_socktype ? GN_EAI_SOCKTYPE : GN_EAI_SERVICE;
 }
 
-static int named(struct call *call)
+static int addrinfo_named(struct call *call)
 {
     int err = call->hints.ai_socktype ? GN_EAI_SOCKTYPE : GN_EAI_SERVICE;
     size_t i;
 
     for (i = 0; i < N_KINDS; i++) {
-        if (!fits(&all_kinds[i], &call->hints))
+        if (!addrinfo_fits(&all_kinds[i], &call->hints))
             continue;
         err = all_kinds[i].type == SOCK_RAW
                   ? GN_EAI_SERVICE
@@ -152,12 +152,12 @@ static int find_kinds(struct call *call)
 
     if (!call->service || !*call->service ||
         gn__port_literal(call->service, &port))
-        return numbered(call, port);
+        return addrinfo_numbered(call, port);
     if (strspn(call->service, "0123456789") == strlen(call->service))
         return GN_EAI_SERVICE; /* Beyond 65535. */
     if (call->hints.ai_flags & AI_NUMERICSERV)
         return GN_EAI_NONAME;
-    return named(call);
+    return addrinfo_named(call);
 }
 
 /* ---- addresses ---- */
@@ -243,7 +243,7 @@ static int fit_literal(struct call *call)
 }
 
 /* Does AI_ADDRCONFIG leave anything to be asked? It narrows the family. */
-static bool configured(struct call *call)
+static bool addrinfo_configured(struct call *call)
 {
     bool v4, v6;
 
@@ -333,7 +333,7 @@ static int find_name(struct call *call)
     if (is_other_family(call))
         return GN_EAI_ADDRFAMILY;
     if ((call->hints.ai_flags & AI_NUMERICHOST) ||
-        !gn__hostname_is_valid(call->node) || !configured(call))
+        !gn__hostname_is_valid(call->node) || !addrinfo_configured(call))
         return GN_EAI_NONAME;
     if (gn__hostname_is_below(call->node, "localhost"))
         find_localhost(call);
@@ -413,9 +413,9 @@ static int make_list(struct call *call, struct addrinfo **out)
     return err ? GN_EAI_MEMORY : 0;
 }
 
-static int run(struct call *call, struct addrinfo **out)
+static int addrinfo_run(struct call *call, struct addrinfo **out)
 {
-    int err = check(call);
+    int err = addrinfo_check(call);
 
     if (!err)
         err = find_kinds(call);
@@ -442,7 +442,7 @@ int gn__getaddrinfo(struct gn_namespace *ns, const char *node,
     if (hints)
         call.hints = *hints;
     call.asked_flags = call.hints.ai_flags;
-    return run(&call, out);
+    return addrinfo_run(&call, out);
 }
 
 int gn_getaddrinfo(struct gn_namespace *ns, const char *node,

@@ -29,7 +29,7 @@ static const struct {
 };
 
 /* @error: errno, where that says it. */
-static int translate(int result, int error)
+static int error_translate(int result, int error)
 {
     size_t i;
 
@@ -51,7 +51,7 @@ int gn__system_getaddrinfo(const struct gn__mem *mem, const char *node,
     int err = 0;
 
     if (result)
-        return translate(result, errno);
+        return error_translate(result, errno);
     for (it = theirs; it && !err; it = it->ai_next)
         err = gn__addrinfo_add(mem, &tail, it, it->ai_canonname);
     freeaddrinfo(theirs);
@@ -67,7 +67,7 @@ int gn__system_getnameinfo(const struct sockaddr *addr, socklen_t len,
                            char *host, socklen_t host_len, char *service,
                            socklen_t service_len, int flags)
 {
-    return translate(
+    return error_translate(
         getnameinfo(addr, len, host, host_len, service, service_len, flags),
         errno);
 }

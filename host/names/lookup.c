@@ -106,7 +106,7 @@ void gn_lookup_unref(struct gn_lookup *lookup)
     gn__ns_unref(ns);
 }
 
-static void post(struct gn__lookup_home *home)
+static void lookup_post(struct gn__lookup_home *home)
 {
     struct request *request = of_home(home);
     struct gn__engine *engine = request->context.engine;
@@ -143,7 +143,7 @@ static void request_stop(struct request *request)
 
 static void network_ends(struct gn__io_end *end);
 
-static int join(struct request *request)
+static int lookup_join(struct request *request)
 {
     struct gn_network *net = request->context.net;
     struct gn__io *io = gn__network_io(net);
@@ -173,7 +173,8 @@ static void sort_answers(struct gn_namespace *ns, struct gn__result *result)
 /* For rules about the outside that are about names: the name counts that was
  * asked for at last. -ENOMEM: the guest would be refused where it may go, so it
  * is not told, and may ask again. */
-static int learn(struct request *request, const struct gn__result *result)
+static int lookup_learn(struct request *request,
+                        const struct gn__result *result)
 {
     const char *searched = request->core.searched;
     const char *name = *searched ? searched : request->name;
@@ -253,7 +254,7 @@ static bool request_claim(struct request *request)
 }
 
 /* Nothing is under way; @status: 0, or why there is no answer. */
-static void finish(struct request *request, int status)
+static void lookup_finish(struct request *request, int status)
 {
     struct gn__result *result = &request->core.result;
     enum gn_query_kind kind = request->core.question.kind;
@@ -268,7 +269,7 @@ static void finish(struct request *request, int status)
         sort_answers(request->context.ns, result);
     if (request->resolver != &gn__resolver_local && request->started) {
         if (!result->status)
-            result->status = learn(request, result);
+            result->status = lookup_learn(request, result);
         if (request->context.log)
             log_query(request, result);
     }
@@ -282,7 +283,7 @@ static void finish(struct request *request, int status)
 static void end_early(struct request *request, int status)
 {
     request_stop(request);
-    finish(request, status);
+    lookup_finish(request, status);
 }
 
 /* While its io and its log are still there, and before the network is gone. */
@@ -291,12 +292,12 @@ static void network_ends(struct gn__io_end *end)
     end_early(gn__container_of(end, struct request, end), -ECANCELED);
 }
 
-static void ended(struct gn_lookup *lookup)
+static void lookup_ended(struct gn_lookup *lookup)
 {
     struct request *request = of_core(lookup);
 
     leave_io(request);
-    finish(request, 0);
+    lookup_finish(request, 0);
 }
 
 static void timed_out(struct gn__io_timer *timer)
@@ -315,11 +316,11 @@ static uint64_t timeout_of(const struct request *request)
     return own && own < limit ? own : limit;
 }
 
-static void ask(struct request *request)
+static void lookup_ask(struct request *request)
 {
     uint64_t until;
     bool gone = false;
-    int err = request->joined ? 0 : join(request);
+    int err = request->joined ? 0 : lookup_join(request);
 
     if (err) {
         end_early(request, err);
@@ -337,7 +338,7 @@ static void ask(struct request *request)
     gn__io_start(request->home.io, &request->timeout, until);
 }
 
-static void run(struct gn__deferred *deferred)
+static void lookup_run(struct gn__deferred *deferred)
 {
     struct request *request =
         gn__container_of(deferred, struct request, deferred);
@@ -351,7 +352,7 @@ static void run(struct gn__deferred *deferred)
     else if (request->started)
         gn__lookup_arrived(&request->home);
     else
-        ask(request);
+        lookup_ask(request);
 }
 
 /* The question in the request's own words. */
@@ -380,8 +381,8 @@ static void copy_question(struct request *request,
     gn__lookup_init(&request->core, &request->home, &own);
 }
 
-static struct request *make(struct gn_namespace *ns,
-                            const struct gn__question *question)
+static struct request *lookup_make(struct gn_namespace *ns,
+                                   const struct gn__question *question)
 {
     const struct gn__mem *mem = gn__ns_mem(ns);
     struct request *request = gn__zalloc(mem, sizeof(*request));
@@ -389,14 +390,14 @@ static struct request *make(struct gn_namespace *ns,
     if (!request)
         return NULL;
     copy_question(request, question);
-    request->core.ended = ended;
+    request->core.ended = lookup_ended;
     request->home.ns = ns;
     request->home.mem = mem;
-    request->home.post = post;
+    request->home.post = lookup_post;
     request->home.is_driving = is_driving;
     request->wait.fire = namespace_ends;
     request->home.account = gn__ns_account(ns);
-    request->deferred.run = run;
+    request->deferred.run = lookup_run;
     request->deferred.account = request->home.account;
     request->timeout.fire = timed_out;
     request->timeout.account = request->home.account;
@@ -405,7 +406,7 @@ static struct request *make(struct gn_namespace *ns,
 
 /* Its namespace and its driver know of it from here on, and another thread may
  * even have called back. @out: NULL, or set before that can be. */
-static int submit(struct request *request, struct gn_lookup **out)
+static int lookup_submit(struct request *request, struct gn_lookup **out)
 {
     struct gn__engine *engine = gn__ns_engine(request->home.ns);
     int err;
@@ -428,9 +429,9 @@ static int submit(struct request *request, struct gn_lookup **out)
 
 /* On the driving thread it holds the loop at once, or uv_run() would not run
  * for it. */
-static int hold(struct request *request)
+static int lookup_hold(struct request *request)
 {
-    int err = join(request);
+    int err = lookup_join(request);
 
     if (!err)
         return 0;
@@ -448,14 +449,14 @@ int gn__lookup_begin(struct gn_namespace *ns,
     struct request *request;
     int err;
 
-    request = make(ns, question);
+    request = lookup_make(ns, question);
     if (!request)
         return -ENOMEM;
     request->user = *user;
     gn__ref_init(&request->refs, out ? 2 : 1);
-    err = submit(request, driving ? NULL : out);
+    err = lookup_submit(request, driving ? NULL : out);
     if (!err && driving)
-        err = hold(request);
+        err = lookup_hold(request);
     if (err)
         gn__free(mem, request, sizeof(*request));
     else if (driving && out)

@@ -125,8 +125,8 @@ struct waiting {
     struct gn__awaited *out;
 };
 
-static void wake(struct gn_lookup *lookup, struct gn__result *result,
-                 const struct gn__lookup_user *user)
+static void call_wake(struct gn_lookup *lookup, struct gn__result *result,
+                      const struct gn__lookup_user *user)
 {
     struct waiting *waiting = user->arg;
     struct gn__engine *engine = waiting->out->engine;
@@ -141,8 +141,8 @@ static void wake(struct gn_lookup *lookup, struct gn__result *result,
     gn__engine_unref(engine);
 }
 
-/* What comes back finds nobody: see wake(). */
-static void abandon(struct gn__waiter *waiter)
+/* What comes back finds nobody: see call_wake(). */
+static void call_abandon(struct gn__waiter *waiter)
 {
     struct waiting *waiting = gn__container_of(waiter, struct waiting, waiter);
 
@@ -155,9 +155,9 @@ int gn__lookup_and_wait(struct gn_namespace *ns,
                         struct gn__awaited *out)
 {
     struct gn__engine *engine = gn__ns_engine(ns);
-    struct waiting waiting = {.waiter = {.call = "look up", .abandon = abandon},
-                              .out = out};
-    struct gn__lookup_user user = {.done = wake, .arg = &waiting};
+    struct waiting waiting = {
+        .waiter = {.call = "look up", .abandon = call_abandon}, .out = out};
+    struct gn__lookup_user user = {.done = call_wake, .arg = &waiting};
     int err;
 
     if (!gn__engine_may_wait(engine))

@@ -18,7 +18,7 @@
     (NI_NUMERICHOST | NI_NUMERICSERV | NI_NOFQDN | NI_NAMEREQD | NI_DGRAM | \
      NI_IDN)
 
-static int put(const char *text, char *buf, socklen_t cap)
+static int name_put(const char *text, char *buf, socklen_t cap)
 {
     size_t len = strlen(text);
 
@@ -79,11 +79,11 @@ static int numeric_host(struct gn_namespace *ns,
     if (addr->ss_family == AF_INET) {
         (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)addr)->sin_addr,
                         text, sizeof(text));
-        return put(text, host, cap);
+        return name_put(text, host, cap);
     }
     (void)inet_ntop(AF_INET6, &sin6->sin6_addr, text, sizeof(text));
     add_scope(ns, sin6, text, sizeof(text));
-    return put(text, host, cap);
+    return name_put(text, host, cap);
 }
 
 /* "web.guest.internal" without the domain of the network. */
@@ -100,7 +100,7 @@ static int put_name(struct gn_namespace *ns, const char *name, int flags,
             !gn__hostname_is_below(domain, name))
             text[len - strlen(domain) - 1] = '\0';
     }
-    return put(text, host, cap);
+    return name_put(text, host, cap);
 }
 
 static int named_host(struct gn_namespace *ns, struct sockaddr_storage *addr,
@@ -112,7 +112,7 @@ static int named_host(struct gn_namespace *ns, struct sockaddr_storage *addr,
     int err;
 
     if (gn__is_local_question(&question))
-        return put("localhost", host, cap);
+        return name_put("localhost", host, cap);
     err = gn__lookup_and_wait(ns, &question, &awaited);
     if (err)
         return err == GN_EAI_NODATA ? GN_EAI_NONAME : gn__gai_error(err);
@@ -147,7 +147,7 @@ static int put_service(const struct sockaddr_storage *addr, int flags,
     if (!(flags & NI_NUMERICSERV))
         name = gn__service_name(flags & NI_DGRAM ? "udp" : "tcp", port);
     (void)snprintf(text, sizeof(text), "%u", port);
-    return put(name ? name : text, service, cap);
+    return name_put(name ? name : text, service, cap);
 }
 
 int gn_getnameinfo(struct gn_namespace *ns, const struct sockaddr *addr,

@@ -31,7 +31,7 @@ static void fill_endpoint(struct gn_answer *answer,
                                    sizeof(answer->addr));
 }
 
-static void fill(struct gn_answer *answer, const struct gn__addr *addr)
+static void names_fill(struct gn_answer *answer, const struct gn__addr *addr)
 {
     struct gn__endpoint endpoint = {.addr = *addr};
 
@@ -177,8 +177,8 @@ static int local_ip(void *self, struct gn_lookup *lookup, const char *proto,
     (void)self;
     (void)proto;
     if (is_localhost(host)) {
-        fill(&answers[0], &loopback6);
-        fill(&answers[1], &loopback4);
+        names_fill(&answers[0], &loopback6);
+        names_fill(&answers[1], &loopback4);
         n = 2;
     } else if (gn_lookup_is_absolute(lookup) || /* "10.1." is a name */
                !read_literal(gn_lookup_namespace(lookup), host, &answers[0])) {
@@ -237,7 +237,7 @@ static int own_ip(void *self, struct gn_lookup *lookup, const char *proto,
     if (err)
         return err;
     for (i = 0; i < n; i++)
-        fill(&answers[i], &addrs[i]);
+        names_fill(&answers[i], &addrs[i]);
     gn_lookup_done_ip(lookup, 0, answers, n, host);
     return 0;
 }

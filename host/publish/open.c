@@ -32,7 +32,8 @@
                      __VA_ARGS__),                                         \
      (err))
 
-static struct gn__quoted quoted(const struct gn__publish_request *request)
+static struct gn__quoted target_quoted(
+    const struct gn__publish_request *request)
 {
     return gn__text_quote(request->listen, strlen(request->listen));
 }
@@ -42,18 +43,18 @@ static int say_bind(const struct gn__publish_request *request, int err)
     switch (err) {
     case -EADDRINUSE:
         return SAY(request, err, "listen \"%s\": the port is in use",
-                   quoted(request).text);
+                   target_quoted(request).text);
     case -EADDRNOTAVAIL:
         return SAY(request, err,
                    "listen \"%s\": this machine has no such address",
-                   quoted(request).text);
+                   target_quoted(request).text);
     case -EACCES:
         return SAY(request, err,
                    "listen \"%s\": no permission for a port below 1024",
-                   quoted(request).text);
+                   target_quoted(request).text);
     default:
-        return SAY(request, err, "listen \"%s\": %s", quoted(request).text,
-                   strerror(-err));
+        return SAY(request, err, "listen \"%s\": %s",
+                   target_quoted(request).text, strerror(-err));
     }
 }
 
@@ -116,11 +117,11 @@ static int check_listen(const struct gn__publish_request *request,
         return SAY(request, -EINVAL,
                    "listen \"%s\": an address is given by number, as "
                    "127.0.0.1:8080",
-                   quoted(request).text);
+                   target_quoted(request).text);
     }
     if (at->service[0])
         return SAY(request, -EINVAL, "listen \"%s\": the port is no number",
-                   quoted(request).text);
+                   target_quoted(request).text);
     return 0;
 }
 
@@ -178,21 +179,21 @@ static int bind_path(const struct gn__publish_request *request, int fd,
     if (!bind(fd, (const struct sockaddr *)addr, sizeof(*addr)))
         return 0;
     if (errno != EADDRINUSE)
-        return SAY(request, -errno, "listen \"%s\": %s", quoted(request).text,
-                   strerror(errno));
+        return SAY(request, -errno, "listen \"%s\": %s",
+                   target_quoted(request).text, strerror(errno));
     if (!lstat(addr->sun_path, &st) && !S_ISSOCK(st.st_mode))
         return SAY(request, -EADDRINUSE,
                    "listen \"%s\": there is something that is no socket",
-                   quoted(request).text);
+                   target_quoted(request).text);
     if (!is_dead(addr))
         return SAY(request, -EADDRINUSE,
                    "listen \"%s\": somebody listens there",
-                   quoted(request).text);
+                   target_quoted(request).text);
     if (unlink(addr->sun_path) ||
         bind(fd, (const struct sockaddr *)addr, sizeof(*addr)))
         return SAY(request, -errno,
                    "listen \"%s\": a dead socket cannot be replaced: %s",
-                   quoted(request).text, strerror(errno));
+                   target_quoted(request).text, strerror(errno));
     return 0;
 }
 
@@ -231,7 +232,7 @@ static int open_path(const struct gn__publish_request *request, int *out,
     if (len == 0 || len >= sizeof(addr.sun_path))
         return SAY(request, -EINVAL,
                    "listen \"%s\": a path has 1 to %zu bytes, not %zu",
-                   quoted(request).text, sizeof(addr.sun_path) - 1, len);
+                   target_quoted(request).text, sizeof(addr.sun_path) - 1, len);
     if (request->options->mode > MODE_MAX)
         return SAY(request, -EINVAL, "mode %#o: not within %#o",
                    request->options->mode, MODE_MAX);

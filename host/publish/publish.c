@@ -42,7 +42,7 @@ static void free_publication(struct gn_publication *pub)
     gn__free(mem, pub, sizeof(*pub));
 }
 
-static void destroy(struct gn_publication *pub)
+static void publish_destroy(struct gn_publication *pub)
 {
     struct gn__io *io = pub->io;
     gn_close_cb closed = pub->closed;
@@ -54,7 +54,7 @@ static void destroy(struct gn_publication *pub)
     gn__io_release(io);
 }
 
-static void shut(struct gn_publication *pub)
+static void publish_shut(struct gn_publication *pub)
 {
     pub->closing = true;
     gn__publish_unlink(&pub->file);
@@ -70,7 +70,7 @@ static void run_gone(struct gn__deferred *task)
         gn__container_of(task, struct gn_publication, gone);
 
     gn__io_forget_end(&pub->end);
-    destroy(pub);
+    publish_destroy(pub);
 }
 
 static void network_closes(struct gn__io_end *end)
@@ -79,9 +79,9 @@ static void network_closes(struct gn__io_end *end)
         gn__container_of(end, struct gn_publication, end);
 
     if (!pub->closing)
-        shut(pub);
+        publish_shut(pub);
     gn__io_cancel(pub->io, &pub->gone);
-    destroy(pub);
+    publish_destroy(pub);
 }
 
 /** One call of gn_unpublish(), on the driving thread. */
@@ -91,19 +91,19 @@ struct unpublish_call {
     void *arg;
 };
 
-static int unpublish(void *arg)
+static int publish_stop(void *arg)
 {
     struct unpublish_call *call = arg;
     struct gn_publication *pub = call->pub;
 
     pub->closed = call->callback;
     pub->closed_arg = call->arg;
-    shut(pub);
+    publish_shut(pub);
     gn__io_defer(pub->io, &pub->gone);
     return 0;
 }
 
-static void wake(void *arg)
+static void publish_wake(void *arg)
 {
     gn__spot_wake(arg);
 }
@@ -119,10 +119,10 @@ void gn_unpublish(struct gn_publication *pub, gn_close_cb callback, void *arg)
     call.pub = pub;
     waits = !callback && !gn__engine_is_driving(gn__network_engine(pub->net));
     if (waits) {
-        call.callback = wake;
+        call.callback = publish_wake;
         call.arg = &spot;
     }
-    if (!gn__drive_call(pub->net, unpublish, &call) && waits)
+    if (!gn__drive_call(pub->net, publish_stop, &call) && waits)
         (void)gn__spot_sleep(&spot, GN__SPOT_NEVER);
 }
 
@@ -159,8 +159,8 @@ static void set_label(struct gn_publication *pub, const char *to)
     (void)snprintf(pub->label, sizeof(pub->label), "%s -> %s", at, to);
 }
 
-static void configure(struct gn_publication *pub,
-                      const struct publish_call *call)
+static void publish_configure(struct gn_publication *pub,
+                              const struct publish_call *call)
 {
     const struct gn_publish_options *options = call->options;
     bool stream = call->type == SOCK_STREAM;
@@ -181,8 +181,8 @@ static void configure(struct gn_publication *pub,
     set_label(pub, call->to);
 }
 
-static struct gn_publication *create(struct gn__io *io,
-                                     const struct publish_call *call)
+static struct gn_publication *publish_create(struct gn__io *io,
+                                             const struct publish_call *call)
 {
     struct gn_publication *pub = gn__zalloc(io->mem, sizeof(*pub));
 
@@ -190,7 +190,7 @@ static struct gn_publication *create(struct gn__io *io,
         return NULL;
     pub->net = call->net;
     pub->io = io;
-    configure(pub, call);
+    publish_configure(pub, call);
     gn__list_init(&pub->visits);
     gn__list_init(&pub->waiting);
     gn__list_init(&pub->back);
@@ -203,11 +203,11 @@ static struct gn_publication *create(struct gn__io *io,
     return pub;
 }
 
-static int publish(void *arg)
+static int publish_start(void *arg)
 {
     struct publish_call *call = arg;
     struct gn__io *io = gn__network_io(call->net);
-    struct gn_publication *pub = io ? create(io, call) : NULL;
+    struct gn_publication *pub = io ? publish_create(io, call) : NULL;
     int err;
 
     if (!pub)
@@ -292,8 +292,9 @@ static int parse_target(struct gn_network *net, const char *proto,
     return out->has_addr ? check_address(net, target, options, out) : 0;
 }
 
-static int check(const struct gn_publish_options *options, const char *proto,
-                 const char *listen, const char *target)
+static int publish_check(const struct gn_publish_options *options,
+                         const char *proto, const char *listen,
+                         const char *target)
 {
     if (!gn__config_is_known(options, options->size, sizeof(*options)))
         return -EINVAL; /* Not even `why` may be believed. */
@@ -322,7 +323,7 @@ int gn_publish(struct gn_network *net, const char *proto, const char *listen,
         options = &defaults;
     if (!net || !out)
         return -EINVAL;
-    err = check(options, proto, listen, target);
+    err = publish_check(options, proto, listen, target);
     if (!err && gn_network_clock(net))
         err = -ENOTSUP;
     if (!err)
@@ -338,7 +339,7 @@ int gn_publish(struct gn_network *net, const char *proto, const char *listen,
     call.target = &parsed;
     call.file = &file;
     call.type = parsed.type;
-    err = gn__drive_call(net, publish, &call);
+    err = gn__drive_call(net, publish_start, &call);
     if (!err) {
         *out = call.pub;
     } else if (!options->use_fd) {

@@ -31,7 +31,8 @@ struct gn__publish_lookup {
 
 /* ---- where ---- */
 
-static void keep(struct gn_publication *pub, const struct gn_answer *answer)
+static void target_keep(struct gn_publication *pub,
+                        const struct gn_answer *answer)
 {
     struct gn__endpoint to;
     unsigned i;
@@ -55,8 +56,9 @@ static void forget_found(struct gn_publication *pub)
     pub->found[1] = gn__addr_any(AF_INET6);
 }
 
-static void answered(struct gn_lookup *lookup, int status,
-                     const struct gn_answer *answers, size_t n, void *arg)
+static void target_answered(struct gn_lookup *lookup, int status,
+                            const struct gn_answer *answers, size_t n,
+                            void *arg)
 {
     struct gn__publish_lookup *resolving = arg;
     struct gn_publication *pub = resolving->pub;
@@ -70,7 +72,7 @@ static void answered(struct gn_lookup *lookup, int status,
     pub->resolving = NULL;
     forget_found(pub);
     for (i = 0; !status && i < n; i++)
-        keep(pub, &answers[i]);
+        target_keep(pub, &answers[i]);
     pub->answering = true;
     pub->ops->found(pub);
     pub->answering = false;
@@ -90,7 +92,7 @@ int gn__publish_resolve(struct gn_publication *pub)
     resolving->mem = *pub->io->mem;
     resolving->pub = pub;
     err = gn_lookup(gn_network_gateway(pub->net), "ip", pub->target.host,
-                    answered, resolving, &resolving->lookup);
+                    target_answered, resolving, &resolving->lookup);
     if (err)
         gn__free(pub->io->mem, resolving, sizeof(*resolving));
     else

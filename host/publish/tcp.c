@@ -80,7 +80,7 @@ static void turn_away(struct visit *visit, int why)
 }
 
 /* Consumes visit->fd, or leaves it there. */
-static int join(struct visit *visit, const struct gn__endpoint *to)
+static int relay_join(struct visit *visit, const struct gn__endpoint *to)
 {
     struct gn_publication *pub = visit->pub;
     struct gn__relay_config config = {
@@ -107,7 +107,7 @@ static void come_back(struct visit *visit)
 
 static void visit_join(struct visit *visit)
 {
-    int err = join(visit, &visit->to);
+    int err = relay_join(visit, &visit->to);
 
     if ((err == -EBUSY && visit->n_back < BACK_CLOSING) ||
         (err == -EADDRINUSE && visit->n_back < BACK_UNHEARD))

@@ -40,8 +40,9 @@ struct client {
     struct gn__outlet *outlet;
 };
 
-static void tell(struct gn_forwarding *fwd, enum gn_forwarding_event event,
-                 int error, const struct gn__endpoint *guest)
+static void client_tell(struct gn_forwarding *fwd,
+                        enum gn_forwarding_event event, int error,
+                        const struct gn__endpoint *guest)
 {
     bool unreached = event == GN_FORWARDING_UNREACHED;
 
@@ -103,7 +104,8 @@ static void client_refuse(struct client *client, int error)
 static void client_fail(struct client *client, int error)
 {
     if (error != -ECANCELED)
-        tell(client->fwd, GN_FORWARDING_UNREACHED, error, &client->guest);
+        client_tell(client->fwd, GN_FORWARDING_UNREACHED, error,
+                    &client->guest);
     client_refuse(client, error_for_guest(error));
 }
 
@@ -268,9 +270,9 @@ static bool is_allowed(const struct gn_forwarding *fwd, const char *guest)
     return false;
 }
 
-static void audit(const struct gn_forwarding *fwd,
-                  const struct gn__outside_dial *dial, const char *guest,
-                  bool allowed)
+static void client_audit(const struct gn_forwarding *fwd,
+                         const struct gn__outside_dial *dial, const char *guest,
+                         bool allowed)
 {
     struct sockaddr_storage address;
     struct gn_audit told = {.guest = dial->who->ns,
@@ -342,7 +344,7 @@ static void turn_away(struct gn_forwarding *fwd, struct gn__outside_dial *dial,
                       int error)
 {
     if (error != -ECANCELED)
-        tell(fwd, GN_FORWARDING_TURNED_AWAY, error, &dial->guest);
+        client_tell(fwd, GN_FORWARDING_TURNED_AWAY, error, &dial->guest);
     gn__outside_refuse(dial, error == -EACCES ? error : error_for_guest(error));
 }
 
@@ -360,7 +362,7 @@ static void forward_dial(struct gn__outside *outside,
     read_name(dial, guest, sizeof(guest));
     allowed = is_allowed(fwd, guest);
     err = allowed ? 0 : -EACCES;
-    audit(fwd, dial, guest, allowed);
+    client_audit(fwd, dial, guest, allowed);
     if (!gn__handle_is_open(&fwd->base)) {
         gn__outside_refuse(dial, -ECONNREFUSED);
         return;

@@ -93,8 +93,8 @@ static int guests_copy(struct gn_forwarding *fwd, const char *const *guests)
     return 0;
 }
 
-static void report(struct gn__reports *reports, int kind, int error,
-                   const struct sockaddr *guest)
+static void service_report(struct gn__reports *reports, int kind, int error,
+                           const struct sockaddr *guest)
 {
     struct gn_forwarding *fwd =
         gn__container_of(reports, struct gn_forwarding, reports);
@@ -103,8 +103,8 @@ static void report(struct gn__reports *reports, int kind, int error,
                fwd->event_arg);
 }
 
-static void configure(struct gn_forwarding *fwd,
-                      const struct gn_forward_options *options)
+static void service_configure(struct gn_forwarding *fwd,
+                              const struct gn_forward_options *options)
 {
     uint32_t timeout_ms = options->connect_timeout_ms;
 
@@ -121,7 +121,7 @@ static void configure(struct gn_forwarding *fwd,
     gn__list_init(&fwd->clients);
     gn__outside_set_init(&fwd->flows,
                          options->max_flows ? options->max_flows : MAX_FLOWS);
-    gn__reports_init(&fwd->reports, fwd->base.io, report);
+    gn__reports_init(&fwd->reports, fwd->base.io, service_report);
 }
 
 /** One call of gn_forward(), on the driving thread. */
@@ -132,7 +132,7 @@ struct forward_call {
     struct gn_forwarding *fwd;
 };
 
-static int forward(void *arg)
+static int service_forward(void *arg)
 {
     struct forward_call *call = arg;
     const struct gn_forward_options *options = call->options;
@@ -144,7 +144,7 @@ static int forward(void *arg)
         return err;
     fwd = forwarding_of(handle);
     fwd->what = *call->what;
-    configure(fwd, options);
+    service_configure(fwd, options);
     err = guests_copy(fwd, options->guests);
     if (err)
         goto undo_handle;
@@ -186,7 +186,7 @@ int gn_forward(struct gn_network *net, const char *proto, const char *name,
     if (err)
         return err;
     call.options = options;
-    err = gn__drive_call(net, forward, &call);
+    err = gn__drive_call(net, service_forward, &call);
     if (!err)
         *out = call.fwd;
     return err;

@@ -16,7 +16,7 @@
 #define SAY(options, err, ...) \
     (gn__text_refuse((options)->why, (options)->why_len, __VA_ARGS__), (err))
 
-static struct gn__quoted quoted(const char *text)
+static struct gn__quoted target_quoted(const char *text)
 {
     return gn__text_quote(text, strlen(text));
 }
@@ -38,7 +38,7 @@ static int parse_name(const char *kind, const char *name,
         return SAY(options, -EINVAL,
                    "name \"%s\": one DNS label and a port, as db:5432 or "
                    "db:postgresql",
-                   quoted(name).text);
+                   target_quoted(name).text);
     memcpy(out->name, parsed.host, strlen(parsed.host) + 1);
     out->port = parsed.port;
     return 0;
@@ -54,7 +54,7 @@ static int parse_path(const char *target,
     if (len == 0 || len >= sizeof(un->sun_path))
         return SAY(options, -EINVAL,
                    "target \"%s\": a path has 1 to %zu bytes, not %zu",
-                   quoted(target).text, sizeof(un->sun_path) - 1, len);
+                   target_quoted(target).text, sizeof(un->sun_path) - 1, len);
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, target, len + 1);
     return 0;
@@ -81,7 +81,7 @@ static int parse_address(const char *kind, const char *target,
         return SAY(options, -EINVAL,
                    "target \"%s\": an address that is connected to, by number, "
                    "and a port, as 127.0.0.1:15432",
-                   quoted(target).text);
+                   target_quoted(target).text);
     to.addr = parsed.addr;
     to.scope = parsed.scope;
     to.port = parsed.port;
@@ -90,8 +90,8 @@ static int parse_address(const char *kind, const char *target,
     return 0;
 }
 
-static int check(const char *proto, const char *name, const char *target,
-                 const struct gn_forward_options *options)
+static int target_check(const char *proto, const char *name, const char *target,
+                        const struct gn_forward_options *options)
 {
     const char *missing = !proto    ? "proto"
                           : !name   ? "name"
@@ -104,7 +104,7 @@ static int check(const char *proto, const char *name, const char *target,
         strcmp(proto, "unix") != 0)
         return SAY(options, -EINVAL,
                    "proto \"%s\": not one of \"tcp\", \"udp\", \"unix\"",
-                   quoted(proto).text);
+                   target_quoted(proto).text);
     if (options->proxy && !strcmp(proto, "udp"))
         return SAY(options, -EINVAL, "proxy: goes with streams only");
     return 0;
@@ -115,7 +115,7 @@ int gn__forward_parse(const char *proto, const char *name, const char *target,
                       struct gn__forward_request *out)
 {
     const char *kind;
-    int err = check(proto, name, target, options);
+    int err = target_check(proto, name, target, options);
 
     if (err)
         return err;

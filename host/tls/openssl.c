@@ -53,7 +53,7 @@ static struct gn__tls *tls_of(BIO *bio)
     return BIO_get_data(bio);
 }
 
-static void note(struct gn__tls *tls, int error)
+static void alert_note(struct gn__tls *tls, int error)
 {
     tls->blocked = error == EAGAIN;
     tls->error = error == EAGAIN || error == EINTR ? 0 : -error;
@@ -67,7 +67,7 @@ static int bio_write(BIO *bio, const char *bytes, int len)
     BIO_clear_retry_flags(bio);
     if (n >= 0)
         return (int)n;
-    note(tls, errno);
+    alert_note(tls, errno);
     if (!tls->error)
         BIO_set_retry_write(bio);
     return -1;
@@ -82,7 +82,7 @@ static int bio_read(BIO *bio, char *bytes, int len)
     tls->ended = n == 0;
     if (n >= 0)
         return (int)n;
-    note(tls, errno);
+    alert_note(tls, errno);
     if (!tls->error)
         BIO_set_retry_read(bio);
     return -1;
@@ -129,7 +129,7 @@ void gn__tls_trust_unref(struct gn__tls_trust *trust)
         trust_free(trust);
 }
 
-static bool configure(SSL_CTX *ctx)
+static bool tls_configure(SSL_CTX *ctx)
 {
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
@@ -141,7 +141,8 @@ static bool configure(SSL_CTX *ctx)
     return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 }
 
-static int load(SSL_CTX *ctx, const char *ca_file, char *why, size_t why_len)
+static int tls_load(SSL_CTX *ctx, const char *ca_file, char *why,
+                    size_t why_len)
 {
     const char *reason;
 
@@ -172,8 +173,8 @@ int gn__tls_trust_create(const struct gn__mem *mem, const char *ca_file,
     gn__ref_init(&trust->refs, 1);
     trust->bio = bio_method();
     trust->ctx = SSL_CTX_new(TLS_client_method());
-    if (trust->bio && trust->ctx && configure(trust->ctx))
-        err = load(trust->ctx, ca_file, why, why_len);
+    if (trust->bio && trust->ctx && tls_configure(trust->ctx))
+        err = tls_load(trust->ctx, ca_file, why, why_len);
     if (err)
         trust_free(trust);
     else
@@ -270,7 +271,7 @@ static void call_begin(struct gn__tls *tls)
     tls->ended = false;
 }
 
-static void say(struct gn__tls *tls)
+static void tls_say(struct gn__tls *tls)
 {
     long verified = SSL_get_verify_result(tls->ssl);
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
@@ -297,7 +298,7 @@ static int call_error(struct gn__tls *tls, int result)
     case SSL_ERROR_ZERO_RETURN:
         return 0;
     default:
-        say(tls);
+        tls_say(tls);
         return tls->error ? tls->error : -ECONNRESET;
     }
 }

@@ -86,7 +86,7 @@ static bool wants_to_know(const struct gn__port *port)
 
 /* Whose hooks want to know: of the interface that has its address, or of the
  * first. NULL: nobody does. */
-static struct gn__outside_guest *interested(const struct gn_sock *sock)
+static struct gn__outside_guest *bound_interested(const struct gn_sock *sock)
 {
     const struct gn__addr *addr = &sock->local.addr;
     struct gn__list *it;
@@ -105,7 +105,7 @@ static struct gn__outside_guest *interested(const struct gn_sock *sock)
 
 int gn__outside_bound(struct gn_sock *sock)
 {
-    struct gn__outside_guest *guest = interested(sock);
+    struct gn__outside_guest *guest = bound_interested(sock);
     struct gn__bound *bound;
 
     if (!guest)
@@ -131,7 +131,7 @@ int gn__outside_bound(struct gn_sock *sock)
     return 0;
 }
 
-static void unbind(struct gn__bound *bound)
+static void bound_unbind(struct gn__bound *bound)
 {
     gn__list_del(&bound->of_guest);
     bound->sock->bound = NULL;
@@ -148,7 +148,7 @@ static void unbind(struct gn__bound *bound)
 void gn__outside_unbound(struct gn_sock *sock)
 {
     if (sock->bound)
-        unbind(sock->bound);
+        bound_unbind(sock->bound);
 }
 
 void gn__outside_bounds_end(struct gn__outside_guest *guest)
@@ -156,6 +156,6 @@ void gn__outside_bounds_end(struct gn__outside_guest *guest)
     struct gn__list *it, *tmp;
 
     gn__list_foreach_safe (it, tmp, &guest->bounds) {
-        unbind(gn__container_of(it, struct gn__bound, of_guest));
+        bound_unbind(gn__container_of(it, struct gn__bound, of_guest));
     }
 }

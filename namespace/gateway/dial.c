@@ -164,7 +164,7 @@ static void tell_cancelled(struct gn__deferred *deferred)
     gn__engine_unref(engine);
 }
 
-static void tell(struct gn__deferred *deferred)
+static void dial_tell(struct gn__deferred *deferred)
 {
     struct gn__dial *dial =
         gn__container_of(deferred, struct gn__dial, deferred);
@@ -258,7 +258,7 @@ static struct gn__dial *dial_alloc(struct gn__outside_guest *guest,
     gn__engine_ref(dial->engine);
     dial->outside = gn__outside_for(guest, key);
     dial->guest = guest;
-    dial->deferred.run = tell;
+    dial->deferred.run = dial_tell;
     dial->deferred.account = guest->owner->account;
     gn__list_init(&dial->deferred.link);
     gn__list_init(&dial->of_sock);

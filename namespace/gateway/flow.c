@@ -252,8 +252,8 @@ struct evicted {
     struct gn__outside_flow *flows[2];
 };
 
-static void evict(struct gn__outside_guest *guest,
-                  struct gn__outside_flow *flow)
+static void flow_evict(struct gn__outside_guest *guest,
+                       struct gn__outside_flow *flow)
 {
     if (!flow)
         return;
@@ -273,7 +273,7 @@ static void make_room(struct gn__outside_guest *guest,
 
     for (i = 0; i < 2; i++) {
         out->flows[i] = set_victim(sets[i], i);
-        evict(guest, out->flows[i]);
+        flow_evict(guest, out->flows[i]);
     }
 }
 
@@ -304,7 +304,7 @@ void gn__outside_make_room(struct gn__outside_dial *pub)
     gn__engine_enter(engine);
     if (dial->guest) {
         evicted.flows[0] = set_idle_longest(&dial->guest->flows_out, 0);
-        evict(dial->guest, evicted.flows[0]);
+        flow_evict(dial->guest, evicted.flows[0]);
     }
     gn__engine_leave(engine);
     tell_evicted(engine, &evicted);

@@ -213,7 +213,7 @@ static void end_guest(struct gn__outside_guest *guest)
         guest_free(guest);
 }
 
-static void reset(struct gn__conn *conn, void *arg)
+static void gateway_reset(struct gn__conn *conn, void *arg)
 {
     (void)arg;
     gn__tcp_fail(conn, -ECONNRESET);
@@ -224,7 +224,7 @@ static void over_fired(struct gn__event *event)
     struct gn__outside_guest *guest =
         gn__container_of(event, struct gn__outside_guest, over);
 
-    gn__stack_each(&guest->stack, reset, NULL);
+    gn__stack_each(&guest->stack, gateway_reset, NULL);
     if (!guest->stack.n_conns)
         end_guest(guest);
 }
@@ -574,9 +574,9 @@ static struct gn__outside_guest *sender_of(const struct gn_network *net,
 
 /* Whose connection or flow an error is about: the guest it was sent to. Only
  * that one, the switch or a router may say so. */
-static struct gn__outside_guest *concerned(struct gn_network *net,
-                                           const struct gn__packet *packet,
-                                           const struct gn__icmp *icmp)
+static struct gn__outside_guest *gateway_concerned(
+    struct gn_network *net, const struct gn__packet *packet,
+    const struct gn__icmp *icmp)
 {
     struct gn__port *from = gn__packet_from(packet);
     struct gn__port *to = port_to(net, &icmp->inner.dst);
@@ -592,7 +592,7 @@ static struct gn__outside_guest *concerned(struct gn_network *net,
 bool gn__outside_error(struct gn_network *net, const struct gn__packet *packet,
                        const struct gn__icmp *icmp)
 {
-    struct gn__outside_guest *guest = concerned(net, packet, icmp);
+    struct gn__outside_guest *guest = gateway_concerned(net, packet, icmp);
     bool tcp = icmp->inner.proto == GN__PROTO_TCP;
 
     if (!guest || !(tcp ? gn__tcp_has_sent(&guest->stack, icmp)

@@ -170,7 +170,8 @@ static void reset_dial(struct gn__outside_guest *guest,
         gn__dial_cancel(dial);
 }
 
-static void stray(struct gn__outside_guest *guest, struct gn__packet *packet)
+static void tcp_stray(struct gn__outside_guest *guest,
+                      struct gn__packet *packet)
 {
     if (!guest->port) {
         gn__outside_drop(guest, packet, GN_DROP_STALE);
@@ -206,7 +207,7 @@ void gn__outside_tcp_input(struct gn__outside_guest *guest,
         reset_dial(guest, &segment);
         gn__packet_free(packet);
     } else {
-        stray(guest, packet);
+        tcp_stray(guest, packet);
     }
 }
 
@@ -309,8 +310,8 @@ static int listen_hidden(struct gn__outside_guest *guest)
                           &guest->hidden);
 }
 
-static struct gn__conn *feed(struct gn__outside_guest *guest,
-                             struct gn__packet *syn, struct gn_sock *sock)
+static struct gn__conn *tcp_feed(struct gn__outside_guest *guest,
+                                 struct gn__packet *syn, struct gn_sock *sock)
 {
     guest->accepting = true;
     gn__tcp_input(&guest->stack, syn);
@@ -348,7 +349,7 @@ static int accept_syn(struct gn__outside_guest *guest, struct gn__dial *dial,
     err = gn__outside_proxy(guest, &dial->pub.outside.addr, &proxied);
     if (err)
         goto undo_sock;
-    conn = feed(guest, gn__outside_queue_take(guest, &dial->waiting), sock);
+    conn = tcp_feed(guest, gn__outside_queue_take(guest, &dial->waiting), sock);
     if (!conn) {
         err = -ENOBUFS;
         goto undo_play;

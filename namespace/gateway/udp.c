@@ -50,9 +50,10 @@ static bool is_echo(const struct gn__outside_flow *flow)
 }
 
 /* The payload in one piece: as it stands, or copied to a chunk. */
-static const uint8_t *flatten(struct gn__outside_flow *flow,
-                              const struct gn__packet *packet, size_t at,
-                              size_t len, struct gn__chunk **chunk)
+static const uint8_t *datagram_flatten(struct gn__outside_flow *flow,
+                                       const struct gn__packet *packet,
+                                       size_t at, size_t len,
+                                       struct gn__chunk **chunk)
 {
     *chunk = NULL;
     if (at + len <= packet->head_len)
@@ -74,7 +75,7 @@ static bool hand_over(struct gn__outside_flow *flow,
     size_t at = echo ? packet->ip.l4 : gn__udp_payload_at(packet);
     size_t len = echo ? packet->len - at : gn__udp_payload_len(packet);
     struct gn__chunk *chunk;
-    const uint8_t *data = flatten(flow, packet, at, len, &chunk);
+    const uint8_t *data = datagram_flatten(flow, packet, at, len, &chunk);
 
     if (!data)
         return false;
@@ -253,7 +254,8 @@ static void write_headers(struct gn__packet *packet,
     gn__udp_write(packet, &plan, len);
 }
 
-static int transmit(struct gn__outside_flow *flow, struct gn__slice *slice)
+static int datagram_transmit(struct gn__outside_flow *flow,
+                             struct gn__slice *slice)
 {
     struct gn__packet *packet = gn__packet_alloc(&flow->engine->net.packets);
 
@@ -306,7 +308,7 @@ int gn__outside_flow_send(struct gn__outside_flow *flow, const void *data,
     }
     gn__engine_enter(engine);
     if (flow->guest) {
-        err = slice.chunk ? transmit(flow, &slice) : -ENOBUFS;
+        err = slice.chunk ? datagram_transmit(flow, &slice) : -ENOBUFS;
         if (err)
             gn__outside_count(flow->guest, GN_DROP_MEMORY, 1);
     }

@@ -71,8 +71,9 @@ bool gn__binding_covers(const struct gn__binding *b,
            wildcard_covers(&b->addr, b->v6only, addr);
 }
 
-static bool overlaps(const struct gn_sock *sock, const struct gn__addr *addr,
-                     const struct gn__binding *b)
+static bool bind_overlaps(const struct gn_sock *sock,
+                          const struct gn__addr *addr,
+                          const struct gn__binding *b)
 {
     if (sock->bound_if && b->iface && sock->bound_if != b->iface)
         return false;
@@ -106,7 +107,7 @@ bool gn__port_conflicts(const struct gn_sock *sock, const struct gn__addr *addr,
         struct gn__binding *b =
             gn__container_of(it, struct gn__binding, of_use);
 
-        if (b->sock != sock && overlaps(sock, addr, b) &&
+        if (b->sock != sock && bind_overlaps(sock, addr, b) &&
             in_the_way(sock, b, strict))
             return true;
     }
@@ -159,9 +160,9 @@ static void drop_use_if_empty(struct gn__port_use *use)
 }
 
 /* @use NULL: there was no memory for it. */
-static struct gn__binding *make(struct gn_sock *sock,
-                                const struct gn__addr *addr,
-                                struct gn__port_use *use)
+static struct gn__binding *bind_make(struct gn_sock *sock,
+                                     const struct gn__addr *addr,
+                                     struct gn__port_use *use)
 {
     struct gn__binding *b;
 
@@ -221,7 +222,7 @@ int gn__bind_sock(struct gn_sock *sock, const struct gn__addr *addr,
         return -EADDRINUSE;
     if (port == 0)
         return -EADDRINUSE;
-    b = make(sock, addr, use_of(sock->ns, proto_of(sock), port));
+    b = bind_make(sock, addr, use_of(sock->ns, proto_of(sock), port));
     if (!b)
         return -ENOMEM;
     b->sock = sock;
@@ -311,7 +312,7 @@ struct gn__binding *gn__bind_share(struct gn_sock *sock,
         return gn__binding_ref(b);
     if (!use)
         use = new_use(sock->ns, proto_of(sock), local->port);
-    b = make(sock, &local->addr, use);
+    b = bind_make(sock, &local->addr, use);
     if (!b)
         return NULL;
     b->iface = local->scope;
@@ -359,7 +360,7 @@ unsigned gn__binding_score(const struct gn__binding *b,
     return points;
 }
 
-static bool shares(const struct gn__binding *b)
+static bool bind_shares(const struct gn__binding *b)
 {
     return b->sock && b->sock->opt.reuse_port;
 }
@@ -378,15 +379,16 @@ static struct gn__binding *nth_of_group(const struct gn__port_use *use,
         struct gn__binding *b =
             gn__container_of(it, struct gn__binding, of_use);
 
-        if (shares(b) && score(b, local, remote, iface) == points && nth-- == 0)
+        if (bind_shares(b) && score(b, local, remote, iface) == points &&
+            nth-- == 0)
             return b;
     }
     return NULL;
 }
 
-static uint32_t spread(const struct gn_namespace *ns,
-                       const struct gn__endpoint *local,
-                       const struct gn__endpoint *remote)
+static uint32_t bind_spread(const struct gn_namespace *ns,
+                            const struct gn__endpoint *local,
+                            const struct gn__endpoint *remote)
 {
     struct gn__endpoint both[2] = {*local, *remote};
 
@@ -415,11 +417,11 @@ struct gn__binding *gn__binding_pick(const struct gn_namespace *ns,
             best = b;
             n = 0;
         }
-        if (points > 0 && points == most && shares(b))
+        if (points > 0 && points == most && bind_shares(b))
             n++;
     }
-    if (n < 2 || !shares(best))
+    if (n < 2 || !bind_shares(best))
         return best;
-    n = (uint32_t)(((uint64_t)spread(ns, local, remote) * n) >> 32);
+    n = (uint32_t)(((uint64_t)bind_spread(ns, local, remote) * n) >> 32);
     return nth_of_group(use, score, local, remote, iface, most, n);
 }

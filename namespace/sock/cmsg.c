@@ -90,7 +90,7 @@ static int read_ip6(const struct cmsghdr *cmsg, struct gn__ancillary *out)
 }
 
 /* CMSG_NXTHDR() trusts the length; this does not. */
-static const struct cmsghdr *next(const struct msghdr *msg, size_t *at)
+static const struct cmsghdr *cmsg_next(const struct msghdr *msg, size_t *at)
 {
     const struct cmsghdr *cmsg;
     size_t left = msg->msg_controllen - *at;
@@ -105,7 +105,7 @@ int gn__cmsg_check(const struct msghdr *msg)
     const struct cmsghdr *cmsg;
     size_t at = 0;
 
-    while ((cmsg = next(msg, &at))) {
+    while ((cmsg = cmsg_next(msg, &at))) {
         if (cmsg->cmsg_len < sizeof(*cmsg) ||
             cmsg->cmsg_len > msg->msg_controllen - at ||
             cmsg->cmsg_level == SOL_SOCKET)
@@ -139,7 +139,7 @@ int gn__cmsg_read(const struct msghdr *msg, bool to_v4, bool v6,
     size_t at = 0;
     int err = 0;
 
-    while (!err && (cmsg = next(msg, &at))) {
+    while (!err && (cmsg = cmsg_next(msg, &at))) {
         if (to_v4)
             err = read_to_v4(cmsg, v6, out);
         else if (cmsg->cmsg_level == IPPROTO_IPV6)
@@ -153,8 +153,8 @@ int gn__cmsg_read(const struct msghdr *msg, bool to_v4, bool v6,
 
 /* ---- what recvmsg() gives ---- */
 
-static void put(struct msghdr *msg, size_t *used, int level, int type,
-                const void *data, size_t len)
+static void cmsg_put(struct msghdr *msg, size_t *used, int level, int type,
+                     const void *data, size_t len)
 {
     struct cmsghdr cmsg = {CMSG_LEN(len), level, type};
     size_t room = *used < msg->msg_controllen ? msg->msg_controllen - *used : 0;
@@ -177,7 +177,7 @@ static void put(struct msghdr *msg, size_t *used, int level, int type,
 static void put_int(struct msghdr *msg, size_t *used, int level, int type,
                     int value)
 {
-    put(msg, used, level, type, &value, sizeof(value));
+    cmsg_put(msg, used, level, type, &value, sizeof(value));
 }
 
 static void put_info(struct msghdr *msg, size_t *used,
@@ -189,7 +189,7 @@ static void put_info(struct msghdr *msg, size_t *used,
     info.ipi_ifindex = (int)what->iface;
     info.ipi_spec_dst.s_addr = htonl(gn__addr_v4(&what->answer));
     info.ipi_addr.s_addr = htonl(gn__addr_v4(&what->local));
-    put(msg, used, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+    cmsg_put(msg, used, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 }
 
 static void put_info6(struct msghdr *msg, size_t *used,
@@ -200,7 +200,7 @@ static void put_info6(struct msghdr *msg, size_t *used,
     memset(&info, 0, sizeof(info));
     memcpy(&info.ipi6_addr, what->local.bytes, sizeof(info.ipi6_addr));
     info.ipi6_ifindex = what->iface;
-    put(msg, used, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+    cmsg_put(msg, used, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
 }
 
 void gn__cmsg_write(struct msghdr *msg, const struct gn__ancillary *what)
@@ -216,7 +216,7 @@ void gn__cmsg_write(struct msghdr *msg, const struct gn__ancillary *what)
     if (v4 && wants & GN__WANT_TTL)
         put_int(msg, &used, IPPROTO_IP, IP_TTL, what->ttl);
     if (v4 && wants & GN__WANT_TOS)
-        put(msg, &used, IPPROTO_IP, IP_TOS, &what->tos, sizeof(what->tos));
+        cmsg_put(msg, &used, IPPROTO_IP, IP_TOS, &what->tos, sizeof(what->tos));
     if (!v4 && wants & GN__WANT_HOPS6)
         put_int(msg, &used, IPPROTO_IPV6, IPV6_HOPLIMIT, what->ttl);
     if (!v4 && wants & GN__WANT_TCLASS6)

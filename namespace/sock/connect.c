@@ -108,8 +108,8 @@ static int open_conn(struct gn__tcp_sock *tcp, const struct gn__endpoint *local,
     return 0;
 }
 
-static int begin(struct gn__tcp_sock *tcp, const struct sockaddr *addr,
-                 socklen_t len)
+static int connect_begin(struct gn__tcp_sock *tcp, const struct sockaddr *addr,
+                         socklen_t len)
 {
     struct gn_sock *sock = &tcp->sock;
     struct gn__endpoint local, remote;
@@ -235,7 +235,7 @@ int gn__tcp_sock_connect(struct gn_sock *sock, const struct sockaddr *addr,
     case GN__PHASE_UNCONNECTED:
         if (gn__tcp_state_of(tcp) != GN__TCP_CLOSE)
             return -EISCONN;
-        return begin(tcp, addr, len);
+        return connect_begin(tcp, addr, len);
     case GN__PHASE_DISCONNECTING:
     default:
         return -EINVAL;

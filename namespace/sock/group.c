@@ -16,8 +16,9 @@ struct membership {
 };
 
 /* @index 0: on any interface. */
-static struct membership *find(const struct gn_sock *sock,
-                               const struct gn__addr *group, unsigned index)
+static struct membership *group_find(const struct gn_sock *sock,
+                                     const struct gn__addr *group,
+                                     unsigned index)
 {
     struct gn__list *it;
 
@@ -31,7 +32,7 @@ static struct membership *find(const struct gn_sock *sock,
     return NULL;
 }
 
-static void leave(struct gn_sock *sock, struct membership *m)
+static void group_leave(struct gn_sock *sock, struct membership *m)
 {
     gn__iface_leave(m->iface, &m->group);
     sock->ns->n_memberships--;
@@ -39,8 +40,8 @@ static void leave(struct gn_sock *sock, struct membership *m)
     gn__free(&sock->engine->net.mem, m, sizeof(*m));
 }
 
-static int join(struct gn_sock *sock, const struct gn__addr *group,
-                struct gn__iface *iface)
+static int group_join(struct gn_sock *sock, const struct gn__addr *group,
+                      struct gn__iface *iface)
 {
     struct gn_namespace *ns = sock->ns;
     struct membership *m;
@@ -78,32 +79,33 @@ int gn__sock_join(struct gn_sock *sock, const struct gn__addr *group,
 
     if (!gn__addr_is_multicast(group))
         return -EINVAL;
-    if (!gn__addr_is_v4(group) && find(sock, group, index))
+    if (!gn__addr_is_v4(group) && group_find(sock, group, index))
         return -EADDRINUSE; /* Of IPv6 on any interface, if none is named. */
     if (!index)
         index = gn__sock_group_iface(sock, group);
     iface = gn__ns_iface_by_index(sock->ns, index);
     if (!iface)
         return -ENODEV;
-    return find(sock, group, iface->index) ? -EADDRINUSE
-                                           : join(sock, group, iface);
+    return group_find(sock, group, iface->index)
+               ? -EADDRINUSE
+               : group_join(sock, group, iface);
 }
 
 int gn__sock_leave_group(struct gn_sock *sock, const struct gn__addr *group,
                          unsigned index)
 {
-    struct membership *m = find(sock, group, index);
+    struct membership *m = group_find(sock, group, index);
 
     if (!m)
         return -EADDRNOTAVAIL;
-    leave(sock, m);
+    group_leave(sock, m);
     return 0;
 }
 
 bool gn__sock_in_group(const struct gn_sock *sock, const struct gn__addr *group,
                        unsigned index)
 {
-    return find(sock, group, index) != NULL;
+    return group_find(sock, group, index) != NULL;
 }
 
 void gn__sock_groups_end(struct gn_sock *sock, const struct gn__iface *iface)
@@ -114,7 +116,7 @@ void gn__sock_groups_end(struct gn_sock *sock, const struct gn__iface *iface)
         struct membership *m = gn__container_of(it, struct membership, link);
 
         if (!iface || m->iface == iface)
-            leave(sock, m);
+            group_leave(sock, m);
     }
 }
 

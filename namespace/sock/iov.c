@@ -39,7 +39,7 @@ bool gn__iov_is_there(const struct iovec *iov, size_t n)
 }
 
 /* How much of the next @n bytes is in one piece, and where. */
-static uint8_t *piece(struct gn__iov *iov, size_t *n)
+static uint8_t *iov_piece(struct gn__iov *iov, size_t *n)
 {
     while (iov->off == iov->at->iov_len) {
         iov->at++;
@@ -56,7 +56,7 @@ void gn__iov_read(struct gn__iov *iov, void *out, size_t n)
 
     while (n > 0) {
         size_t part = n;
-        const uint8_t *from = piece(iov, &part);
+        const uint8_t *from = iov_piece(iov, &part);
 
         memcpy(to, from, part);
         to += part;
@@ -71,7 +71,7 @@ void gn__iov_write(struct gn__iov *iov, const void *data, size_t n)
 
     while (n > 0) {
         size_t part = n;
-        uint8_t *to = piece(iov, &part);
+        uint8_t *to = iov_piece(iov, &part);
 
         memcpy(to, from, part);
         from += part;
@@ -85,7 +85,7 @@ void gn__iov_skip(struct gn__iov *iov, size_t n)
     while (n > 0) {
         size_t part = n;
 
-        (void)piece(iov, &part);
+        (void)iov_piece(iov, &part);
         iov->off += part;
         n -= part;
     }
@@ -99,7 +99,7 @@ const void *gn__iov_peek(const struct gn__iov *iov, void *room, size_t n)
 
     if (n == 0)
         return room;
-    where = piece(&at, &part);
+    where = iov_piece(&at, &part);
     if (part == n)
         return where;
     gn__iov_read(&at, room, n);

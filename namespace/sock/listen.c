@@ -77,8 +77,8 @@ static void hold_port(struct gn_sock *sock, struct gn_sock *child,
     gn__tcp_of(child)->held = b;
 }
 
-static void adopt(struct gn_sock *sock, struct gn_sock *child,
-                  struct gn__conn *conn)
+static void listener_adopt(struct gn_sock *sock, struct gn_sock *child,
+                           struct gn__conn *conn)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(child);
 
@@ -121,16 +121,17 @@ int gn__tcp_sock_accept(struct gn_sock *sock, struct gn_sock **out)
         gn__sock_discard(child);
         return -EAGAIN;
     }
-    adopt(sock, child, conn);
+    listener_adopt(sock, child, conn);
     *out = child;
     return 0;
 }
 
 /* ---- who gets a request ---- */
 
-static unsigned score(const struct gn__binding *b,
-                      const struct gn__endpoint *local,
-                      const struct gn__endpoint *remote, unsigned iface)
+static unsigned listener_score(const struct gn__binding *b,
+                               const struct gn__endpoint *local,
+                               const struct gn__endpoint *remote,
+                               unsigned iface)
 {
     (void)remote;
     return b->listening ? gn__binding_score(b, &local->addr, iface) : 0;
@@ -144,6 +145,7 @@ struct gn__listener *gn__sock_listener(struct gn_namespace *ns,
     struct gn__binding *best = NULL;
 
     if (use)
-        best = gn__binding_pick(ns, use, score, local, remote, local->scope);
+        best = gn__binding_pick(ns, use, listener_score, local, remote,
+                                local->scope);
     return best ? gn__tcp_of(best->sock)->listener : NULL;
 }

@@ -162,7 +162,7 @@ static int try_recv(struct gn_sock *sock, struct gn__xfer *io,
     }
 }
 
-static void deliver(struct gn_sock *sock, struct gn__xfer *io)
+static void msg_deliver(struct gn_sock *sock, struct gn__xfer *io)
 {
     bool discard = io->flags & MSG_TRUNC && sock->type == SOCK_STREAM;
     unsigned i;
@@ -179,7 +179,7 @@ static void deliver(struct gn_sock *sock, struct gn__xfer *io)
     io->n_small = 0;
 }
 
-static bool satisfied(size_t target, const struct gn__xfer *io)
+static bool msg_satisfied(size_t target, const struct gn__xfer *io)
 {
     return io->stop || io->done >= io->total ||
            (io->done >= target && !io->capped);
@@ -198,8 +198,8 @@ static ssize_t recv_all(struct gn_sock *sock, struct gn__xfer *io)
         err = try_recv(sock, io, &deadline);
         target = recv_target(sock, io);
         gn__sock_leave(sock);
-        deliver(sock, io);
-    } while (!err && !satisfied(target, io));
+        msg_deliver(sock, io);
+    } while (!err && !msg_satisfied(target, io));
     return io->done > 0 || !err ? (ssize_t)io->done : err;
 }
 

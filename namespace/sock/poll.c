@@ -67,7 +67,7 @@ static void fire_waits(struct gn_sock *sock, short ready)
     }
 }
 
-static void show(struct gn_sock *sock, struct gn__sock_fd *fd, bool level)
+static void poll_show(struct gn_sock *sock, struct gn__sock_fd *fd, bool level)
 {
     if (atomic_load_explicit(&fd->level, memory_order_relaxed) == level)
         return;
@@ -90,7 +90,7 @@ void gn__sock_notify(struct gn_sock *sock)
         struct gn__sock_fd *fd =
             gn__container_of(it, struct gn__sock_fd, of_sock);
 
-        show(sock, fd, ready & (fd->events | ALWAYS));
+        poll_show(sock, fd, ready & (fd->events | ALWAYS));
     }
 }
 
@@ -186,7 +186,7 @@ static void wake_poller(struct gn__wait *wait)
     gn__engine_wake(poller->engine, &poller->waiter);
 }
 
-static int scan(const struct poller *poller)
+static int poll_scan(const struct poller *poller)
 {
     int count = 0;
     size_t i;
@@ -261,7 +261,7 @@ static int poll_inside(struct poller *poller, int timeout_ms)
     int count, err = 0;
 
     for (;;) {
-        count = scan(poller);
+        count = poll_scan(poller);
         if (count > 0 || timeout_ms == 0 || err == -ETIMEDOUT)
             return count;
         if (err)

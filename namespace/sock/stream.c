@@ -8,7 +8,7 @@
 #include "namespace/internal.h"
 #include "namespace/sock/tcp.h"
 
-static void fire(struct gn__wait *wait)
+static void stream_fire(struct gn__wait *wait)
 {
     struct gn__stream_hook *hook =
         gn__container_of(wait, struct gn__stream_hook, wait);
@@ -21,7 +21,7 @@ void gn__stream_hook_init(struct gn__stream_hook *hook, struct gn_sock *sock,
 {
     memset(hook, 0, sizeof(*hook));
     hook->sock = sock;
-    hook->wait.fire = fire;
+    hook->wait.fire = stream_fire;
     gn__list_init(&hook->wait.link);
     gn__list_init(&hook->deferred.link);
     hook->deferred.run = run;
@@ -38,7 +38,7 @@ void gn__stream_hook_done(struct gn__stream_hook *hook)
     gn__engine_leave(engine);
 }
 
-static void arm(struct gn__stream_hook *hook, short events)
+static void stream_arm(struct gn__stream_hook *hook, short events)
 {
     hook->wait.events = events;
     if (gn__list_empty(&hook->wait.link))
@@ -84,7 +84,8 @@ static void send_fin(struct gn__tcp_sock *tcp, struct gn__stream_round *round)
         sock->shut |= GN__SHUT_SEND;
 }
 
-static void receive(struct gn__tcp_sock *tcp, struct gn__stream_round *round)
+static void stream_receive(struct gn__tcp_sock *tcp,
+                           struct gn__stream_round *round)
 {
     if (round->passed)
         gn__tcp_skip(tcp->conn, round->passed);
@@ -111,7 +112,7 @@ static void arm_for(struct gn__stream_hook *hook,
         events |= POLLOUT;
     if (round->max && !round->n_recv && !round->eof)
         events |= POLLIN;
-    arm(hook, events);
+    stream_arm(hook, events);
 }
 
 /* Inside the engine, with a connection. */
@@ -128,7 +129,7 @@ static int run_round(struct gn__stream_hook *hook, struct gn__tcp_sock *tcp,
         send_slices(tcp, round);
         send_fin(tcp, round);
     }
-    receive(tcp, round);
+    stream_receive(tcp, round);
     gn__tcp_look(tcp);
     state = gn__tcp_state_of(tcp);
     if (sock->err && !round->n_recv)

@@ -55,7 +55,7 @@ static struct system_sock *of_sock(struct gn_sock *sock)
 
 /* ---- the descriptor ---- */
 
-static void unref(struct gn__system_fd *held)
+static void system_unref(struct gn__system_fd *held)
 {
     struct gn__mem mem = held->mem;
 
@@ -68,12 +68,12 @@ static void unref(struct gn__system_fd *held)
     gn__free(&mem, held, sizeof(*held));
 }
 
-static void release(struct gn__system_fd *held)
+static void system_release(struct gn__system_fd *held)
 {
     if (!gn__ref_give(&held->shares))
         return;
     held->kernel->close(held->fd);
-    unref(held);
+    system_unref(held);
 }
 
 static void take_end(struct gn__unlock_hook *unlock)
@@ -90,12 +90,12 @@ static void run_end(struct gn__unlock_hook *unlock)
         held->kernel->ring(held->bell);
     if (gn__ref_is_shared(&held->shares))
         held->kernel->interrupt(held->fd);
-    release(held);
+    system_release(held);
 }
 
 /* Consumes @fd, which below 0 is an error. */
-static int hold(const struct gn_namespace *ns, int fd,
-                struct gn__system_fd **out)
+static int system_hold(const struct gn_namespace *ns, int fd,
+                       struct gn__system_fd **out)
 {
     struct gn__system_fd *held;
 
@@ -139,7 +139,7 @@ static int use_end(const struct gn__system_use *use)
 {
     int over = atomic_load(&use->held->over);
 
-    release(use->held);
+    system_release(use->held);
     return over;
 }
 
@@ -160,12 +160,12 @@ ssize_t gn__system_finish_bytes(const struct gn__system_use *use,
 
 /* ---- the backend: a socket's life; calls do not get there ---- */
 
-static void init(struct gn_sock *sock)
+static void system_init(struct gn_sock *sock)
 {
-    (void)sock; /* wrap() knows more. */
+    (void)sock; /* system_wrap() knows more. */
 }
 
-static void end(struct gn_sock *sock, enum gn__sock_end how)
+static void system_end(struct gn_sock *sock, enum gn__sock_end how)
 {
     struct gn__system_fd *held = of_sock(sock)->held;
 
@@ -174,12 +174,12 @@ static void end(struct gn_sock *sock, enum gn__sock_end how)
     gn__list_add_tail(&sock->engine->fds, &held->end.link);
 }
 
-static void done(struct gn_sock *sock)
+static void system_done(struct gn_sock *sock)
 {
-    unref(of_sock(sock)->held);
+    system_unref(of_sock(sock)->held);
 }
 
-static short ready(struct gn_sock *sock)
+static short system_ready(struct gn_sock *sock)
 {
     (void)sock;
     return 0; /* Whoever polls asks the kernel, gn__poll_mixed(). */
@@ -194,20 +194,20 @@ static void iface_gone(struct gn_sock *sock, struct gn__iface *iface)
 const struct gn__sock_ops gn__sock_system = {
     .name = "system",
     .size = sizeof(struct system_sock),
-    .init = init,
-    .end = end,
-    .done = done,
-    .ready = ready,
+    .init = system_init,
+    .end = system_end,
+    .done = system_done,
+    .ready = system_ready,
     .iface_gone = iface_gone,
 };
 
 /* A socket for @fd, which is consumed and below 0 is an error. */
-static int wrap(struct gn_namespace *ns, int family, int type, int fd,
-                struct gn_sock **out)
+static int system_wrap(struct gn_namespace *ns, int family, int type, int fd,
+                       struct gn_sock **out)
 {
     struct gn__system_fd *held;
     struct gn_sock *sock;
-    int err = hold(ns, fd, &held);
+    int err = system_hold(ns, fd, &held);
 
     if (err)
         return err;
@@ -220,8 +220,8 @@ static int wrap(struct gn_namespace *ns, int family, int type, int fd,
     }
     gn__engine_leave(ns->engine);
     if (err) {
-        release(held);
-        unref(held);
+        system_release(held);
+        system_unref(held);
     }
     return err;
 }
@@ -233,7 +233,8 @@ int gn__system_open(struct gn_namespace *ns, int family, int type, int protocol,
 {
     int fd = ns->kernel->open(family, type, protocol);
 
-    return wrap(ns, family, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), fd, out);
+    return system_wrap(ns, family, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), fd,
+                       out);
 }
 
 int gn__system_bind(struct gn_sock *sock, const struct sockaddr *addr,
@@ -279,7 +280,7 @@ int gn__system_accept(struct gn_sock *sock, struct sockaddr *addr,
     fd = use.kernel->accept(use.fd, addr, len, flags);
     err = gn__system_finish(&use, fd);
     if (err >= 0)
-        return wrap(sock->ns, sock->family, sock->type, fd, out);
+        return system_wrap(sock->ns, sock->family, sock->type, fd, out);
     if (fd >= 0)
         sock->ns->kernel->close(fd);
     return err;
@@ -431,7 +432,7 @@ ssize_t gn__system_unsent(struct gn_sock *sock)
 /* ---- descriptors that show readiness ---- */
 
 /* Inside the engine: making one does not block. */
-static int show(struct gn__system_fd *held, short events)
+static int system_show(struct gn__system_fd *held, short events)
 {
     unsigned i;
     int fd;
@@ -461,7 +462,7 @@ int gn__system_fd(struct gn_sock *sock, short events, int *fd)
 
     if (result)
         return result;
-    result = show(of_sock(sock)->held, events);
+    result = system_show(of_sock(sock)->held, events);
     gn__sock_leave(sock);
     if (result < 0)
         return result;

@@ -17,7 +17,7 @@
 /* Chunks that one round of a send fills. */
 #define SEND_CHUNKS 4u
 
-static void init(struct gn_sock *sock)
+static void tcp_init(struct gn_sock *sock)
 {
     sock->type = SOCK_STREAM;
     sock->protocol = IPPROTO_TCP;
@@ -47,7 +47,7 @@ static int error_of(const struct gn__tcp_sock *tcp)
     return err;
 }
 
-static size_t readable(const struct gn__tcp_sock *tcp)
+static size_t tcp_readable(const struct gn__tcp_sock *tcp)
 {
     return tcp->conn ? gn__tcp_readable(tcp->conn) : 0;
 }
@@ -72,7 +72,7 @@ void gn__tcp_look(struct gn__tcp_sock *tcp)
         gn__bind_release(&tcp->sock); /* tcp_set_state(): bind() is free. */
 }
 
-static bool opening(enum gn__tcp_state state)
+static bool tcp_opening(enum gn__tcp_state state)
 {
     return state == GN__TCP_SYN_SENT || state == GN__TCP_SYN_RECV;
 }
@@ -82,7 +82,7 @@ static bool opening(enum gn__tcp_state state)
 /* Copy what will be sent into chunks. A caller that does not block copies no
  * more than there seems to be room for; one that does fills a chunk anyway,
  * and holds it until there is. */
-static int prepare(struct gn_sock *sock, struct gn__xfer *io)
+static int tcp_prepare(struct gn_sock *sock, struct gn__xfer *io)
 {
     size_t left = io->total - io->done;
     size_t room = atomic_load_explicit(&sock->room, memory_order_relaxed);
@@ -179,7 +179,7 @@ static int may_send(struct gn__tcp_sock *tcp, const struct gn__xfer *io)
     if (!sock->err && !(sock->shut & GN__SHUT_SEND)) {
         if (state == GN__TCP_ESTABLISHED || state == GN__TCP_CLOSE_WAIT)
             return 0;
-        return opening(state) ? -EAGAIN : -EPIPE;
+        return tcp_opening(state) ? -EAGAIN : -EPIPE;
     }
     err = io->done > 0 ? 0 : gn__sock_take_error(sock);
     return err ? err : -EPIPE;
@@ -226,7 +226,7 @@ static int send_some(struct gn_sock *sock, struct gn__xfer *io)
 /* ---- receive ---- */
 
 /* What a receive says that finds nothing: tcp_recvmsg_locked(). */
-static int nothing(struct gn__tcp_sock *tcp, struct gn__xfer *io)
+static int tcp_has_nothing(struct gn__tcp_sock *tcp, struct gn__xfer *io)
 {
     struct gn_sock *sock = &tcp->sock;
     enum gn__tcp_state state = gn__tcp_state_of(tcp);
@@ -246,10 +246,10 @@ static int nothing(struct gn__tcp_sock *tcp, struct gn__xfer *io)
     return -EAGAIN;
 }
 
-static void take(struct gn__tcp_sock *tcp, struct gn__xfer *io, size_t max)
+static void tcp_take(struct gn__tcp_sock *tcp, struct gn__xfer *io, size_t max)
 {
     bool peek = io->flags & MSG_PEEK;
-    size_t held = readable(tcp), skip = peek ? io->done : 0;
+    size_t held = tcp_readable(tcp), skip = peek ? io->done : 0;
 
     if (skip > held)
         skip = held;
@@ -268,22 +268,22 @@ static int recv_some(struct gn_sock *sock, struct gn__xfer *io)
     gn__tcp_look(tcp);
     if (tcp->listener)
         return -ENOTCONN;
-    take(tcp, io, max);
+    tcp_take(tcp, io, max);
     io->capped = io->n_slices == GN__XFER_SLICES;
     if (io->n_slices > 0) {
         gn__sock_touch(sock);
         return 0;
     }
-    if (max == 0 && readable(tcp) > 0) {
+    if (max == 0 && tcp_readable(tcp) > 0) {
         io->stop = true;
         return 0;
     }
-    return nothing(tcp, io);
+    return tcp_has_nothing(tcp, io);
 }
 
 /* ---- shutdown, readiness ---- */
 
-static int shut(struct gn_sock *sock, unsigned how)
+static int tcp_shut(struct gn_sock *sock, unsigned how)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
     enum gn__tcp_state state;
@@ -293,7 +293,7 @@ static int shut(struct gn_sock *sock, unsigned how)
     gn__tcp_look(tcp);
     state = gn__tcp_state_of(tcp);
     if (tcp->phase == GN__PHASE_CONNECTING)
-        tcp->phase = opening(state) || state == GN__TCP_CLOSE
+        tcp->phase = tcp_opening(state) || state == GN__TCP_CLOSE
                          ? GN__PHASE_DISCONNECTING
                          : GN__PHASE_CONNECTED;
     switch (state) {
@@ -335,7 +335,7 @@ static short ready_to_send(const struct gn__tcp_sock *tcp)
     return room > 0 && room >= gn__tcp_unsent(tcp->conn) / 2 ? out : 0;
 }
 
-static short ready(struct gn_sock *sock)
+static short tcp_ready(struct gn_sock *sock)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
     enum gn__tcp_state state;
@@ -349,8 +349,8 @@ static short ready(struct gn_sock *sock)
         mask |= POLLHUP;
     if (sock->shut & GN__SHUT_RECV)
         mask |= POLLIN | POLLRDNORM | POLLRDHUP;
-    if (!opening(state)) {
-        if (tcp->conn && readable(tcp) >= sock->opt.rcvlowat)
+    if (!tcp_opening(state)) {
+        if (tcp->conn && tcp_readable(tcp) >= sock->opt.rcvlowat)
             mask |= POLLIN | POLLRDNORM;
         mask |= ready_to_send(tcp);
     }
@@ -361,7 +361,7 @@ static short ready(struct gn_sock *sock)
 
 /* ---- the rest ---- */
 
-static int peer(struct gn_sock *sock)
+static int tcp_peer(struct gn_sock *sock)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
     enum gn__tcp_state state;
@@ -374,16 +374,16 @@ static int peer(struct gn_sock *sock)
     return 0;
 }
 
-static ssize_t available(struct gn_sock *sock)
+static ssize_t tcp_available(struct gn_sock *sock)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
 
     if (tcp->listener)
         return -EINVAL;
-    return (ssize_t)readable(tcp);
+    return (ssize_t)tcp_readable(tcp);
 }
 
-static ssize_t unsent(struct gn_sock *sock)
+static ssize_t tcp_unsent(struct gn_sock *sock)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
 
@@ -405,7 +405,7 @@ struct gn__tcp_params gn__tcp_params_of(const struct gn_sock *sock,
     return params;
 }
 
-static void options(struct gn_sock *sock)
+static void tcp_options(struct gn_sock *sock)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
     struct gn__tcp_params params = gn__tcp_params_of(sock, &sock->remote.addr);
@@ -422,7 +422,7 @@ static void options(struct gn_sock *sock)
     gn__tcp_bind(tcp->conn, tcp->held);
 }
 
-static void end(struct gn_sock *sock, enum gn__sock_end how)
+static void tcp_end(struct gn_sock *sock, enum gn__sock_end how)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
     struct gn__conn *conn = tcp->conn;
@@ -441,7 +441,7 @@ static void end(struct gn_sock *sock, enum gn__sock_end how)
         gn__tcp_close(conn);
 }
 
-static bool lingers(struct gn__tcp_sock *tcp)
+static bool tcp_lingers(struct gn__tcp_sock *tcp)
 {
     enum gn__tcp_state state;
 
@@ -452,7 +452,7 @@ static bool lingers(struct gn__tcp_sock *tcp)
 }
 
 /* Closed for everybody, with FIN sent: until it is acknowledged. */
-static void linger(struct gn_sock *sock)
+static void tcp_linger(struct gn_sock *sock)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
     uint64_t deadline =
@@ -466,7 +466,7 @@ static void linger(struct gn_sock *sock)
     sock->shut |= GN__SHUT_SEND;
     sock->dead = -EBADF;
     gn__sock_poll_end(sock);
-    while (lingers(tcp) && gn__now(sock->engine) < deadline &&
+    while (tcp_lingers(tcp) && gn__now(sock->engine) < deadline &&
            gn__sock_wait(sock, "close", GN__WAIT_ANY, deadline) == -EBADF)
         continue;
 }
@@ -492,23 +492,23 @@ static void tcp_done(struct gn_sock *sock)
 const struct gn__sock_ops gn__sock_tcp = {
     .name = "tcp",
     .size = sizeof(struct gn__tcp_sock),
-    .init = init,
-    .end = end,
+    .init = tcp_init,
+    .end = tcp_end,
     .done = tcp_done,
-    .linger = linger,
+    .linger = tcp_linger,
     .bind = gn__tcp_sock_bind,
     .listen = gn__tcp_sock_listen,
     .connect = gn__tcp_sock_connect,
     .connected = gn__tcp_sock_connected,
     .accept = gn__tcp_sock_accept,
-    .prepare = prepare,
+    .prepare = tcp_prepare,
     .send = send_some,
     .recv = recv_some,
-    .shutdown = shut,
-    .peer = peer,
-    .available = available,
-    .unsent = unsent,
-    .ready = ready,
-    .options = options,
+    .shutdown = tcp_shut,
+    .peer = tcp_peer,
+    .available = tcp_available,
+    .unsent = tcp_unsent,
+    .ready = tcp_ready,
+    .options = tcp_options,
     .iface_gone = iface_gone,
 };

@@ -413,8 +413,8 @@ static void loop_back(struct gn_sock *sock, const struct plan *plan,
         gn__packet_free(copy);
 }
 
-static int transmit(struct gn_sock *sock, struct gn__xfer *io,
-                    const struct plan *plan)
+static int datagram_transmit(struct gn_sock *sock, struct gn__xfer *io,
+                             const struct plan *plan)
 {
     struct gn__packet *packet = gn__packet_alloc(&sock->engine->net.packets);
 
@@ -479,8 +479,8 @@ void gn__udp_recork(struct gn__udp_sock *udp)
     cork->ancillary.has_local = false;
 }
 
-static int cork(struct gn__udp_sock *udp, const struct gn__xfer *io,
-                const struct gn__endpoint *to)
+static int datagram_cork(struct gn__udp_sock *udp, const struct gn__xfer *io,
+                         const struct gn__endpoint *to)
 {
     struct gn__engine *engine = udp->sock.engine;
     struct gn__udp_cork *made = gn__zalloc(&engine->net.mem, sizeof(*made));
@@ -505,7 +505,7 @@ undo_alloc:
     return -ENOBUFS;
 }
 
-static int gather(struct gn__udp_cork *cork, struct gn__xfer *io)
+static int datagram_gather(struct gn__udp_cork *cork, struct gn__xfer *io)
 {
     size_t most = gn__addr_is_v4(&cork->to.addr) ? GN__UDP_MAX4 : GN__UDP_MAX6;
     uint8_t *at = gn__chunk_data(cork->chunk) + cork->len;
@@ -545,7 +545,7 @@ static int send_gathered(struct gn__udp_sock *udp)
         io.slices[io.n_slices++] = (struct gn__slice){
             cork->chunk, gn__chunk_data(cork->chunk), (uint32_t)cork->len};
     }
-    err = transmit(&udp->sock, &io, &plan);
+    err = datagram_transmit(&udp->sock, &io, &plan);
     if (io.n_slices > 0)
         gn__chunk_unref(cork->chunk); /* It was not taken. */
     return err;
@@ -571,7 +571,7 @@ static int send_corked(struct gn__udp_sock *udp, struct gn__xfer *io)
 
     if (err)
         return err;
-    err = gather(udp->cork, io);
+    err = datagram_gather(udp->cork, io);
     if (!err && io->flags & MSG_MORE)
         return 0;
     if (!err)
@@ -608,8 +608,8 @@ int gn__udp_send(struct gn_sock *sock, struct gn__xfer *io)
     if (!err)
         err = take_room(udp);
     if (!err && io->flags & MSG_MORE) {
-        err = cork(udp, io, &plan.to);
+        err = datagram_cork(udp, io, &plan.to);
         return err ? err : send_corked(udp, io);
     }
-    return err ? err : transmit(sock, io, &plan);
+    return err ? err : datagram_transmit(sock, io, &plan);
 }

@@ -44,8 +44,8 @@ static size_t cost_of(const struct gn__packet *packet)
     return cost;
 }
 
-static void enqueue(struct gn__udp_sock *udp, struct gn__packet *packet,
-                    unsigned iface)
+static void datagram_enqueue(struct gn__udp_sock *udp,
+                             struct gn__packet *packet, unsigned iface)
 {
     struct gn_namespace *ns = udp->sock.ns;
     size_t cost = cost_of(packet);
@@ -69,7 +69,7 @@ static void enqueue(struct gn__udp_sock *udp, struct gn__packet *packet,
     gn__sock_touch(&udp->sock);
 }
 
-static void dequeue(struct gn__udp_sock *udp)
+static void datagram_dequeue(struct gn__udp_sock *udp)
 {
     struct gn__packet *packet = udp->head;
     size_t cost = cost_of(packet);
@@ -91,7 +91,7 @@ void gn__udp_flush(struct gn__udp_sock *udp)
     struct gn__packet *packet;
 
     while ((packet = udp->head)) {
-        dequeue(udp);
+        datagram_dequeue(udp);
         gn__packet_free(packet);
     }
 }
@@ -108,9 +108,10 @@ static bool from_peer(const struct gn__udp_sock *udp,
            (!peer->scope || !remote->scope || peer->scope == remote->scope);
 }
 
-static unsigned score(const struct gn__binding *b,
-                      const struct gn__endpoint *local,
-                      const struct gn__endpoint *remote, unsigned iface)
+static unsigned datagram_score(const struct gn__binding *b,
+                               const struct gn__endpoint *local,
+                               const struct gn__endpoint *remote,
+                               unsigned iface)
 {
     const struct gn__udp_sock *udp;
     unsigned points;
@@ -147,7 +148,7 @@ static bool deliver_all(struct gn__port_use *use, struct gn__packet *packet,
             gn__container_of(it, struct gn__binding, of_use);
         struct gn__packet *copy;
 
-        if (!score(b, local, remote, iface) ||
+        if (!datagram_score(b, local, remote, iface) ||
             !wants_group(b->sock, &local->addr, iface))
             continue;
         copy = left-- > 0 ? gn__packet_clone(packet) : NULL;
@@ -155,7 +156,7 @@ static bool deliver_all(struct gn__port_use *use, struct gn__packet *packet,
             gn__ns_drop(b->sock->ns, GN_DROP_MEMORY);
             break;
         }
-        enqueue(gn__udp_of(b->sock), copy, iface);
+        datagram_enqueue(gn__udp_of(b->sock), copy, iface);
     }
     gn__packet_free(packet);
     return true;
@@ -222,10 +223,11 @@ bool gn__sock_udp_input(struct gn_namespace *ns, struct gn__iface *iface,
         return false;
     if (is_for_many(ns, &local.addr))
         return deliver_all(use, packet, &local, &remote, iface->index);
-    b = gn__binding_pick(ns, use, score, &local, &remote, iface->index);
+    b = gn__binding_pick(ns, use, datagram_score, &local, &remote,
+                         iface->index);
     if (!b)
         return false;
-    enqueue(gn__udp_of(b->sock), packet, iface->index);
+    datagram_enqueue(gn__udp_of(b->sock), packet, iface->index);
     return true;
 }
 
@@ -235,7 +237,8 @@ struct gn__binding *gn__sock_udp_binding(struct gn_namespace *ns,
 {
     struct gn__port_use *use = gn__port_find(ns, GN__PROTO_UDP, local->port);
 
-    return use ? gn__binding_pick(ns, use, score, local, remote, 0) : NULL;
+    return use ? gn__binding_pick(ns, use, datagram_score, local, remote, 0)
+               : NULL;
 }
 
 static struct gn__binding *sender_of(struct gn_namespace *ns,
@@ -278,7 +281,7 @@ void gn__sock_udp_error(struct gn_namespace *ns, const struct gn__icmp *icmp)
 
 /* ---- the receiver ---- */
 
-static unsigned wants(const struct gn__sock_opt *opt)
+static unsigned datagram_wants(const struct gn__sock_opt *opt)
 {
     return (opt->pktinfo ? GN__WANT_PKTINFO : 0) |
            (opt->recv_ttl ? GN__WANT_TTL : 0) |
@@ -288,7 +291,8 @@ static unsigned wants(const struct gn__sock_opt *opt)
            (opt->recv_tclass6 ? GN__WANT_TCLASS6 : 0);
 }
 
-static void describe(const struct gn__packet *packet, struct gn__xfer *io)
+static void datagram_describe(const struct gn__packet *packet,
+                              struct gn__xfer *io)
 {
     unsigned iface = (unsigned)packet->to_generation;
 
@@ -354,15 +358,15 @@ int gn__udp_recv(struct gn_sock *sock, struct gn__xfer *io)
             sock->shut & GN__SHUT_RECV && gn__sock_blocks(sock, io->flags);
         return io->stop ? 0 : -EAGAIN;
     }
-    describe(packet, io);
-    io->ancillary.wants = wants(&sock->opt);
+    datagram_describe(packet, io);
+    io->ancillary.wants = datagram_wants(&sock->opt);
     if (io->ancillary.wants & GN__WANT_PKTINFO)
         describe_answer(sock->ns, io);
     take_payload(packet, io);
     io->stop = true;
     if (io->flags & MSG_PEEK)
         return 0;
-    dequeue(udp);
+    datagram_dequeue(udp);
     gn__packet_free(packet);
     gn__sock_touch(sock);
     return 0;

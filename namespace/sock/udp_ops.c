@@ -8,7 +8,7 @@
 #include "namespace/sock/bind.h"
 #include "namespace/sock/udp.h"
 
-static void init(struct gn_sock *sock)
+static void udp_init(struct gn_sock *sock)
 {
     struct gn__udp_sock *udp = gn__udp_of(sock);
 
@@ -17,7 +17,7 @@ static void init(struct gn_sock *sock)
     udp->tail = &udp->head;
 }
 
-static void end(struct gn_sock *sock, enum gn__sock_end how)
+static void udp_end(struct gn_sock *sock, enum gn__sock_end how)
 {
     (void)how;
     gn__udp_changed(gn__udp_of(sock));
@@ -52,7 +52,7 @@ static int no_accept(struct gn_sock *sock, struct gn_sock **out)
 
 /* ---- connect ---- */
 
-static int disconnect(struct gn__udp_sock *udp)
+static int udp_disconnect(struct gn__udp_sock *udp)
 {
     struct gn_sock *sock = &udp->sock;
 
@@ -111,7 +111,7 @@ static int connect_to(struct gn_sock *sock, const struct sockaddr *addr,
     if (len < sizeof(addr->sa_family))
         return -EINVAL;
     if (addr->sa_family == AF_UNSPEC)
-        return disconnect(udp);
+        return udp_disconnect(udp);
     err = gn__udp_autobind(udp);
     if (!err)
         err = parse_peer(sock, addr, len, &remote);
@@ -134,7 +134,7 @@ static int connect_to(struct gn_sock *sock, const struct sockaddr *addr,
     return 0;
 }
 
-static int connected(struct gn_sock *sock)
+static int udp_connected(struct gn_sock *sock)
 {
     (void)sock;
     return 0;
@@ -142,33 +142,33 @@ static int connected(struct gn_sock *sock)
 
 /* ---- the rest ---- */
 
-static int shut(struct gn_sock *sock, unsigned how)
+static int udp_shut(struct gn_sock *sock, unsigned how)
 {
     sock->shut |= (uint8_t)how;
     gn__udp_changed(gn__udp_of(sock));
     return gn__udp_of(sock)->connected ? 0 : -ENOTCONN;
 }
 
-static int peer(struct gn_sock *sock)
+static int udp_peer(struct gn_sock *sock)
 {
     return gn__udp_of(sock)->connected && sock->remote.port ? 0 : -ENOTCONN;
 }
 
-static ssize_t available(struct gn_sock *sock)
+static ssize_t udp_available(struct gn_sock *sock)
 {
     ssize_t first = gn__udp_first(gn__udp_of(sock));
 
     return first > 0 ? first : 0;
 }
 
-static ssize_t unsent(struct gn_sock *sock)
+static ssize_t udp_unsent(struct gn_sock *sock)
 {
     const struct gn__udp_sock *udp = gn__udp_of(sock);
 
     return (ssize_t)(gn__udp_gathered(udp) + udp->sending);
 }
 
-static short ready(struct gn_sock *sock)
+static short udp_ready(struct gn_sock *sock)
 {
     short mask = 0;
 
@@ -185,7 +185,7 @@ static short ready(struct gn_sock *sock)
     return mask;
 }
 
-static void options(struct gn_sock *sock)
+static void udp_options(struct gn_sock *sock)
 {
     gn__udp_changed(gn__udp_of(sock)); /* The others are read when used. */
 }
@@ -202,21 +202,21 @@ static void iface_gone(struct gn_sock *sock, struct gn__iface *iface)
 const struct gn__sock_ops gn__sock_udp = {
     .name = "udp",
     .size = sizeof(struct gn__udp_sock),
-    .init = init,
-    .end = end,
+    .init = udp_init,
+    .end = udp_end,
     .bind = bind_to,
     .listen = no_listen,
     .connect = connect_to,
-    .connected = connected,
+    .connected = udp_connected,
     .accept = no_accept,
     .prepare = gn__udp_prepare,
     .send = gn__udp_send,
     .recv = gn__udp_recv,
-    .shutdown = shut,
-    .peer = peer,
-    .available = available,
-    .unsent = unsent,
-    .ready = ready,
-    .options = options,
+    .shutdown = udp_shut,
+    .peer = udp_peer,
+    .available = udp_available,
+    .unsent = udp_unsent,
+    .ready = udp_ready,
+    .options = udp_options,
     .iface_gone = iface_gone,
 };

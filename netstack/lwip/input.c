@@ -42,8 +42,8 @@ static void free_view(struct pbuf *p)
     gn__packet_free(packet);
 }
 
-static struct pbuf *make(struct gn__packet *packet, unsigned i,
-                         const uint8_t *data, uint32_t len)
+static struct pbuf *pbuf_make(struct gn__packet *packet, unsigned i,
+                              const uint8_t *data, uint32_t len)
 {
     struct view *view = (struct view *)(void *)packet->stack + i;
 
@@ -58,15 +58,15 @@ static struct pbuf *make(struct gn__packet *packet, unsigned i,
 
 struct pbuf *gn__lwip_view(struct gn__packet *packet, uint16_t skip)
 {
-    struct pbuf *head = make(packet, 0, packet->head + skip,
-                             (uint32_t)(packet->head_len - skip));
+    struct pbuf *head = pbuf_make(packet, 0, packet->head + skip,
+                                  (uint32_t)(packet->head_len - skip));
     struct pbuf *last = head;
     unsigned i;
 
     gn__budget_force(&gn__swap_current()->budget, gn__lwip_cost(packet));
     for (i = 0; i < packet->n_slices; i++) {
-        last->next =
-            make(packet, i + 1, packet->slices[i].data, packet->slices[i].len);
+        last->next = pbuf_make(packet, i + 1, packet->slices[i].data,
+                               packet->slices[i].len);
         last = last->next;
     }
     head->tot_len = (u16_t)(packet->len - skip);

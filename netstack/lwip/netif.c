@@ -165,7 +165,7 @@ static void read_ip6(struct gn__packet *packet)
     ip->dst = gn__addr_from_v6_bytes(h + 24);
 }
 
-static err_t output(struct pbuf *p, u16_t ip_len)
+static err_t netif_output(struct pbuf *p, u16_t ip_len)
 {
     struct gn__stack *stack = gn__swap_current();
     struct gn__packet *packet = gn__packet_alloc(&stack->net->packets);
@@ -199,7 +199,7 @@ static err_t output_ip4(struct netif *netif, struct pbuf *p,
 {
     (void)netif;
     (void)to;
-    return output(p, GN__IP4_HDR_LEN);
+    return netif_output(p, GN__IP4_HDR_LEN);
 }
 
 static err_t output_ip6(struct netif *netif, struct pbuf *p,
@@ -207,7 +207,7 @@ static err_t output_ip6(struct netif *netif, struct pbuf *p,
 {
     (void)netif;
     (void)to;
-    return output(p, GN__IP6_HDR_LEN);
+    return netif_output(p, GN__IP6_HDR_LEN);
 }
 
 static err_t init_netif(struct netif *netif)

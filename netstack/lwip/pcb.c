@@ -129,7 +129,7 @@ static void begin_rto(struct gn__conn *conn)
     pcb->rto = (s16_t)((pcb->sa >> 3) + pcb->sv);
 }
 
-static void established(struct gn__conn *conn)
+static void pcb_established(struct gn__conn *conn)
 {
     struct tcp_pcb *pcb = gn__pcb(conn);
 
@@ -147,7 +147,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
     (void)pcb;
     (void)err;
     gn__pcb_set_window(conn);
-    established(conn);
+    pcb_established(conn);
     (void)gn__conn_established(conn);
     return ERR_OK;
 }
@@ -159,7 +159,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
     (void)err;
     if (!conn || !pcb || (!conn->listener && !conn->owner))
         return ERR_VAL;
-    established(conn);
+    pcb_established(conn);
     return gn__conn_established(conn) ? ERR_OK : ERR_VAL;
 }
 
@@ -173,7 +173,7 @@ static void set_hold(struct tcp_pcb *pcb, bool hold)
         tcp_clear_flags(pcb, GN__TF_HOLD);
 }
 
-static void apply(struct gn__conn *conn)
+static void pcb_apply(struct gn__conn *conn)
 {
     struct tcp_pcb *pcb = gn__pcb(conn);
     const struct gn__tcp_params *params = &conn->params;
@@ -197,7 +197,7 @@ static void apply(struct gn__conn *conn)
         pcb->mss = (u16_t)LWIP_MAX(mss, MSS_MIN);
 }
 
-static void adopt(struct gn__conn *conn, struct tcp_pcb *pcb)
+static void pcb_adopt(struct gn__conn *conn, struct tcp_pcb *pcb)
 {
     conn->pcb = pcb;
     conn->slow_tick = tcp_ticks;
@@ -207,7 +207,7 @@ static void adopt(struct gn__conn *conn, struct tcp_pcb *pcb)
     tcp_recv(pcb, on_recv);
     tcp_err(pcb, on_err);
     pcb->netif_idx = netif_get_index(&gn__lwip_netif);
-    apply(conn);
+    pcb_apply(conn);
 }
 
 /* ---- entering lwIP ---- */
@@ -233,7 +233,7 @@ void gn__pcb_unpoint(struct gn__conn *conn)
         gn__pcb(conn)->next = NULL;
 }
 
-static void begin(struct gn__conn *conn)
+static void pcb_begin(struct gn__conn *conn)
 {
     gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment,
                    &conn->remote.addr);
@@ -252,7 +252,7 @@ static void quick_ack(struct gn__conn *conn, struct tcp_pcb *pcb)
 
 /* lwIP may leave an acknowledgement for later where it cannot know that
  * nothing else will be sent. */
-static void finish(struct gn__conn *conn)
+static void pcb_finish(struct gn__conn *conn)
 {
     struct tcp_pcb *pcb = gn__pcb(conn);
 
@@ -280,7 +280,7 @@ static int op_connect(struct gn__conn *conn)
     gn__lwip_addr(&conn->local.addr, &pcb->local_ip);
     gn__lwip_addr(&conn->remote.addr, &remote);
     pcb->local_port = conn->local.port;
-    adopt(conn, pcb);
+    pcb_adopt(conn, pcb);
     gn__lwip_isn_floor(conn->isn_has_floor ? &conn->isn_floor : NULL);
     err = tcp_connect(pcb, &remote, conn->remote.port, on_connected);
     gn__lwip_isn_floor(NULL);
@@ -314,12 +314,12 @@ static void op_input(struct gn__conn *conn, struct gn__packet *packet,
 {
     tcpwnd_size_t hidden = hidden_window(conn);
 
-    begin(conn);
+    pcb_begin(conn);
     if (hold)
         set_hold(gn__pcb(conn), true);
     if (!conn->connected && gn__pcb_simultaneous(conn, packet)) {
         gn__packet_free(packet);
-        finish(conn);
+        pcb_finish(conn);
         return;
     }
     gn__lwip_current(packet);
@@ -329,7 +329,7 @@ static void op_input(struct gn__conn *conn, struct gn__packet *packet,
         gn__pcb(conn)->rcv_wnd += hidden;
     if (hold && conn->pcb)
         set_hold(gn__pcb(conn), conn->params.cork);
-    finish(conn);
+    pcb_finish(conn);
 }
 
 static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *lpcb,
@@ -348,7 +348,7 @@ static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *lpcb,
     if (!conn)
         return ERR_MEM;
     syn_conn = conn;
-    adopt(conn, pcb);
+    pcb_adopt(conn, pcb);
     if (gn__conn_half_open(conn, listener))
         return ERR_MEM;
     gn__pcb_set_window(conn);
@@ -436,10 +436,10 @@ int gn__lwip_may_output(const struct tcp_pcb *pcb)
 
 static void op_output(struct gn__conn *conn, bool hold)
 {
-    begin(conn);
+    pcb_begin(conn);
     set_hold(gn__pcb(conn), hold);
     tcp_output(gn__pcb(conn));
-    finish(conn);
+    pcb_finish(conn);
     if (conn->pcb)
         set_hold(gn__pcb(conn), conn->params.cork);
 }
@@ -474,9 +474,9 @@ static void op_ack_now(struct gn__conn *conn)
 
 static void op_shutdown(struct gn__conn *conn)
 {
-    begin(conn);
+    pcb_begin(conn);
     (void)tcp_shutdown(gn__pcb(conn), 0, 1); /* out of memory: TF_CLOSEPEND */
-    finish(conn);
+    pcb_finish(conn);
 }
 
 static void op_close(struct gn__conn *conn)
@@ -484,7 +484,7 @@ static void op_close(struct gn__conn *conn)
     struct tcp_pcb *pcb = gn__pcb(conn);
     tcpwnd_size_t wnd = pcb->rcv_wnd;
 
-    begin(conn);
+    pcb_begin(conn);
     /* Less than the whole window means unread bytes to lwIP, and RST. */
     pcb->rcv_wnd = TCP_WND_MAX(pcb);
     (void)tcp_close(pcb); /* out of memory: TF_CLOSEPEND */
@@ -492,12 +492,12 @@ static void op_close(struct gn__conn *conn)
         pcb->rcv_wnd = wnd;
         pcb->tmr = tcp_ticks; /* FIN_WAIT_2 is timed from here */
     }
-    finish(conn);
+    pcb_finish(conn);
 }
 
 static void op_abandon(struct gn__conn *conn, bool reset)
 {
-    begin(conn);
+    pcb_begin(conn);
     tcp_err(gn__pcb(conn), NULL);
     tcp_abandon(gn__pcb(conn), reset);
     gn__pcb_unpoint(conn);
@@ -507,7 +507,7 @@ static void op_apply(struct gn__conn *conn)
 {
     gn__lwip_begin(conn->stack, conn->mtu, conn->params.max_segment,
                    &conn->remote.addr);
-    apply(conn);
+    pcb_apply(conn);
 }
 
 /* ---- looking in ---- */

@@ -57,7 +57,7 @@ static bool add_flat(struct gn__packet *whole, struct pbuf *p, u16_t from)
     return false;
 }
 
-static bool fill(struct gn__packet *whole, struct pbuf *p)
+static bool reass_fill(struct gn__packet *whole, struct pbuf *p)
 {
     u16_t head = p->len < GN__PACKET_HEAD ? p->len : GN__PACKET_HEAD;
     const struct pbuf *q;
@@ -73,7 +73,7 @@ static bool fill(struct gn__packet *whole, struct pbuf *p)
     return true;
 }
 
-static struct gn__packet *rebuild(struct gn__stack *stack, struct pbuf *p)
+static struct gn__packet *reass_rebuild(struct gn__stack *stack, struct pbuf *p)
 {
     struct gn__packet *whole = gn__packet_alloc(&stack->net->packets);
     bool absent = gn__lwip_packet_of(p)->csum_absent;
@@ -81,7 +81,7 @@ static struct gn__packet *rebuild(struct gn__stack *stack, struct pbuf *p)
     if (!whole)
         return NULL;
     whole->csum_absent = absent;
-    if (!fill(whole, p) ||
+    if (!reass_fill(whole, p) ||
         gn__ip_parse(whole->head, whole->head_len, whole->len, false,
                      &whole->ip) ||
         gn__ip_is_fragment(&whole->ip) ||
@@ -118,7 +118,7 @@ struct gn__packet *gn__lwip_reassemble(struct gn__stack *stack,
     p = gn__lwip_view(fragment, v6 ? fragment->ip.frag_hdr : 0);
     p = v6 ? ip6_reass(p) : ip4_reass(p);
     if (p) {
-        whole = rebuild(stack, p);
+        whole = reass_rebuild(stack, p);
         pbuf_free(p);
     }
     seconds_left = IPV6_REASS_MAXAGE + 2;

@@ -53,7 +53,7 @@ static void take_options(struct tcp_pcb *pcb, const uint8_t *at, size_t len)
 }
 
 /* The peer's SYN crossed ours: answer it with our SYN again, and ACK. */
-static void cross(struct gn__conn *conn, const uint8_t *hdr)
+static void syn_cross(struct gn__conn *conn, const uint8_t *hdr)
 {
     struct tcp_pcb *pcb = gn__pcb(conn);
 
@@ -80,7 +80,7 @@ bool gn__pcb_simultaneous(struct gn__conn *conn, struct gn__packet *packet)
     uint8_t kind = hdr[13] & (TCP_SYN | TCP_ACK | TCP_RST);
 
     if (pcb->state == SYN_SENT && kind == TCP_SYN) {
-        cross(conn, hdr);
+        syn_cross(conn, hdr);
         return true;
     }
     if (pcb->state == SYN_RCVD && !conn->half_open &&

@@ -31,7 +31,7 @@ static const uint8_t persist_ticks[] = {3, 6, 12, 24, 48, 96, 120};
 _Static_assert(GN__FAST_MS * 1000000ull == GN__TICK_NS,
                "the wheel's tick is lwIP's fast timer");
 
-static bool retransmits(const struct tcp_pcb *pcb)
+static bool timer_retransmits(const struct tcp_pcb *pcb)
 {
     return pcb->rtime >= 0 && !pcb->persist_backoff;
 }
@@ -67,14 +67,15 @@ void gn__pcb_sync(struct gn__conn *conn)
     }
 }
 
-static void sooner(uint32_t *in, uint32_t ticks)
+static void timer_is_sooner(uint32_t *in, uint32_t ticks)
 {
     if (ticks < *in)
         *in = ticks;
 }
 
 /* Ticks left of @span that began at pcb->tmr; at least one. */
-static uint32_t left(const struct tcp_pcb *pcb, uint32_t span, uint32_t now)
+static uint32_t timer_left(const struct tcp_pcb *pcb, uint32_t span,
+                           uint32_t now)
 {
     uint32_t gone = now - pcb->tmr;
 
@@ -190,28 +191,33 @@ static uint32_t slow_ticks_left(const struct gn__conn *conn)
     uint32_t now = conn->slow_tick;
     uint32_t in = NO_TICK;
 
-    if (retransmits(pcb))
-        sooner(&in,
-               pcb->rtime < pcb->rto ? (uint32_t)(pcb->rto - pcb->rtime) : 1);
+    if (timer_retransmits(pcb))
+        timer_is_sooner(
+            &in, pcb->rtime < pcb->rto ? (uint32_t)(pcb->rto - pcb->rtime) : 1);
     if (pcb->persist_backoff) {
         size_t i = LWIP_MIN(pcb->persist_backoff, sizeof(persist_ticks)) - 1;
 
-        sooner(&in, pcb->persist_cnt < persist_ticks[i]
-                        ? (uint32_t)(persist_ticks[i] - pcb->persist_cnt)
-                        : 1);
+        timer_is_sooner(&in,
+                        pcb->persist_cnt < persist_ticks[i]
+                            ? (uint32_t)(persist_ticks[i] - pcb->persist_cnt)
+                            : 1);
     }
     if (pcb->flags & TF_NAGLEMEMERR)
-        sooner(&in, 1); /* something could not be sent for want of memory */
+        timer_is_sooner(&in,
+                        1); /* something could not be sent for want of memory */
     if (pcb->state == FIN_WAIT_2 && pcb->flags & TF_RXCLOSED)
-        sooner(&in, left(pcb, SLOW(TCP_FIN_WAIT_TIMEOUT) + 1, now));
+        timer_is_sooner(&in,
+                        timer_left(pcb, SLOW(TCP_FIN_WAIT_TIMEOUT) + 1, now));
     if (pcb->state == SYN_RCVD)
-        sooner(&in, left(pcb, SLOW(TCP_SYN_RCVD_TIMEOUT) + 1, now));
+        timer_is_sooner(&in,
+                        timer_left(pcb, SLOW(TCP_SYN_RCVD_TIMEOUT) + 1, now));
     if (pcb->state == LAST_ACK)
-        sooner(&in, left(pcb, SLOW(2 * TCP_MSL) + 1, now));
+        timer_is_sooner(&in, timer_left(pcb, SLOW(2 * TCP_MSL) + 1, now));
     if (pcb->ooseq)
-        sooner(&in, left(pcb, (uint32_t)pcb->rto * TCP_OOSEQ_TIMEOUT, now));
+        timer_is_sooner(
+            &in, timer_left(pcb, (uint32_t)pcb->rto * TCP_OOSEQ_TIMEOUT, now));
     if (keeps_alive(pcb))
-        sooner(&in, left(pcb, keepalive_span(pcb) + 1, now));
+        timer_is_sooner(&in, timer_left(pcb, keepalive_span(pcb) + 1, now));
     return in;
 }
 
@@ -316,7 +322,7 @@ static void slow_timer(struct gn__conn *conn)
     uint8_t probes = pcb->keep_cnt_sent;
 
     /* The last tick is lwIP's to count. */
-    if (retransmits(pcb) && pcb->rtime > 0)
+    if (timer_retransmits(pcb) && pcb->rtime > 0)
         pcb->rtime--;
     else if (pcb->persist_backoff && pcb->persist_cnt > 0)
         pcb->persist_cnt--;

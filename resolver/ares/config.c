@@ -24,13 +24,13 @@ struct reader {
 #define refuse(r, ...) \
     gn__text_refuse((r)->config->why, (r)->config->why_len, __VA_ARGS__)
 
-static const char *quote(const char *text, struct gn__quoted *buf)
+static const char *config_quote(const char *text, struct gn__quoted *buf)
 {
     *buf = gn__text_quote(text, strlen(text));
     return buf->text;
 }
 
-static int copy(const char *text, char **out)
+static int config_copy(const char *text, char **out)
 {
     *out = strdup(text);
     return *out ? 0 : -ENOMEM;
@@ -79,11 +79,11 @@ static int read_servers(struct reader *r)
             return refuse(r,
                           "server \"%s\" is no address: expected one such as "
                           "192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53",
-                          quote(servers[i], &quoted));
+                          config_quote(servers[i], &quoted));
         if (gn__addr_is_any(&server.addr) ||
             gn__addr_is_multicast(&server.addr))
             return refuse(r, "server \"%s\": nobody can have this address",
-                          quote(servers[i], &quoted));
+                          config_quote(servers[i], &quoted));
         len += write_server(&server, buf + len, each);
     }
     if (!i)
@@ -102,14 +102,14 @@ static int read_sources(struct reader *r)
     if (text) {
         if (gn__addr_parse(text, &addr) || !gn__addr_is_v4(&addr))
             return refuse(r, "source4 \"%s\" is no IPv4 address",
-                          quote(text, &quoted));
+                          config_quote(text, &quoted));
         r->out->source4 = gn__addr_v4(&addr);
     }
     text = r->config->source6;
     if (text) {
         if (gn__addr_parse(text, &addr) || gn__addr_is_v4(&addr))
             return refuse(r, "source6 \"%s\" is no IPv6 address",
-                          quote(text, &quoted));
+                          config_quote(text, &quoted));
         memcpy(r->out->source6, addr.bytes, sizeof(addr.bytes));
     }
     return 0;
@@ -129,8 +129,8 @@ static int read_search(struct reader *r)
                           GN_ARES_SEARCH_MAX);
         if (!gn__hostname_is_valid(*search))
             return refuse(r, "search: \"%s\" is no domain",
-                          quote(*search, &quoted));
-        err = copy(*search, &r->out->search[r->out->n_search]);
+                          config_quote(*search, &quoted));
+        err = config_copy(*search, &r->out->search[r->out->n_search]);
         if (err)
             return err;
         r->out->n_search++;
@@ -201,10 +201,11 @@ static int read_flags(struct reader *r)
 static int read_files(struct reader *r)
 {
     const char *conf = r->config->resolv_conf;
-    int err = copy(conf ? conf : "/etc/resolv.conf", &r->out->resolv_conf);
+    int err =
+        config_copy(conf ? conf : "/etc/resolv.conf", &r->out->resolv_conf);
 
     if (!err && r->config->hosts_file)
-        err = copy(r->config->hosts_file, &r->out->hosts_file);
+        err = config_copy(r->config->hosts_file, &r->out->hosts_file);
     return err;
 }
 

@@ -363,8 +363,8 @@ static int lookup_addr(void *self, struct gn_lookup *outer,
     return 0;
 }
 
-static int query(void *self, struct gn_lookup *outer, const char *name,
-                 uint16_t type)
+static int lookup_query(void *self, struct gn_lookup *outer, const char *name,
+                        uint16_t type)
 {
     struct gn__ares_lookup *lookup;
     int err = lookup_create(self, outer, &lookup);
@@ -400,7 +400,7 @@ const struct gn_resolver_ops gn__ares_ops = {
     .name = "ares",
     .lookup_ip = lookup_ip,
     .lookup_addr = lookup_addr,
-    .query = query,
+    .query = lookup_query,
     .cancel = lookup_cancel,
     .close = close_resolver,
 };

@@ -234,7 +234,7 @@ size_t gn__dns_write(const struct gn__dns_question *question,
 
 /* ---- names of addresses ---- */
 
-static bool reverse4(const char *name, struct sockaddr_storage *out)
+static bool name_reverse4(const char *name, struct sockaddr_storage *out)
 {
     struct sockaddr_in *sin = (void *)out;
     unsigned part[4], i;
@@ -263,7 +263,7 @@ static int nibble_of(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool reverse6(const char *name, struct sockaddr_storage *out)
+static bool name_reverse6(const char *name, struct sockaddr_storage *out)
 {
     struct sockaddr_in6 *sin6 = (void *)out;
     int i;
@@ -285,5 +285,5 @@ static bool reverse6(const char *name, struct sockaddr_storage *out)
 bool gn__dns_reverse(const char *name, struct sockaddr_storage *out)
 {
     memset(out, 0, sizeof(*out));
-    return reverse4(name, out) || reverse6(name, out);
+    return name_reverse4(name, out) || name_reverse6(name, out);
 }

@@ -45,7 +45,8 @@ static bool is_any_due(const struct gn__ares_session *session)
 }
 
 /* One event, as often as there are datagrams, but not for ever. */
-static void process(struct gn__ares_session *session, int fd, unsigned events)
+static void session_process(struct gn__ares_session *session, int fd,
+                            unsigned events)
 {
     struct gn__ares *ares = session->ares;
     ares_fd_events_t event = {.fd = fd, .events = events};
@@ -68,7 +69,7 @@ static void process(struct gn__ares_session *session, int fd, unsigned events)
     gn__ares_after_call(session);
 }
 
-static void ready(struct gn__io_watch *base, short revents)
+static void session_ready(struct gn__io_watch *base, short revents)
 {
     struct watch *watch = gn__container_of(base, struct watch, watch);
     unsigned events = 0;
@@ -77,7 +78,7 @@ static void ready(struct gn__io_watch *base, short revents)
         events |= ARES_FD_EVENT_READ;
     if (revents & POLLOUT)
         events |= ARES_FD_EVENT_WRITE;
-    process(watch->session, base->fd, events);
+    session_process(watch->session, base->fd, events);
 }
 
 static struct watch *find_watch(struct gn__ares_session *session, int fd)
@@ -107,7 +108,7 @@ static struct watch *add_watch(struct gn__ares_session *session)
     if (!watch)
         return NULL;
     watch->session = session;
-    watch->watch.ready = ready;
+    watch->watch.ready = session_ready;
     gn__list_add_tail(&session->watches, &watch->link);
     return watch;
 }
@@ -138,7 +139,7 @@ static void socket_state(void *arg, ares_socket_t fd, int readable,
     }
 }
 
-static void fire(struct gn__io_timer *timer)
+static void session_fire(struct gn__io_timer *timer)
 {
     struct gn__ares_session *session =
         gn__container_of(timer, struct gn__ares_session, timer);
@@ -260,7 +261,7 @@ static int option_flags(const struct gn__ares_settings *settings)
 }
 
 /* c-ares copies what it is given, but does not promise so by a const. */
-static void *borrow(const void *p)
+static void *session_borrow(const void *p)
 {
     return (void *)(uintptr_t)p;
 }
@@ -268,8 +269,8 @@ static void *borrow(const void *p)
 /* Servers that are not given, and how they are taken in turn, are left to
  * resolv_conf. Servers that are given replace the one that c-ares takes when it
  * finds none. No try waits longer than the first. */
-static int options(const struct gn__ares_settings *settings, int timeout_ms,
-                   int tries, struct ares_options *out)
+static int session_options(const struct gn__ares_settings *settings,
+                           int timeout_ms, int tries, struct ares_options *out)
 {
     int mask = ARES_OPT_FLAGS | ARES_OPT_LOOKUPS | ARES_OPT_RESOLVCONF |
                ARES_OPT_QUERY_CACHE | ARES_OPT_UDP_MAX_QUERIES |
@@ -277,9 +278,9 @@ static int options(const struct gn__ares_settings *settings, int timeout_ms,
 
     *out = (struct ares_options){
         .flags = option_flags(settings),
-        .lookups = borrow("b"),
-        .resolvconf_path =
-            settings->servers ? borrow("/dev/null") : settings->resolv_conf,
+        .lookups = session_borrow("b"),
+        .resolvconf_path = settings->servers ? session_borrow("/dev/null")
+                                             : settings->resolv_conf,
         .qcache_max_ttl = settings->cache_ttl_s,
         .udp_max_queries = GN__ARES_SHARE,
         .timeout = timeout_ms,
@@ -302,7 +303,7 @@ int gn__ares_channel(const struct gn__ares_settings *settings, int timeout_ms,
     static const uint8_t any[16];
     struct ares_options opts;
     ares_channel_t *channel;
-    int mask = options(settings, timeout_ms, tries, &opts);
+    int mask = session_options(settings, timeout_ms, tries, &opts);
     int status;
 
     if (state) {
@@ -434,7 +435,7 @@ static struct gn__ares_session *session_create(struct gn__ares *ares,
         return NULL;
     session->ares = ares;
     session->io = io;
-    session->timer.fire = fire;
+    session->timer.fire = session_fire;
     session->end.run = network_closes;
     gn__list_init(&session->watches);
     gn__list_init(&session->by_sent);

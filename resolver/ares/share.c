@@ -147,7 +147,7 @@ static bool make_room(struct gn__ares_session *session,
 }
 
 /* What is nobody's is bounded, too. */
-static void renew(struct gn__ares_session *session)
+static void share_renew(struct gn__ares_session *session)
 {
     if (session->n_lost < session->ares->settings.max_pending)
         return;
@@ -164,7 +164,7 @@ int gn__ares_share_take(struct gn__ares_lookup *lookup)
 
     if (!make_room(session, account))
         return GN_EAI_AGAIN;
-    renew(session);
+    share_renew(session);
     guest = guest_find(session, account);
     if (!guest)
         guest = guest_create(session, account);

@@ -79,9 +79,9 @@ static int socket_name(ares_socket_t fd, struct sockaddr *addr,
 }
 
 /* c-ares asks for the sender of a datagram, and not for that of a stream. */
-static ares_ssize_t receive(ares_socket_t fd, void *buf, size_t len, int flags,
-                            struct sockaddr *addr, ares_socklen_t *addr_len,
-                            void *arg)
+static ares_ssize_t socket_receive(ares_socket_t fd, void *buf, size_t len,
+                                   int flags, struct sockaddr *addr,
+                                   ares_socklen_t *addr_len, void *arg)
 {
     struct gn__ares_session *session = arg;
     ares_ssize_t n;
@@ -104,7 +104,7 @@ static ares_ssize_t receive(ares_socket_t fd, void *buf, size_t len, int flags,
 
 /* ---- sending ---- */
 
-static unsigned read16(const uint8_t *at)
+static unsigned socket_read16(const uint8_t *at)
 {
     return at[0] * 256u + at[1];
 }
@@ -115,7 +115,7 @@ static size_t question_end(const uint8_t *message, size_t len)
 {
     size_t at = HEADER_LEN;
 
-    if (len < HEADER_LEN || read16(message + 4) != 1)
+    if (len < HEADER_LEN || socket_read16(message + 4) != 1)
         return 0;
     while (at < len && message[at])
         at += message[at] + 1u;
@@ -130,8 +130,8 @@ static size_t copy_without_options(const uint8_t *message, size_t len,
     size_t at = question_end(message, len);
 
     memcpy(out, message, len);
-    if (!at || at + OPT_LEN > len || read16(message + 10) != 1 || message[at] ||
-        read16(message + at + 1) != TYPE_OPT)
+    if (!at || at + OPT_LEN > len || socket_read16(message + 10) != 1 ||
+        message[at] || socket_read16(message + at + 1) != TYPE_OPT)
         return len;
     out[at + OPT_LEN - 2] = out[at + OPT_LEN - 1] = 0;
     return at + OPT_LEN;
@@ -152,7 +152,7 @@ static ares_ssize_t send_datagram(struct gn__ares_session *session, int fd,
         errno = EMSGSIZE;
         return -1;
     }
-    gn__ares_query_sent(session, (uint16_t)read16(buf));
+    gn__ares_query_sent(session, (uint16_t)socket_read16(buf));
     n = send(fd, plain, copy_without_options(buf, len, plain), MSG_NOSIGNAL);
     return n < 0 ? n : (ares_ssize_t)len;
 }
@@ -165,8 +165,8 @@ static ares_ssize_t send_stream(struct gn__ares_session *session, int fd,
     size_t at = 0;
 
     while (at + 4 <= len) {
-        gn__ares_query_sent(session, (uint16_t)read16(buf + at + 2));
-        at += 2 + read16(buf + at);
+        gn__ares_query_sent(session, (uint16_t)socket_read16(buf + at + 2));
+        at += 2 + socket_read16(buf + at);
     }
     return send(fd, buf, len, MSG_NOSIGNAL);
 }
@@ -181,9 +181,10 @@ static bool is_stream(int fd)
 }
 
 /* All sockets are connected. */
-static ares_ssize_t transmit(ares_socket_t fd, const void *buf, size_t len,
-                             int flags, const struct sockaddr *addr,
-                             ares_socklen_t addr_len, void *arg)
+static ares_ssize_t socket_transmit(ares_socket_t fd, const void *buf,
+                                    size_t len, int flags,
+                                    const struct sockaddr *addr,
+                                    ares_socklen_t addr_len, void *arg)
 {
     struct gn__ares_session *session = arg;
 
@@ -195,7 +196,8 @@ static ares_ssize_t transmit(ares_socket_t fd, const void *buf, size_t len,
 }
 
 /* The verdict of c-ares on a server: it answered, or did not. */
-static void judge(const char *server, ares_bool_t success, int flags, void *arg)
+static void socket_judge(const char *server, ares_bool_t success, int flags,
+                         void *arg)
 {
     struct gn__ares_session *session = arg;
 
@@ -214,13 +216,13 @@ int gn__ares_use_sockets(struct gn__ares_session *session)
         .aclose = close_socket,
         .asetsockopt = set_option,
         .aconnect = connect_socket,
-        .arecvfrom = receive,
-        .asendto = transmit,
+        .arecvfrom = socket_receive,
+        .asendto = socket_transmit,
         .agetsockname = socket_name,
         .abind = bind_socket,
     };
 
-    ares_set_server_state_callback(session->channel, judge, session);
+    ares_set_server_state_callback(session->channel, socket_judge, session);
     return gn__ares_error((int)ares_set_socket_functions_ex(
         session->channel, &functions, session));
 }

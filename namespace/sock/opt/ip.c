@@ -140,7 +140,7 @@ static int read_request(const struct gn_sock *sock, const void *value,
     return 0;
 }
 
-static int join(struct gn_sock *sock, const void *value, socklen_t len)
+static int group_join(struct gn_sock *sock, const void *value, socklen_t len)
 {
     struct ip_mreqn request;
     struct gn__addr group;
@@ -156,7 +156,7 @@ static int join(struct gn_sock *sock, const void *value, socklen_t len)
     return err ? err : gn__sock_join(sock, &group, iface);
 }
 
-static int leave(struct gn_sock *sock, const void *value, socklen_t len)
+static int group_leave(struct gn_sock *sock, const void *value, socklen_t len)
 {
     struct ip_mreqn request;
     struct gn__addr group;
@@ -241,8 +241,8 @@ static const struct gn__option table[] = {
     FULL(IP_MULTICAST_LOOP, set_mcast_loop, get_mcast_loop),
     FULL(IP_MULTICAST_ALL, set_mcast_all, get_mcast_all),
     RAW(IP_MULTICAST_IF, set_mcast_if, get_mcast_if),
-    RAW(IP_ADD_MEMBERSHIP, join, NULL),
-    RAW(IP_DROP_MEMBERSHIP, leave, NULL),
+    RAW(IP_ADD_MEMBERSHIP, group_join, NULL),
+    RAW(IP_DROP_MEMBERSHIP, group_leave, NULL),
 };
 
 const struct gn__options gn__options_ip = {table,

@@ -152,7 +152,7 @@ static int read_request(const struct gn_sock *sock, const void *value,
     return gn__addr_is_v4(group) || !gn__addr_is_multicast(group) ? -EINVAL : 0;
 }
 
-static int join(struct gn_sock *sock, const void *value, socklen_t len)
+static int group_join(struct gn_sock *sock, const void *value, socklen_t len)
 {
     struct gn__addr group;
     unsigned iface;
@@ -161,7 +161,7 @@ static int join(struct gn_sock *sock, const void *value, socklen_t len)
     return err ? err : gn__sock_join(sock, &group, iface);
 }
 
-static int leave(struct gn_sock *sock, const void *value, socklen_t len)
+static int group_leave(struct gn_sock *sock, const void *value, socklen_t len)
 {
     struct gn__addr group;
     unsigned iface;
@@ -203,8 +203,8 @@ static const struct gn__option table[] = {
     INT(IPV6_MULTICAST_LOOP, set_mcast_loop, get_mcast_loop),
     FLAG(IPV6_MULTICAST_ALL, mcast_all6),
     DGRAM(IPV6_MULTICAST_IF, set_mcast_if, get_mcast_if),
-    RAW(IPV6_JOIN_GROUP, join),
-    RAW(IPV6_LEAVE_GROUP, leave),
+    RAW(IPV6_JOIN_GROUP, group_join),
+    RAW(IPV6_LEAVE_GROUP, group_leave),
 };
 
 const struct gn__options gn__options_ip6 = {table,

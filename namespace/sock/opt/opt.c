@@ -13,7 +13,8 @@
 #include "namespace/sock/bind.h"
 #include "namespace/sock/system.h"
 
-static bool fits(const struct gn_sock *sock, const struct gn__option *option)
+static bool option_fits(const struct gn_sock *sock,
+                        const struct gn__option *option)
 {
     unsigned kinds = option->on & (GN__OPT_STREAM | GN__OPT_DGRAM);
     unsigned own = sock->type == SOCK_STREAM ? GN__OPT_STREAM : GN__OPT_DGRAM;
@@ -33,14 +34,14 @@ static const struct gn__option *find_in(const struct gn__options *table,
         const struct gn__option *option = &table->at[i];
 
         if (option->name == name && option->level == level &&
-            fits(sock, option))
+            option_fits(sock, option))
             return option;
     }
     return NULL;
 }
 
-static const struct gn__option *find(const struct gn_sock *sock, int level,
-                                     int name)
+static const struct gn__option *option_find(const struct gn_sock *sock,
+                                            int level, int name)
 {
     switch (level) {
     case SOL_SOCKET:
@@ -118,8 +119,8 @@ static bool is_too_short(const struct gn_sock *sock, int level,
            (level == IPPROTO_TCP && sock->type == SOCK_STREAM);
 }
 
-static int set(struct gn_sock *sock, const struct gn__option *option,
-               const void *value, socklen_t len)
+static int option_set(struct gn_sock *sock, const struct gn__option *option,
+                      const void *value, socklen_t len)
 {
     int number, err;
 
@@ -152,10 +153,10 @@ int gn_sock_setopt(struct gn_sock *sock, int level, int name, const void *value,
     err = gn__sock_enter(sock);
     if (err)
         return err;
-    option = find(sock, level, name);
+    option = option_find(sock, level, name);
     err = is_too_short(sock, level, option, len)
               ? -EINVAL
-              : set(sock, option, value, len);
+              : option_set(sock, option, value, len);
     if (!err)
         sock->ops->options(sock);
     gn__sock_touch(sock);
@@ -178,7 +179,7 @@ static int get_number(struct gn_sock *sock, const struct gn__option *option,
 
 /* An IPv4 socket says of a level that it does not have something else than of
  * an option, when it is read: do_ip_getsockopt(). */
-static int unknown(const struct gn_sock *sock, int level)
+static int option_unknown(const struct gn_sock *sock, int level)
 {
     int own = sock->type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
 
@@ -188,8 +189,8 @@ static int unknown(const struct gn_sock *sock, int level)
     return -ENOPROTOOPT;
 }
 
-static int get(struct gn_sock *sock, const struct gn__option *option,
-               void *value, socklen_t *len)
+static int option_get(struct gn_sock *sock, const struct gn__option *option,
+                      void *value, socklen_t *len)
 {
     uint8_t byte;
     int number, err;
@@ -224,8 +225,9 @@ int gn_sock_getopt(struct gn_sock *sock, int level, int name, void *value,
     err = gn__sock_enter(sock);
     if (err)
         return err;
-    option = find(sock, level, name);
-    err = option ? get(sock, option, value, len) : unknown(sock, level);
+    option = option_find(sock, level, name);
+    err = option ? option_get(sock, option, value, len)
+                 : option_unknown(sock, level);
     gn__sock_touch(sock); /* SO_ERROR is taken by reading it. */
     gn__sock_leave(sock);
     return err;

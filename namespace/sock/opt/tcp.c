@@ -92,7 +92,7 @@ static int get_user_timeout(struct gn_sock *sock, int *value)
 /* Of what has been queued so far, TCP_NODELAY sends all, corked or not, and
  * TCP_CORK with 0 as much as Nagle's algorithm lets it: also what MSG_MORE has
  * held back. */
-static int push(struct gn_sock *sock)
+static int tcp_push(struct gn_sock *sock)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
 
@@ -105,7 +105,7 @@ static int push(struct gn_sock *sock)
 static int set_nodelay(struct gn_sock *sock, int value)
 {
     sock->opt.tcp.nodelay = value != 0;
-    return value ? push(sock) : 0;
+    return value ? tcp_push(sock) : 0;
 }
 
 static int get_nodelay(struct gn_sock *sock, int *value)
@@ -117,7 +117,7 @@ static int get_nodelay(struct gn_sock *sock, int *value)
 static int set_cork(struct gn_sock *sock, int value)
 {
     sock->opt.tcp.cork = value != 0;
-    return value ? 0 : push(sock);
+    return value ? 0 : tcp_push(sock);
 }
 
 static int get_cork(struct gn_sock *sock, int *value)
