@@ -23,6 +23,7 @@
 #include "cli/device.h"
 #include "cli/front.h"
 #include "cli/join.h"
+#include "cli/life.h"
 #include "cli/say.h"
 
 #define MTU 65520u
@@ -103,20 +104,47 @@ static int namespace_open(const struct options *options, char *where,
     return fd;
 }
 
-/* Until a signal ends it, or the device is gone. */
-static void attach_wait(struct guest *guest, int signals)
+/* Until a signal ends it, the device is gone, or the namespace is. */
+static void attach_wait(struct guest *guest, struct life *life, int signals)
 {
-    struct pollfd fds[2] = {{.fd = signals, .events = POLLIN},
-                            {.fd = guest->place.fd, .events = POLLIN}};
+    struct pollfd fds[3] = {{.fd = signals, .events = POLLIN},
+                            {.fd = guest->place.fd, .events = POLLIN},
+                            {.fd = -1}};
 
     for (;;) {
-        if (poll(fds, 2, -1) < 0)
+        fds[2].fd = life->fd;
+        fds[2].events = life->events;
+        if (poll(fds, 3, -1) < 0)
             continue;
         if (fds[1].revents && !guest_hear(guest))
+            return;
+        if (fds[2].revents && !life_look(life))
             return;
         if (fds[0].revents && front_ends(signals))
             return;
     }
+}
+
+/* The child: returns its socket, or -1. */
+static int inside_start(int netns, uint32_t mtu, const char *where, pid_t *out)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+        say("a socket pair: %s", strerror(errno));
+        return -1;
+    }
+    *out = fork();
+    if (*out == 0) {
+        close(pair[0]);
+        inside_main(pair[1], netns, mtu, where);
+    }
+    close(pair[1]);
+    if (*out > 0)
+        return pair[0];
+    say("fork: %s", strerror(errno));
+    close(pair[0]);
+    return -1;
 }
 
 static int guest_attach(const struct options *options, int netns,
@@ -125,32 +153,24 @@ static int guest_attach(const struct options *options, int netns,
     char why[500] = "";
     struct guest guest;
     struct front_before before;
-    int signals = front_signals(&before), pair[2], err;
+    struct life life;
+    int signals = front_signals(&before), device, err;
     pid_t pid;
 
     guest_init(&guest, options, "attach", MTU);
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
-        say("a socket pair: %s", strerror(errno));
+    device = inside_start(netns, guest.mtu, where, &pid);
+    if (device < 0)
         return STATUS_OURS;
-    }
-    pid = fork();
-    if (pid == 0) {
-        close(pair[0]);
-        inside_main(pair[1], netns, guest.mtu, where);
-    }
-    if (pid < 0) {
-        say("fork: %s", strerror(errno));
-        return STATUS_OURS;
-    }
-    close(pair[1]);
-    close(netns);
-    err = guest_join_device(&guest, pair[0], why, sizeof(why));
-    close(pair[0]);
+    err = guest_join_device(&guest, device, why, sizeof(why));
+    close(device);
     (void)waitpid(pid, NULL, 0);
-    if (err)
+    if (err) {
         say("%s", why);
-    else
-        attach_wait(&guest, signals);
+    } else if (life_begin(&life, netns, where)) {
+        close(netns); /* It would keep it. */
+        attach_wait(&guest, &life, signals);
+        life_end(&life);
+    }
     guest_leave(&guest);
     return err;
 }

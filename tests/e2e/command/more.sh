@@ -47,6 +47,49 @@ case_attach_ends_with_the_device() {
     wait %2
 }
 
+# watches ATTACH PID: it waits for the end of that process.
+watches() {
+    grep -qs "^Pid:.$2\$" "/proc/$1/fdinfo/"*
+}
+
+case_attach_ends_with_the_last_process() {
+    need nsenter ip
+    box
+    "$guestnet" attach --pid $box &
+    local attach=$! second
+    until_true in_box ip route get 10.77.0.1
+    until_true watches $attach $box
+    nsenter -t $box -U -n --preserve-credentials sleep 1000 &
+    second=$!
+    until_true grep -q sleep "/proc/$second/comm"
+    kill $box
+    until_true watches $attach $second
+    kill $second
+    wait $attach
+}
+
+# What has a name goes on without a process; its file may stay.
+case_attach_ends_with_the_name() {
+    need nsenter ip
+    unshare -Urm bash -ec '
+        unshare -n sleep 1000 & box=$!
+        until [ "$(cat /proc/$box/comm)" = sleep ]; do sleep 0.05; done
+        touch here
+        mount --bind /proc/$box/ns/net here
+        "$0" attach --netns here & attach=$!
+        until nsenter --net=here ip route get 10.77.0.1 >/dev/null 2>&1; do
+            sleep 0.05
+        done
+        kill $box
+        wait $box || true
+        mount -t tmpfs guestnet-test /mnt # What is mounted changes.
+        nsenter --net=here ip link show eth0 >got
+        umount here
+        wait $attach
+    ' "$guestnet"
+    has eth0 "$(cat got)"
+}
+
 case_attach_by_file() {
     need nsenter ip
     box
