@@ -78,6 +78,12 @@ static inline bool gn__account_has_ended(const struct gn__account *account)
     return atomic_load_explicit(&account->ended, memory_order_relaxed);
 }
 
+/** Has it more than one task that waits? */
+static inline bool gn__account_is_busy(const struct gn__account *account)
+{
+    return gn__list_first(&account->tasks) != gn__list_last(&account->tasks);
+}
+
 void gn__sched_init(struct gn__sched *sched);
 /** No task of anybody's is queued any more that could be run. */
 void gn__sched_done(struct gn__sched *sched);

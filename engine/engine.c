@@ -38,8 +38,9 @@
 /** What the standby allows the driver to be late, ns. */
 #define STANDBY_GRACE_NS 1000000ull
 /** More callbacks wait than the driving thread ought to be behind. A thread that
- *  leaves then yields its processor: it is without the lock there, and else
- *  loses the processor somewhere in an entry, where everybody waits for it. */
+ *  leaves then yields its processor, if it is of those that made it so: it is
+ *  without the lock there, and else loses the processor somewhere in an entry,
+ *  where everybody waits for it. */
 #define CROWD 8u
 /** Packets of one lane before the next has its turn. */
 #define LANE_TURN 8u
@@ -417,7 +418,17 @@ static bool arm_driver(struct gn__engine *engine, uint64_t next)
     return next < armed;
 }
 
-void gn__engine_leave(struct gn__engine *engine)
+/* Does a thread that leaves give up its processor? One whose guest has no more
+ * than one callback waiting keeps it: it does not pay for what others do. */
+static bool is_crowded(const struct gn__engine *engine,
+                       const struct gn__account *account)
+{
+    return engine->deferred.n > CROWD &&
+           (!account || gn__account_is_busy(account));
+}
+
+void gn__engine_leave_for(struct gn__engine *engine,
+                          const struct gn__account *account)
 {
     const struct gn__driver_ops *driver = engine->driver;
     struct gn__unlock_hook *hooks[N_HOOKS];
@@ -432,7 +443,7 @@ void gn__engine_leave(struct gn__engine *engine)
     atomic_store_explicit(&engine->next, next, memory_order_relaxed);
     if (engine->deferred.n)
         next = 0;
-    crowded = engine->deferred.n > CROWD;
+    crowded = is_crowded(engine, account);
     kick = arm_driver(engine, next);
     gn__list_init(&wakes);
     gn__list_splice(&wakes, &engine->wakes);
@@ -444,6 +455,17 @@ void gn__engine_leave(struct gn__engine *engine)
     if (kick)
         driver->kick(engine->driver_self, next);
     if (crowded && !gn__engine_is_driving(engine))
+        (void)sched_yield();
+}
+
+void gn__engine_leave(struct gn__engine *engine)
+{
+    gn__engine_leave_for(engine, NULL);
+}
+
+void gn__engine_yield(struct gn__engine *engine)
+{
+    if (gn__engine_deadline(engine) == 0 && !gn__engine_is_driving(engine))
         (void)sched_yield();
 }
 

@@ -223,6 +223,14 @@ void gn__engine_unref(struct gn__engine *engine);
 
 void gn__engine_enter(struct gn__engine *engine);
 void gn__engine_leave(struct gn__engine *engine);
+/** The same for a thread of @account's guest. */
+void gn__engine_leave_for(struct gn__engine *engine,
+                          const struct gn__account *account);
+
+/** A call that was refused without entering: if the driving thread has work,
+ *  give it the processor. Whoever asks again at once would else spend the time
+ *  in which room is made. */
+void gn__engine_yield(struct gn__engine *engine);
 
 /** For drivers: when to call again (0: now), computed at the last leave. */
 uint64_t gn__engine_deadline(const struct gn__engine *engine);

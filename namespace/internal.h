@@ -180,6 +180,12 @@ GN_WARN_UNUSED int gn__ns_route(struct gn_namespace *ns,
                                 const struct gn__addr *dst,
                                 const struct gn__addr *src, uint32_t scope,
                                 struct gn__way *out);
+/** As gn__engine_leave(), for a thread of this guest. */
+static inline void gn__ns_leave(struct gn_namespace *ns)
+{
+    gn__engine_leave_for(ns->engine, ns->guest.account);
+}
+
 /** Is @addr one that packets to this namespace may carry (127/8 included)? */
 bool gn__ns_is_local(struct gn_namespace *ns, const struct gn__addr *addr);
 struct gn__iface *gn__ns_iface_of(struct gn_namespace *ns,

@@ -47,7 +47,7 @@ bool gn__ns_is_over(struct gn_namespace *ns)
 
     gn__engine_enter(ns->engine);
     over = ns->killed || ns->closing;
-    gn__engine_leave(ns->engine);
+    gn__ns_leave(ns);
     return over;
 }
 
@@ -278,7 +278,7 @@ int gn__ns_find_name(struct gn_namespace *ns, const char *host, int family,
     gn__hostname_lower(host, lower);
     gn__engine_enter(ns->engine);
     err = gn__ns_name_addrs(ns, lower, family, out, cap, n);
-    gn__engine_leave(ns->engine);
+    gn__ns_leave(ns);
     return err;
 }
 
@@ -348,7 +348,7 @@ int gn__ns_find_addr(struct gn_namespace *ns, const struct gn__addr *addr,
         if (label)
             (void)snprintf(out, GN__NAME_ROOM, "%s.%s", label, net->domain);
     }
-    gn__engine_leave(ns->engine);
+    gn__ns_leave(ns);
     return label ? 0 : GN_EAI_NONAME;
 }
 
@@ -357,7 +357,7 @@ void gn__ns_domain(struct gn_namespace *ns, char out[GN__NAME_ROOM])
     gn__engine_enter(ns->engine);
     (void)snprintf(out, GN__NAME_ROOM, "%s",
                    ns->guest.home ? ns->guest.home->domain : "");
-    gn__engine_leave(ns->engine);
+    gn__ns_leave(ns);
 }
 
 /* ---- sources ---- */
@@ -401,7 +401,7 @@ void gn__ns_sources(struct gn_namespace *ns, const struct gn_answer *answers,
     gn__engine_enter(ns->engine);
     for (i = 0; i < n; i++)
         find_source(ns, &answers[i], &out[i]);
-    gn__engine_leave(ns->engine);
+    gn__ns_leave(ns);
 }
 
 bool gn__ns_has_family(struct gn_namespace *ns, int family)
@@ -410,6 +410,6 @@ bool gn__ns_has_family(struct gn_namespace *ns, int family)
 
     gn__engine_enter(ns->engine);
     has = has_addresses(ns, family);
-    gn__engine_leave(ns->engine);
+    gn__ns_leave(ns);
     return has;
 }

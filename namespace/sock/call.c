@@ -115,5 +115,5 @@ void gn_sock_close(struct gn_sock *sock)
         gn__sock_close(sock);
     }
     gn__watch_stop(sock);
-    gn__engine_leave(sock->engine);
+    gn__sock_leave(sock);
 }

@@ -95,7 +95,7 @@ int gn_sleep_ns(struct gn_namespace *ns, uint64_t ns_to_sleep)
     gn__ns_ref(ns);
     until = gn__ns_deadline(ns, ns_to_sleep);
     err = gn__ns_wait(ns, &self.waiter, until);
-    gn__engine_leave(ns->engine);
+    gn__ns_leave(ns);
     gn__ns_unref(ns);
     return err == -ETIMEDOUT ? 0 : err;
 }
@@ -112,6 +112,6 @@ void gn_random(struct gn_namespace *ns, void *out, size_t len)
         n = len < RANDOM_AT_ONCE ? len : RANDOM_AT_ONCE;
         gn__engine_enter(ns->engine);
         gn__rng_fill(&ns->rng, at, n);
-        gn__engine_leave(ns->engine);
+        gn__ns_leave(ns);
     }
 }

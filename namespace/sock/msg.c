@@ -43,6 +43,8 @@ static ssize_t send_all(struct gn_sock *sock, struct gn__xfer *io)
 
     do {
         err = io->n_slices ? 0 : sock->ops->prepare(sock, io);
+        if (err == -EAGAIN)
+            gn__engine_yield(sock->engine);
         if (!err)
             err = gn__sock_enter(sock);
         if (err)

@@ -138,7 +138,7 @@ static void abandon_sleeper(struct gn__waiter *waiter)
         return; /* It has ended, and may be gone. */
     gn__engine_enter(sock->engine);
     gn__list_del(&self->wait.link);
-    gn__engine_leave(sock->engine);
+    gn__sock_leave(sock);
 }
 
 uint64_t gn__sock_deadline(const struct gn_sock *sock, uint64_t timeout_ns)
@@ -240,19 +240,27 @@ static int sleep_once(struct poller *poller, uint64_t deadline)
     return err;
 }
 
-/* By the clock of whose sockets they are. */
+/* Whose clock and whose account it is; NULL: there is no socket. */
+static const struct gn_sock *poll_owner(const struct gn_pollfd *fds, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        if (fds[i].sock)
+            return fds[i].sock;
+    }
+    return NULL;
+}
+
 static uint64_t poll_deadline(const struct poller *poller, int timeout_ms)
 {
+    const struct gn_sock *owner = poll_owner(poller->fds, poller->n);
     uint64_t span = (uint64_t)timeout_ms * 1000000;
-    size_t i;
 
     if (timeout_ms < 0)
         return GN__NEVER;
-    for (i = 0; i < poller->n; i++) {
-        if (poller->fds[i].sock)
-            return gn__ns_deadline(poller->fds[i].sock->ns, span);
-    }
-    return gn__now(poller->engine) + span;
+    return owner ? gn__ns_deadline(owner->ns, span)
+                 : gn__now(poller->engine) + span;
 }
 
 static int poll_inside(struct poller *poller, int timeout_ms)
@@ -274,6 +282,7 @@ int gn__sock_poll(struct gn__engine *engine, struct gn_pollfd *fds, size_t n,
                   int timeout_ms)
 {
     const struct gn__mem *mem = &engine->net.mem;
+    const struct gn_sock *owner = poll_owner(fds, n);
     struct poller poller = {.engine = engine, .fds = fds, .n = n};
     int result;
 
@@ -285,7 +294,7 @@ int gn__sock_poll(struct gn__engine *engine, struct gn_pollfd *fds, size_t n,
     }
     gn__engine_enter(engine);
     result = poll_inside(&poller, timeout_ms);
-    gn__engine_leave(engine);
+    gn__engine_leave_for(engine, owner ? owner->account : NULL);
     if (n > FEW)
         gn__free(mem, poller.waits, n * sizeof(*poller.waits));
     return result;

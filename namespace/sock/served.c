@@ -147,7 +147,7 @@ int gn__ns_wait_served(struct gn_namespace *ns, const struct gn__served *what,
         err = -ECANCELED;
     while (!err && !is_served(ns, what))
         err = wait_once(ns, deadline);
-    gn__engine_leave(ns->engine);
+    gn__ns_leave(ns);
     gn__ns_unref(ns);
     return err;
 }

@@ -28,13 +28,13 @@ int gn__sock_enter(struct gn_sock *sock)
     gn__engine_enter(sock->engine);
     dead = sock->dead;
     if (dead)
-        gn__engine_leave(sock->engine);
+        gn__sock_leave(sock);
     return dead;
 }
 
 void gn__sock_leave(struct gn_sock *sock)
 {
-    gn__engine_leave(sock->engine);
+    gn__engine_leave_for(sock->engine, sock->account);
 }
 
 static void default_options(struct gn_sock *sock)
@@ -220,7 +220,7 @@ int gn_sock_open(struct gn_namespace *ns, int family, int type, int protocol,
         sock->nonblock = type & SOCK_NONBLOCK;
         *out = sock;
     }
-    gn__engine_leave(ns->engine);
+    gn__ns_leave(ns);
     return err;
 }
 
@@ -251,7 +251,7 @@ void gn_sock_unref(struct gn_sock *sock)
     if (!sock->closed || sock->watch || !gn__list_empty(&sock->fds)) {
         gn__engine_enter(sock->engine);
         forget_sock(sock);
-        gn__engine_leave(sock->engine);
+        gn__sock_leave(sock);
     }
     if (sock->ops->done)
         sock->ops->done(sock);

@@ -167,5 +167,5 @@ void gn__stream_abort(struct gn_sock *sock)
     sock->opt.linger_s = 0;
     if (sock->dead != -EBADF)
         gn__sock_close(sock);
-    gn__engine_leave(sock->engine);
+    gn__sock_leave(sock);
 }

@@ -218,7 +218,7 @@ static int system_wrap(struct gn_namespace *ns, int family, int type, int fd,
         of_sock(sock)->held = held;
         *out = sock;
     }
-    gn__engine_leave(ns->engine);
+    gn__ns_leave(ns);
     if (err) {
         system_release(held);
         system_unref(held);

@@ -221,7 +221,7 @@ int gn_wait_start(struct gn_namespace *ns, const struct gn_pollfd *fds,
         }
         wait_begin(wait, gn__ns_at(ns, deadline_ns));
     }
-    gn__engine_leave(ns->engine);
+    gn__ns_leave(ns);
     if (err) { /* It has no reference to the namespace. */
         parts_release(wait);
         gn__free(&ns->engine->net.mem, wait, wait_size(n));
