@@ -42,6 +42,12 @@ static int measure_worker(const struct bench_run *run, double *out)
                     false, run->time_ns / 1000000, out);
 }
 
+static int measure_shim(const struct bench_run *run, double *out)
+{
+    return node_run(run->side == BENCH_OURS ? "rr-workers" : "rr-shim", false,
+                    run->time_ns / 1000000, out);
+}
+
 static int measure_jspi(const struct bench_run *run, double *out)
 {
     return node_run(run->side == BENCH_OURS ? "rr-jspi" : "net-one", true,
@@ -60,6 +66,10 @@ const struct bench_row bench_node_rows[] = {
      .measure = measure_worker,
      .goal = BENCH_RATIO_MAX,
      .limit = 0.5},
+    {.name = "node_rr_shim",
+     .unit = "us",
+     .reference_name = "preview2-shim through jco over kernel loopback",
+     .measure = measure_shim},
     {.name = "node_rr_jspi",
      .unit = "us",
      .reference_name = "node:net over kernel loopback, one thread",

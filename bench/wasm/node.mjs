@@ -7,13 +7,17 @@
  *                            the program FILE, in microseconds
  *     net-workers, net-one   the same by node:net over the kernel's loopback,
  *                            between two Workers and on one thread
+ *     rr-shim                the program on preview2-shim, through jco, over the
+ *                            kernel's loopback, in two processes
  *     waiting                KiB a guest of N that wait in accept, all on this
  *                            thread, without what their memory has of the machine's
  */
+import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
 const batch = 64;
@@ -98,6 +102,40 @@ async function rr(ms, file, pending) {
     return readFileSync(path, 'utf8').trim();
 }
 
+/* ---- preview2-shim ---- */
+
+function freePort() {
+    return new Promise((resolve) => {
+        const server = createServer();
+        server.listen(0, '127.0.0.1', () => {
+            const { port } = server.address();
+            server.close(() => resolve(`${port}`));
+        });
+    });
+}
+
+function listens(port) {
+    const hex = Number(port).toString(16).toUpperCase().padStart(4, '0');
+    return readFileSync('/proc/net/tcp', 'utf8').includes(`:${hex} 00000000:0000 0A`);
+}
+
+/* A client that is refused fails there for good, so it comes when the server
+ * listens; both fail once their connection has ended, which is not looked at. */
+async function rrShim(ms) {
+    const shim = (...args) => spawn(process.execPath, [process.env.SHIM, ...args],
+                                    { stdio: ['ignore', 'pipe', 'ignore'] });
+    const port = await freePort();
+    const server = shim('rr-server', port);
+    while (server.exitCode === null && !listens(port))
+        await sleep(10);
+    const client = shim('rr', '127.0.0.1', port, `${ms}`);
+    let printed = '';
+    client.stdout.on('data', (data) => { printed += data; });
+    await new Promise((resolve) => client.on('close', resolve));
+    server.kill();
+    return printed.trim();
+}
+
 /* What mappings of this size, which are the guests' memories, have: KiB. */
 function touched(size) {
     let all = 0, fits = false;
@@ -141,6 +179,7 @@ if (!isMainThread && workerData === 'net') {
         'rr-jspi': () => rr(number, file, true),
         'net-workers': () => netWorkers(number),
         'net-one': () => netOne(number),
+        'rr-shim': () => rrShim(number),
         waiting: () => waiting(number, file),
     }[what]();
     process.stdout.write(`${figure}\n`, () => process.exit());

