@@ -4,12 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <net/if.h>
 #include <netinet/icmp6.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,10 +16,10 @@
 #include <guestnet/addr.h>
 
 #include "cli/net/descriptors.h"
+#include "cli/netlink.h"
 #include "cli/say.h"
 
-#define DEVICE     "eth0"
-#define TUN_DEVICE "/dev/net/tun"
+#define DEVICE     TAP_NAME
 #define ANSWER_MAX 8192u
 
 /* ---- words ---- */
@@ -95,43 +93,6 @@ void device_sysctl(const char *name, const char *value)
         return;
     (void)!write(fd, value, strlen(value));
     close(fd);
-}
-
-static const char *tun_hint(int err)
-{
-    switch (err) {
-    case EACCES:
-    case EPERM:
-        return "; users must be let read and write it: chmod 0666 " TUN_DEVICE;
-    case ENOENT:
-    case ENODEV:
-    case ENXIO:
-        return "; the kernel's module tun is needed: modprobe tun";
-    default:
-        return "";
-    }
-}
-
-static int tun_open(int sock)
-{
-    struct ifreq request = {.ifr_name = DEVICE,
-                            .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
-    int fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC);
-
-    if (fd < 0)
-        return device_fail(sock, STATUS_OURS, "%s: %s%s", TUN_DEVICE,
-                           strerror(errno), tun_hint(errno));
-    if (ioctl(fd, TUNSETIFF, &request) == 0)
-        return fd;
-    (void)device_fail(
-        sock, STATUS_OURS, "%s: %s%s", DEVICE, strerror(errno),
-        errno == EBUSY ? "; the namespace has one already"
-        : errno == EPERM
-            ? "; it takes CAP_NET_ADMIN in the network namespace: "
-              "kernel.apparmor_restrict_unprivileged_userns must be 0"
-            : "");
-    close(fd);
-    return -1;
 }
 
 /* ---- configuring it ---- */
@@ -208,10 +169,11 @@ int device_offer(int sock, uint32_t mtu, char *domain, size_t domain_len,
     char line[ANSWER_MAX];
     cJSON *answer;
     ssize_t n;
-    int fd = tun_open(sock), err;
+    char why[300];
+    int fd = tap_open(DEVICE, IFF_VNET_HDR, why, sizeof(why)), err;
 
     if (fd < 0)
-        return -1;
+        return device_fail(sock, STATUS_OURS, "%s", why);
     err = descriptors_send(sock, &word, sizeof(word), &fd, 1);
     close(fd);
     n = err ? -1 : recv(sock, line, sizeof(line), 0);

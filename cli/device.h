@@ -42,11 +42,4 @@ int device_done(int sock, struct device_word *word);
 /** Write a setting of this network namespace, where that may be done. */
 void device_sysctl(const char *name, const char *value);
 
-/** Bring an interface up, with an MTU (0: as it is). 0, or a negative errno. */
-int netlink_up(const char *interface, uint32_t mtu);
-/** Add "10.77.0.2/24" or "fd77::2/64" to an interface. */
-int netlink_address(const char *interface, const char *address);
-/** Add a default route by "10.77.0.1" or "fd77::1". */
-int netlink_gateway(const char *interface, const char *gateway);
-
 #endif /* CLI_DEVICE_H */

@@ -3,6 +3,10 @@
 /*
  * The three requests of rtnetlink(7) that configure an interface.
  */
+#include "cli/netlink.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
@@ -11,10 +15,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <guestnet/addr.h>
-
-#include "cli/device.h"
 
 struct request {
     struct nlmsghdr header;
@@ -84,38 +84,57 @@ int netlink_up(const char *interface, uint32_t mtu)
     return request_send(&request);
 }
 
-static size_t ip_read(const char *text, struct gn_ip *ip)
+/** An address, in network byte order. */
+struct ip {
+    uint8_t family;
+    uint8_t bytes[16];
+    size_t len;
+};
+
+static int ip_read(const char *text, struct ip *ip)
 {
-    if (gn_ip_parse(text, ip))
-        return 0;
-    return ip->family == AF_INET ? 4 : 16;
+    ip->family = strchr(text, ':') ? AF_INET6 : AF_INET;
+    ip->len = ip->family == AF_INET6 ? 16 : 4;
+    return inet_pton(ip->family, text, ip->bytes) == 1 ? 0 : -EINVAL;
+}
+
+/* "10.77.0.2/24" */
+static int prefix_read(const char *text, struct ip *ip, uint8_t *len)
+{
+    const char *slash = strchr(text, '/');
+    char copy[INET6_ADDRSTRLEN], *end;
+    unsigned long n;
+
+    if (!slash || (size_t)(slash - text) >= sizeof(copy))
+        return -EINVAL;
+    memcpy(copy, text, (size_t)(slash - text));
+    copy[slash - text] = '\0';
+    n = strtoul(slash + 1, &end, 10);
+    if (ip_read(copy, ip) || !isdigit((unsigned char)slash[1]) || *end ||
+        n > ip->len * 8)
+        return -EINVAL;
+    *len = (uint8_t)n;
+    return 0;
 }
 
 int netlink_address(const char *interface, const char *address)
 {
     struct request request;
-    char text[64];
-    const char *slash = strchr(address, '/');
-    size_t n = slash ? (size_t)(slash - address) : 0, len;
-    struct gn_ip ip;
+    uint8_t prefix_len;
+    struct ip ip;
 
-    if (!slash || n >= sizeof(text))
-        return -EINVAL;
-    memcpy(text, address, n);
-    text[n] = '\0';
-    len = ip_read(text, &ip);
-    if (!len)
+    if (prefix_read(address, &ip, &prefix_len))
         return -EINVAL;
     request_init(&request, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE,
                  sizeof(request.body.address));
-    request.body.address.ifa_family = (uint8_t)ip.family;
-    request.body.address.ifa_prefixlen = (uint8_t)atoi(slash + 1);
+    request.body.address.ifa_family = ip.family;
+    request.body.address.ifa_prefixlen = prefix_len;
     request.body.address.ifa_index = if_nametoindex(interface);
     /* The network gives an address once: nobody has to be asked for it. */
     if (ip.family == AF_INET6)
         request.body.address.ifa_flags = IFA_F_NODAD;
-    attribute_add(&request, IFA_LOCAL, ip.bytes, len);
-    attribute_add(&request, IFA_ADDRESS, ip.bytes, len);
+    attribute_add(&request, IFA_LOCAL, ip.bytes, ip.len);
+    attribute_add(&request, IFA_ADDRESS, ip.bytes, ip.len);
     return request_send(&request);
 }
 
@@ -123,19 +142,18 @@ int netlink_gateway(const char *interface, const char *gateway)
 {
     uint32_t index = if_nametoindex(interface);
     struct request request;
-    struct gn_ip ip;
-    size_t len = ip_read(gateway, &ip);
+    struct ip ip;
 
-    if (!len)
+    if (ip_read(gateway, &ip))
         return -EINVAL;
     request_init(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE,
                  sizeof(request.body.route));
-    request.body.route.rtm_family = (uint8_t)ip.family;
+    request.body.route.rtm_family = ip.family;
     request.body.route.rtm_table = RT_TABLE_MAIN;
     request.body.route.rtm_protocol = RTPROT_STATIC;
     request.body.route.rtm_scope = RT_SCOPE_UNIVERSE;
     request.body.route.rtm_type = RTN_UNICAST;
-    attribute_add(&request, RTA_GATEWAY, ip.bytes, len);
+    attribute_add(&request, RTA_GATEWAY, ip.bytes, ip.len);
     attribute_add(&request, RTA_OIF, &index, sizeof(index));
     return request_send(&request);
 }

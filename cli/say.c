@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/say.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 void say(const char *format, ...)
 {
-    char line[1024] = "guestnet: ";
-    const size_t at = sizeof("guestnet: ") - 1;
+    char line[1024];
+    size_t at;
     va_list args;
-    int n;
+    int n =
+        snprintf(line, sizeof(line) / 2, "%s: ", program_invocation_short_name);
+
+    at = n < 0 ? 0 : strnlen(line, sizeof(line));
 
     va_start(args, format);
     n = vsnprintf(line + at, sizeof(line) - at - 1, format, args);

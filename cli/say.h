@@ -11,7 +11,7 @@
 /* Exit statuses, those of env(1) and the container engines. */
 enum { STATUS_OURS = 125, STATUS_CANNOT_RUN = 126, STATUS_NOT_FOUND = 127 };
 
-/** "guestnet: " and the text as one line, in one write. */
+/** The program's name and the text as one line, in one write. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** Write a line for a person to @why, cut at @cap. Returns -1. */
