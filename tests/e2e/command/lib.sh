@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2016,SC2034,SC2153
 # What the tests of the command have in common. Sourced by SCRIPT CASE, with
-# GUESTNET in the environment: the case runs as an ordinary user, in a mount
-# namespace whose /dev/net/tun is everybody's, with a folder for its files; and
-# when it is over, nothing of the command's may be left.
+# GUESTNET and GUESTNET_AGENT in the environment: the case runs as an ordinary
+# user, in a mount namespace whose /dev/net/tun is everybody's, with a folder for
+# its files; and when it is over, nothing of the command's may be left.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -91,7 +91,7 @@ become_user() {
 leftovers() {
     local exe
     for exe in /proc/[0-9]*/exe; do
-        [ "$(readlink "$exe" 2>/dev/null)" != "$guestnet" ] || echo "$exe"
+        [[ $(readlink "$exe" 2>/dev/null) != "$guestnet"* ]] || echo "$exe"
     done
     find "$XDG_RUNTIME_DIR" -mindepth 2
 }
@@ -131,6 +131,7 @@ run_case() {
     become_user "$@"
     guestnet=$GN_FOLDER/guestnet
     cp "$GUESTNET" "$guestnet"
+    cp "$GUESTNET_AGENT" "$guestnet-agent"
     export XDG_RUNTIME_DIR=$GN_FOLDER/runtime HOME=$GN_FOLDER
     mkdir -m 0700 "$XDG_RUNTIME_DIR"
     cd "$GN_FOLDER"
