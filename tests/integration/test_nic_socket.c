@@ -24,13 +24,13 @@
 
 #include <guestnet/socket.h>
 
-#include "guests/nic/arp.h"
 #include "netstack/netstack.h"
 #include "tests/lib/case.h"
+#include "tests/lib/machine.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/simnet.h"
 
-enum { BOUND_S = 20, FRAME_MAX = 65600 };
+enum { BOUND_S = GN_MACHINE_BOUND_S, FRAME_MAX = GN_MACHINE_FRAME_MAX };
 
 struct fixture {
     struct gn_test_heap heap;
@@ -38,8 +38,6 @@ struct fixture {
     struct gn_namespace *web; /* 10.77.0.2 */
     char dir[32], path[64];
 };
-
-static const uint8_t own_mac[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
 
 static int setup(void **state)
 {
@@ -71,99 +69,6 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- the other end ---- */
-
-static void bound_reads(int fd)
-{
-    struct timeval bound = {.tv_sec = BOUND_S};
-
-    assert_int_equal(
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof(bound)), 0);
-}
-
-static int client_open(const char *path)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-    assert_true(fd >= 0);
-    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-    bound_reads(fd);
-    return fd;
-}
-
-static void client_write(int fd, const void *data, size_t len)
-{
-    assert_int_equal(send(fd, data, len, MSG_NOSIGNAL), len);
-}
-
-/* "Who has 10.77.0.N?", as a frame behind its length; @out of 46 bytes. */
-static void arp_frame(uint8_t last, uint8_t *out)
-{
-    struct gn__ether ether = {.type = GN__ETHER_ARP};
-    struct gn__arp arp = {.op = GN__ARP_REQUEST,
-                          .sender = gn__addr_from_v4(0x0a4d0003),
-                          .target = gn__addr_from_v4(0x0a4d0000 + last)};
-
-    memcpy(ether.dst, gn__mac_broadcast, 6);
-    memcpy(ether.src, own_mac, 6);
-    memcpy(arp.sender_mac, own_mac, 6);
-    gn__put32(out, 42);
-    gn__ether_build(&ether, out + 4);
-    gn__arp_build(&arp, out + 18);
-}
-
-static bool read_all(int fd, void *out, size_t len)
-{
-    size_t at = 0;
-
-    while (at < len) {
-        ssize_t n = recv(fd, (uint8_t *)out + at, len - at, 0);
-
-        assert_true(n >= 0); /* Not within BOUND_S. */
-        if (n == 0)
-            return false;
-        at += (size_t)n;
-    }
-    return true;
-}
-
-/* A frame by QEMU's framing; 0: the end. */
-static size_t read_frame(int fd, uint8_t *out)
-{
-    uint8_t prefix[4];
-    size_t len;
-
-    if (!read_all(fd, prefix, 4))
-        return 0;
-    len = gn__get32(prefix);
-    assert_true(len <= FRAME_MAX);
-    assert_true(read_all(fd, out, len));
-    return len;
-}
-
-/* The next frame is the answer to arp_frame(@last). */
-static void expect_arp(int fd, uint8_t last)
-{
-    uint8_t frame[FRAME_MAX];
-    struct gn__arp arp;
-
-    assert_int_equal(read_frame(fd, frame), 42);
-    assert_true(gn__arp_parse(frame + 14, 28, &arp));
-    assert_int_equal(arp.op, GN__ARP_REPLY);
-    assert_int_equal(gn__addr_v4(&arp.sender), 0x0a4d0000 + last);
-}
-
-static void ask_and_expect(int fd, uint8_t last)
-{
-    uint8_t bytes[46];
-
-    arp_frame(last, bytes);
-    client_write(fd, bytes, sizeof(bytes));
-    expect_arp(fd, last);
-}
-
 static struct gn_nic *nic_unix(struct fixture *f)
 {
     struct gn_nic_config config = {.size = sizeof(config), .name = "vm"};
@@ -179,10 +84,10 @@ static void a_frame_is_answered_by_a_frame(void **state)
 {
     struct fixture *f = *state;
     struct gn_nic *nic = nic_unix(f);
-    int fd = client_open(f->path);
+    int fd = gn_machine_connect(f->path);
 
-    ask_and_expect(fd, 1);
-    ask_and_expect(fd, 2);
+    gn_machine_ask(fd, 1);
+    gn_machine_ask(fd, 2);
     close(fd);
     gn_nic_close(nic, NULL, NULL);
 }
@@ -191,19 +96,19 @@ static void frames_come_in_any_pieces(void **state)
 {
     struct fixture *f = *state;
     struct gn_nic *nic = nic_unix(f);
-    int fd = client_open(f->path);
+    int fd = gn_machine_connect(f->path);
     uint8_t bytes[46 * 100];
     size_t i;
 
     for (i = 0; i < 100; i++)
-        arp_frame(1 + i % 2, bytes + 46 * i);
-    client_write(fd, bytes, sizeof(bytes));
+        gn_machine_arp(1 + i % 2, bytes + 46 * i);
+    gn_machine_write(fd, bytes, sizeof(bytes));
     for (i = 0; i < 100; i++)
-        expect_arp(fd, 1 + i % 2);
+        gn_machine_expect_arp(fd, 1 + i % 2);
     for (i = 0; i < 3 * 46; i++)
-        client_write(fd, bytes + i, 1);
+        gn_machine_write(fd, bytes + i, 1);
     for (i = 0; i < 3; i++)
-        expect_arp(fd, 1 + i % 2);
+        gn_machine_expect_arp(fd, 1 + i % 2);
     close(fd);
     gn_nic_close(nic, NULL, NULL);
 }
@@ -217,12 +122,12 @@ static void a_length_that_no_frame_has_is_the_end(void **state)
     size_t i;
 
     for (i = 0; i < 3; i++) {
-        int fd = client_open(f->path);
+        int fd = gn_machine_connect(f->path);
 
-        ask_and_expect(fd, 1);
+        gn_machine_ask(fd, 1);
         gn__put32(bytes, lengths[i]);
-        client_write(fd, bytes, sizeof(bytes));
-        assert_int_equal(read_frame(fd, bytes), 0);
+        gn_machine_write(fd, bytes, sizeof(bytes));
+        assert_int_equal(gn_machine_read(fd, bytes), 0);
         close(fd);
     }
     gn_nic_close(nic, NULL, NULL);
@@ -234,13 +139,13 @@ static void frames_too_long_for_ip_are_counted(void **state)
     struct fixture *f = *state;
     struct gn_nic *nic = nic_unix(f);
     struct gn_nic_stats stats;
-    int fd = client_open(f->path);
+    int fd = gn_machine_connect(f->path);
 
     gn__put32(bytes, 69632);
-    client_write(fd, bytes, sizeof(bytes));
+    gn_machine_write(fd, bytes, sizeof(bytes));
     gn__put32(bytes, 0);
-    client_write(fd, bytes, 4);
-    ask_and_expect(fd, 1);
+    gn_machine_write(fd, bytes, 4);
+    gn_machine_ask(fd, 1);
     gn_nic_stats(nic, &stats);
     assert_int_equal(stats.malformed, 2);
     close(fd);
@@ -252,16 +157,16 @@ static void half_a_frame_and_silence_delays_no_other(void **state)
     struct fixture *f = *state;
     struct gn_nic *nic = nic_unix(f), *other;
     char path[80];
-    int fd = client_open(f->path), silent;
+    int fd = gn_machine_connect(f->path), silent;
     uint8_t bytes[46];
 
     (void)snprintf(path, sizeof(path), "%s/2", f->dir);
     assert_int_equal(gn_nic_unix(f->net, NULL, path, 0, &other), 0);
-    silent = client_open(path);
-    arp_frame(1, bytes);
-    client_write(silent, bytes, 20);
-    ask_and_expect(fd, 1);
-    ask_and_expect(fd, 2);
+    silent = gn_machine_connect(path);
+    gn_machine_arp(1, bytes);
+    gn_machine_write(silent, bytes, 20);
+    gn_machine_ask(fd, 1);
+    gn_machine_ask(fd, 2);
     close(fd);
     close(silent);
     gn_nic_close(nic, NULL, NULL);
@@ -274,17 +179,17 @@ static void a_second_client_waits_for_the_first_to_go(void **state)
 {
     struct fixture *f = *state;
     struct gn_nic *nic = nic_unix(f);
-    int first = client_open(f->path), second;
+    int first = gn_machine_connect(f->path), second;
     uint8_t bytes[46];
 
-    ask_and_expect(first, 1);
-    second = client_open(f->path);
-    arp_frame(2, bytes);
-    client_write(second, bytes, sizeof(bytes));
-    ask_and_expect(first, 1);
+    gn_machine_ask(first, 1);
+    second = gn_machine_connect(f->path);
+    gn_machine_arp(2, bytes);
+    gn_machine_write(second, bytes, sizeof(bytes));
+    gn_machine_ask(first, 1);
     assert_int_equal(recv(second, bytes, 1, MSG_DONTWAIT), -1);
     close(first);
-    expect_arp(second, 2);
+    gn_machine_expect_arp(second, 2);
     close(second);
     gn_nic_close(nic, NULL, NULL);
 }
@@ -297,9 +202,9 @@ static void one_that_comes_again_is_the_same_guest(void **state)
     int i;
 
     for (i = 0; i < 5; i++) {
-        int fd = client_open(f->path);
+        int fd = gn_machine_connect(f->path);
 
-        ask_and_expect(fd, 1);
+        gn_machine_ask(fd, 1);
         close(fd);
     }
     gn_nic_stats(nic, &stats);
@@ -328,8 +233,8 @@ static void its_owner_hears_of_the_carrier(void **state)
 
     atomic_store(&n_carrier, 0);
     assert_int_equal(gn_nic_unix(f->net, &config, f->path, 0, &nic), 0);
-    fd = client_open(f->path);
-    ask_and_expect(fd, 1);
+    fd = gn_machine_connect(f->path);
+    gn_machine_ask(fd, 1);
     close(fd);
     for (i = 0; i < BOUND_S * 1000 && atomic_load(&n_carrier) < 3; i++)
         assert_int_equal(gn_sleep_ns(f->web, 1000000), 0);
@@ -353,14 +258,14 @@ static void one_that_does_not_read_loses_its_own(void **state)
     struct fixture *f = *state;
     struct gn_nic *nic = nic_unix(f);
     struct gn_sock *sock = gn_simnet_udp(f->web, "10.77.0.2:7");
-    int fd = client_open(f->path), i;
+    int fd = gn_machine_connect(f->path), i;
     static char payload[1400];
     uint8_t frame[FRAME_MAX];
     struct gn_nic_stats stats;
     uint32_t last = 0;
     size_t n = 0;
 
-    ask_and_expect(fd, 2);
+    gn_machine_ask(fd, 2);
     for (i = 1; i <= 20000; i++) {
         gn__put32((uint8_t *)payload, (uint32_t)i);
         assert_true(
@@ -372,12 +277,12 @@ static void one_that_does_not_read_loses_its_own(void **state)
         gn_nic_stats(nic, &stats);
         if (!has_come(f, fd))
             continue;
-        assert_int_equal(read_frame(fd, frame), 14 + 28 + sizeof(payload));
+        assert_int_equal(gn_machine_read(fd, frame), 14 + 28 + sizeof(payload));
         assert_true(gn__get32(frame + 42) > last);
         last = gn__get32(frame + 42);
         n++;
     }
-    ask_and_expect(fd, 2);
+    gn_machine_ask(fd, 2);
     gn_simnet_end(sock);
     close(fd);
     gn_nic_close(nic, NULL, NULL);
@@ -402,10 +307,10 @@ static void one_that_shuts_its_reading_is_gone(void **state)
     struct gn_nic *nic = nic_unix(f);
     struct gn_sock *sock = gn_simnet_udp(f->web, "10.77.0.2:7");
     struct gn_nic_stats stats = {.full = 0};
-    int fd = client_open(f->path);
+    int fd = gn_machine_connect(f->path);
     static char payload[1400], some[65536];
 
-    ask_and_expect(fd, 2);
+    gn_machine_ask(fd, 2);
     while (!stats.full) {
         assert_true(
             gn_simnet_send(sock, "10.77.0.3:9", payload, sizeof(payload)) > 0);
@@ -423,16 +328,16 @@ static void one_that_shuts_its_reading_is_gone(void **state)
 /* One promises 4 GiB, the next sends half a frame, and both go. */
 static void lie_and_go(struct fixture *f, unsigned i)
 {
-    int fd = client_open(f->path);
+    int fd = gn_machine_connect(f->path);
     uint8_t bytes[64] = {0};
 
     if (i % 2) {
         gn__put32(bytes, UINT32_MAX);
-        client_write(fd, bytes, sizeof(bytes));
+        gn_machine_write(fd, bytes, sizeof(bytes));
         assert_int_equal(recv(fd, bytes, 1, 0), 0);
     } else {
-        arp_frame(1, bytes);
-        client_write(fd, bytes, 20);
+        gn_machine_arp(1, bytes);
+        gn_machine_write(fd, bytes, 20);
     }
     close(fd);
 }
@@ -495,7 +400,7 @@ static void without_descriptors_accepting_pauses(void **state)
     int fd;
 
     atomic_store(&no_descriptors, true);
-    fd = client_open(f->path);
+    fd = gn_machine_connect(f->path);
     while (n < 3 && gn_now_ns(f->web) - begin < BOUND_S * 1000000000ull) {
         assert_int_equal(gn_sleep_ns(f->web, 1000000), 0);
         n = atomic_load(&n_refused);
@@ -503,7 +408,7 @@ static void without_descriptors_accepting_pauses(void **state)
     assert_true(n >= 3);
     assert_true(gn_now_ns(f->web) - begin >= (n - 1) * 50000000ull);
     atomic_store(&no_descriptors, false);
-    ask_and_expect(fd, 2);
+    gn_machine_ask(fd, 2);
     close(fd);
     gn_nic_close(nic, NULL, NULL);
 }
@@ -524,11 +429,11 @@ static void its_frames_are_whole(void **state)
     int ends[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
-    bound_reads(ends[1]);
+    gn_machine_bound(ends[1]);
     assert_int_equal(
         gn_nic_fd(f->net, &config, ends[0], GN_FRAMING_MESSAGE, &nic), 0);
-    arp_frame(2, bytes);
-    client_write(ends[1], bytes + 4, 42);
+    gn_machine_arp(2, bytes);
+    gn_machine_write(ends[1], bytes + 4, 42);
     assert_int_equal(recv(ends[1], frame, sizeof(frame), 0), 42);
     assert_int_equal(gn_simnet_send(sock, "10.77.0.3:9", "hello", 5), 5);
     assert_int_equal(recv(ends[1], frame, sizeof(frame), 0), 14 + 28 + 5);
@@ -546,13 +451,13 @@ static void check_messages(struct fixture *f, int type)
     int ends[2];
 
     assert_int_equal(socketpair(AF_UNIX, type, 0, ends), 0);
-    bound_reads(ends[1]);
+    gn_machine_bound(ends[1]);
     assert_int_equal(gn_nic_fd(f->net, NULL, ends[0], GN_FRAMING_MESSAGE, &nic),
                      0);
-    arp_frame(2, bytes);
-    client_write(ends[1], bytes + 4, 42);
+    gn_machine_arp(2, bytes);
+    gn_machine_write(ends[1], bytes + 4, 42);
     assert_int_equal(recv(ends[1], frame, sizeof(frame), 0), 42);
-    assert_memory_equal(frame, own_mac, 6);
+    assert_memory_equal(frame, gn_machine_mac, 6);
     gn_nic_close(nic, NULL, NULL);
     close(ends[1]);
 }
@@ -570,10 +475,10 @@ static void a_given_stream_is_qemus(void **state)
     int ends[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-    bound_reads(ends[1]);
+    gn_machine_bound(ends[1]);
     assert_int_equal(gn_nic_fd(f->net, NULL, ends[0], GN_FRAMING_QEMU, &nic),
                      0);
-    ask_and_expect(ends[1], 2);
+    gn_machine_ask(ends[1], 2);
     gn_nic_close(nic, NULL, NULL);
     close(ends[1]);
 }
@@ -593,8 +498,8 @@ static void at_a_given_listener_machines_come_and_go(void **state)
     assert_int_equal(gn_nic_fd(f->net, NULL, listener, GN_FRAMING_QEMU, &nic),
                      0);
     for (i = 0; i < 2; i++) {
-        fd = client_open(f->path);
-        ask_and_expect(fd, 2);
+        fd = gn_machine_connect(f->path);
+        gn_machine_ask(fd, 2);
         close(fd);
     }
     gn_nic_stats(nic, &stats);
@@ -668,9 +573,9 @@ static void the_network_ends_with_clients(void **state)
     uint8_t byte;
 
     (void)nic_unix(f);
-    fd = client_open(f->path);
-    ask_and_expect(fd, 1);
-    waiting = client_open(f->path);
+    fd = gn_machine_connect(f->path);
+    gn_machine_ask(fd, 1);
+    waiting = gn_machine_connect(f->path);
     gn_network_close(f->net, NULL, NULL);
     f->net = NULL;
     assert_int_equal(recv(fd, &byte, 1, 0), 0);
