@@ -173,7 +173,7 @@ enum gn_framing {
  * Create a NIC whose wire is a connected socket. The carrier is off once the
  * other end has closed it, or sends a length that no frame has. Frames are
  * whole and sent by the driving thread: config.offload and GN_NIC_ANY_THREAD
- * are not looked at, here and by gn_nic_unix().
+ * are not looked at, here and by gn_nic_unix() and gn_nic_vsock().
  *
  * With GN_FRAMING_QEMU it may also be a socket that listens: machines come and
  * go there as at the path of gn_nic_unix(), whose file is then the caller's.
@@ -215,6 +215,38 @@ GN_API GN_WARN_UNUSED int gn_nic_unix(struct gn_network *net,
                                       const struct gn_nic_config *config,
                                       const char *path, unsigned mode,
                                       struct gn_nic **out);
+
+/**
+ * Create a NIC for a machine that has none, but AF_VSOCK (vsock(7)), and
+ * guestnet-agent listening there. Firecracker and cloud-hypervisor have the
+ * host's side of it at a Unix socket: on a connection to it "CONNECT PORT\n" is
+ * written and "OK N\n" comes, and then QEMU's framing. (What the guest connects
+ * to by itself is a path, PATH_PORT, for gn_nic_unix().)
+ *
+ * The carrier is off until the machine is there and listens, and when it has
+ * gone, and it is tried again, 0.1 to 1 s apart. Answers of another kind or that
+ * take 5 s are such failures; each kind of failure is logged once in a row.
+ *
+ * @path  The VMM's `uds_path`, `socket=`.
+ * @port  The guest's, below 2^32 - 1.
+ * @fd    -1; or, with @path NULL, a Unix socket (SOCK_SEQPACKET) to a process
+ *        that may connect where this one may not. Whenever a connection is
+ *        needed it gets a message, text with a NUL: why the last one failed, or
+ *        "". It answers by one byte, 0 with the descriptor of a connected
+ *        Unix socket (SCM_RIGHTS), or an errno. Consumed on success.
+ *
+ * Returns 0, or with nothing left behind:
+ *   -EINVAL   The path is too long or empty, @fd is a socket of another type,
+ *             both or none are given, the port is no such, or as
+ *             gn_nic_create().
+ *   -EBADF, -ENOTSOCK  @fd is no socket.
+ *   -ENOTSUP  The network is on a virtual clock.
+ *   and the others of gn_nic_create().
+ */
+GN_API GN_WARN_UNUSED int gn_nic_vsock(struct gn_network *net,
+                                       const struct gn_nic_config *config,
+                                       const char *path, uint32_t port, int fd,
+                                       struct gn_nic **out);
 
 /**
  * Create a NIC whose wire is a TAP device of the kernel's: a container's

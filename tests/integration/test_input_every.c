@@ -162,6 +162,7 @@ static void nics_of_nothing(void **state)
     SAYS(-EINVAL, gn_nic_fd, NULL, NULL, -1, GN_FRAMING_QEMU, NULL);
     SAYS(-EINVAL, gn_nic_tap, NULL, NULL, NULL, -1, NULL);
     SAYS(-EINVAL, gn_nic_unix, NULL, NULL, NULL, 0, NULL);
+    SAYS(-EINVAL, gn_nic_vsock, NULL, NULL, NULL, 0, -1, NULL);
     DOES_NOTHING(gn_nic_writable, NULL);
     DOES_NOTHING(gn_nic_set_carrier, NULL, true);
     IS_NULL(gn_nic_namespace, NULL);
