@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +23,7 @@ void guest_init(struct guest *guest, const struct options *options,
     memset(guest, 0, sizeof(*guest));
     guest->options = options;
     guest->place.fd = -1;
+    guest->tap = -1;
     guest->mtu = options->mtu ? options->mtu : mtu;
     (void)snprintf(guest->network, sizeof(guest->network), "%s-%d", kind,
                    (int)getpid());
@@ -198,6 +201,8 @@ int guest_join_device(struct guest *guest, int device, char *why,
     if (guest_enter(guest, why, why_len))
         return STATUS_OURS;
     tap = device_take(device, &word);
+    if (tap >= 0)
+        guest->tap = fcntl(tap, F_DUPFD_CLOEXEC, 0);
     if (tap >= 0 &&
         guest_join(guest, "tap", tap, answer, sizeof(answer), why, why_len))
         return STATUS_OURS;
@@ -241,8 +246,16 @@ bool guest_hear(struct guest *guest)
     return there;
 }
 
+void guest_let_go(struct guest *guest)
+{
+    if (guest->tap >= 0)
+        (void)ioctl(guest->tap, TUNSETPERSIST, 1);
+}
+
 void guest_leave(struct guest *guest)
 {
     files_close(guest);
+    if (guest->tap >= 0)
+        close(guest->tap);
     place_leave(&guest->place);
 }

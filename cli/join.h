@@ -22,6 +22,7 @@ struct guest {
     uint32_t mtu;
     int files[PUBLISH_MAX + 1]; /* the ports, then the capture's */
     size_t n_files;
+    int tap; /* guest_join_device()'s, if it is to be let go of; -1 */
     struct place place;
     struct lines lines;
 };
@@ -46,6 +47,11 @@ int guest_join(struct guest *guest, const char *wire, int fd, char *answer,
  *  (device.h). Returns 0, or an exit status with a line. */
 int guest_join_device(struct guest *guest, int device, char *why,
                       size_t why_len);
+/**
+ * Its namespace is about to end: the device, which takes milliseconds to be
+ * removed, is left to it.
+ */
+void guest_let_go(struct guest *guest);
 /** Say what the network tells. Returns false when the guest is off it, and it
  *  has been said. */
 bool guest_hear(struct guest *guest);

@@ -127,6 +127,8 @@ int verb_run(const struct options *options)
         return err;
     err = run_wait(&run);
     keeper_stop(&run.keeper);
+    if (!options->netns) /* Others may be in it. */
+        guest_let_go(&run.guest);
     guest_leave(&run.guest);
     front_end(err);
 }

@@ -6,10 +6,11 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # start: a network "n" with a command that has left two processes behind it, all
-# of which have a name of their own.
+# of which have a name of their own, and a published port.
+port=$((19000 + $$ % 13000)) # Cases run at the same time.
 start() {
     cp "$(command -v sleep)" "$GN_FOLDER/left-behind"
-    "$guestnet" run --network n -- sh -c \
+    "$guestnet" run --network n --publish $port:80 -- sh -c \
         "setsid ./left-behind 1000 & ./left-behind 1000 & touch up; wait" &
     until_true test -e up
     main=$!
@@ -20,14 +21,43 @@ start() {
     for pid in "${children[@]}"; do
         [ "$pid" = "$network" ] || keeper=$pid
     done
+    namespaces=$(namespaces_of "$(only_child "$keeper")")
+    [ "$(wc -w <<<"$namespaces")" = 3 ] || fail "namespaces: $namespaces"
+    listens || fail "nothing listens at port $port"
 }
 
+# namespaces_of PID...: those that the command has for itself.
+namespaces_of() {
+    local pid kind
+    for pid; do
+        for kind in user mnt net; do
+            readlink "/proc/$pid/ns/$kind" 2>/dev/null || true
+        done
+    done
+}
+
+# listens: something does, at the published port or at a socket of networks.
+listens() {
+    grep -q "^ *[0-9]*: 0100007F:$(printf %04X $port) [0-9A-F:]* 0A" \
+        /proc/net/tcp || grep -q "$XDG_RUNTIME_DIR" /proc/net/unix
+}
+
+# behind_is_gone: no process that was left runs, none of the case's is in the
+# namespaces (the kernel gives their numbers to others at once), which have no name
+# either, and nothing listens.
 behind_is_gone() {
-    local exe
+    local exe space inhabited
     for exe in /proc/[0-9]*/exe; do
         [ "$(readlink "$exe" 2>/dev/null)" != "$GN_FOLDER/left-behind" ] ||
             return 1
     done
+    # shellcheck disable=SC2046 # They are words.
+    inhabited=$(namespaces_of $(others))
+    for space in $namespaces; do
+        ! grep -qxF "$space" <<<"$inhabited" || return 1
+        ! grep -qF "$space" /proc/self/mountinfo || return 1
+    done
+    ! listens
 }
 
 case_after_its_end() {
@@ -57,6 +87,7 @@ case_after_kill_9_of_the_network() {
     kill -9 "$network"
     kill -TERM $main
     wait $main || true
+    behind_is_gone || fail "the command's processes go on"
     nothing_left || fail "there is: $(leftovers)"
 }
 
@@ -66,6 +97,7 @@ case_after_kill_9_of_the_command() {
     kill -9 "$(cat "/proc/$keeper/task/$keeper/children")"
     wait $main || status=$?
     expect 137 $status status
+    behind_is_gone || fail "the command's processes go on"
 }
 
 case_the_network_outlives_who_started_it() {
@@ -129,11 +161,29 @@ case_after_kill_9_of_the_guard_of_machines() {
     [ ! -e vm ] || fail "the machine's socket is left"
 }
 
-case_mounts_stay_as_they_are() {
+case_mounts_and_devices_stay_as_they_are() {
     local before
-    before=$(cat /proc/self/mountinfo)
+    before=$(cat /proc/self/mountinfo; ls /sys/class/net)
     "$guestnet" run -- true
-    expect "$before" "$(cat /proc/self/mountinfo)" mounts
+    expect "$before" "$(cat /proc/self/mountinfo; ls /sys/class/net)" \
+        "mounts and devices"
+}
+
+# eth0 is left to its namespace, and so it is not where that has been given a name.
+case_a_named_namespace_loses_its_device() {
+    need unshare nsenter ip
+    unshare -Urm bash -ec '
+        "$0" run --netns here -- sh -c "touch up
+            until [ -e over ]; do sleep 0.05; done" & main=$!
+        until [ -e up ]; do sleep 0.05; done
+        touch mine
+        mount --bind here mine
+        nsenter --net=mine ip link show eth0 >before
+        touch over
+        wait $main
+        ! nsenter --net=mine ip link show eth0 >after 2>/dev/null
+    ' "$guestnet"
+    has eth0 "$(cat before)"
 }
 
 run_case "$@"
