@@ -70,6 +70,7 @@ extern const struct bench_row bench_wasi_rows[];
 extern const struct bench_row bench_wasm_rows[];
 extern const struct bench_row bench_node_rows[];
 extern const struct bench_row bench_nic_rows[];
+extern const struct bench_row bench_command_rows[];
 extern const struct bench_row bench_wire_rows[];
 
 /** CLOCK_MONOTONIC. */

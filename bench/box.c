@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "forward.h"
@@ -94,6 +95,27 @@ int box_configure(uint32_t mtu, const char *addr)
 }
 
 /* ---- two devices ---- */
+
+int box_here(void)
+{
+    return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+}
+
+int box_veth(int other)
+{
+    char netns[64];
+    const char *argv[] = {"ip",   "link", "add",  "eth0",  "type", "veth",
+                          "peer", "name", "eth0", "netns", netns,  NULL};
+    int status = 0;
+    pid_t pid;
+
+    snprintf(netns, sizeof(netns), "/proc/%d/fd/%d", getpid(), other);
+    pid = forward_start(argv);
+    if (pid > 0 && waitpid(pid, &status, 0) == pid && status == 0)
+        return 0;
+    fprintf(stderr, "ip link add type veth does not work here\n");
+    return -ENOTSUP;
+}
 
 int box_tap(void)
 {

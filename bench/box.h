@@ -27,6 +27,10 @@ int box_configure(uint32_t mtu, const char *addr);
 /** Make eth0 with a virtio header and all offloads. A descriptor, or a negative
  *  errno. */
 int box_tap(void);
+/** The namespace that this thread is in, as a descriptor; -1. */
+int box_here(void);
+/** Make eth0 here and in the namespace @other, the two ends of a veth pair. */
+int box_veth(int other);
 /** Join two TAP devices by a thread that reads and writes one frame at a time;
  *  it ends with the process. */
 int box_join(const int fds[2]);

@@ -111,6 +111,28 @@ static int open_tap_loop(struct way *way)
     return err ? err : box_join(taps);
 }
 
+static int open_veth(struct way *way)
+{
+    struct site server;
+    int err = box_enter(), client = box_here();
+
+    if (!err)
+        err = box_enter();
+    if (!err)
+        err = box_veth(client);
+    if (!err)
+        err = box_configure(way->mtu, SERVER_ADDR);
+    if (!err)
+        err = site_of(SERVER_ADDR, &server);
+    if (!err)
+        err = serve_at(way, &server);
+    if (!err && setns(client, CLONE_NEWNET))
+        err = -errno;
+    if (!err)
+        err = box_configure(way->mtu, CLIENT_ADDR);
+    return err ? err : site_of(CLIENT_ADDR, &way->client);
+}
+
 static int open_box_to_box(struct way *way)
 {
     struct site server;
@@ -285,7 +307,8 @@ static int open_peer(struct way *way)
 
     if (box < 0)
         return -ENOTSUP;
-    if (!err && start_peer(way, box) < 0)
+    way->peer = err ? 0 : start_peer(way, box);
+    if (way->peer < 0)
         err = -ENOTSUP;
     if (!err)
         err = join_namespace(box, "user");
@@ -307,6 +330,7 @@ static const struct {
 } kinds[WAY_N_KINDS] = {
     [WAY_LOOPBACK] = {open_loopback, false, false},
     [WAY_TAP_LOOP] = {open_tap_loop, true, false},
+    [WAY_VETH] = {open_veth, true, false},
     [WAY_BOX_TO_BOX] = {open_box_to_box, true, true},
     [WAY_BOX_TO_HOST] = {open_box_to_host, true, true},
     [WAY_BOX_TO_GUEST] = {open_box_to_guest, true, true},

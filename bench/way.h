@@ -12,6 +12,7 @@
 enum way_kind {
     WAY_LOOPBACK = 0, /* The kernel's, of the host. */
     WAY_TAP_LOOP,     /* Two boxes whose devices a plain loop joins. */
+    WAY_VETH,         /* Two boxes that the kernel joins. */
     WAY_BOX_TO_BOX,
     WAY_BOX_TO_HOST,
     WAY_BOX_TO_GUEST,
@@ -27,7 +28,8 @@ struct way {
     uint32_t mtu; /* Of devices. */
     struct site client;
     struct course course;
-    int host; /* The host's network namespace. */
+    int host;   /* The host's network namespace. */
+    pid_t peer; /* The program of another way; 0: none. */
     struct gn_network *net;
     struct gn_egress *egress;
 };
