@@ -127,11 +127,26 @@ extern const struct gn__transports gn__sock_transports;
 /** The same with what is behind the gateway (gateway/port.c). */
 extern const struct gn__transports gn__gateway_transports;
 
+/** What is told when sockets get and lose their ports. */
+struct gn__port_observer {
+    /** bind(2) with a port, of datagrams, or listen(2). Refused, the socket has
+     *  none. */
+    int (*bound)(struct gn_sock *sock);
+    /** It has not that port any more, or does not listen. Any number of times. */
+    void (*unbound)(struct gn_sock *sock);
+    /** @binding has no socket any more. */
+    void (*released)(struct gn__binding *binding);
+};
+
+/** The gateway (gateway/bound.c). */
+extern const struct gn__port_observer gn__gateway_port_observer;
+
 struct gn_namespace {
     struct gn__guest guest;    /* a reference while open, one of each socket */
     struct gn__engine *engine; /* the guest's */
     struct gn__list of_net;
     const struct gn__transports *transports;
+    const struct gn__port_observer *observer;
     struct gn__stack stack;
     struct gn__rng rng;
     struct gn__list ifaces; /* lo first, then as they were attached */
@@ -275,11 +290,6 @@ void gn__outside_end(struct gn_network *net);
 void gn__outside_gave_up(struct gn_namespace *ns,
                          const struct gn__endpoint *local,
                          const struct gn__endpoint *remote);
-/** A datagram socket lets go of its port: its flows end. */
-void gn__outside_sock_gone(struct gn__binding *binding);
-/** A socket listens or is bound now; it no longer is (if it was). -ENOMEM. */
-GN_WARN_UNUSED int gn__outside_bound(struct gn_sock *sock);
-void gn__outside_unbound(struct gn_sock *sock);
 
 /* ---- sockets: what the rest of this folder calls (sock/) ---- */
 

@@ -190,6 +190,7 @@ static struct gn_namespace *ns_alloc(struct gn_network *net,
         ns->guest.limits.max_sockets = UINT32_MAX; /* Nobody's guest. */
     ns->forwarding = config->forwarding;
     ns->is_gateway = gateway;
+    ns->observer = &gn__gateway_port_observer;
     ns->transports = gateway ? &gn__gateway_transports : &gn__sock_transports;
     gn__list_init(&ns->of_net);
     gn__list_init(&ns->ifaces);

@@ -103,7 +103,7 @@ static struct gn__outside_guest *bound_interested(const struct gn_sock *sock)
     return NULL;
 }
 
-int gn__outside_bound(struct gn_sock *sock)
+static int bound_begin(struct gn_sock *sock)
 {
     struct gn__outside_guest *guest = bound_interested(sock);
     struct gn__bound *bound;
@@ -145,11 +145,17 @@ static void bound_unbind(struct gn__bound *bound)
     }
 }
 
-void gn__outside_unbound(struct gn_sock *sock)
+static void bound_end(struct gn_sock *sock)
 {
     if (sock->bound)
         bound_unbind(sock->bound);
 }
+
+const struct gn__port_observer gn__gateway_port_observer = {
+    .bound = bound_begin,
+    .unbound = bound_end,
+    .released = gn__outside_released,
+};
 
 void gn__outside_bounds_end(struct gn__outside_guest *guest)
 {

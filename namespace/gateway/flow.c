@@ -208,7 +208,7 @@ void gn__outside_flows_end(struct gn__outside_guest *guest)
                   -ECANCELED);
 }
 
-void gn__outside_sock_gone(struct gn__binding *binding)
+void gn__outside_released(struct gn__binding *binding)
 {
     struct gn__list *node;
 

@@ -244,6 +244,8 @@ bool gn__outside_tcp_stands_in(struct gn__outside_guest *guest,
 
 /* ---- flow.c ---- */
 
+/** A datagram socket lets go of its port: its flows end. */
+void gn__outside_released(struct gn__binding *binding);
 struct gn__outside_flow *gn__flow_find(const struct gn__outside_guest *guest,
                                        const struct gn__outside_key *key);
 /** A datagram from this side: it is not idle. */

@@ -116,7 +116,7 @@ int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
     sock->port_locked = want.port != 0;
     if (sock->type != SOCK_DGRAM || !sock->port_locked)
         return 0;
-    err = gn__outside_bound(sock);
+    err = sock->ns->observer->bound(sock);
     if (!err)
         return 0;
     gn__bind_release(sock);

@@ -249,7 +249,7 @@ int gn__bind_listen(struct gn_sock *sock)
 
 void gn__bind_unlisten(struct gn_sock *sock)
 {
-    gn__outside_unbound(sock);
+    sock->ns->observer->unbound(sock);
     if (sock->binding)
         sock->binding->listening = false;
 }
@@ -264,10 +264,10 @@ void gn__bind_release(struct gn_sock *sock)
 {
     struct gn__binding *b = sock->binding;
 
-    gn__outside_unbound(sock);
+    sock->ns->observer->unbound(sock);
     if (!b)
         return;
-    gn__outside_sock_gone(b);
+    sock->ns->observer->released(b);
     b->reuse_addr = sock->opt.reuse_addr;
     b->reuse_port = sock->opt.reuse_port;
     b->listening = false;

@@ -37,7 +37,7 @@ int gn__tcp_sock_listen(struct gn_sock *sock, uint32_t backlog)
         err = gn__tcp_listen(&sock->ns->stack, &params, backlog, sock,
                              &tcp->listener);
     if (!err && sock->port_locked)
-        err = gn__outside_bound(sock);
+        err = sock->ns->observer->bound(sock);
     if (err) {
         if (tcp->listener)
             gn__tcp_unlisten(tcp->listener);
