@@ -16,8 +16,8 @@
 #include "base/wire.h"
 #include "netstack/lwip/glue.h"
 #include "tests/lib/wire.h"
+#include "tests/lib/units.h"
 
-#define SECOND    1000000000ull
 #define STEPS_MAX 400u
 
 struct input {
@@ -163,7 +163,7 @@ static void start(struct hostile *h)
     struct gn__tcp_params params;
     unsigned i;
 
-    (void)wire_init_seeded(&h->wire, NULL, SECOND, 1);
+    (void)wire_init_seeded(&h->wire, NULL, GN_S, 1);
     gn__tcp_params_default(&params);
     params.keepalive = true;
     if (gn__tcp_listen(&h->wire.end[0].stack, &params, 4, h, &h->listener))
@@ -219,7 +219,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (step = 0; step < 2; step++)
         if (h.conn[step])
             gn__tcp_close(h.conn[step]);
-    wire_pass(&h.wire, 3600 * SECOND);
+    wire_pass(&h.wire, 3600 * GN_S);
     wire_done(&h.wire);
     return 0;
 }

@@ -103,7 +103,7 @@ static void syn_flood(struct fixture *f, int backlog, uint32_t most)
         if (i % 20000 == 19999) {
             connect_through_flood(f, listener);
             arena_others_work(&f->arena);
-            arena_pass(&f->arena, 10 * MS, 20000);
+            arena_pass(&f->arena, 10 * GN_MS, 20000);
         }
         assert_true(arena_stats(f->server).connections <= most + 2);
     }
@@ -111,7 +111,7 @@ static void syn_flood(struct fixture *f, int backlog, uint32_t most)
     assert_true(peak(f) < most * 2 * KIB + MIB);
 
     /* Nobody answers: they are given up. */
-    arena_pass(&f->arena, 120 * SECOND, 100000);
+    arena_pass(&f->arena, 120 * GN_S, 100000);
     assert_int_equal(arena_stats(f->server).connections, 0);
     connect_through_flood(f, listener);
     arena_drop(listener);
@@ -349,7 +349,7 @@ static void expect_bounded(struct fixture *f, bool v6, uint64_t most)
     drops = arena_drops(f->server, GN_DROP_REASSEMBLY);
 
     /* RFC 8200: 60 s, and a second for the timer. */
-    arena_pass(&f->arena, 62 * SECOND, 1000);
+    arena_pass(&f->arena, 62 * GN_S, 1000);
     assert_int_equal(arena_stats(f->server).buffered, 0);
     assert_true(arena_drops(f->server, GN_DROP_REASSEMBLY) > drops);
     fragmented_datagram_arrives(f, v6);

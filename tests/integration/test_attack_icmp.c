@@ -84,7 +84,7 @@ static void closed_ports_answer_at_a_limited_rate(void **state)
     for (second = 0; second < 3; second++) {
         for (i = 0; i < 10000; i++) {
             send_udp(f, SERVER4, (uint16_t)(1000 + i));
-            arena_pass(&f->arena, SECOND / 10000, 100);
+            arena_pass(&f->arena, GN_S / 10000, 100);
         }
     }
     assert_in_range(f->foe.n_icmp, 3000, 3000 + 2 * BURST);
@@ -235,7 +235,7 @@ static void established(struct fixture *f, bool v6)
     forge_wrong(f, &victim);
     forge(f, &victim, PORT_UNREACHABLE, victim.seq);
     forge(f, &victim, HOST_UNREACHABLE, victim.seq);
-    arena_pass(&f->arena, SECOND, 100);
+    arena_pass(&f->arena, GN_S, 100);
     assert_int_equal(arena_ready(victim.sock, POLLIN | POLLOUT), POLLOUT);
     assert_int_equal(gn_sock_send(victim.sock, "y", 1, 0), 1);
 

@@ -165,7 +165,7 @@ static void crowd_finish(struct crowd *crowd, uint64_t ns)
     while (!crowd_is_done(crowd)) {
         assert_true(gn_clock_now_ns(crowd->arena->clock) < end);
         crowd_read(crowd);
-        arena_pass(crowd->arena, 100 * MS, 1000000);
+        arena_pass(crowd->arena, 100 * GN_MS, 1000000);
     }
 }
 
@@ -190,7 +190,7 @@ static void ten_thousand_that_never_read_stay_within_limits(void **state)
     crowd_connect(&crowd, CROWD);
     for (round = 0; round < 5; round++) {
         refused |= crowd_stuff(&crowd, 3 * KIB);
-        arena_pass(arena, SECOND, 1000000);
+        arena_pass(arena, GN_S, 1000000);
         client = arena_stats(crowd.client);
         server = arena_stats(crowd.server);
         assert_true(client.buffered < limits[0].max_buffered);
@@ -204,7 +204,7 @@ static void ten_thousand_that_never_read_stay_within_limits(void **state)
     assert_true(arena->heap.peak_bytes < limits[0].max_buffered +
                                              limits[1].max_buffered +
                                              CROWD * 6 * KIB);
-    crowd_finish(&crowd, 1000 * SECOND);
+    crowd_finish(&crowd, 1000 * GN_S);
     crowd_end(&crowd);
 }
 
@@ -225,12 +225,12 @@ static void network_has_a_limit_of_its_own(void **state)
         bool refused = crowd_stuff(&crowd, MIB);
 
         assert_true(refused || round > 0);
-        arena_pass(arena, SECOND, 100000);
+        arena_pass(arena, GN_S, 100000);
         gn_network_stats(arena->net, &stats);
         assert_true(stats.buffered < 9 * MIB);
     }
     assert_true(stats.buffers_refused > 0);
-    crowd_finish(&crowd, 100 * SECOND);
+    crowd_finish(&crowd, 100 * GN_S);
     crowd_end(&crowd);
     arena_end(arena);
     free(arena);
@@ -253,7 +253,7 @@ static void two_that_are_full_do_not_starve_each_other(void **state)
             (void)stuff(crowd.in[i], &sent[i], MIB);
             (void)stuff(crowd.out[i], &crowd.sent[i], MIB);
         }
-        arena_pass(arena, SECOND, 10000);
+        arena_pass(arena, GN_S, 10000);
         assert_true(arena_stats(crowd.client).buffered < 640 * KIB);
         assert_true(arena_stats(crowd.server).buffered < 640 * KIB);
     }
@@ -261,7 +261,7 @@ static void two_that_are_full_do_not_starve_each_other(void **state)
         for (i = 0; i < 16; i++)
             got[i] += empty(crowd.out[i]);
         crowd_read(&crowd);
-        arena_pass(arena, SECOND, 10000);
+        arena_pass(arena, GN_S, 10000);
     }
     assert_true(crowd_is_done(&crowd));
     assert_memory_equal(got, sent, sizeof(sent));
@@ -288,14 +288,14 @@ static void connections_beyond_the_limit_are_refused(void **state)
     /* The server has as many as it may: nobody answers. */
     other = arena_open(free_client, SOCK_STREAM, SERVER);
     assert_int_equal(arena_connect(other, SERVER), -EINPROGRESS);
-    arena_pass(arena, SECOND / 2, 100);
+    arena_pass(arena, GN_S / 2, 100);
     assert_int_equal(arena_ready(other, POLLOUT), 0);
     assert_true(arena_drops(crowd.server, GN_DROP_CONNECTIONS) > 0);
 
     /* Until one of them ends. */
     arena_drop(crowd.out[0]);
     arena_drop(crowd.in[0]);
-    arena_pass(arena, 10 * SECOND, 100);
+    arena_pass(arena, 10 * GN_S, 100);
     assert_int_equal(arena_ready(other, POLLOUT), POLLOUT);
     crowd.out[0] = other;
     crowd.in[0] = arena_accept(crowd.listener);
@@ -359,7 +359,7 @@ static void connections_at_rest_make_room(void **state)
     assert_int_equal(arena_drops(client, GN_DROP_TIME_WAIT), 2000 - 100);
     assert_true(arena->heap.live_bytes < heap + 64 * KIB);
     assert_int_equal(arena_stats(client).connections, 0);
-    arena_pass(arena, 2 * SECOND, 1000);
+    arena_pass(arena, 2 * GN_S, 1000);
     assert_int_equal(arena_stats(client).buffered, 0);
     arena_drop(listener);
 }

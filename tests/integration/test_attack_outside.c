@@ -63,7 +63,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
 
     foe_close(&f->foe);
-    arena_pass(&f->arena, MS, 10000);
+    arena_pass(&f->arena, GN_MS, 10000);
     beyond_done(&f->bad);
     beyond_done(&f->good);
     assert_int_equal(f->bad.n_pending, 0);
@@ -90,11 +90,11 @@ static void client_is_served(struct fixture *f)
 
     assert_int_equal(arena_connect(tcp, GOOD), -EINPROGRESS);
     assert_int_equal(arena_sendto(udp, GOOD, "dgram", 5), 5);
-    arena_pass(&f->arena, MS, 20000);
+    arena_pass(&f->arena, GN_MS, 20000);
     assert_int_equal(arena_error(tcp), 0);
     assert_int_equal(gn_sock_recv(udp, buf, sizeof(buf), 0), 5);
     assert_int_equal(gn_sock_send(tcp, "hello", 5, 0), 5);
-    arena_pass(&f->arena, MS, 20000);
+    arena_pass(&f->arena, GN_MS, 20000);
     assert_int_equal(gn_sock_recv(tcp, buf, sizeof(buf), 0), 5);
     arena_drop(tcp);
     arena_drop(udp);
@@ -150,9 +150,9 @@ static void syns_and_resets(void **state)
             arena_pass(&f->arena, 1000, 1000);
         syn(f, i, FOE_RST);
         if (i % 1000 == 999)
-            arena_pass(&f->arena, MS, 10000);
+            arena_pass(&f->arena, GN_MS, 10000);
     }
-    arena_pass(&f->arena, MS, 10000);
+    arena_pass(&f->arena, GN_MS, 10000);
     assert_int_equal(f->bad.n_pending, 0);
     assert_int_equal(f->bad.n_dials, f->bad.n_cancelled);
     assert_true(peak(f) < 2 * MIB);
@@ -191,7 +191,7 @@ static void a_million_datagrams_to_a_million_addresses(void **state)
     for (i = 0; i < 100000; i++) {
         datagram(f, 2 * MILLION + i, 1);
         if (i % 1000 == 999)
-            arena_pass(&f->arena, MS, 10000);
+            arena_pass(&f->arena, GN_MS, 10000);
     }
     assert_int_equal(f->bad.n_flows, 1024);
     assert_int_equal(f->bad.n_flows_evicted, 100000);
@@ -265,7 +265,7 @@ static void connections_that_there_is_no_memory_for(void **state)
         sock[i] = arena_open(ns, SOCK_STREAM, GOOD);
         (void)arena_connect(sock[i], address);
     }
-    arena_pass(&f->arena, 10 * SECOND, 100000);
+    arena_pass(&f->arena, 10 * GN_S, 100000);
     assert_true(host_drops(f, GN_DROP_MEMORY) > 0);
     assert_true(peak(f) < 4 * MIB);
     client_is_served(f);
@@ -284,12 +284,12 @@ static void handshakes_that_never_end(void **state)
     for (i = 0; i < 60000; i++) {
         syn(f, i, FOE_SYN);
         if (i % 500 == 499)
-            arena_pass(&f->arena, MS, 20000);
+            arena_pass(&f->arena, GN_MS, 20000);
     }
     assert_true(f->bad.n_conns <= 16384);
     assert_true(peak(f) < 64 * MIB);
     client_is_served(f);
-    arena_pass(&f->arena, 60 * SECOND, 400000);
+    arena_pass(&f->arena, 60 * GN_S, 400000);
     assert_int_equal(f->bad.n_conns, 0);
     client_is_served(f);
 }

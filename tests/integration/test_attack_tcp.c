@@ -20,7 +20,7 @@
 #include "tests/lib/foe.h"
 
 #define SERVER "10.77.1.1:80"
-#define HOUR   (3600 * SECOND)
+#define HOUR   (3600 * GN_S)
 
 struct fixture {
     struct arena arena;
@@ -108,7 +108,7 @@ static void two_that_write_and_never_read_fall_silent(void **state)
     for (round = 0; round < 20; round++) {
         sent[0] += fill(end[0]);
         sent[1] += fill(end[1]);
-        arena_pass(&f->arena, MS, 100);
+        arena_pass(&f->arena, GN_MS, 100);
     }
     assert_true(packets_since(f) < 500);
 
@@ -120,7 +120,7 @@ static void two_that_write_and_never_read_fall_silent(void **state)
     for (round = 0; round < 100; round++) {
         got[1] += drain(end[0]);
         got[0] += drain(end[1]);
-        arena_pass(&f->arena, 100 * MS, 1000);
+        arena_pass(&f->arena, 100 * GN_MS, 1000);
     }
     assert_int_equal(got[0], sent[0]);
     assert_int_equal(got[1], sent[1]);
@@ -180,7 +180,7 @@ static void one_byte_holes(struct fixture *f, uint32_t n, uint32_t first,
         if (i % sizeof(buf) == sizeof(buf) - 1)
             arena_pass(&f->arena, 0, 100);
     }
-    arena_pass(&f->arena, SECOND, 1000);
+    arena_pass(&f->arena, GN_S, 1000);
     for (i = 0; i < span; i += (uint32_t)got) {
         ssize_t j;
 
@@ -499,9 +499,9 @@ static void slow_round_trip_is_not_waited_for_for_hours(void **state)
     struct gn_sock *sock = accept_foe(f, &conn);
 
     assert_int_equal(gn_sock_send(sock, "x", 1, 0), 1);
-    arena_pass(&f->arena, 100 * MS, 100);
+    arena_pass(&f->arena, 100 * GN_MS, 100);
     conn.ack++;
-    arena_pass(&f->arena, 50 * SECOND, 1000);
+    arena_pass(&f->arena, 50 * GN_S, 1000);
     foe_push(&conn, FOE_ACK, 0, NULL, 0);
     assert_int_equal(gn_sock_send(sock, "y", 1, 0), 1);
     arena_pass(&f->arena, HOUR / 2, 1000);

@@ -15,15 +15,15 @@
 #include <cmocka.h>
 
 #include "tests/lib/talk.h"
+#include "tests/lib/units.h"
 
-#define SECOND 1000000000ull
-#define BYTES  200000u
+#define BYTES 200000u
 
 static bool pass(struct talk *talk, bool (*done)(void *arg), void *arg)
 {
     uint64_t now = gn_clock_now_ns(talk->clock);
 
-    return gn_clock_run_until(talk->clock, now + 60 * SECOND, done, arg);
+    return gn_clock_run_until(talk->clock, now + 60 * GN_S, done, arg);
 }
 
 /* ---- dial, accept, write, read, shut down, close ---- */

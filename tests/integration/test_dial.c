@@ -16,8 +16,7 @@
 
 #include "tests/lib/case.h"
 #include "tests/lib/talk.h"
-
-#define SECOND 1000000000ull
+#include "tests/lib/units.h"
 
 struct dialling {
     struct talk *talk;
@@ -388,7 +387,7 @@ static void without_one_tcp_gives_up(void **state)
     dial(f, f->talk->gateway, "tcp", "10.77.0.2:80", NULL);
     while (!f->client.dialled)
         talk_pass_ms(f->talk, 1000);
-    took = (gn_clock_now_ns(f->talk->clock) - began) / SECOND;
+    took = (gn_clock_now_ns(f->talk->clock) - began) / GN_S;
     assert_true(took > 60 && took < 200);
     expect_status(f, -ETIMEDOUT);
 }

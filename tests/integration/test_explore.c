@@ -20,7 +20,7 @@
 
 #include <guestnet/guestnet.h>
 
-#define SECOND UINT64_C(1000000000)
+#include "tests/lib/units.h"
 
 /* ---- scenarios ---- */
 
@@ -62,7 +62,7 @@ static int rest(void *arg)
     (void)arg;
     gn_sim_reached("rest");
     gn_sim_log("rests");
-    return gn_sleep_ns(gn_task_namespace(), 100 * SECOND);
+    return gn_sleep_ns(gn_task_namespace(), 100 * GN_S);
 }
 
 /* Wrong when n1 lives again. */
@@ -207,7 +207,7 @@ static const char *const marks[] = {"rest", "never", NULL};
 #define SCENARIO(called, i, ...)                                               \
     {                                                                          \
         .size = sizeof(struct gn_scenario), .name = (called), .setup = set_up, \
-        .arg = (void *)(uintptr_t)&boots[i], .duration_ns = 10 * SECOND,       \
+        .arg = (void *)(uintptr_t)&boots[i], .duration_ns = 10 * GN_S,         \
         __VA_ARGS__                                                            \
     }
 
@@ -230,12 +230,12 @@ static const struct gn_scenario scenarios[] = {
      .name = "second",
      .setup = die_second,
      .arg = (void *)(uintptr_t)&boots[0],
-     .duration_ns = 10 * SECOND,
+     .duration_ns = 10 * GN_S,
      .faults = &faults},
     {.size = sizeof(struct gn_scenario),
      .name = "setup",
      .setup = no_setup,
-     .duration_ns = SECOND},
+     .duration_ns = GN_S},
 };
 
 #define N_SCENARIOS (sizeof(scenarios) / sizeof(*scenarios))

@@ -24,8 +24,8 @@
 
 #include "tests/lib/heap.h"
 #include "tests/lib/until.h"
+#include "tests/lib/units.h"
 
-#define MS 1000000ull
 /** Turns until a test gives up, ms. */
 #define PATIENCE 30000u
 /** More than any window takes. */
@@ -100,7 +100,7 @@ static bool turn(struct fixture *f, uint64_t since_ns, unsigned n)
 {
     switch (f->drive) {
     case GN_DRIVE_VIRTUAL:
-        gn_clock_advance(f->clock, MS);
+        gn_clock_advance(f->clock, GN_MS);
         return n < PATIENCE;
     case GN_DRIVE_LOOP:
         uv_run(&f->loop, UV_RUN_NOWAIT);

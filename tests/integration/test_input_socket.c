@@ -54,7 +54,7 @@ static int setup(void **state)
     f->udp = arena_bound(f->ns, SOCK_DGRAM, "10.77.1.1:53");
     f->udp6 = arena_bound(f->ns, SOCK_DGRAM, "[::]:54");
     f->idle = arena_open(f->ns, SOCK_STREAM, SERVER);
-    arena_pass(&f->arena, SECOND, 100);
+    arena_pass(&f->arena, GN_S, 100);
     f->n_live = f->arena.heap.n_live;
     f->live_bytes = f->arena.heap.live_bytes;
     *state = f;

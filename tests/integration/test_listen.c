@@ -13,8 +13,7 @@
 
 #include "tests/lib/case.h"
 #include "tests/lib/talk.h"
-
-#define SECOND 1000000000ull
+#include "tests/lib/units.h"
 
 struct listening {
     struct talk *talk;
@@ -422,10 +421,10 @@ static void accepting_pauses_at_the_limit_and_loses_nothing(void **state)
     assert_int_equal(n_accepted, 19);
     /* It looks again now and then, and does not spin. */
     for (entries = 0;
-         gn_clock_next_ns(talk.clock) < gn_clock_now_ns(talk.clock) + SECOND &&
+         gn_clock_next_ns(talk.clock) < gn_clock_now_ns(talk.clock) + GN_S &&
          entries < 100;
          entries++)
-        gn_clock_advance(talk.clock, SECOND / 100);
+        gn_clock_advance(talk.clock, GN_S / 100);
     talk_pass_ms(&talk, 1000);
     assert_int_equal(n_accepted, 19);
     for (i = 0; i < n; i++) {

@@ -18,8 +18,7 @@
 
 #include "tests/lib/case.h"
 #include "tests/lib/heap.h"
-
-#define MS 1000000ull
+#include "tests/lib/units.h"
 
 /** What was told of a lookup. */
 struct said {
@@ -69,7 +68,7 @@ static void log_query(const struct gn_query *query, void *arg)
                    gn_namespace_name(query->ns),
                    query->kind == GN_QUERY_ADDR ? "addr" : query->proto,
                    query->name, query->status, query->n_answers,
-                   (unsigned)((query->ended_ns - query->asked_ns) / MS));
+                   (unsigned)((query->ended_ns - query->asked_ns) / GN_MS));
 }
 
 static const struct gn_fault_rule rules[] = {
@@ -210,11 +209,11 @@ static void delays_are_of_the_clock(void **state)
     struct said said;
 
     (void)begin(w, "slow.test", &said);
-    gn_clock_advance(w->clock, 699 * MS);
+    gn_clock_advance(w->clock, 699 * GN_MS);
     assert_int_equal(said.calls, 0);
-    gn_clock_advance(w->clock, 2 * MS);
+    gn_clock_advance(w->clock, 2 * GN_MS);
     ended_with(&said, 0);
-    assert_int_equal(said.at - began, 700 * MS);
+    assert_int_equal(said.at - began, 700 * GN_MS);
 }
 
 static void what_is_never_answered_times_out(void **state)
@@ -224,9 +223,9 @@ static void what_is_never_answered_times_out(void **state)
     struct said said;
 
     (void)begin(w, "hang.test", &said);
-    gn_clock_advance(w->clock, 60000 * MS);
+    gn_clock_advance(w->clock, 60000 * GN_MS);
     ended_with(&said, -ETIMEDOUT);
-    assert_int_equal(said.at - began, 10000 * MS);
+    assert_int_equal(said.at - began, 10000 * GN_MS);
 }
 
 static void the_time_out_is_a_limit(void **state)
@@ -241,9 +240,9 @@ static void the_time_out_is_a_limit(void **state)
 
     assert_int_equal(gn_namespace_create(w->net, &config, &hasty), 0);
     assert_int_equal(gn_lookup(hasty, "ip", "slow.test", say, &said, NULL), 0);
-    gn_clock_advance(w->clock, 60000 * MS);
+    gn_clock_advance(w->clock, 60000 * GN_MS);
     ended_with(&said, -ETIMEDOUT);
-    assert_int_equal(said.at - began, 50 * MS);
+    assert_int_equal(said.at - began, 50 * GN_MS);
     gn_namespace_close(hasty, 0, NULL, NULL);
 }
 
@@ -267,7 +266,7 @@ static void only_so_many_are_pending(void **state)
     gn_namespace_stats(small, &stats);
     assert_int_equal(stats.lookups, 2);
     assert_int_equal(stats.lookups_refused, 1);
-    gn_clock_advance(w->clock, 20000 * MS);
+    gn_clock_advance(w->clock, 20000 * GN_MS);
     ended_with(&said[0], -ETIMEDOUT);
     ended_with(&said[1], -ETIMEDOUT);
     assert_int_equal(said[2].calls, 0);
@@ -285,7 +284,7 @@ static const struct step {
 } steps[] = {
     {"good.test", UINT64_MAX}, {"hang.test", UINT64_MAX},
     {"localhost", UINT64_MAX}, {"hang.test", 0},
-    {"slow.test", 0},          {"slow.test", 300 * MS},
+    {"slow.test", 0},          {"slow.test", 300 * GN_MS},
 };
 #define N_STEPS (sizeof(steps) / sizeof(*steps))
 
@@ -314,7 +313,7 @@ static void it_is_cancelled_at_every_step(void **state)
         assert_int_equal(said.calls, 0);
         gn_clock_advance(w->clock, 0);
         ended_with(&said, -ECANCELED);
-        gn_clock_advance(w->clock, 20000 * MS);
+        gn_clock_advance(w->clock, 20000 * GN_MS);
         assert_int_equal(said.calls, 1);
     }
     gn_lookup_cancel(NULL);
@@ -538,7 +537,7 @@ static void what_resolvers_were_asked_is_logged(void **state)
     (void)begin(w, "none.test", &said);
     (void)begin(w, "slow.test", &said);
     (void)begin(w, "hang.test", &said);
-    gn_clock_advance(w->clock, 20000 * MS);
+    gn_clock_advance(w->clock, 20000 * GN_MS);
     assert_string_equal(w->log, "g ip Good.Test 0 1 0ms\n"
                                 "g ip none.test -3008 0 0ms\n"
                                 "g ip slow.test 0 1 700ms\n"
@@ -561,7 +560,7 @@ static int whole_life(struct gn_test_heap *heap, void *arg)
         err = gn_lookup(w.guest, "ip", hosts[i], say, &said[i], NULL);
         if (err)
             break;
-        gn_clock_advance(w.clock, 15000 * MS);
+        gn_clock_advance(w.clock, 15000 * GN_MS);
         assert_int_equal(said[i].calls, 1);
         if (said[i].status == -ENOMEM)
             err = -ENOMEM;

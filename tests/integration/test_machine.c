@@ -16,9 +16,9 @@
 
 #include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
+#include "tests/lib/units.h"
 
-#define SECOND 1000000000ull
-#define PORT   "7"
+#define PORT "7"
 
 static const char *const prefixes[] = {"10.77.0.0/24", NULL};
 
@@ -112,7 +112,7 @@ static int sleep_long(void *arg)
     struct fixture *f = arg;
 
     f->n_booted++;
-    (void)gn_sleep_ns(gn_task_namespace(), 1000 * SECOND);
+    (void)gn_sleep_ns(gn_task_namespace(), 1000 * GN_S);
     f->n_said++;
     return 0;
 }
@@ -154,7 +154,7 @@ static int say_on(void *arg)
         gn_sock_open(gn_task_namespace(), AF_INET, SOCK_DGRAM, 0, &sock))
         return 1;
     for (;;) {
-        if (gn_sleep_ns(gn_task_namespace(), SECOND) ||
+        if (gn_sleep_ns(gn_task_namespace(), GN_S) ||
             gn_sock_sendto(sock, "x", 1, 0, (struct sockaddr *)&to, len) != 1)
             gn_sim_fail("cannot say");
         f->n_said++;
@@ -183,7 +183,7 @@ static void a_crash_ends_all_of_a_life(void **state)
     int life;
 
     for (life = 0; life < 3; life++) {
-        assert_int_equal(run(f, SECOND), GN_SIM_DEADLINE);
+        assert_int_equal(run(f, GN_S), GN_SIM_DEADLINE);
         assert_int_equal(gn_machine_crash(machine), 0);
         assert_int_equal(gn_machine_crash(machine), -EALREADY);
         assert_null(gn_machine_namespace(machine));
@@ -193,7 +193,7 @@ static void a_crash_ends_all_of_a_life(void **state)
         assert_int_equal(gn_machine_start(machine), 0);
         assert_int_equal(gn_machine_start(machine), -EALREADY);
     }
-    assert_int_equal(run(f, SECOND), GN_SIM_DEADLINE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DEADLINE);
     assert_int_equal(f->n_crashed, 3);
     assert_int_equal(f->n_booted, 12);
     assert_int_equal(f->n_said, 0);
@@ -219,11 +219,11 @@ static void a_handle_keeps_its_socket_over_a_crash(void **state)
     struct fixture *f = *state;
     struct gn_machine *machine = start(f, 0, listen_for_calls);
 
-    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DONE);
     assert_int_equal(gn_machine_crash(machine), 0);
-    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DONE);
     gn_listener_close(f->listener, NULL, NULL);
-    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DONE);
 }
 
 static int crash_myself(void *arg)
@@ -241,9 +241,9 @@ static void a_task_that_crashes_its_machine_does_not_go_on(void **state)
     struct fixture *f = *state;
     struct gn_machine *machine = start(f, 0, crash_myself);
 
-    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DONE);
     assert_int_equal(gn_machine_start(machine), 0);
-    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DONE);
     assert_int_equal(f->n_booted, 2);
     assert_int_equal(f->n_crashed, 2);
     assert_int_equal(f->n_said, 0);
@@ -269,9 +269,9 @@ static void who_joins_a_crashed_task_is_told(void **state)
                      0);
     f->machines[3] = (struct gn_machine *)(void *)task;
     assert_int_equal(gn_task_start(other, NULL, join_other, f, NULL), 0);
-    assert_int_equal(run(f, SECOND), GN_SIM_DEADLINE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DEADLINE);
     assert_int_equal(gn_machine_crash(machine), 0);
-    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DONE);
     f->machines[3] = NULL;
     assert_int_equal(f->last, -ECANCELED);
 }
@@ -292,9 +292,9 @@ static void a_join_that_is_cancelled_leaves_no_handle(void **state)
     struct fixture *f = *state;
     struct gn_machine *machine = start(f, 0, join_and_crash);
 
-    assert_int_equal(run(f, SECOND), GN_SIM_DEADLINE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DEADLINE);
     gn_namespace_kill(gn_machine_namespace(machine));
-    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DONE);
     assert_int_equal(f->last, -ECANCELED);
     assert_int_equal(f->n_crashed, 1);
     assert_int_equal(f->n_said, 0);
@@ -316,7 +316,7 @@ static void a_dial_in_the_middle_leaves_nothing(void **state)
 
     assert_int_equal(gn_machine_pause(start(f, 1, sleep_long), GN_PAUSE_ALL),
                      0);
-    assert_int_equal(run(f, SECOND), GN_SIM_DEADLINE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DEADLINE);
     assert_int_equal(gn_machine_crash(machine), 0);
 }
 
@@ -336,11 +336,11 @@ static void each_life_has_its_address_and_its_numbers(void **state)
     struct gn_interface eth0;
     int first;
 
-    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DONE);
     first = f->last;
     assert_int_equal(gn_machine_crash(machine), 0);
     assert_int_equal(gn_machine_start(machine), 0);
-    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DONE);
     assert_int_not_equal(f->last, first);
     other = gn_machine_namespace(machine);
     assert_int_equal(gn_namespace_interface_by_name(other, "eth0", &eth0), 0);
@@ -434,13 +434,13 @@ static void files_survive_and_memory_does_not(void **state)
     struct fixture *f = *state;
     struct gn_machine *machine = start(f, 0, remember);
 
-    assert_int_equal(run(f, SECOND), GN_SIM_DEADLINE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DEADLINE);
     assert_int_equal(f->last, -ENOENT);
     assert_int_equal(gn_machine_crash(machine), 0);
     assert_null(gn_machine_alloc(machine, 1));
     assert_int_equal(gn_disk_size(machine, "log"), 4);
     assert_int_equal(gn_machine_start(machine), 0);
-    assert_int_equal(run(f, SECOND), GN_SIM_DEADLINE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DEADLINE);
     assert_int_equal(f->last, 4);
 }
 
@@ -452,10 +452,10 @@ static void paused_tasks_stand_and_the_stack_answers(void **state)
     struct gn_machine *machine = start(f, 0, hear);
 
     start(f, 1, say_on);
-    (void)run(f, 3 * SECOND + 1);
+    (void)run(f, 3 * GN_S + 1);
     assert_int_equal(f->last, 3);
     assert_int_equal(gn_machine_pause(machine, GN_PAUSE_TASKS), 0);
-    (void)run(f, 3 * SECOND);
+    (void)run(f, 3 * GN_S);
     assert_int_equal(f->last, 3);
     assert_int_equal(gn_machine_pause(machine, GN_PAUSE_NONE), 0);
     (void)run(f, 1);
@@ -470,7 +470,7 @@ static void a_machine_that_stands_still_is_not_reached(void **state)
 
     start(f, 1, say_on);
     assert_int_equal(gn_machine_pause(machine, GN_PAUSE_ALL), 0);
-    (void)run(f, 3 * SECOND + 1);
+    (void)run(f, 3 * GN_S + 1);
     gn_namespace_stats(gn_machine_namespace(machine), &stats);
     assert_int_equal(stats.packets_in, 0);
     assert_int_equal(gn_machine_pause(machine, GN_PAUSE_NONE), 0);
@@ -487,18 +487,18 @@ static void clocks_go_wrong_and_stay_so(void **state)
     struct gn_namespace *ns = gn_machine_namespace(machine);
     uint64_t wall = gn_wall_ns(ns), now;
 
-    assert_int_equal(gn_machine_set_clock(machine, -5 * (int64_t)SECOND, 0), 0);
-    assert_int_equal(gn_wall_ns(ns), wall - 5 * SECOND);
+    assert_int_equal(gn_machine_set_clock(machine, -5 * (int64_t)GN_S, 0), 0);
+    assert_int_equal(gn_wall_ns(ns), wall - 5 * GN_S);
     assert_int_equal(gn_machine_set_clock(machine, 0, 500000000), 0);
     now = gn_now_ns(ns);
-    (void)run(f, 2 * SECOND);
-    assert_int_equal(gn_now_ns(ns), now + 3 * SECOND);
+    (void)run(f, 2 * GN_S);
+    assert_int_equal(gn_now_ns(ns), now + 3 * GN_S);
     assert_int_equal(gn_machine_crash(machine), 0);
     assert_int_equal(gn_machine_start(machine), 0);
     ns = gn_machine_namespace(machine);
     now = gn_now_ns(ns);
-    (void)run(f, 2 * SECOND);
-    assert_int_equal(gn_now_ns(ns), now + 3 * SECOND);
+    (void)run(f, 2 * GN_S);
+    assert_int_equal(gn_now_ns(ns), now + 3 * GN_S);
     assert_int_equal(gn_machine_set_clock(machine, 0, -1000000000), -EINVAL);
 }
 
@@ -511,7 +511,7 @@ static void a_plan_crashes_and_starts(void **state)
     start(f, 0, hear);
     start(f, 1, say_on);
     plan(f, "at 2500ms crash n1 for 4s");
-    (void)run(f, 10 * SECOND + 1);
+    (void)run(f, 10 * GN_S + 1);
     assert_int_equal(f->last, 5); /* 1, 2; 7.5, 8.5, 9.5 */
     assert_int_equal(f->n_crashed, 1);
     assert_int_equal(f->n_booted, 2);
@@ -523,7 +523,7 @@ static void a_run_waits_for_machines_that_will_start(void **state)
 
     start(f, 0, sleep_long);
     plan(f, "at 1s crash n0 for 4s");
-    assert_int_equal(run(f, 2000 * SECOND), GN_SIM_DONE);
+    assert_int_equal(run(f, 2000 * GN_S), GN_SIM_DONE);
     assert_int_equal(f->n_booted, 2);
     assert_int_equal(f->n_said, 1);
 }
@@ -534,10 +534,10 @@ static void a_run_waits_for_no_machine_that_is_closed(void **state)
 
     start(f, 0, sleep_long);
     plan(f, "at 1s crash n0 for 4s");
-    assert_int_equal(run(f, 2 * SECOND), GN_SIM_DEADLINE);
+    assert_int_equal(run(f, 2 * GN_S), GN_SIM_DEADLINE);
     gn_machine_close(f->machines[0]);
     f->machines[0] = NULL;
-    assert_int_equal(run(f, 2000 * SECOND), GN_SIM_DONE);
+    assert_int_equal(run(f, 2000 * GN_S), GN_SIM_DONE);
 }
 
 static void partitions_overlap(void **state)
@@ -550,7 +550,7 @@ static void partitions_overlap(void **state)
     plan(f, "at 1500ms partition n1 | * for 4s\n"     /* 2, 3, 4, 5 */
             "at 3500ms partition n0 n1 | n2 for 1s\n" /* 4 */
             "at 4s partition n0 > n2 for 1s\n");
-    (void)run(f, 7 * SECOND + 1);
+    (void)run(f, 7 * GN_S + 1);
     assert_int_equal(f->last, 3 + 6);
 }
 
@@ -563,17 +563,17 @@ static void a_link_is_what_all_faults_say(void **state)
     plan(f, "at 1s link n0 latency 5ms loss 1% for 3s\n"
             "at 2s link * latency 7ms for 4s\n"
             "at 2500ms crash n0 for 100ms\n");
-    (void)run(f, 3 * SECOND);
+    (void)run(f, 3 * GN_S);
     assert_int_equal(
         gn_link_get(gn_machine_namespace(f->machines[0]), NULL, &link), 0);
     assert_int_equal(link.latency_us, 7000);
     assert_int_equal(link.loss_ppm, 10000);
-    (void)run(f, 2 * SECOND);
+    (void)run(f, 2 * GN_S);
     assert_int_equal(
         gn_link_get(gn_machine_namespace(f->machines[0]), NULL, &link), 0);
     assert_int_equal(link.loss_ppm, 0);
     assert_int_equal(link.latency_us, 7000);
-    (void)run(f, 2 * SECOND);
+    (void)run(f, 2 * GN_S);
     assert_int_equal(
         gn_link_get(gn_machine_namespace(f->machines[0]), NULL, &link), 0);
     assert_int_equal(link.latency_us, 0);
@@ -589,11 +589,11 @@ static void paths_and_limits_come_and_go(void **state)
     start(f, 1, say_on);
     plan(f, "at 500ms path n1 n0 block for 2s\n"
             "at 500ms limit n0 sockets 1 for 2s\n");
-    (void)run(f, SECOND);
+    (void)run(f, GN_S);
     ns = gn_machine_namespace(f->machines[0]);
     assert_int_equal(gn_sock_open(ns, AF_INET, SOCK_DGRAM, 0, &socks[0]),
                      -EMFILE);
-    (void)run(f, 3 * SECOND + 1);
+    (void)run(f, 3 * GN_S + 1);
     assert_int_equal(gn_sock_open(ns, AF_INET, SOCK_DGRAM, 0, &socks[0]), 0);
     gn_simnet_end(socks[0]);
     assert_int_equal(f->last, 2); /* 3, 4 */
@@ -619,7 +619,7 @@ static int ask_on(void *arg)
         answers[i].status = gn_getaddrinfo(ns, "far.test", NULL, NULL, &list);
         answers[i].took_ns = gn_now_ns(ns) - begin;
         gn_freeaddrinfo(list);
-        if (gn_sleep_ns(ns, SECOND - answers[i].took_ns))
+        if (gn_sleep_ns(ns, GN_S - answers[i].took_ns))
             return 1;
     }
     return 0;
@@ -642,7 +642,7 @@ static void names_fail_as_the_plan_says(void **state)
             "at 1500ms dns n0 nxdomain name *.test for 1s\n"
             "at 1500ms dns n0 servfail name *.else for 1s\n"
             "at 2500ms dns * delay 300ms for 1s\n");
-    assert_int_equal(run(f, 10 * SECOND), GN_SIM_DONE);
+    assert_int_equal(run(f, 10 * GN_S), GN_SIM_DONE);
     assert_int_equal(answers[0].status, 0);
     assert_int_equal(answers[1].status, GN_EAI_AGAIN);
     assert_int_equal(answers[2].status, GN_EAI_NONAME);
@@ -670,20 +670,20 @@ static void pauses_and_clocks_come_and_go(void **state)
             "at 500ms clock n0 offset +3s for 2s\n");
     ns = gn_machine_namespace(f->machines[0]);
     ahead = gn_wall_ns(ns) - gn_now_ns(ns);
-    (void)run(f, 2 * SECOND + 1); /* 1 and 2 are in the socket. */
+    (void)run(f, 2 * GN_S + 1); /* 1 and 2 are in the socket. */
     assert_int_equal(f->last, 0);
     gn_namespace_stats(ns, &before);
     assert_true(before.packets_in > 0);
-    assert_int_equal(gn_wall_ns(ns) - gn_now_ns(ns), ahead + 3 * SECOND);
-    (void)run(f, SECOND); /* 3 */
+    assert_int_equal(gn_wall_ns(ns) - gn_now_ns(ns), ahead + 3 * GN_S);
+    (void)run(f, GN_S); /* 3 */
     assert_int_equal(f->last, 3);
     assert_int_equal(gn_wall_ns(ns) - gn_now_ns(ns), ahead);
     gn_namespace_stats(ns, &before);
-    (void)run(f, 2 * SECOND); /* 4 and 5 are on their way. */
+    (void)run(f, 2 * GN_S); /* 4 and 5 are on their way. */
     gn_namespace_stats(ns, &after);
     assert_int_equal(after.packets_in, before.packets_in);
     assert_int_equal(f->last, 3);
-    (void)run(f, SECOND);
+    (void)run(f, GN_S);
     assert_int_equal(f->last, 6);
 }
 
@@ -788,7 +788,7 @@ static void chances_come_in_half_of_the_places(void **state)
     struct fixture *f = *state;
 
     start(f, 0, take_chances);
-    assert_int_equal(run(f, SECOND), GN_SIM_DONE);
+    assert_int_equal(run(f, GN_S), GN_SIM_DONE);
     assert_in_range(f->n_said, 16, 48);
     assert_false(gn_sim_chance("outside", 1000000));
 }

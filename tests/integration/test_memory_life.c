@@ -19,9 +19,7 @@
 #include <guestnet/guestnet.h>
 
 #include "tests/lib/heap.h"
-
-#define MS     1000000ull
-#define SECOND 1000000000ull
+#include "tests/lib/units.h"
 
 struct life {
     struct gn_clock *clock;
@@ -131,13 +129,13 @@ static int shortage(long result)
 
 static int wait_for(struct life *life, unsigned i, short events)
 {
-    uint64_t until = gn_clock_now_ns(life->clock) + 130 * SECOND;
+    uint64_t until = gn_clock_now_ns(life->clock) + 130 * GN_S;
     struct gn_pollfd fd = {.sock = life->sock[i], .events = events};
 
     while (gn_sock_poll(&fd, 1, 0) == 0) {
         if (gn_clock_now_ns(life->clock) > until)
             return -ETIMEDOUT;
-        gn_clock_advance(life->clock, 100 * MS);
+        gn_clock_advance(life->clock, 100 * GN_MS);
     }
     return 0;
 }
@@ -148,7 +146,7 @@ static int move_bytes(struct life *life)
 {
     static uint8_t out[AMOUNT], in[AMOUNT];
     size_t sent = 0, got = 0;
-    uint64_t until = gn_clock_now_ns(life->clock) + 130 * SECOND;
+    uint64_t until = gn_clock_now_ns(life->clock) + 130 * GN_S;
     ssize_t n;
 
     while (got < AMOUNT) {
@@ -160,7 +158,7 @@ static int move_bytes(struct life *life)
         sent += n > 0 ? (size_t)n : 0;
         if (n < 0 && n != -EAGAIN && shortage(n) != -ENOMEM)
             return (int)n;
-        gn_clock_advance(life->clock, 50 * MS);
+        gn_clock_advance(life->clock, 50 * GN_MS);
         n = gn_sock_recv(life->sock[2], in, sizeof(in), 0);
         got += n > 0 ? (size_t)n : 0;
         if (n < 0 && n != -EAGAIN)
@@ -235,7 +233,7 @@ static void send_all_kinds(struct life *life)
     (void)!gn_path_set(life->net[0], life->a, life->router, &hold);
     send_to(life, 1, "10.2.0.2:53", 9000);
     send_to(life, 1, "10.2.0.2:54", 100);
-    gn_clock_advance(life->clock, MS);
+    gn_clock_advance(life->clock, GN_MS);
     (void)!gn_path_set(life->net[0], life->a, life->router, NULL);
     (void)!gn_link_set(life->a, NULL, &wild);
     send_to(life, 1, "10.2.0.2:53", 20000);
@@ -267,12 +265,12 @@ static int datagram_body(struct gn_test_heap *heap, void *arg)
     if (!err)
         send_all_kinds(&life);
     if (life.clock)
-        gn_clock_advance(life.clock, 10 * MS);
+        gn_clock_advance(life.clock, 10 * GN_MS);
     for (i = 0; i < 4; i++)
         while (life.sock[i] && gn_sock_recv(life.sock[i], &byte, 1, 0) > 0)
             continue;
     if (!err)
-        gn_clock_advance(life.clock, 100 * SECOND);
+        gn_clock_advance(life.clock, 100 * GN_S);
     end(&life);
     return shortage(err);
 }

@@ -24,8 +24,7 @@
 #include "tests/lib/case.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/simnet.h"
-
-#define SECOND 1000000000ull
+#include "tests/lib/units.h"
 
 struct fixture {
     struct gn_simnet sim;
@@ -330,14 +329,14 @@ static void an_idle_address_is_given_back(void **state)
     uint8_t mac[6];
 
     gn_card_resolve(&f->card, f->sim.clock, "::", "fd77::99", mac);
-    gn_clock_advance(f->sim.clock, 7199 * SECOND);
+    gn_clock_advance(f->sim.clock, 7199 * GN_S);
     gn_card_forget(&f->card);
     assert_null(gn_namespace_find(f->sim.net, "x"));
     send_udp(f, f->web_mac, "fd77::99", "fd77::2", 7, "still here");
-    gn_clock_advance(f->sim.clock, 7199 * SECOND);
+    gn_clock_advance(f->sim.clock, 7199 * GN_S);
     gn_card_forget(&f->card);
     send_udp(f, f->web_mac, "fd77::99", "fd77::2", 7, "still here");
-    gn_clock_advance(f->sim.clock, 2 * 7201 * SECOND);
+    gn_clock_advance(f->sim.clock, 2 * 7201 * GN_S);
     gn_card_forget(&f->card);
     other = gn_simnet_guest_at(f->sim.net, "fd77::99");
     gn_namespace_close(other, 0, NULL, NULL);
@@ -423,7 +422,7 @@ static void advertisements_come_unasked_for_too(void **state)
     uint8_t packet[1500];
 
     gn_card_forget(&f->card);
-    gn_clock_advance(f->sim.clock, 3 * SECOND);
+    gn_clock_advance(f->sim.clock, 3 * GN_S);
     assert_true(gn_card_recv_type(&f->card, GN__ETHER_IP6, NULL, packet,
                                   sizeof(packet)) > 56);
     assert_int_equal(packet[40], 134);

@@ -27,8 +27,7 @@
 #include "tests/lib/case.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/simnet.h"
-
-#define SECOND 1000000000ull
+#include "tests/lib/units.h"
 
 /** Frames of a flood, behind some that fill what is kept for the next packet. */
 enum { FLOOD = 100000, WARM = 2000, AT_ONCE = 50 };
@@ -367,12 +366,12 @@ static void overlapping_fragments_are_given_up(void **state)
     uint64_t n_live, live_bytes;
 
     send_some(f, overlap, 0, WARM);
-    gn_clock_advance(f->sim.clock, 120 * SECOND);
+    gn_clock_advance(f->sim.clock, 120 * GN_S);
     n_live = f->sim.heap.n_live;
     live_bytes = f->sim.heap.live_bytes;
     send_some(f, overlap, WARM, FLOOD);
     others_are_served(f);
-    gn_clock_advance(f->sim.clock, 120 * SECOND);
+    gn_clock_advance(f->sim.clock, 120 * GN_S);
     gn_card_forget(&f->card);
     assert_true(f->sim.heap.n_live <= n_live);
     assert_true(f->sim.heap.live_bytes <= live_bytes);

@@ -25,8 +25,7 @@
 #include "tests/lib/case.h"
 #include "tests/lib/rawport.h"
 #include "tests/lib/simnet.h"
-
-#define SECOND 1000000000ull
+#include "tests/lib/units.h"
 
 struct fixture {
     struct gn_simnet sim;
@@ -211,7 +210,7 @@ static void segments_are_one_frame_where_the_wire_takes_them(void **state)
         send_two(f, "10.77.0.4", mac);
         assert_int_equal(segments_come(&other), i ? 1 : 2);
         gn_card_close(&other);
-        gn_clock_advance(f->sim.clock, SECOND);
+        gn_clock_advance(f->sim.clock, GN_S);
     }
 }
 
@@ -307,7 +306,7 @@ static void an_old_way_does_not_lead_to_it(void **state)
 
     gn_card_resolve(&f->card, f->sim.clock, "::", "fd77::99", mac);
     assert_int_equal(gn_simnet_send(from, "[fd77::99]:9", "old", 3), 3);
-    gn_clock_advance(f->sim.clock, 7201 * SECOND);
+    gn_clock_advance(f->sim.clock, 7201 * GN_S);
     gn_card_forget(&f->card);
     next = gn_simnet_guest_at(f->sim.net, "fd77::99");
     to = gn_simnet_udp(next, "[fd77::99]:9");

@@ -59,7 +59,7 @@ static int teardown(void **state)
 
     foe_close(&f->foe);
     foe_close(&f->bare);
-    arena_pass(&f->arena, MS, 1000);
+    arena_pass(&f->arena, GN_MS, 1000);
     beyond_done(&f->beyond);
     assert_int_equal(f->beyond.n_released, 1);
     arena_end(&f->arena);
@@ -69,7 +69,7 @@ static int teardown(void **state)
 
 static void pass(struct fixture *f)
 {
-    arena_pass(&f->arena, MS, 1000);
+    arena_pass(&f->arena, GN_MS, 1000);
 }
 
 static struct foe_segment segment_to(const char *out, uint8_t flags)
@@ -157,7 +157,7 @@ static void accepted_a_handshake_follows(void **state)
             (struct gn__endpoint){.addr = foe_addr(outs[i]), .port = 80};
         foe_push(&conn, FOE_ACK, 0, NULL, 0);
         foe_push(&conn, FOE_ACK | FOE_PSH, 0, "ping", 4);
-        arena_pass(&f->arena, 100 * MS, 1000);
+        arena_pass(&f->arena, 100 * GN_MS, 1000);
         view = expect_segment(f, outs[i], FOE_ACK | FOE_PSH);
         assert_int_equal(view.len, 4);
         assert_int_equal(view.ack, 1005);
@@ -334,7 +334,7 @@ static void its_port_goes_in_the_middle(void **state)
     foe_close(&f->foe);
     pass(f);
     assert_int_equal(f->beyond.n_cancelled, 1);
-    arena_pass(&f->arena, 3 * SECOND, 1000);
+    arena_pass(&f->arena, 3 * GN_S, 1000);
     assert_int_equal(f->beyond.n_conns, 0);
     foe_open(&f->foe, f->arena.net, GUEST4, GUEST6);
     transmit(f, &f->foe, &segment);
@@ -392,7 +392,7 @@ static void an_echo_request_is_answered_by_whom_it_asks(void **state)
         assert_int_equal(f->beyond.n_pending, 0);
         assert_int_equal(f->beyond.n_flows, i + 1);
     }
-    arena_pass(&f->arena, 31 * SECOND, 1000);
+    arena_pass(&f->arena, 31 * GN_S, 1000);
     assert_int_equal(f->beyond.n_flows, 0);
 }
 

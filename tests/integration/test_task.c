@@ -20,8 +20,8 @@
 #include <cmocka.h>
 
 #include "tests/lib/socks.h"
+#include "tests/lib/units.h"
 
-#define SECOND   UINT64_C(1000000000)
 #define FOR_EVER (UINT64_MAX - 1)
 
 /* Tasks at once: more than there are guard pages. */
@@ -370,7 +370,7 @@ static int count_later(void *arg)
 {
     uint32_t *n = arg;
 
-    WANT(gn_sleep_ns(gn_task_namespace(), SECOND) == 0);
+    WANT(gn_sleep_ns(gn_task_namespace(), GN_S) == 0);
     ++*n;
     return 0;
 }
@@ -392,7 +392,7 @@ static void many_tasks_wait_at_once(void **state)
     for (i = 0; i < n_tasks; i++)
         assert_int_equal(
             gn_task_start(w.client, NULL, count_later, &n_woken, NULL), 0);
-    report = run_for(&w, SECOND);
+    report = run_for(&w, GN_S);
     assert_int_equal(report.end, GN_SIM_DONE);
     assert_int_equal(n_woken, n_tasks);
     world_close(&w);
@@ -474,7 +474,7 @@ static void a_deadlock_says_who_waits_for_what(void **state)
                      0);
     assert_int_equal(
         gn_task_start(w.server, &named, accept_in_vain, listener, NULL), 0);
-    report = run_for(&w, SECOND);
+    report = run_for(&w, GN_S);
     assert_int_equal(report.end, GN_SIM_DEADLOCK);
     assert_string_equal(report.text,
                         "server/server waits in accept at 10.77.0.2:80");
@@ -532,7 +532,7 @@ static void a_deadlock_names_the_tasks_that_are_waited_for(void **state)
     assert_int_equal(gn_task_start(w.client, NULL, join_first, NULL, NULL), 0);
     assert_int_equal(gn_task_start(w.client, NULL, lock_left, NULL, NULL), 0);
     assert_int_equal(gn_task_start(w.client, NULL, lock_left, NULL, NULL), 0);
-    report = run_for(&w, SECOND);
+    report = run_for(&w, GN_S);
     assert_int_equal(report.end, GN_SIM_DEADLOCK);
     assert_string_equal(
         report.text,
@@ -547,7 +547,7 @@ static int sleep_an_hour(void *arg)
 {
     struct world *w = arg;
 
-    return gn_sleep_ns(w->client, 3600 * SECOND);
+    return gn_sleep_ns(w->client, 3600 * GN_S);
 }
 
 static void a_run_ends_at_its_deadline(void **state)
@@ -561,13 +561,13 @@ static void a_run_ends_at_its_deadline(void **state)
     world_open(&w, VIRTUAL);
     begin = gn_clock_now_ns(w.clock);
     sleeping = task(w.client, sleep_an_hour, &w);
-    report = run_for(&w, 60 * SECOND);
+    report = run_for(&w, 60 * GN_S);
     assert_int_equal(report.end, GN_SIM_DEADLINE);
-    assert_int_equal(gn_clock_now_ns(w.clock), begin + 60 * SECOND);
+    assert_int_equal(gn_clock_now_ns(w.clock), begin + 60 * GN_S);
     assert_int_equal(gn_task_join(sleeping, NULL), -EDEADLK);
-    report = run_for(&w, 3600 * SECOND);
+    report = run_for(&w, 3600 * GN_S);
     assert_int_equal(report.end, GN_SIM_DONE);
-    assert_int_equal(gn_clock_now_ns(w.clock), begin + 3600 * SECOND);
+    assert_int_equal(gn_clock_now_ns(w.clock), begin + 3600 * GN_S);
     assert_int_equal(gn_task_join(sleeping, NULL), 0);
     world_close(&w);
 }
@@ -630,7 +630,7 @@ static void every_call_counts_for_a_livelock(void **state)
     for (i = 0; i < 4; i++) {
         world_open(&w, VIRTUAL);
         assert_int_equal(gn_task_start(w.client, NULL, loops[i], &w, NULL), 0);
-        report = run_for(&w, SECOND);
+        report = run_for(&w, GN_S);
         assert_int_equal(report.end, GN_SIM_LIVELOCK);
         assert_string_equal(
             report.text, "client/task1: time stands still after 100000 calls");
@@ -648,7 +648,7 @@ static void a_livelock_names_the_task(void **state)
     world_open(&w, VIRTUAL);
     assert_int_equal(gn_sock_open(w.client, AF_INET, SOCK_DGRAM, 0, &sock), 0);
     assert_int_equal(gn_task_start(w.client, NULL, spin, sock, NULL), 0);
-    report = run_for(&w, SECOND);
+    report = run_for(&w, GN_S);
     assert_int_equal(report.end, GN_SIM_LIVELOCK);
     assert_string_equal(report.text,
                         "client/task1: time stands still after 100000 calls");
@@ -672,7 +672,7 @@ static void a_failed_task_does_not_go_on(void **state)
     (void)state;
     world_open(&w, VIRTUAL);
     failing = task(w.client, fail_at_once, &w);
-    report = run_for(&w, SECOND);
+    report = run_for(&w, GN_S);
     assert_int_equal(report.end, GN_SIM_FAILED);
     assert_string_equal(report.text, "client/task1: everything is wrong");
     assert_int_equal(gn_task_join(failing, NULL), -EDEADLK);
@@ -704,7 +704,7 @@ static int daemon_main(void *arg)
 {
     struct world *w = arg;
 
-    while (!gn_sleep_ns(w->client, SECOND))
+    while (!gn_sleep_ns(w->client, GN_S))
         continue;
     return 0;
 }
@@ -720,7 +720,7 @@ static void daemons_are_not_waited_for(void **state)
     assert_int_equal(gn_task_start(w.client, &config, daemon_main, &w, NULL),
                      0);
     assert_int_equal(gn_task_start(w.client, NULL, say_who, &w, NULL), 0);
-    report = run_for(&w, 10 * SECOND);
+    report = run_for(&w, 10 * GN_S);
     assert_int_equal(report.end, GN_SIM_DONE);
     world_close(&w);
 }
@@ -733,7 +733,7 @@ static int jump_out(void *arg)
 {
     struct world *w = arg;
 
-    WANT(gn_sleep_ns(w->client, SECOND) == 0);
+    WANT(gn_sleep_ns(w->client, GN_S) == 0);
     longjmp(outside, 1);
 }
 
@@ -744,7 +744,7 @@ static void run_again(struct world *w)
 
 static void wait_outside(struct world *w)
 {
-    (void)gn_sleep_ns(w->client, SECOND);
+    (void)gn_sleep_ns(w->client, GN_S);
 }
 
 static void close_all(struct world *w)

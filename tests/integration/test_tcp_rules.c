@@ -18,8 +18,7 @@
 #include "switch/capture_hook.h"
 #include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
-
-#define SECOND 1000000000ull
+#include "tests/lib/units.h"
 
 struct fixture {
     struct gn_simnet sim;
@@ -131,10 +130,10 @@ static double times_out_after(struct fixture *f)
     uint64_t began = gn_clock_now_ns(f->sim.clock);
     char byte;
 
-    assert_true(gn_clock_run_until(f->sim.clock, began + 3600 * SECOND,
-                                   has_ended, f->client));
+    assert_true(gn_clock_run_until(f->sim.clock, began + 3600 * GN_S, has_ended,
+                                   f->client));
     assert_int_equal(gn_sock_recv(f->client, &byte, 1, 0), -ETIMEDOUT);
-    return (double)(gn_clock_now_ns(f->sim.clock) - began) / SECOND;
+    return (double)(gn_clock_now_ns(f->sim.clock) - began) / GN_S;
 }
 
 static void keepalive_finds_the_dead(void **state)
@@ -142,12 +141,12 @@ static void keepalive_finds_the_dead(void **state)
     struct fixture *f = *state;
     double took;
 
-    establish(f, SECOND / 10);
+    establish(f, GN_S / 10);
     set(f->client, SOL_SOCKET, SO_KEEPALIVE, 1);
     set(f->client, IPPROTO_TCP, TCP_KEEPIDLE, 20);
     set(f->client, IPPROTO_TCP, TCP_KEEPINTVL, 2);
     set(f->client, IPPROTO_TCP, TCP_KEEPCNT, 3);
-    gn_clock_advance(f->sim.clock, 600 * SECOND);
+    gn_clock_advance(f->sim.clock, 600 * GN_S);
     assert_false(has_ended(f->client));
     cut_off(f->b);
     took = times_out_after(f);
@@ -159,9 +158,9 @@ static void user_timeout_ends_the_unacknowledged(void **state)
     struct fixture *f = *state;
     double took;
 
-    establish(f, SECOND / 10);
+    establish(f, GN_S / 10);
     set(f->client, IPPROTO_TCP, TCP_USER_TIMEOUT, 3000);
-    gn_clock_advance(f->sim.clock, 600 * SECOND);
+    gn_clock_advance(f->sim.clock, 600 * GN_S);
     assert_false(has_ended(f->client));
     cut_off(f->b);
     assert_int_equal(gn_sock_send(f->client, "x", 1, 0), 1);
@@ -186,15 +185,15 @@ static void rests_twice_the_slowest_way(void **state)
     struct fixture *f = *state;
 
     assert_int_equal(gn_link_set(f->b, NULL, &slow), 0);
-    establish(f, 10 * SECOND);
+    establish(f, 10 * GN_S);
     gn_sock_close(f->client);
-    gn_clock_advance(f->sim.clock, 2 * SECOND);
+    gn_clock_advance(f->sim.clock, 2 * GN_S);
     gn_sock_close(f->server);
-    gn_clock_advance(f->sim.clock, 2 * SECOND);
+    gn_clock_advance(f->sim.clock, 2 * GN_S);
     assert_false(port_is_free(f));
-    gn_clock_advance(f->sim.clock, 2 * SECOND);
+    gn_clock_advance(f->sim.clock, 2 * GN_S);
     assert_false(port_is_free(f));
-    gn_clock_advance(f->sim.clock, 10 * SECOND);
+    gn_clock_advance(f->sim.clock, 10 * GN_S);
     assert_true(port_is_free(f));
 }
 
@@ -242,7 +241,7 @@ static uint32_t isn_under(uint64_t seed)
     setup_seeded(&f, seed);
     f.hook.seen = note_isn;
     gn__capture_hook_start(f.sim.net, NULL, &f.hook);
-    establish(&f, SECOND / 10);
+    establish(&f, GN_S / 10);
     gn_simnet_end(f.client);
     gn_simnet_end(f.server);
     gn_simnet_end(f.listener);

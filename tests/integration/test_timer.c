@@ -21,8 +21,7 @@
 #include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/talk.h"
-
-#define MS 1000000ull
+#include "tests/lib/units.h"
 
 /** What was told of a timer. */
 struct told {
@@ -79,12 +78,12 @@ static void it_calls_once_at_its_time(void **state)
     uint64_t begun = gn_now_ns(talk->a);
     struct told told = {0};
 
-    start(&told, talk, 5 * MS, 0);
-    gn_clock_advance(talk->clock, 5 * MS - 1);
+    start(&told, talk, 5 * GN_MS, 0);
+    gn_clock_advance(talk->clock, 5 * GN_MS - 1);
     expect(&told, 0, 0);
     gn_clock_advance(talk->clock, 1);
     expect(&told, 1, 0);
-    assert_int_equal(told.at[0], begun + 5 * MS);
+    assert_int_equal(told.at[0], begun + 5 * GN_MS);
     talk_pass_ms(talk, 100);
     gn_timer_cancel(told.timer);
     talk_pass_ms(talk, 100);
@@ -128,7 +127,7 @@ static void a_drifting_clock_counts(void **state)
     struct told told = {0}, never = {0};
 
     gn__ns_set_drift(talk->a, 100000000);
-    start(&told, talk, 11 * MS, 22 * MS);
+    start(&told, talk, 11 * GN_MS, 22 * GN_MS);
     start(&never, talk, UINT64_MAX, 0);
     talk_pass_ms(talk, 9);
     expect(&told, 0, 0);
@@ -136,11 +135,11 @@ static void a_drifting_clock_counts(void **state)
     expect(&told, 1, 0);
     talk_pass_ms(talk, 40);
     expect(&told, 3, 0);
-    assert_int_equal(told.at[0], begun + 11 * MS);
-    assert_int_equal(told.at[1], begun + 33 * MS);
-    assert_int_equal(told.at[2], begun + 55 * MS);
+    assert_int_equal(told.at[0], begun + 11 * GN_MS);
+    assert_int_equal(told.at[1], begun + 33 * GN_MS);
+    assert_int_equal(told.at[2], begun + 55 * GN_MS);
     assert_int_equal(gn_clock_next_ns(talk->clock),
-                     gn_now_ns(talk->b) + 20 * MS);
+                     gn_now_ns(talk->b) + 20 * GN_MS);
     gn_timer_cancel(told.timer);
     gn_timer_cancel(never.timer);
     talk_pass_ms(talk, 0);
@@ -164,14 +163,14 @@ static void so_it_does_for_a_wait(void **state)
     uint64_t begun = gn_now_ns(talk->a);
 
     gn__ns_set_drift(talk->a, 100000000);
-    assert_int_equal(gn_wait_start(talk->a, NULL, 0, begun + 11 * MS,
+    assert_int_equal(gn_wait_start(talk->a, NULL, 0, begun + 11 * GN_MS,
                                    wait_is_over, &told, NULL),
                      0);
     talk_pass_ms(talk, 9);
     assert_int_equal(told.at[0], 0);
     talk_pass_ms(talk, 1);
     assert_int_equal(told.end, -ETIMEDOUT);
-    assert_int_equal(told.at[0], begun + 11 * MS);
+    assert_int_equal(told.at[0], begun + 11 * GN_MS);
 }
 
 static void dialled(struct gn_dial *dial, int status, struct gn_conn *conn,
@@ -203,7 +202,7 @@ static void and_for_a_dial(void **state)
     assert_int_equal(told.at[0], 0);
     talk_pass_ms(talk, 1);
     assert_int_equal(told.end, -ETIMEDOUT);
-    assert_int_equal(told.at[0], begun + 110 * MS);
+    assert_int_equal(told.at[0], begun + 110 * GN_MS);
 }
 
 static void one_that_repeats_keeps_its_pace(void **state)
@@ -212,12 +211,12 @@ static void one_that_repeats_keeps_its_pace(void **state)
     uint64_t begun = gn_now_ns(talk->a);
     struct told told = {0};
 
-    start(&told, talk, 5 * MS, 10 * MS);
+    start(&told, talk, 5 * GN_MS, 10 * GN_MS);
     talk_pass_ms(talk, 30);
     expect(&told, 3, 0);
-    assert_int_equal(told.at[0], begun + 5 * MS);
-    assert_int_equal(told.at[1], begun + 15 * MS);
-    assert_int_equal(told.at[2], begun + 25 * MS);
+    assert_int_equal(told.at[0], begun + 5 * GN_MS);
+    assert_int_equal(told.at[1], begun + 15 * GN_MS);
+    assert_int_equal(told.at[2], begun + 25 * GN_MS);
     gn_timer_cancel(told.timer);
     expect(&told, 3, 0);
     talk_pass_ms(talk, 30);
@@ -230,7 +229,7 @@ static void a_callback_may_cancel_and_let_go(void **state)
     struct talk *talk = *state;
     struct told often = {.cancel_at = 3}, once = {.cancel_at = 1};
 
-    start(&often, talk, 0, MS);
+    start(&often, talk, 0, GN_MS);
     start(&once, talk, 0, 0);
     talk_pass_ms(talk, 10);
     expect(&often, 3, -ECANCELED);
@@ -279,9 +278,9 @@ static void timers_of_one_time_come_as_they_were_started(void **state)
 
     for (i = 0; i < 4; i++) {
         numbered[i] = (struct numbered){&order, i};
-        assert_int_equal(
-            gn_timer_start(talk->a, (i == 0) + MS, 0, note, &numbered[i], NULL),
-            0);
+        assert_int_equal(gn_timer_start(talk->a, (i == 0) + GN_MS, 0, note,
+                                        &numbered[i], NULL),
+                         0);
     }
     talk_pass_ms(talk, 2);
     assert_int_equal(order.n, 4);
@@ -297,10 +296,10 @@ static void a_killed_guest_has_no_timers(void **state)
     struct told told = {0}, other = {.talk = talk};
     struct gn_timer *timer = NULL;
 
-    start(&told, talk, MS, MS);
-    assert_int_equal(gn_timer_start(talk->b, MS, 0, tell, &other, NULL), 0);
+    start(&told, talk, GN_MS, GN_MS);
+    assert_int_equal(gn_timer_start(talk->b, GN_MS, 0, tell, &other, NULL), 0);
     gn_namespace_kill(talk->a);
-    assert_int_equal(gn_timer_start(talk->a, MS, 0, tell, &told, &timer),
+    assert_int_equal(gn_timer_start(talk->a, GN_MS, 0, tell, &told, &timer),
                      -ECANCELED);
     assert_null(timer);
     talk_pass_ms(talk, 10);
@@ -322,7 +321,7 @@ static void timers_end_before_their_guest_is_gone(void **state)
     struct talk *talk = *state;
     struct told told = {0};
 
-    start(&told, talk, MS, 0);
+    start(&told, talk, GN_MS, 0);
     gn_namespace_close(talk->a, 0, is_last, &told);
     talk_pass_ms(talk, 10);
     assert_int_equal(told.at[0], 1);
@@ -334,9 +333,9 @@ static void timers_end_before_their_network_is_gone(void **state)
     struct talk *talk = *state;
     struct told told = {0};
 
-    start(&told, talk, MS, 0);
+    start(&told, talk, GN_MS, 0);
     gn_network_close(talk->net, is_last, &told);
-    assert_int_equal(gn_timer_start(talk->b, MS, 0, tell, &told, NULL),
+    assert_int_equal(gn_timer_start(talk->b, GN_MS, 0, tell, &told, NULL),
                      -ECANCELED);
     talk->net = NULL;
     talk_pass_ms(talk, 10);
@@ -360,9 +359,9 @@ static void a_callback_may_close_the_network(void **state)
     struct talk *talk = *state;
     struct told told = {0};
 
-    start(&told, talk, 2 * MS, 0);
-    assert_int_equal(gn_timer_start(talk->a, MS, MS, close_network, talk, NULL),
-                     0);
+    start(&told, talk, 2 * GN_MS, 0);
+    assert_int_equal(
+        gn_timer_start(talk->a, GN_MS, GN_MS, close_network, talk, NULL), 0);
     talk_pass_ms(talk, 5);
     assert_null(talk->net);
     expect(&told, 0, -ECANCELED);
@@ -381,14 +380,14 @@ static void a_guest_has_as_many_as_it_may(void **state)
     struct gn_stats stats;
 
     assert_int_equal(gn_namespace_create(talk->net, &config, &ns), 0);
-    assert_int_equal(gn_timer_start(ns, MS, 0, tell, &told, NULL), 0);
-    assert_int_equal(gn_timer_start(ns, MS, 0, tell, &told, NULL), 0);
-    assert_int_equal(gn_timer_start(ns, MS, 0, tell, &told, NULL), -EAGAIN);
+    assert_int_equal(gn_timer_start(ns, GN_MS, 0, tell, &told, NULL), 0);
+    assert_int_equal(gn_timer_start(ns, GN_MS, 0, tell, &told, NULL), 0);
+    assert_int_equal(gn_timer_start(ns, GN_MS, 0, tell, &told, NULL), -EAGAIN);
     gn_namespace_stats(ns, &stats);
     assert_int_equal(stats.timers, 2);
     assert_int_equal(stats.timers_refused, 1);
     talk_pass_ms(talk, 2);
-    assert_int_equal(gn_timer_start(ns, MS, 0, tell, &told, NULL), 0);
+    assert_int_equal(gn_timer_start(ns, GN_MS, 0, tell, &told, NULL), 0);
     talk_pass_ms(talk, 2);
     gn_namespace_stats(ns, &stats);
     assert_int_equal(stats.timers, 0);
@@ -417,7 +416,7 @@ static int some_timers(struct gn_test_heap *heap, void *arg)
     (void)arg;
     told.talk = &talk;
     if (!err)
-        err = gn_timer_start(talk.a, MS, MS, tell, &told, NULL);
+        err = gn_timer_start(talk.a, GN_MS, GN_MS, tell, &told, NULL);
     if (!err) {
         talk_pass_ms(&talk, 3);
         expect(&told, 3, 0);
@@ -456,7 +455,7 @@ static void eager_dialled(struct gn_dial *dial, int status,
     }
     assert_int_equal(status, -ECONNREFUSED);
     assert_int_equal(
-        gn_timer_start(eager->talk->a, 100 * MS, 0, eager_dial, eager, NULL),
+        gn_timer_start(eager->talk->a, 100 * GN_MS, 0, eager_dial, eager, NULL),
         0);
 }
 
@@ -497,14 +496,14 @@ static void another_thread_s_timers_call_on_the_driving_one(void **state)
     struct told once = {0}, often = {0};
     uint64_t begun = gn_now_ns(talk->a);
 
-    start(&once, talk, 2 * MS, 0);
-    start(&often, talk, 0, MS);
+    start(&once, talk, 2 * GN_MS, 0);
+    start(&often, talk, 0, GN_MS);
     talk_count(talk, &often.calls, 5);
     gn_timer_cancel(often.timer);
     talk_count(talk, &often.ends, 1);
     talk_count(talk, &once.calls, 1);
-    assert_true(once.at[0] >= begun + 2 * MS);
-    assert_true(often.at[4] >= begun + 4 * MS);
+    assert_true(once.at[0] >= begun + 2 * GN_MS);
+    assert_true(often.at[4] >= begun + 4 * GN_MS);
     assert_int_equal(often.end, -ECANCELED);
     gn_timer_unref(once.timer);
     gn_timer_unref(often.timer);
@@ -529,7 +528,7 @@ static void a_timer_keeps_its_loop_running(void **state)
     (void)state;
     caller_open(&talk);
     assert_int_equal(gn_network_run(talk.net, GN_RUN_NOWAIT), 0);
-    start(&told, &talk, MS, 0);
+    start(&told, &talk, GN_MS, 0);
     gn_timer_unref(told.timer);
     assert_int_equal(gn_network_run(talk.net, GN_RUN_DEFAULT), 0);
     expect(&told, 1, 0);
@@ -546,8 +545,8 @@ static void what_was_missed_is_not_made_up_for(void **state)
     (void)state;
     caller_open(&talk);
     begun = gn_now_ns(talk.a);
-    start(&told, &talk, 10 * MS, 10 * MS);
-    while (gn_now_ns(talk.a) < begun + 105 * MS)
+    start(&told, &talk, 10 * GN_MS, 10 * GN_MS);
+    while (gn_now_ns(talk.a) < begun + 105 * GN_MS)
         (void)sched_yield();
     while (!told.calls)
         assert_int_equal(gn_network_run(talk.net, GN_RUN_NOWAIT), 1);

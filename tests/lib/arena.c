@@ -38,7 +38,7 @@ void arena_until(struct arena *arena, bool (*done)(void *arg), void *arg,
         if (n == max_steps)
             fail_msg("not in %ju entries", (uintmax_t)max_steps);
         if (gn_clock_next_ns(arena->clock) > end)
-            fail_msg("not in %ju ms", (uintmax_t)(ns / MS));
+            fail_msg("not in %ju ms", (uintmax_t)(ns / GN_MS));
         (void)gn_clock_step(arena->clock);
     }
 }
@@ -121,9 +121,9 @@ struct gn_sock *arena_join(struct arena *arena, struct gn_sock *client,
     struct gn_sock *sock;
 
     assert_int_equal(arena_connect(client, address), -EINPROGRESS);
-    arena_until(arena, can_write, client, SECOND, STEPS_MAX);
+    arena_until(arena, can_write, client, GN_S, STEPS_MAX);
     assert_int_equal(arena_error(client), 0);
-    arena_until(arena, can_accept, listener, SECOND, STEPS_MAX);
+    arena_until(arena, can_accept, listener, GN_S, STEPS_MAX);
     sock = arena_accept(listener);
     assert_non_null(sock);
     return sock;
@@ -279,7 +279,7 @@ void arena_end(struct arena *arena)
 {
     size_t i;
 
-    arena_pass(arena, SECOND, 1000000);
+    arena_pass(arena, GN_S, 1000000);
     arena_others_work(arena);
     for (i = 0; i < 2; i++) {
         arena_drop(arena->stream[i]);

@@ -17,9 +17,7 @@
 #include <guestnet/socket.h>
 
 #include "tests/lib/heap.h"
-
-#define MS     1000000ull
-#define SECOND 1000000000ull
+#include "tests/lib/units.h"
 
 /* Prefixes of the network; .0.1 and ::1 are the host's, and the bystanders
  * have .0.2, ::2 and .0.3, ::3. */

@@ -17,8 +17,7 @@
 #include <guestnet/socket.h>
 
 #include "tests/lib/heap.h"
-
-#define GN_MS 1000000ull /* ns */
+#include "tests/lib/units.h"
 
 struct gn_simnet {
     struct gn_test_heap heap;

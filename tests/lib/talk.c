@@ -14,8 +14,8 @@
 
 #include "tests/lib/kept.h"
 #include "tests/lib/until.h"
+#include "tests/lib/units.h"
 
-#define MS        1000000ull
 #define MINUTE_MS 60000u
 
 /* ---- the network ---- */
@@ -96,7 +96,7 @@ int talk_teardown(void **state)
 
 void talk_pass_ms(struct talk *talk, uint64_t ms)
 {
-    gn_clock_advance(talk->clock, ms * MS);
+    gn_clock_advance(talk->clock, ms * GN_MS);
 }
 
 void talk_until(struct talk *talk, bool (*done)(void *arg), void *arg)
@@ -104,8 +104,8 @@ void talk_until(struct talk *talk, bool (*done)(void *arg), void *arg)
     if (talk->clock) {
         uint64_t now = gn_clock_now_ns(talk->clock);
 
-        assert_true(
-            gn_clock_run_until(talk->clock, now + MINUTE_MS * MS, done, arg));
+        assert_true(gn_clock_run_until(talk->clock, now + MINUTE_MS * GN_MS,
+                                       done, arg));
         return;
     }
     gn_test_until(done(arg));

@@ -12,8 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/lib/case.h"
-
-#define MS 1000000ull
+#include "tests/lib/units.h"
 
 /** What a machine of two processors says, as a file of our own. */
 struct fixture {
@@ -58,7 +57,7 @@ static bool ask(struct fixture *f, unsigned n)
     bool high = false;
 
     while (n--) {
-        f->now += MS;
+        f->now += GN_MS;
         high = gn__load_is_high(&f->load, f->now);
     }
     return high;

@@ -15,8 +15,7 @@
 #include "namespace/namespace.h"
 #include "tests/lib/case.h"
 #include "tests/lib/simnet.h"
-
-#define SECOND 1000000000ull
+#include "tests/lib/units.h"
 
 static const char *const here[] = {"10.1.0.0/24", NULL};
 static const char *const there[] = {"10.2.0.0/24", NULL};
@@ -197,13 +196,13 @@ static void a_drifting_clock_gains(void **state)
     uint64_t begin = gn_now_ns(f->a);
 
     gn__ns_set_drift(f->a, 100000000); /* a tenth */
-    gn_clock_advance(f->sim.clock, 10 * SECOND);
-    assert_int_equal(gn_now_ns(f->a) - begin, 11 * SECOND);
-    assert_int_equal(gn__ns_span(f->a, 11 * SECOND), 10 * SECOND);
+    gn_clock_advance(f->sim.clock, 10 * GN_S);
+    assert_int_equal(gn_now_ns(f->a) - begin, 11 * GN_S);
+    assert_int_equal(gn__ns_span(f->a, 11 * GN_S), 10 * GN_S);
     gn__ns_set_drift(f->a, 0); /* What it has gained stays. */
-    gn_clock_advance(f->sim.clock, SECOND);
-    assert_int_equal(gn_now_ns(f->a) - begin, 12 * SECOND);
-    assert_int_equal(gn_now_ns(f->b) - begin, 11 * SECOND);
+    gn_clock_advance(f->sim.clock, GN_S);
+    assert_int_equal(gn_now_ns(f->a) - begin, 12 * GN_S);
+    assert_int_equal(gn_now_ns(f->b) - begin, 11 * GN_S);
 }
 
 static void spans_are_never_short(void **state)
@@ -245,7 +244,7 @@ static void a_cut_leaves_a_wait_its_reference(void **state)
         gn_wait_start(f->b, &fd, 1, UINT64_MAX, wait_over, &late, NULL), 0);
     gn_sock_unref(fd.sock); /* The wait alone has it now. */
     gn__ns_cut(c, NULL);
-    gn_clock_advance(f->sim.clock, SECOND);
+    gn_clock_advance(f->sim.clock, GN_S);
     assert_int_equal(late.status, 0);
     assert_int_equal(late.dead, -ECANCELED);
 }
@@ -262,7 +261,7 @@ static void a_cut_says_nothing(void **state)
     before = stats.packets_in;
     (void)sock; /* The test is no task: it is given back with the others. */
     gn__ns_cut(c, NULL);
-    gn_clock_advance(f->sim.clock, SECOND);
+    gn_clock_advance(f->sim.clock, GN_S);
     gn_network_stats(f->far, &stats);
     assert_int_equal(stats.packets_in, before);
 }

@@ -13,9 +13,9 @@
 #include "base/counter.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/wire.h"
+#include "tests/lib/units.h"
 
-#define N      100000u
-#define SECOND 1000000000ull
+#define N 100000u
 
 /* Guests that all have the address 10.0.0.1 and talk to themselves. */
 struct hermit {
@@ -149,7 +149,7 @@ static void a_hundred_thousand_share_nothing(void **state)
     (void)state;
     gn_test_heap_init(&heap);
     assert_non_null(all);
-    assert_int_equal(gn__netstack_init(&net, &heap.alloc, secret, SECOND), 0);
+    assert_int_equal(gn__netstack_init(&net, &heap.alloc, secret, GN_S), 0);
     for (i = 0; i < N; i++)
         start(&all[i], i);
     deliver_all();
@@ -158,14 +158,14 @@ static void a_hundred_thousand_share_nothing(void **state)
     deliver_all();
     for (i = 0; i < N; i++)
         hear_number(&all[i], i);
-    net.now += SECOND;
+    net.now += GN_S;
     while (gn__netstack_timers(&net, 1000))
         deliver_all();
     deliver_all();
     printf("%u guests, each with a connection: %llu bytes each\n", N,
            (unsigned long long)heap.live_bytes / N + sizeof(*all));
     /* All are idle now: nothing is due, ever. */
-    net.now += SECOND;
+    net.now += GN_S;
     while (gn__netstack_timers(&net, 1000))
         deliver_all();
     assert_int_equal(gn__netstack_deadline(&net), GN__NEVER);
@@ -213,9 +213,9 @@ static void initial_sequence_numbers_follow_rfc_6528(void **state)
     uint32_t one, again, other, apart = ISN_BITS >> 22;
 
     (void)state;
-    wire_init(&wire, NULL, SECOND);
+    wire_init(&wire, NULL, GN_S);
     one = isn_of(&wire, 40000);
-    wire_pass(&wire, SECOND);
+    wire_pass(&wire, GN_S);
     again = isn_of(&wire, 40000);
     other = isn_of(&wire, 40001);
     assert_int_equal((again - one) & ISN_BITS, 250000 & ISN_BITS);
@@ -230,7 +230,7 @@ static void guests_have_secrets_of_their_own(void **state)
     uint32_t one, other;
 
     (void)state;
-    wire_init(&wire, NULL, SECOND);
+    wire_init(&wire, NULL, GN_S);
     one = isn_of(&wire, 40000);
     wire.end[0].stack.isn_key[0] ^= 1;
     other = isn_of(&wire, 40000);

@@ -9,10 +9,10 @@
 #include <cmocka.h>
 
 #include "tests/lib/wire.h"
+#include "tests/lib/units.h"
 
-#define SECOND 1000000000ull
-#define HOUR   (3600 * SECOND)
-#define DAY    (24 * HOUR)
+#define HOUR (3600 * GN_S)
+#define DAY  (24 * HOUR)
 
 static int setup(void **state)
 {
@@ -42,13 +42,13 @@ static void bytes_arrive_in_order(struct wire *wire, bool v6)
         n += wire_recv(pair.server, &got, 1 << 20);
         idle = n ? 0 : idle + 1;
         if (!n)
-            wire_pass(wire, SECOND / 100);
+            wire_pass(wire, GN_S / 100);
     }
     assert_int_equal(got, limit);
     gn__tcp_close(pair.client);
     /* The FIN may be lost as well. */
     for (idle = 0; idle < 1000 && !gn__tcp_eof(pair.server); idle++)
-        wire_pass(wire, SECOND / 100);
+        wire_pass(wire, GN_S / 100);
     assert_true(gn__tcp_eof(pair.server));
     gn__tcp_close(pair.server);
 }
@@ -87,7 +87,7 @@ static void closed_port_refuses(void **state)
     assert_int_equal(gn__tcp_connect(&wire->end[0].stack, &local, &remote,
                                      &params, wire, &conn),
                      0);
-    wire_pass(wire, SECOND / 1000);
+    wire_pass(wire, GN_S / 1000);
     assert_int_equal(gn__tcp_error(conn), -ECONNREFUSED);
     gn__tcp_close(conn);
 }
@@ -121,7 +121,7 @@ static void silent_address_times_out_as_linux(void **state)
     assert_true(wire_until(wire, failed, conn, HOUR));
     took = wire->net.now - began;
     assert_int_equal(gn__tcp_error(conn), -ETIMEDOUT);
-    assert_in_range(took / SECOND, 125, 130);
+    assert_in_range(took / GN_S, 125, 130);
     assert_int_equal(wire->n_packets, 7);
     gn__tcp_close(conn);
 }
@@ -132,7 +132,7 @@ static void idle_connection_costs_nothing(void **state)
     struct wire_pair pair = wire_connect(wire, 0, 1, 40000, false);
     uint64_t sent = 0, got = 0, packets;
 
-    wire_pass(wire, SECOND);
+    wire_pass(wire, GN_S);
     assert_int_equal(wire_next(wire), GN__NEVER);
     packets = wire->n_packets;
     wire_pass(wire, 60 * DAY); /* across the wrap of a clock of ms */
@@ -159,13 +159,13 @@ static void pause_before_data_is_no_round_trip(void **state)
     struct wire_pair pair = wire_connect(wire, 0, 1, 40000, false);
     uint64_t sent = 0, got = 0;
 
-    wire_pass(wire, 60 * SECOND);
+    wire_pass(wire, 60 * GN_S);
     assert_int_equal(wire_send(pair.client, &sent, 100), 100);
-    wire_pass(wire, SECOND);
+    wire_pass(wire, GN_S);
     assert_int_equal(wire_recv(pair.server, &got, 200), 100);
     wire->filter = lose_first;
     assert_int_equal(wire_send(pair.client, &sent, 100), 100);
-    wire_pass(wire, SECOND);
+    wire_pass(wire, GN_S);
     assert_null(wire->filter);
     assert_int_equal(wire_recv(pair.server, &got, 200), 100);
     gn__tcp_close(pair.client);
@@ -190,16 +190,16 @@ static void lost_syns_do_not_slow_the_data(void **state)
     assert_int_equal(gn__tcp_connect(&wire->end[0].stack, &local, &remote,
                                      &params, wire, &client),
                      0);
-    wire_pass(wire, 20 * SECOND);
+    wire_pass(wire, 20 * GN_S);
     wire->filter = NULL;
-    wire_pass(wire, 20 * SECOND);
+    wire_pass(wire, 20 * GN_S);
     assert_true(gn__tcp_connected(client));
-    assert_true(client->rtt_ns < SECOND / 100);
+    assert_true(client->rtt_ns < GN_S / 100);
     server = gn__tcp_accept(wire->end[1].listener, wire);
     assert_non_null(server);
     wire->filter = lose_first;
     assert_int_equal(wire_send(client, &sent, 100), 100);
-    wire_pass(wire, 2 * SECOND);
+    wire_pass(wire, 2 * GN_S);
     assert_int_equal(wire_recv(server, &got, 200), 100);
     gn__tcp_close(client);
     gn__tcp_close(server);
@@ -212,7 +212,7 @@ static void keepalive_probes_at_its_deadline(void **state)
     struct gn__tcp_params params;
     uint64_t packets, began;
 
-    wire_pass(wire, SECOND);
+    wire_pass(wire, GN_S);
     gn__tcp_params_default(&params);
     params.keepalive = true;
     params.keep_idle_s = 600;
@@ -221,15 +221,15 @@ static void keepalive_probes_at_its_deadline(void **state)
     began = wire->net.now;
     packets = wire->n_packets;
     gn__tcp_set(pair.client, &params);
-    wire_pass(wire, 598 * SECOND);
+    wire_pass(wire, 598 * GN_S);
     assert_int_equal(wire->n_packets, packets);
-    wire_pass(wire, 3 * SECOND);
+    wire_pass(wire, 3 * GN_S);
     assert_int_equal(wire->n_packets, packets + 2);
     /* The peer vanishes: three probes, then it is over. */
     wire->filter = lose_all;
     assert_true(wire_until(wire, failed, pair.client, 2 * HOUR));
     assert_int_equal(gn__tcp_error(pair.client), -ETIMEDOUT);
-    assert_in_range((wire->net.now - began) / SECOND, 1229, 1233);
+    assert_in_range((wire->net.now - began) / GN_S, 1229, 1233);
     gn__tcp_close(pair.client);
     gn__tcp_vanish(pair.server);
 }
@@ -247,7 +247,7 @@ static uint64_t seconds_of_silence(struct wire *wire,
     assert_int_equal(gn__tcp_error(pair->client), -ETIMEDOUT);
     gn__tcp_close(pair->client);
     gn__tcp_vanish(pair->server);
-    return (wire->net.now - began + SECOND / 2) / SECOND;
+    return (wire->net.now - began + GN_S / 2) / GN_S;
 }
 
 /* tcp(7). */
@@ -289,7 +289,7 @@ static void keepalive_counts_from_when_it_is_switched_on(void **state)
     struct gn__tcp_params params;
 
     gn__tcp_params_default(&params);
-    wire_pass(wire, 15 * SECOND);
+    wire_pass(wire, 15 * GN_S);
     params.keepalive = true;
     params.keep_idle_s = 20;
     params.keep_interval_s = 10;
@@ -314,7 +314,7 @@ static void user_timeout_bounds_the_handshake(void **state)
                      0);
     assert_true(wire_until(wire, failed, client, HOUR));
     assert_int_equal(gn__tcp_error(client), -ETIMEDOUT);
-    assert_in_range(wire->net.now - began, 3 * SECOND, 3 * SECOND + SECOND / 5);
+    assert_in_range(wire->net.now - began, 3 * GN_S, 3 * GN_S + GN_S / 5);
     gn__tcp_close(client);
 }
 
@@ -350,13 +350,13 @@ static void half_close_lets_the_rest_through(void **state)
     uint64_t sent = 0, got = 0;
 
     assert_int_equal(gn__tcp_shutdown(pair.client), 0);
-    wire_pass(wire, 10 * SECOND);
+    wire_pass(wire, 10 * GN_S);
     assert_true(gn__tcp_eof(pair.server));
     assert_int_equal(wire_send(pair.server, &sent, 50000), 50000);
     wire_pass(wire, HOUR);
     assert_int_equal(wire_recv(pair.client, &got, 100000), 50000);
     gn__tcp_close(pair.server);
-    wire_pass(wire, SECOND / 10);
+    wire_pass(wire, GN_S / 10);
     assert_true(gn__tcp_eof(pair.client));
     gn__tcp_close(pair.client);
 }
@@ -384,7 +384,7 @@ static void tuple_rests_and_is_used_again(void **state)
         assert_int_equal(
             wire->end[0].stack.n_time_wait + wire->end[1].stack.n_time_wait, 1);
     }
-    wire_pass(wire, 2 * SECOND);
+    wire_pass(wire, 2 * GN_S);
     assert_int_equal(wire->end[0].stack.n_time_wait, 0);
     assert_int_equal(wire->end[1].stack.n_time_wait, 0);
     assert_int_equal(gn__table_count(&wire->net.tuples), 0);
@@ -404,7 +404,7 @@ static void closed_windows_fall_silent(void **state)
     }
     packets = wire->n_packets;
     assert_true(packets < 200);
-    wire_pass(wire, 60 * SECOND); /* probes of a closed window only */
+    wire_pass(wire, 60 * GN_S); /* probes of a closed window only */
     assert_true(wire->n_packets - packets < 200);
     gn__tcp_abort(pair.client);
     gn__tcp_abort(pair.server);
@@ -424,10 +424,10 @@ static void the_largest_segments_wait_for_no_timer(void **state)
     at = wire->net.now;
     while (got < 256u << 20) {
         wire_send(pair.client, &sent, 1 + gn__rng_below(rng, 256u << 10));
-        wire_pass(wire, SECOND / 100000);
+        wire_pass(wire, GN_S / 100000);
         if (wire_recv(pair.server, &got, 1 + gn__rng_below(rng, 128u << 10)))
             at = wire->net.now;
-        assert_true(wire->net.now - at < SECOND / 100);
+        assert_true(wire->net.now - at < GN_S / 100);
     }
     gn__tcp_abort(pair.client);
     gn__tcp_abort(pair.server);
@@ -443,7 +443,7 @@ static void slow_reader_holds_no_more_than_its_window(void **state)
     for (i = 0; i < 200; i++) {
         wire_send(pair.client, &sent, 1);
         wire_send(pair.client, &sent, 700);
-        wire_pass(wire, SECOND / 10);
+        wire_pass(wire, GN_S / 10);
     }
     while (wire_send(pair.client, &sent, 65536))
         wire_pass(wire, 0);
@@ -452,7 +452,7 @@ static void slow_reader_holds_no_more_than_its_window(void **state)
     assert_true(wire->end[0].stack.budget.held < 1 << 20);
     while (got < sent) {
         if (!wire_recv(pair.server, &got, 65536))
-            wire_pass(wire, SECOND / 10);
+            wire_pass(wire, GN_S / 10);
         wire_pass(wire, 0);
     }
     gn__tcp_close(pair.client);
@@ -489,7 +489,7 @@ static void backlog_is_honoured(void **state)
 
         if (got)
             gn__tcp_abort(got);
-        wire_pass(wire, 4 * SECOND);
+        wire_pass(wire, 4 * GN_S);
     }
     for (i = 0; i < 5; i++) {
         assert_true(gn__tcp_connected(conn[i]));
@@ -522,15 +522,15 @@ static void simultaneous_open_connects_both(void **state)
     wire->delay_ns = 1000000;
     a = connect_port(wire, 0, 1, 7000);
     b = connect_port(wire, 1, 0, 7000);
-    wire_pass(wire, SECOND / 10);
+    wire_pass(wire, GN_S / 10);
     assert_true(gn__tcp_connected(a) && gn__tcp_connected(b));
     assert_int_equal(wire_send(a, &sent, 60000), 60000);
-    wire_pass(wire, SECOND);
+    wire_pass(wire, GN_S);
     assert_int_equal(wire_recv(b, &got, 100000), 60000);
     assert_true(wire->n_packets < 30);
     gn__tcp_close(a);
     gn__tcp_close(b);
-    wire_pass(wire, SECOND);
+    wire_pass(wire, GN_S);
 }
 
 static void socket_connects_to_itself(void **state)
@@ -539,13 +539,13 @@ static void socket_connects_to_itself(void **state)
     struct gn__conn *self = connect_port(wire, 0, 0, 7000);
     uint64_t sent = 0, got = 0;
 
-    wire_pass(wire, SECOND / 10);
+    wire_pass(wire, GN_S / 10);
     assert_true(gn__tcp_connected(self));
     assert_int_equal(wire_send(self, &sent, 60000), 60000);
-    wire_pass(wire, SECOND / 10);
+    wire_pass(wire, GN_S / 10);
     assert_int_equal(wire_recv(self, &got, 100000), 60000);
     gn__tcp_close(self);
-    wire_pass(wire, SECOND);
+    wire_pass(wire, GN_S);
 }
 
 int main(void)

@@ -10,9 +10,8 @@
 #include <cmocka.h>
 
 #include "tests/lib/wire.h"
+#include "tests/lib/units.h"
 
-#define MS     1000000ull
-#define SECOND 1000000000ull
 #define ROUNDS 5000
 
 static int by_size(const void *a, const void *b)
@@ -42,17 +41,17 @@ static uint64_t round_trip(struct wire *wire, struct wire_pair *pair,
     uint64_t began = wire->net.now;
 
     assert_int_equal(wire_send(pair->client, &pos[0], 100), 100);
-    assert_true(wire_until(wire, has_bytes, &there, 100 * SECOND));
+    assert_true(wire_until(wire, has_bytes, &there, 100 * GN_S));
     assert_int_equal(wire_recv(pair->server, &pos[1], 100), 100);
     assert_int_equal(wire_send(pair->server, &pos[2], 100), 100);
-    assert_true(wire_until(wire, has_bytes, &back, 100 * SECOND));
+    assert_true(wire_until(wire, has_bytes, &back, 100 * GN_S));
     assert_int_equal(wire_recv(pair->client, &pos[3], 100), 100);
     return wire->net.now - began;
 }
 
 static double in_ms(uint64_t ns)
 {
-    return (double)ns / (double)MS;
+    return (double)ns / (double)GN_MS;
 }
 
 static void round_trip_recovers_soon(void **state)
@@ -64,8 +63,8 @@ static void round_trip_recovers_soon(void **state)
     unsigned i;
 
     (void)state;
-    wire_init(&wire, NULL, SECOND);
-    wire.delay_ns = 5 * MS;
+    wire_init(&wire, NULL, GN_S);
+    wire.delay_ns = 5 * GN_MS;
     pair = wire_connect(&wire, 0, 1, 40000, false);
     wire.loss_ppm = 10000;
     for (i = 0; i < ROUNDS; i++)
@@ -74,7 +73,7 @@ static void round_trip_recovers_soon(void **state)
     p99 = took[ROUNDS * 99 / 100];
     printf("1 %% loss, 5 ms: round trip p50 %.1f ms, p99 %.1f ms, most %.1f\n",
            in_ms(took[ROUNDS / 2]), in_ms(p99), in_ms(took[ROUNDS - 1]));
-    assert_true(p99 < 250 * MS);
+    assert_true(p99 < 250 * GN_MS);
     gn__tcp_abort(pair.client);
     gn__tcp_abort(pair.server);
     wire_done(&wire);
@@ -87,10 +86,10 @@ static double bulk(uint32_t loss_ppm, uint32_t mtu, uint64_t bytes)
     struct wire_pair pair;
     uint64_t sent = 0, got = 0, began, took;
 
-    wire_init(&wire, NULL, SECOND);
-    wire.delay_ns = 20 * MS;
+    wire_init(&wire, NULL, GN_S);
+    wire.delay_ns = 20 * GN_MS;
     wire.rate_bps = 100000000;
-    wire.queue_ns = 100 * MS;
+    wire.queue_ns = 100 * GN_MS;
     wire.mtu = mtu;
     pair = wire_connect(&wire, 0, 1, 40000, false);
     wire.loss_ppm = loss_ppm;
@@ -101,7 +100,7 @@ static double bulk(uint32_t loss_ppm, uint32_t mtu, uint64_t bytes)
         while (sent < bytes && wire_send(pair.client, &sent, bytes - sent))
             ;
         next = wire_next(&wire);
-        assert_true(next != GN__NEVER && next - began < 10000 * SECOND);
+        assert_true(next != GN__NEVER && next - began < 10000 * GN_S);
         wire_run(&wire, next);
         while (wire_recv(pair.server, &got, 65536))
             ;

@@ -14,9 +14,9 @@
 
 #include "tests/lib/heap.h"
 #include "tests/lib/wire.h"
+#include "tests/lib/units.h"
 
-#define SECOND 1000000000ull
-#define BYTES  100000u
+#define BYTES 100000u
 
 struct life {
     struct gn_test_heap *heap;
@@ -39,7 +39,7 @@ static bool acceptable(void *arg)
 /* Memory is short for five seconds, not for ever. */
 static void get_well(struct wire *wire, const struct life *life)
 {
-    wire_pass(wire, 5 * SECOND);
+    wire_pass(wire, 5 * GN_S);
     life->heap->fail_all = false;
 }
 
@@ -57,7 +57,7 @@ static int transfer(struct wire *wire, const struct life *life,
             idle = 0;
         if (idle == 10)
             get_well(wire, life);
-        wire_pass(wire, n ? 0 : SECOND / 10);
+        wire_pass(wire, n ? 0 : GN_S / 10);
         if (gn__tcp_error(from) || gn__tcp_error(to))
             return -ENOMEM;
     }
@@ -87,9 +87,9 @@ static int converse(struct wire *wire, const struct life *life)
         return err;
     if (!gn__tcp_connected(client))
         get_well(wire, life);
-    assert_true(wire_until(wire, over, client, 200 * SECOND));
+    assert_true(wire_until(wire, over, client, 200 * GN_S));
     if (gn__tcp_error(client) ||
-        !wire_until(wire, acceptable, b->listener, 200 * SECOND)) {
+        !wire_until(wire, acceptable, b->listener, 200 * GN_S)) {
         gn__tcp_close(client);
         return -ENOMEM;
     }
@@ -97,7 +97,7 @@ static int converse(struct wire *wire, const struct life *life)
     err = transfer(wire, life, client, server);
     gn__tcp_close(client);
     gn__tcp_close(server);
-    wire_pass(wire, 300 * SECOND);
+    wire_pass(wire, 300 * GN_S);
     assert_int_equal(a->stack.n_conns, 0);
     assert_int_equal(b->stack.n_conns, 0);
     return err;
@@ -110,7 +110,7 @@ static int live(struct gn_test_heap *heap, void *arg)
     int err;
 
     life->heap = heap;
-    if (!wire_try_init(&wire, &heap->alloc, SECOND))
+    if (!wire_try_init(&wire, &heap->alloc, GN_S))
         return -ENOMEM;
     wire.mtu = life->mtu;
     wire.delay_ns = 1000000;

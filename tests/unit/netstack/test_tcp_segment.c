@@ -12,10 +12,10 @@
 
 #include "netstack/lwip/glue.h"
 #include "tests/lib/wire.h"
+#include "tests/lib/units.h"
 
-#define SECOND 1000000000ull
-#define SYN    0x02
-#define ACK    0x10
+#define SYN 0x02
+#define ACK 0x10
 
 /* A connection of stack 0's to a peer that is played here. */
 struct fixture {
@@ -45,7 +45,7 @@ static int setup(void **state)
     static struct fixture f;
 
     memset(&f, 0, sizeof(f));
-    wire_init(&f.wire, NULL, SECOND);
+    wire_init(&f.wire, NULL, GN_S);
     f.wire.filter = look;
     f.wire.filter_arg = &f;
     *state = &f;
@@ -174,14 +174,14 @@ static void segments_of_a_larger_mss_are_sent_again(void **state)
     assert_int_equal(wire_send(pair.client, &pos, 60000), 60000);
     params.max_segment = 100;
     gn__tcp_set(pair.client, &params);
-    wire_pass(&f->wire, 5 * SECOND);
+    wire_pass(&f->wire, 5 * GN_S);
     assert_int_equal(wire_send(pair.client, &pos, 1000), 1000);
-    wire_pass(&f->wire, 5 * SECOND);
+    wire_pass(&f->wire, 5 * GN_S);
     f->deaf = false;
-    assert_true(wire_until(&f->wire, is_read, &pair, 60 * SECOND));
+    assert_true(wire_until(&f->wire, is_read, &pair, 60 * GN_S));
     f->longest = 0;
     assert_int_equal(wire_send(pair.client, &pos, 1000), 1000);
-    assert_true(wire_until(&f->wire, is_read, &pair, 60 * SECOND));
+    assert_true(wire_until(&f->wire, is_read, &pair, 60 * GN_S));
     assert_int_equal(f->longest, 100);
     gn__tcp_close(pair.client);
     gn__tcp_close(pair.server);

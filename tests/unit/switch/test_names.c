@@ -10,8 +10,7 @@
 
 #include "tests/lib/case.h"
 #include "tests/lib/heap.h"
-
-#define SECOND 1000000000ull
+#include "tests/lib/units.h"
 
 struct fixture {
     struct gn_test_heap heap;
@@ -77,13 +76,13 @@ static void a_name_is_known_for_its_ttl(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(add(f, "192.0.2.1", "www.example.org", 5, SECOND), 0);
-    expect(f, "192.0.2.1", SECOND, "www.example.org");
-    expect(f, "192.0.2.1", 6 * SECOND - 1, "www.example.org");
-    expect(f, "192.0.2.1", 6 * SECOND, "");
-    expect(f, "192.0.2.2", SECOND, "");
-    expect(f, "::ffff:192.0.2.1", SECOND, "www.example.org");
-    expect(f, "::192.0.2.1", SECOND, "");
+    assert_int_equal(add(f, "192.0.2.1", "www.example.org", 5, GN_S), 0);
+    expect(f, "192.0.2.1", GN_S, "www.example.org");
+    expect(f, "192.0.2.1", 6 * GN_S - 1, "www.example.org");
+    expect(f, "192.0.2.1", 6 * GN_S, "");
+    expect(f, "192.0.2.2", GN_S, "");
+    expect(f, "::ffff:192.0.2.1", GN_S, "www.example.org");
+    expect(f, "::192.0.2.1", GN_S, "");
 }
 
 static void a_ttl_of_zero_is_one_second(void **state)
@@ -91,14 +90,14 @@ static void a_ttl_of_zero_is_one_second(void **state)
     struct fixture *f = *state;
 
     assert_int_equal(add(f, "192.0.2.1", "a.example", 0, 0), 0);
-    expect(f, "192.0.2.1", SECOND - 1, "a.example");
-    expect(f, "192.0.2.1", SECOND, "");
+    expect(f, "192.0.2.1", GN_S - 1, "a.example");
+    expect(f, "192.0.2.1", GN_S, "");
 }
 
 static void a_ttl_is_a_day_at_most(void **state)
 {
     struct fixture *f = *state;
-    uint64_t day = GN__NAMES_TTL_MAX_S * SECOND;
+    uint64_t day = GN__NAMES_TTL_MAX_S * GN_S;
 
     assert_int_equal(add(f, "192.0.2.1", "a.example", UINT32_MAX, 7), 0);
     expect(f, "192.0.2.1", day + 6, "a.example");
@@ -111,10 +110,10 @@ static void a_later_answer_never_shortens(void **state)
 
     assert_int_equal(add(f, "192.0.2.1", "a.example", 10, 0), 0);
     assert_int_equal(add(f, "192.0.2.1", "a.example", 1, 0), 0);
-    expect(f, "192.0.2.1", 9 * SECOND, "a.example");
-    assert_int_equal(add(f, "192.0.2.1", "a.example", 5, 9 * SECOND), 0);
-    expect(f, "192.0.2.1", 13 * SECOND, "a.example");
-    expect(f, "192.0.2.1", 14 * SECOND, "");
+    expect(f, "192.0.2.1", 9 * GN_S, "a.example");
+    assert_int_equal(add(f, "192.0.2.1", "a.example", 5, 9 * GN_S), 0);
+    expect(f, "192.0.2.1", 13 * GN_S, "a.example");
+    expect(f, "192.0.2.1", 14 * GN_S, "");
 }
 
 static void the_last_name_comes_first(void **state)
@@ -200,7 +199,7 @@ static void what_is_over_is_let_go(void **state)
 
         assert_int_equal(gn__names_add(&f->names, &a, "a.example", 1, 0), 0);
     }
-    assert_int_equal(add(f, "192.0.2.1", "b.example", 1, SECOND), 0);
+    assert_int_equal(add(f, "192.0.2.1", "b.example", 1, GN_S), 0);
     assert_int_equal(f->names.n, 1);
 }
 
