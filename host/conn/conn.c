@@ -362,21 +362,9 @@ int gn_conn_shutdown(struct gn_conn *conn, gn_conn_write_cb callback, void *arg)
 
 /* ---- the mark ---- */
 
-static int run_queued(void *arg)
-{
-    struct try_call *call = arg;
-
-    call->len = call->conn->queued;
-    return 0;
-}
-
 size_t gn_conn_queued(struct gn_conn *conn)
 {
-    struct try_call call = {conn, NULL, 0, 0};
-
-    if (conn)
-        (void)gn__handle_call(&conn->handle, run_queued, &call);
-    return call.len;
+    return conn ? conn->queued : 0;
 }
 
 struct mark_call {
@@ -412,26 +400,15 @@ void gn_conn_set_high_water(struct gn_conn *conn, size_t bytes,
 
 /* ---- what there is to know ---- */
 
-static int run_is_readable(void *arg)
-{
-    const struct gn_conn *conn = arg;
-
-    return gn__handle_is_open(&conn->handle) && !conn->eof && !conn->error;
-}
-
 bool gn_conn_is_readable(struct gn_conn *conn)
 {
-    return conn && gn__handle_call(&conn->handle, run_is_readable, conn) > 0;
-}
-
-static int run_is_writable(void *arg)
-{
-    return may_write(arg) == 0;
+    return conn && gn__handle_is_open(&conn->handle) && !conn->eof &&
+           !conn->error;
 }
 
 bool gn_conn_is_writable(struct gn_conn *conn)
 {
-    return conn && gn__handle_call(&conn->handle, run_is_writable, conn) > 0;
+    return conn && may_write(conn) == 0;
 }
 
 int gn_conn_name(struct gn_conn *conn, struct sockaddr *addr, socklen_t *len)

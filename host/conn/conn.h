@@ -67,17 +67,17 @@ struct gn_conn {
     struct gn__list queue; /* struct gn__write, in order */
     struct gn__list done;  /* the same, to be called back */
     unsigned n_done;
-    size_t queued;          /* bytes in the queue */
+    _Atomic size_t queued;  /* bytes in the queue; read by any thread */
     struct gn__write spare; /* the one that needs no memory of its own */
     bool spare_used;
-    bool fin;         /* shutdown was asked for */
-    bool eof;         /* the end was told */
-    bool due;         /* more than callbacks are to do in the turn */
-    bool handed_over; /* the socket, to a relay */
-    bool told;        /* to the server of a listening descriptor */
-    bool above;       /* the mark, and the caller was told */
-    short watched;    /* dgram: what the socket is watched for */
-    int error;        /* what ended it */
+    _Atomic bool fin;  /* shutdown was asked for; read by any thread */
+    _Atomic bool eof;  /* the end was told; the same */
+    bool due;          /* more than callbacks are to do in the turn */
+    bool handed_over;  /* the socket, to a relay */
+    bool told;         /* to the server of a listening descriptor */
+    bool above;        /* the mark, and the caller was told */
+    short watched;     /* dgram: what the socket is watched for */
+    _Atomic int error; /* what ended it; read by any thread */
     size_t high_water;
     gn_conn_drain_cb drain_cb;
     void *drain_arg;

@@ -56,7 +56,7 @@ struct gn__handle {
     struct gn_sock *sock;      /* a reference; NULL: not yet */
     struct gn__io_end end;
     struct gn__deferred task;
-    enum gn__handle_state state;
+    _Atomic enum gn__handle_state state; /* read by any thread */
     struct gn__ref
         refs;   /* its own until GONE, and of who is in its callbacks */
     bool asked; /* to be closed */

@@ -32,8 +32,10 @@
  * they are about. No lock is held in them.
  *
  * Threads: under GN_DRIVE_THREAD any. gn_dial() and gn_dial_cancel() never
- * wait; every other call from another thread is carried to the driving thread
- * and waited for, so hold no lock there that a callback takes. Under the other
+ * wait, nor does what only asks (gn_conn_queued(), _is_readable(), _name() and
+ * their kind, the options); every other call from another thread is carried to
+ * the driving thread and waited for, so hold no lock there that a callback
+ * takes. Under the other
  * drives all of this is for the driving thread. Without descriptors
  * (GN_DRIVE_VIRTUAL) all but gn_dial_fd() and gn_conn_fd() works.
  *

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,6 +283,45 @@ static void threads_dial_at_once(void **state)
     talk_part(f->talk, &f->client, &f->server);
 }
 
+/* ---- what only asks ---- */
+
+struct held {
+    _Atomic unsigned begun; /* the driving thread is in the callback */
+    _Atomic bool over;      /* and may go on */
+};
+
+/* Keeps the driving thread until what is asked meanwhile was answered. */
+static void hold_driver(struct gn_conn *conn, int status, void *arg)
+{
+    struct held *held = arg;
+
+    (void)conn, (void)status;
+    held->begun++;
+    while (!held->over)
+        (void)sched_yield();
+}
+
+static void what_only_asks_is_answered_while_the_driver_is_busy(void **state)
+{
+    struct ends *f = *state;
+    struct gn_conn *conn = f->client.conn;
+    struct held held = {0};
+    struct sockaddr_in at;
+    socklen_t len = sizeof(at);
+
+    assert_int_equal(gn_conn_write(conn, "x", 1, hold_driver, &held), 0);
+    talk_count(f->talk, &held.begun, 1);
+    assert_int_equal(gn_conn_queued(conn), 0);
+    assert_true(gn_conn_is_readable(conn));
+    assert_true(gn_conn_is_writable(conn));
+    assert_int_equal(gn_conn_peer(conn, (struct sockaddr *)&at, &len), 0);
+    assert_int_equal(ntohs(at.sin_port), 80);
+    held.over = true;
+    assert_int_equal(gn_conn_shutdown(conn, NULL, NULL), 0);
+    assert_false(gn_conn_is_writable(conn));
+    talk_part(f->talk, &f->client, &f->server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +331,7 @@ int main(void)
         CASE(on_the_driving_thread_it_does_not),
         CASE(the_network_closes_over_all_of_it),
         CASE(threads_dial_at_once),
+        CASE(what_only_asks_is_answered_while_the_driver_is_busy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
