@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 
 #include "tests/lib/case.h"
 #include "tests/lib/descriptors.h"
+#include "tests/lib/until.h"
 
 /* Longer than any hiccup of a loaded machine. */
 #define BOUND_MS 10000
@@ -117,7 +119,7 @@ struct call {
     ssize_t (*run)(struct call *call);
     struct sockaddr_in to;
     pthread_t thread;
-    _Atomic bool begun;
+    _Atomic pid_t begun; /* its thread; 0: not yet */
     _Atomic bool done;
     ssize_t result;
 };
@@ -126,10 +128,26 @@ static void *run_call(void *arg)
 {
     struct call *call = arg;
 
-    atomic_store(&call->begun, true);
+    atomic_store(&call->begun, gettid());
     call->result = call->run(call);
     atomic_store(&call->done, true);
     return NULL;
+}
+
+/* Does a thread of ours sleep in the kernel, as it does in a call that blocks? */
+static bool is_asleep(pid_t thread)
+{
+    char path[64], state = 0;
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/stat", thread);
+    file = fopen(path, "re");
+    if (!file)
+        return true; /* It has ended. */
+    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+        state = 0;
+    fclose(file);
+    return state == 'S';
 }
 
 static void begin_call(struct call *call, struct gn_sock *sock,
@@ -138,9 +156,7 @@ static void begin_call(struct call *call, struct gn_sock *sock,
     call->sock = gn_sock_ref(sock);
     call->run = run;
     assert_int_equal(pthread_create(&call->thread, NULL, run_call, call), 0);
-    while (!atomic_load(&call->begun))
-        (void)poll(NULL, 0, 1);
-    (void)poll(NULL, 0, 20); /* Likely inside; it must be right either way. */
+    gn_test_until(call->begun && is_asleep(call->begun));
 }
 
 static ssize_t end_call(struct call *call)
@@ -316,9 +332,12 @@ static void calls_after_close_are_ebadf(void **state)
 
 /* ---- signals ---- */
 
+static atomic_uint n_signals;
+
 static void on_signal(int number)
 {
     (void)number;
+    n_signals++;
 }
 
 static void signals_do_not_show(void **state)
@@ -330,13 +349,14 @@ static void signals_do_not_show(void **state)
     struct call call;
 
     memset(&call, 0, sizeof(call));
+    n_signals = 0;
     assert_int_equal(sigaction(SIGUSR1, &action, &old), 0);
     assert_int_equal(gn_sock_setopt(p.client, SOL_SOCKET, SO_RCVTIMEO, &timeout,
                                     sizeof(timeout)),
                      0);
     begin_call(&call, p.client, call_recv);
     assert_int_equal(pthread_kill(call.thread, SIGUSR1), 0);
-    (void)poll(NULL, 0, 20);
+    gn_test_until(n_signals == 1 && is_asleep(call.begun));
     assert_int_equal(pthread_kill(call.thread, SIGUSR1), 0);
     assert_int_equal(gn_sock_send(p.server, "x", 1, 0), 1);
     assert_int_equal(end_call(&call), 1);
