@@ -132,16 +132,24 @@ void gn__fiber_destroy(struct gn__fiber *fiber, struct gn__costacks *stacks)
     gn__costack_give(stacks, &fiber->stack);
 }
 
+/* Errno is the thread's, which behind a switch may be another: a compiler must
+ * not keep its address from before. */
+__attribute__((noinline)) static int *thread_errno(void)
+{
+    __asm__ volatile("");
+    return &errno;
+}
+
 void gn__fiber_begin(struct gn__fiber *fiber, struct gn__fiber *from)
 {
     fiber_arrive(fiber, from);
-    errno = 0;
+    *thread_errno() = 0;
 }
 
 /* ThreadSanitizer's name of the thread is asked for when it is first left. */
 static void fiber_remember(struct gn__fiber *from)
 {
-    from->error = errno;
+    from->error = *thread_errno();
 #if defined(WITH_TSAN)
     if (!from->stack.low)
         from->tsan = __tsan_get_current_fiber();
@@ -154,7 +162,7 @@ void gn__fiber_switch(struct gn__fiber *from, struct gn__fiber *to)
     fiber_announce(from, to, false);
     gn__context_switch(&from->context, &to->context);
     fiber_arrive(from, to);
-    errno = from->error;
+    *thread_errno() = from->error;
 }
 
 void gn__fiber_leave(struct gn__fiber *from, struct gn__fiber *to)
