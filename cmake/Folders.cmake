@@ -4,6 +4,7 @@
 # program made of some folders has to link.
 
 find_package(Threads REQUIRED)
+include(Whole)
 
 add_library(gn_build INTERFACE)
 target_include_directories(gn_build INTERFACE
@@ -34,6 +35,9 @@ endfunction()
 # *.c part of the library, and those of its rooms: folders that are no layer of
 # their own. DEPENDS are the folders whose module header it may include. A
 # folder without sources is allowed and adds nothing.
+#
+# With GUESTNET_WHOLE they are compiled twice: target gn_NAME is what tests of
+# a folder link, gn_NAME_whole what is joined to the library (Whole.cmake).
 function(gn_add_folder name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;ROOMS")
     set(closure ${name})
@@ -54,30 +58,74 @@ function(gn_add_folder name)
     if(sources)
         add_library(gn_${name} OBJECT ${sources})
         gn_compile(gn_${name})
-        set_property(GLOBAL APPEND PROPERTY GN_OBJECTS_${name}
-            $<TARGET_OBJECTS:gn_${name}>)
+        set(targets gn_${name})
+        if(GUESTNET_WHOLE)
+            set_target_properties(gn_${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+            gn_add_whole(gn_${name}_whole ${sources})
+            list(APPEND targets gn_${name}_whole)
+        endif()
+        set_property(GLOBAL PROPERTY GN_TARGETS_${name} ${targets})
     endif()
+endfunction()
+
+# gn_folder_adds(NAME OBJECT TARGET) makes a file of machine code part of the
+# folder, which the target builds.
+function(gn_folder_adds name object target)
+    set_property(GLOBAL APPEND PROPERTY GN_ADDED_${name} "${object}")
+    set_property(GLOBAL APPEND PROPERTY GN_NEEDS_${name} ${target})
 endfunction()
 
 # gn_folder_uses(NAME LIBRARY...) lets the folder include the libraries' headers;
 # what is made of the folder links them.
 function(gn_folder_uses name)
-    target_link_libraries(gn_${name} PRIVATE ${ARGN})
+    get_property(targets GLOBAL PROPERTY GN_TARGETS_${name})
+    foreach(target IN LISTS targets)
+        target_link_libraries(${target} PRIVATE ${ARGN})
+    endforeach()
     set_property(GLOBAL APPEND PROPERTY GN_LIBRARIES_${name} ${ARGN})
+endfunction()
+
+# gn_folder_defines(NAME MACRO...) compiles the folder with the macros.
+function(gn_folder_defines name)
+    get_property(targets GLOBAL PROPERTY GN_TARGETS_${name})
+    foreach(target IN LISTS targets)
+        target_compile_definitions(${target} PRIVATE ${ARGN})
+    endforeach()
+endfunction()
+
+# What folders have beside the code that is compiled from their sources.
+function(link_rest target)
+    foreach(folder IN LISTS ARGN)
+        foreach(what IN ITEMS ADDED NEEDS LIBRARIES)
+            get_property(${what} GLOBAL PROPERTY GN_${what}_${folder})
+        endforeach()
+        target_sources(${target} PRIVATE ${ADDED})
+        if(NEEDS)
+            add_dependencies(${target} ${NEEDS})
+        endif()
+        target_link_libraries(${target} PRIVATE ${LIBRARIES})
+    endforeach()
 endfunction()
 
 # gn_link_folders(TARGET FOLDER...) puts the folders' objects into a target.
 function(gn_link_folders target)
     foreach(folder IN LISTS ARGN)
-        get_property(objects GLOBAL PROPERTY GN_OBJECTS_${folder})
-        target_sources(${target} PRIVATE ${objects})
-        get_property(needs GLOBAL PROPERTY GN_NEEDS_${folder})
-        if(needs)
-            add_dependencies(${target} ${needs})
+        if(TARGET gn_${folder})
+            target_sources(${target} PRIVATE $<TARGET_OBJECTS:gn_${folder}>)
         endif()
-        get_property(libraries GLOBAL PROPERTY GN_LIBRARIES_${folder})
-        target_link_libraries(${target} PRIVATE ${libraries})
     endforeach()
+    link_rest(${target} ${ARGN})
+endfunction()
+
+# gn_link_all(TARGET) puts what the library is made of into a target.
+function(gn_link_all target)
+    get_property(folders GLOBAL PROPERTY GN_FOLDERS)
+    if(GUESTNET_WHOLE)
+        gn_link_whole(${target})
+        link_rest(${target} ${folders})
+    else()
+        gn_link_folders(${target} ${folders})
+    endif()
 endfunction()
 
 # gn_program(TARGET) makes a program that uses the library as a stranger would:

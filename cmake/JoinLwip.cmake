@@ -7,7 +7,9 @@
 # The section is right only when the compiler leaves the variables alone, so
 # some options are ours whatever the user's flags are:
 #   -fno-common -fno-data-sections  one .data and one .bss per source file
-#   -fno-lto                        sections exist before the final link
+#   -fno-lto                        sections exist before the final link; with
+#                                   GUESTNET_WHOLE gcc does link-time
+#                                   optimisation here, and they exist after it
 #   asan-globals=0                  no redzones: a copy reads across variables;
 #                                   the heap and the stack stay checked
 #   trapping UBSan                  its reports would need writable tables
@@ -32,6 +34,7 @@ function(gn_join_lwip name out)
         INTERPROCEDURAL_OPTIMIZATION OFF)
     target_compile_options(${name}_parts PRIVATE
         -fno-common -fno-data-sections -fno-lto)
+    set(parts $<TARGET_OBJECTS:${name}_parts>)
     if(CMAKE_C_COMPILER_ID MATCHES Clang)
         target_compile_options(${name}_parts PRIVATE
             "SHELL:-mllvm -asan-globals=0")
@@ -47,6 +50,14 @@ function(gn_join_lwip name out)
             -fprofile-exclude-files=.*)
     endif()
 
+    # Not by lld, which gives each variable a section of its own.
+    if(GUESTNET_WHOLE AND CMAKE_C_COMPILER_ID STREQUAL GNU)
+        target_compile_options(${name}_parts PRIVATE ${GN_WHOLE_COMPILE})
+        set(optimised "${CMAKE_CURRENT_BINARY_DIR}/${name}-optimised.o")
+        gn_optimise("${optimised}" ${name}_parts)
+        set(parts "${optimised}")
+    endif()
+
     # Section groups are resolved here: their signatures become local names,
     # which the final link could not match with those of other objects.
     set(whole "${CMAKE_CURRENT_BINARY_DIR}/${name}-whole.o")
@@ -55,14 +66,13 @@ function(gn_join_lwip name out)
     set(check "${PROJECT_SOURCE_DIR}/cmake/CheckState.cmake")
     add_custom_command(OUTPUT "${joined}" "${whole}"
         COMMAND ${GUESTNET_JOIN_LD} -r --force-group-allocation -T "${script}"
-            -o "${whole}" $<TARGET_OBJECTS:${name}_parts>
+            -o "${whole}" ${parts}
         COMMAND ${CMAKE_OBJCOPY} --keep-global-symbol=gn__netstack_ops
             "${whole}" "${joined}"
         COMMAND ${CMAKE_COMMAND} -DOBJECT=${joined}
             -DREADELF=${CMAKE_READELF} -DMAX=${state_max}
             -P "${check}"
-        DEPENDS ${name}_parts $<TARGET_OBJECTS:${name}_parts> "${script}"
-            "${check}"
+        DEPENDS ${name}_parts ${parts} "${script}" "${check}"
         COMMENT "Joining lwIP"
         COMMAND_EXPAND_LISTS VERBATIM)
     add_custom_target(${name} DEPENDS "${joined}")

@@ -6,7 +6,6 @@
 
 include(CMakePackageConfigHelpers)
 
-get_property(folders GLOBAL PROPERTY GN_FOLDERS)
 set(targets guestnet_static)
 add_library(guestnet_static STATIC)
 if(GUESTNET_SHARED)
@@ -25,7 +24,7 @@ add_library(guestnet::guestnet_static ALIAS guestnet_static)
 target_link_libraries(guestnet_static PUBLIC Threads::Threads)
 
 foreach(target IN LISTS targets)
-    gn_link_folders(${target} ${folders})
+    gn_link_all(${target})
     set_target_properties(${target} PROPERTIES
         OUTPUT_NAME guestnet
         LINKER_LANGUAGE C)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# first_hour.sh SOURCE LIBRARY: the program of docs/simulation.md compiles as it
+# first_hour.sh SOURCE LIBRARY...: the program of docs/simulation.md compiles as it
 # stands by the commands of the page, which print what it shows. CC is given.
 set -euo pipefail
 source=$1
-library=$2
+libraries=${*:2}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 read -ra flags <<<"${CFLAGS-}"
@@ -23,7 +23,7 @@ exec $(command -v "${CC:-cc}") -Wall -Wextra -Werror ${flags[*]} "\$@"
 EOF
 cat >"$work/bin/pkg-config" <<EOF
 #!/bin/sh
-echo "-I$source/include $library -luv -lpcap -pthread"
+echo "-I$source/include $libraries"
 EOF
 chmod +x "$work/bin/cc" "$work/bin/pkg-config"
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# readme.sh SOURCE LIBRARY: the README's first C block compiles as it stands,
+# readme.sh SOURCE LIBRARY...: the README's first C block compiles as it stands,
 # and prints what the text block behind it says.
 set -euo pipefail
 source=$1
-library=$2
+libraries=("${@:2}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 read -ra flags <<<"${CFLAGS-}"
@@ -15,6 +15,6 @@ block=$source/tests/docs/block.sh
 
 "${CC:-cc}" -std=c11 -Wall -Wextra -Werror "${flags[@]}" \
     -I"$source/include" "$work/example.c" -o "$work/example" \
-    "$library" -luv -lpcap -pthread
+    "${libraries[@]}"
 "$work/example" >"$work/printed"
 diff "$work/expected" "$work/printed"
