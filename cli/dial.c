@@ -109,7 +109,8 @@ static int conn_open(const struct options *options, char *why, size_t why_len)
     if (http_upgrade(fd, target, "guestnet-dial", why, why_len) == 0 &&
         (descriptors_receive(fd, &byte, 1, &conn, &n, 0) != 1 || n != 1))
         (void)why_set(why, why_len, "the network process has ended");
-    close(fd);
+    if (conn < 0)
+        close(fd); /* Else it lives as long as that. */
     return conn;
 }
 

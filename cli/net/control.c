@@ -15,7 +15,7 @@
 #include <guestnet/conn.h>
 #include <guestnet/error.h>
 
-#include "cli/net/descriptors.h"
+#include "cli/net/dialled.h"
 #include "cli/net/member.h"
 #include "cli/net/net.h"
 #include "cli/net/report.h"
@@ -92,6 +92,14 @@ static enum MHD_Result request_upgrade(struct request *request,
     return result;
 }
 
+/* In the daemon's next turn. */
+static void connection_end(struct net *net,
+                           struct MHD_UpgradeResponseHandle *handle)
+{
+    (void)MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+    (void)uv_idle_start(&net->turn, net->turn.idle_cb);
+}
+
 /* ---- joining ---- */
 
 static void join_done(void *cls, struct MHD_Connection *connection,
@@ -105,7 +113,7 @@ static void join_done(void *cls, struct MHD_Connection *connection,
     (void)extra;
     /* Who sends before it is answered has sent its descriptors to nobody. */
     if (extra_len || member_open(request->net, sock, handle))
-        control_end(request->net, handle);
+        connection_end(request->net, handle);
 }
 
 /* ---- dialling ---- */
@@ -121,8 +129,10 @@ static void handed_over(void *cls, struct MHD_Connection *connection,
     (void)con_cls;
     (void)extra;
     (void)extra_len;
-    (void)descriptors_send(sock, "+", 1, &request->fd, 1);
-    control_end(request->net, handle);
+    if (dialled_open(request->net, sock, handle, request->fd))
+        connection_end(request->net, handle);
+    else
+        request->fd = -1;
 }
 
 static void dial_done(struct gn_dial *dial, int status, struct gn_conn *conn,
@@ -136,9 +146,21 @@ static void dial_done(struct gn_dial *dial, int status, struct gn_conn *conn,
     if (!status && request->status)
         (void)gn_conn_close(conn, NULL, NULL);
     request->dialling = false;
+    request->net->n_dialling--;
     request->dialled = true;
     MHD_resume_connection(request->connection);
     (void)uv_idle_start(&request->net->turn, request->net->turn.idle_cb);
+}
+
+static enum MHD_Result dial_refuse(struct request *request)
+{
+    char what[100];
+
+    (void)why_set(what, sizeof(what),
+                  "the network has its %u dialled connections; end one first",
+                  DIALLED_MAX);
+    return request_refuse(request->connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                          what);
 }
 
 static enum MHD_Result dial_start(struct request *request)
@@ -148,13 +170,17 @@ static enum MHD_Result dial_start(struct request *request)
     char why[200] = "";
     struct gn_dial_options options = {
         .size = sizeof(options), .why = why, .why_len = sizeof(why)};
-    int err = gn_dial(gn_network_gateway(request->net->network), "tcp",
-                      to ? to : "", &options, dial_done, request, NULL);
+    int err;
 
+    if (request->net->n_dialled + request->net->n_dialling >= DIALLED_MAX)
+        return dial_refuse(request);
+    err = gn_dial(gn_network_gateway(request->net->network), "tcp",
+                  to ? to : "", &options, dial_done, request, NULL);
     if (err)
         return request_refuse(request->connection, MHD_HTTP_BAD_REQUEST,
                               why[0] ? why : gn_strerror(err));
     request->dialling = true;
+    request->net->n_dialling++;
     MHD_suspend_connection(request->connection);
     return MHD_YES;
 }
@@ -289,8 +315,8 @@ static void request_turn(struct net *net)
 
 void control_end(struct net *net, struct MHD_UpgradeResponseHandle *handle)
 {
-    (void)MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
-    (void)uv_idle_start(&net->turn, idle_cb);
+    connection_end(net, handle);
+    request_turn(net);
 }
 
 /* ---- life ---- */

@@ -9,9 +9,10 @@
  *     GET /v1/join                  Upgrade: guestnet-join; see member.h
  *     GET /v1/dial?to=NAME:PORT     Upgrade: guestnet-dial; one byte comes, and
  *                                   with it a descriptor (SCM_RIGHTS) that is
- *                                   the connection
+ *                                   the connection as long as this one is
+ *                                   open; or 503, if there are too many
  *
- * What cannot be is a status of 4xx and {"error": "a line for a person"}.
+ * What cannot be is a status of 4xx or 5xx and {"error": "a line for a person"}.
  */
 #include <stddef.h>
 

@@ -18,8 +18,12 @@
 #include <guestnet/resolver.h>
 
 #include "cli/net/control.h"
+#include "cli/net/dialled.h"
 #include "cli/net/net.h"
 #include "cli/net/request.h"
+
+/** Until its line has come. Who joins sends it at once. */
+#define LINE_MS 10000u
 
 void member_tell(struct member *member, cJSON *line)
 {
@@ -51,10 +55,11 @@ void member_denied(struct member *member, const char *what, const char *rule)
 
 /* ---- the end ---- */
 
-static void member_free(uv_handle_t *handle)
+static void member_free(uv_handle_t *timer)
 {
-    struct member *member = handle->data;
+    struct member *member = timer->data;
     struct net *net = member->net;
+    struct MHD_UpgradeResponseHandle *connection = member->handle;
     struct member **at;
 
     for (at = &net->members; *at; at = &(*at)->next) {
@@ -65,29 +70,45 @@ static void member_free(uv_handle_t *handle)
     }
     while (member->n_fds)
         close(member->fds[--member->n_fds]);
-    control_end(net, member->handle);
     cJSON_Delete(member->rules);
     free(member->in);
     free(member);
+    control_end(net, connection);
+}
+
+static void timer_close(uv_handle_t *poll)
+{
+    struct member *member = poll->data;
+
+    uv_close((uv_handle_t *)&member->timer, member_free);
+}
+
+/* Connections to guests that are all gone are no reason to stay. */
+static bool is_last(const struct member *member)
+{
+    return member->net->connections == 1 + member->net->n_dialled;
 }
 
 static void member_left(void *arg)
 {
     struct member *member = arg;
-    bool last = member->net->connections == 1;
+    bool last = is_last(member);
     cJSON *line = cJSON_CreateObject();
 
     way_close(member);
-    if (last)
+    if (last) {
         net_hide(member->net);
+        dialled_end_all(member->net);
+    }
     (void)cJSON_AddBoolToObject(line, "left", true);
     (void)cJSON_AddBoolToObject(line, "last", last);
     member_tell(member, line);
-    uv_close((uv_handle_t *)&member->poll, member_free);
+    uv_close((uv_handle_t *)&member->poll, timer_close);
 }
 
 static void member_leave(struct member *member)
 {
+    (void)uv_timer_stop(&member->timer);
     (void)uv_poll_stop(&member->poll);
     join_undo(member);
     if (member->nic)
@@ -119,6 +140,7 @@ static void member_join(struct member *member)
     else
         member_tell(member, join_answer(member));
     request_done(&request);
+    (void)uv_timer_stop(&member->timer);
     free(member->in);
     member->in = NULL;
 }
@@ -156,6 +178,11 @@ static void member_ready(uv_poll_t *poll, int status, int events)
         member_leave(member);
 }
 
+static void line_is_late(uv_timer_t *timer)
+{
+    member_refuse(timer->data, "no line has come for 10 s");
+}
+
 int member_open(struct net *net, int sock,
                 struct MHD_UpgradeResponseHandle *handle)
 {
@@ -166,15 +193,17 @@ int member_open(struct net *net, int sock,
     member->net = net;
     member->sock = sock;
     member->handle = handle;
-    member->poll.data = member;
+    member->poll.data = member->timer.data = member;
     member->in = malloc(JOIN_MAX);
-    if (!member->in || uv_poll_init_socket(&net->loop, &member->poll, sock)) {
+    if (!member->in || uv_poll_init_socket(&net->loop, &member->poll, sock) ||
+        uv_timer_init(&net->loop, &member->timer)) {
         free(member->in);
         free(member);
         return -1;
     }
     (void)uv_poll_start(&member->poll, UV_READABLE | UV_DISCONNECT,
                         member_ready);
+    (void)uv_timer_start(&member->timer, line_is_late, LINE_MS, 0);
     member->next = net->members;
     net->members = member;
     return 0;

@@ -51,7 +51,8 @@ struct member {
     struct MHD_UpgradeResponseHandle *handle;
     int sock; /* the daemon's */
     uv_poll_t poll;
-    char *in; /* what has come; NULL: it has joined */
+    uv_timer_t timer; /* until its line has come */
+    char *in;         /* what has come; NULL: it has joined */
     size_t in_len;
     int fds[DESCRIPTORS_MAX];
     size_t n_fds;

@@ -112,7 +112,10 @@ static void descriptors_keep(struct net_setup *setup)
         (void)dup2(null, fd);
     setup->client = dup2(client, 3);
     setup->ready = dup2(ready, 4);
-    (void)close_range(5, ~0u, 0);
+    if (close_range(5, ~0u, 0) == 0)
+        return;
+    for (int fd = 5; fd < getdtablesize(); fd++) /* Before Linux 5.9. */
+        close(fd);
 }
 
 /* Nothing of the terminal, the folder or the files of who started it: a network

@@ -21,6 +21,7 @@
 #include <guestnet/resolver.h>
 
 struct MHD_Daemon;
+struct dialled;
 struct member;
 
 struct net {
@@ -32,6 +33,9 @@ struct net {
     struct gn_network *network;
     struct gn_resolver *dns; /* the real one; members have it behind rules */
     struct member *members;
+    struct dialled *dialled;
+    unsigned n_dialled;
+    unsigned n_dialling;
     /* The control socket: control.c. */
     struct MHD_Daemon *daemon;
     uv_poll_t poll;

@@ -355,6 +355,93 @@ EOF
     kill %1
 }
 
+# Of what a client dials there is a bound, and none stays behind its client.
+case_dialled_connections_are_bounded() {
+    need python3 socat
+    "$guestnet" run --network n --name echo -- socat TCP-LISTEN:7,fork EXEC:cat &
+    until_true "$guestnet" dial echo:7 </dev/null
+    cat >many.py <<EOF
+import array, os, socket, sys
+ask = (b"GET /v1/dial?to=echo:7 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+       b"Upgrade: guestnet-dial\r\n\r\n")
+clients, answer, fds = [], b"101", []
+while b" 101 " in answer or b"101" == answer:
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(60)
+    client.connect(sys.argv[1])
+    client.sendall(ask)
+    answer, control, _, _ = client.recvmsg(4096, 64)
+    while b"\r\n\r\n" not in answer:
+        answer += client.recv(4096)
+    while b" 101 " in answer and not control:
+        _, control, _, _ = client.recvmsg(1, 64)
+    for _, _, data in control:
+        fds += array.array("i", data)
+    clients += [client] if b" 101 " in answer else []
+assert b" 503 " in answer, answer
+client.close()
+assert len(fds) == 128, len(fds)
+os.write(fds[0], b"x")
+assert os.read(fds[0], 1) == b"x"
+open("full", "w").close()
+sys.stdin.read()
+clients[1].close() # And not its descriptor.
+assert os.read(fds[1], 1) == b""
+open("room", "w").close()
+sys.stdin.close()
+import signal
+signal.pause()
+EOF
+    mkfifo hold
+    python3 many.py "$XDG_RUNTIME_DIR/guestnet/n.sock" <hold &
+    local many=$!
+    exec {held}>hold
+    until_true test -e full
+    says "guestnet: echo:7: the network has its 128 dialled connections; end one first" \
+        "$guestnet" dial echo:7
+    exec {held}>&-
+    until_true test -e room
+    until_true "$guestnet" dial echo:7 </dev/null
+    kill %1
+    wait %1 || true
+    nothing_left || fail "connections keep the network: $(leftovers)"
+    kill $many
+}
+
+case_who_joins_and_says_nothing_is_sent_away() {
+    need python3
+    "$guestnet" run --network n -- sleep 1000 &
+    until_true listening n
+    python3 - "$XDG_RUNTIME_DIR/guestnet/n.sock" <<EOF
+import socket, sys
+client = socket.socket(socket.AF_UNIX)
+client.settimeout(60)
+client.connect(sys.argv[1])
+client.sendall(b"GET /v1/join HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+               b"Upgrade: guestnet-join\r\n\r\n")
+said = b""
+while data := client.recv(4096):
+    said += data
+assert b"no line has come" in said, said
+EOF
+    kill %1
+}
+
+# Before Linux 5.9 there is no close_range().
+case_the_network_process_keeps_no_descriptors() {
+    need strace
+    touch kept
+    strace -f -qq -o trace -e trace=close_range \
+        -e inject=close_range:error=ENOSYS \
+        "$guestnet" run --network n -- \
+        sh -c 'until [ -e over ]; do sleep 0.05; done' 9<kept &
+    until_true listening n
+    has ENOSYS "$(cat trace)"
+    ! readlink "/proc/$(network_pid n)/fd/"* | grep kept || fail "it has kept one"
+    touch over
+    wait %1
+}
+
 case_half_close_passes_a_dial() {
     need socat
     "$guestnet" run --name echo -- socat TCP-LISTEN:7,fork EXEC:wc\ -c &
