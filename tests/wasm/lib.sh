@@ -74,49 +74,60 @@ rust() {
         -o "$work/$1.wasm"
 }
 
-# go NAME FILE: $work/NAME.wasm by Go of script/setup wasm, kept as others() does.
+# keeping NAME SUM SUFFIX COMMAND...: $work/NAME.SUFFIX, which the command makes
+# as the file that is its last argument. It is kept under SUM; another test, of
+# another tree too, that wants it meanwhile waits, and finds all of it.
+keeping() {
+    local name=$1 sum=${2::16} suffix=$3 kept=$cache/wasm/built
+    shift 3
+    mkdir -p "$kept"
+    (
+        flock 8
+        if [ ! -f "$kept/$name-$sum.$suffix" ]; then
+            "$@" "$kept/$name.new"
+            rm -f "$kept/$name"-????????????????."$suffix"
+            mv "$kept/$name.new" "$kept/$name-$sum.$suffix"
+        fi
+        cp "$kept/$name-$sum.$suffix" "$work/$name.$suffix"
+    ) 8>"$kept/$name.lock"
+}
+
+# go NAME FILE: $work/NAME.wasm by Go of script/setup wasm.
 go() {
-    local root=$cache/wasm/go sum kept
     wants go "Go 1.21 or newer"
-    sum=$(sha256sum <"$2")
-    kept=$cache/wasm/built/$1-${sum::16}.wasm
-    mkdir -p "$cache/wasm/built" "$work/goroot"
-    [ -f "$kept" ] || {
-        cp -Rs "$root"/usr/lib/go-*/. "$work/goroot" \
-            2>/dev/null || true
-        GOROOT=$work/goroot GOCACHE=$work/gocache GOPATH=$work/gopath \
-            GOOS=wasip1 GOARCH=wasm GOTOOLCHAIN=local GOFLAGS=-mod=mod \
-            "$work/goroot/bin/go" build -ldflags '-s -w' -o "$kept.$BASHPID" "$2"
-        mv "$kept.$BASHPID" "$kept"
-    }
-    cp "$kept" "$work/$1.wasm"
+    keeping "$1" "$(sha256sum <"$2")" wasm go_build "$2"
+}
+
+go_build() {
+    local root=$cache/wasm/go
+    mkdir -p "$work/goroot"
+    cp -Rs "$root"/usr/lib/go-*/. "$work/goroot" 2>/dev/null || true
+    GOROOT=$work/goroot GOCACHE=$work/gocache GOPATH=$work/gopath \
+        GOOS=wasip1 GOARCH=wasm GOTOOLCHAIN=local GOFLAGS=-mod=mod \
+        "$work/goroot/bin/go" build -ldflags '-s -w' -o "$2" "$1"
 }
 
 # others NAME FOLDER [ARGUMENT]: $work/NAME.wasm of somebody else's program, whose
-# source is in FOLDER, by tests/wasm/others/FOLDER, which gets the argument. It is
-# kept, since it takes up to minutes.
+# source is in FOLDER, by tests/wasm/others/FOLDER, which gets the argument. That
+# takes up to minutes.
 others() {
-    local name=$1 recipe=$source/tests/wasm/others/$2 sum kept
+    local recipe=$source/tests/wasm/others/$2 sum
     wants "$2" "source of $2"
     sum=$(find "$source/tests/wasm/others/stubs/$2" "$recipe" "$wasi_cc" \
         -type f | sort | xargs cat | sha256sum)
-    kept=$cache/wasm/built/$name-${sum::16}.wasm
-    mkdir -p "$cache/wasm/built" "$work/$name.build"
-    (
-        flock 8
-        [ -f "$kept" ] || {
-            (cd "$work/$name.build" &&
-                "$recipe" "$cache/wasm/$2" "$kept.new" "${@:3}") \
-                >"$work/$name.log" 2>&1 || {
-                tail -n 30 "$work/$name.log"
-                exit 1
-            }
-            rm -f "$cache/wasm/built/$name"-*.wasm
-            mv "$kept.new" "$kept"
-        }
-    ) 8>"$cache/wasm/built/$name.lock"
+    keeping "$1" "$sum" wasm others_build "$@"
+}
+
+# others_build NAME FOLDER [ARGUMENT] FILE
+others_build() {
+    local name=$1 folder=$2 file=${*: -1}
+    mkdir "$work/$name.build"
+    (cd "$work/$name.build" && "$source/tests/wasm/others/$folder" \
+        "$cache/wasm/$folder" "$file" "${@:3:$#-3}") >"$work/$name.log" 2>&1 || {
+        tail -n 30 "$work/$name.log"
+        exit 1
+    }
     rm -rf "$work/$name.build"
-    cp "$kept" "$work/$name.wasm"
 }
 
 # translated NAME: $work/NAME.c and NAME_guest.c from $work/NAME.wasm.
@@ -139,22 +150,18 @@ linked() {
 # guest NAME: $work/NAME.so from $work/NAME.wasm. It is kept until the program,
 # or what is made of it, is another.
 guest() {
-    local name=$1 sum kept
+    local name=$1 kept=$1-${CC##*/}
     [ "$ENGINE" = wasm2c ] || return 0
     translated "$name"
-    sum=$({ "$CC" --version && cat "$work/$name.c" "$work/${name}_guest.c"; } |
-        sha256sum)
-    kept=$cache/wasm/built/$name-${CC##*/}
-    mkdir -p "$kept"
-    [ -f "$kept/${sum::16}.so" ] || {
-        "$CC" -O1 -w -shared -fPIC -I$runtime -I"$work" \
-            -I"$source/include" "$work/${name}_guest.c" -lm \
-            -o "$work/$name.so"
-        rm -f "$kept"/*.so
-        cp "$work/$name.so" "$kept/$BASHPID.new"
-        mv "$kept/$BASHPID.new" "$kept/${sum::16}.so"
-    }
-    cp "$kept/${sum::16}.so" "$work/$name.so"
+    keeping "$kept" "$({ "$CC" --version &&
+        cat "$work/$name.c" "$work/${name}_guest.c"; } | sha256sum)" \
+        so guest_build "$name"
+    mv "$work/$kept.so" "$work/$name.so"
+}
+
+guest_build() {
+    "$CC" -O1 -w -shared -fPIC -I$runtime -I"$work" -I"$source/include" \
+        "$work/${1}_guest.c" -lm -o "$2"
 }
 
 # host: what runs guests.
