@@ -2,7 +2,7 @@
 /*
  * What a WebAssembly guest's calls cost above the sockets they end at: 64 bytes
  * written to a guest and read by it, both ready, in one thread. No engine is in
- * it. It is to add 30 ns or less, 15 for each of the two calls.
+ * it. What is shown is both: to be reached are 30 ns, 15 for each call.
  */
 #include "bench.h"
 #include "world.h"

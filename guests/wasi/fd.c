@@ -44,79 +44,66 @@ int gn__wasi_fd_install(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
 /* ---- bytes ---- */
 
 ssize_t gn__wasi_fd_recv(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
-                         uint32_t iov, uint32_t n, uint32_t riflags,
-                         uint32_t *roflags, struct sockaddr_storage *addr,
-                         socklen_t *len)
+                         uint32_t riflags, struct msghdr *msg)
 {
-    struct iovec one[1], *list;
-    struct msghdr msg = {0};
-    int count = gn__wasi_iov(call->guest, iov, n, one, &list);
+    struct iovec one;
+    int err = gn__wasi_iov(call, &one, msg);
     ssize_t got;
 
-    if (count < 0)
-        return count;
-    msg.msg_name = addr;
-    msg.msg_namelen = addr ? sizeof(*addr) : 0;
-    msg.msg_iov = list;
-    msg.msg_iovlen = (size_t)count;
-    got = gn_sock_recvmsg(sock->sock, &msg,
-                          riflags & P1_RECV_PEEK ? MSG_PEEK : 0);
+    if (err)
+        return err;
+    got =
+        gn_sock_recvmsg(sock->sock, msg, riflags & P1_RECV_PEEK ? MSG_PEEK : 0);
     if (got == -EAGAIN && !sock->nonblock)
         return gn__wasi_wait_sock(call, sock, POLLIN, sock->recv_timeout_ns);
-    if (got < 0)
-        return got;
-    *roflags = msg.msg_flags & MSG_TRUNC ? P1_RECV_CUT : 0;
-    if (addr)
-        *len = msg.msg_namelen;
     return got;
 }
 
 /* What is behind the first @skip bytes. */
-static int iov_skip(struct iovec *list, int n, uint64_t skip)
+static void msg_skip(struct msghdr *msg, uint64_t skip)
 {
-    int i = 0;
+    while (msg->msg_iovlen && skip >= msg->msg_iov->iov_len) {
+        skip -= msg->msg_iov->iov_len;
+        msg->msg_iov++;
+        msg->msg_iovlen--;
+    }
+    if (msg->msg_iovlen) {
+        msg->msg_iov->iov_base = (char *)msg->msg_iov->iov_base + skip;
+        msg->msg_iov->iov_len -= skip;
+    }
+}
 
-    while (i < n && skip >= list[i].iov_len) {
-        skip -= list[i].iov_len;
-        list[i++].iov_len = 0;
-    }
-    if (i < n) {
-        list[i].iov_base = (char *)list[i].iov_base + skip;
-        list[i].iov_len -= skip;
-    }
-    return i;
+static uint64_t msg_len(const struct msghdr *msg)
+{
+    uint64_t len = 0;
+
+    for (size_t i = 0; i < msg->msg_iovlen; i++)
+        len += msg->msg_iov[i].iov_len;
+    return len;
 }
 
 /* A stream that blocks goes on until all is sent; call->done says how much. */
 ssize_t gn__wasi_fd_send(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
-                         uint32_t iov, uint32_t n,
-                         const struct sockaddr_storage *addr, socklen_t len)
+                         struct msghdr *msg)
 {
-    struct iovec one[1], *list;
-    struct msghdr msg = {0};
-    int count = gn__wasi_iov(call->guest, iov, n, one, &list);
-    uint64_t whole = 0;
-    int first, err;
+    struct iovec one;
+    int err = gn__wasi_iov(call, &one, msg);
     ssize_t sent;
 
-    if (count < 0)
-        return count;
-    for (int i = 0; i < count; i++)
-        whole += list[i].iov_len;
-    first = iov_skip(list, count, call->done);
-    msg.msg_name = (void *)(uintptr_t)addr;
-    msg.msg_namelen = len;
-    msg.msg_iov = list + first;
-    msg.msg_iovlen = (size_t)(count - first);
-    sent = gn_sock_sendmsg(sock->sock, &msg, 0);
+    if (err)
+        return err;
+    if (call->done)
+        msg_skip(msg, call->done);
+    sent = gn_sock_sendmsg(sock->sock, msg, 0);
     if (sent > 0)
         call->done += (uint64_t)sent;
     if (sent < 0 && sent != -EAGAIN)
         return call->done ? (ssize_t)call->done : sent;
-    if (sock->nonblock || call->done >= whole)
-        return sent < 0 ? sent : (ssize_t)call->done;
-    if (sent >= 0 && sock->type == SOCK_DGRAM)
+    if (sock->nonblock)
         return sent;
+    if (sent >= 0 &&
+        (sock->type == SOCK_DGRAM || (uint64_t)sent >= msg_len(msg)))
+        return (ssize_t)call->done;
     err = gn__wasi_wait_sock(call, sock, POLLOUT, sock->send_timeout_ns);
     return err == -EAGAIN && call->done ? (ssize_t)call->done : err;
 }
@@ -150,43 +137,55 @@ ssize_t gn__wasi_kernel_writev(int fd, const struct iovec *list, int n)
     return sent < 0 ? -errno : sent;
 }
 
+static ssize_t stdio_move(struct gn__wasi_call *call, int fd,
+                          ssize_t (*move)(int, const struct iovec *, int))
+{
+    struct msghdr msg;
+    struct iovec one;
+    int err = gn__wasi_iov(call, &one, &msg);
+
+    return err ? err : move(fd, msg.msg_iov, (int)msg.msg_iovlen);
+}
+
+/* The descriptor of a call that moves bytes, and stores at ARG(3) how many: 0 or
+ * an error. */
+static int fd_check(struct gn__wasi_call *call,
+                    const struct gn__wasi_handle **fd)
+{
+    *fd = gn__wasi_handle_any(call->guest, ARG(0));
+    if (!*fd ||
+        ((*fd)->kind != GN__WASI_SOCKET && (*fd)->kind != GN__WASI_STDIO))
+        return -EBADF;
+    return gn__wasi_at(call->guest, ARG(3), 4) ? 0 : -EFAULT;
+}
+
 int gn__wasi_fd_read(struct gn__wasi_call *call)
 {
-    struct gn__wasi_handle *fd = gn__wasi_handle_any(call->guest, ARG(0));
-    struct iovec one[1], *list;
-    uint32_t roflags = 0;
+    const struct gn__wasi_handle *fd;
+    struct msghdr msg = {0};
+    int err = fd_check(call, &fd);
     ssize_t n;
 
-    if (!fd || (fd->kind != GN__WASI_SOCKET && fd->kind != GN__WASI_STDIO))
-        return -EBADF;
-    if (!gn__wasi_at(call->guest, ARG(3), 4))
-        return -EFAULT;
-    if (fd->kind == GN__WASI_SOCKET)
-        n = gn__wasi_fd_recv(call, fd->of.sock, ARG(1), ARG(2), 0, &roflags,
-                             NULL, NULL);
-    else {
-        n = gn__wasi_iov(call->guest, ARG(1), ARG(2), one, &list);
-        n = n < 0 ? n : gn__wasi_kernel_readv(fd->fd, list, (int)n);
-    }
+    if (err)
+        return err;
+    n = fd->kind == GN__WASI_SOCKET
+            ? gn__wasi_fd_recv(call, fd->of.sock, 0, &msg)
+            : stdio_move(call, fd->fd, gn__wasi_kernel_readv);
     return n < 0 ? (int)n : gn__wasi_put32(call->guest, ARG(3), (uint64_t)n);
 }
 
 int gn__wasi_fd_write(struct gn__wasi_call *call)
 {
-    struct gn__wasi_handle *fd = gn__wasi_handle_any(call->guest, ARG(0));
-    struct iovec one[1], *list;
+    const struct gn__wasi_handle *fd;
+    struct msghdr msg = {0};
+    int err = fd_check(call, &fd);
     ssize_t n;
 
-    if (!fd || (fd->kind != GN__WASI_SOCKET && fd->kind != GN__WASI_STDIO))
-        return -EBADF;
-    if (!gn__wasi_at(call->guest, ARG(3), 4))
-        return -EFAULT;
-    if (fd->kind == GN__WASI_SOCKET)
-        n = gn__wasi_fd_send(call, fd->of.sock, ARG(1), ARG(2), NULL, 0);
-    else {
-        n = gn__wasi_iov(call->guest, ARG(1), ARG(2), one, &list);
-        n = n < 0 ? n : gn__wasi_kernel_writev(fd->fd, list, (int)n);
-    }
+    if (err)
+        return err;
+    n = fd->kind == GN__WASI_SOCKET
+            ? gn__wasi_fd_send(call, fd->of.sock, &msg)
+            : stdio_move(call, fd->fd, gn__wasi_kernel_writev);
     return n < 0 ? (int)n : gn__wasi_put32(call->guest, ARG(3), (uint64_t)n);
 }
 
@@ -331,8 +330,8 @@ int gn__wasi_sock_accept_fd(struct gn__wasi_call *call)
  * for the rest, and C libraries read in a loop. */
 int gn__wasi_sock_recv_fd(struct gn__wasi_call *call)
 {
+    struct msghdr msg = {0};
     struct gn__wasi_sock *sock;
-    uint32_t roflags = 0;
     ssize_t n;
     int err;
 
@@ -342,16 +341,17 @@ int gn__wasi_sock_recv_fd(struct gn__wasi_call *call)
     if (!gn__wasi_at(call->guest, ARG(4), 4) ||
         !gn__wasi_at(call->guest, ARG(5), 2))
         return -EFAULT;
-    n = gn__wasi_fd_recv(call, sock, ARG(1), ARG(2), ARG(3), &roflags, NULL,
-                         NULL);
+    n = gn__wasi_fd_recv(call, sock, ARG(3), &msg);
     if (n < 0)
         return (int)n;
     err = gn__wasi_put32(call->guest, ARG(4), (uint64_t)n);
-    return err ? err : gn__wasi_put16(call->guest, ARG(5), roflags);
+    return err ? err
+               : gn__wasi_put16(call->guest, ARG(5), gn__wasi_roflags(&msg));
 }
 
 int gn__wasi_sock_send_fd(struct gn__wasi_call *call)
 {
+    struct msghdr msg = {0};
     struct gn__wasi_sock *sock;
     ssize_t n;
     int err;
@@ -361,7 +361,7 @@ int gn__wasi_sock_send_fd(struct gn__wasi_call *call)
         return err;
     if (!gn__wasi_at(call->guest, ARG(4), 4))
         return -EFAULT;
-    n = gn__wasi_fd_send(call, sock, ARG(1), ARG(2), NULL, 0);
+    n = gn__wasi_fd_send(call, sock, &msg);
     return n < 0 ? (int)n : gn__wasi_put32(call->guest, ARG(4), (uint64_t)n);
 }
 

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "guests/wasi/names.h"
+#include "guests/wasi/shape.h"
 #include "guests/wasi/wait.h"
 #include "guests/wasi/wasi.h"
 
@@ -111,8 +112,10 @@ int gn_wasi_create(struct gn_namespace *ns, const struct gn_wasi_config *config,
     guest = gn__zalloc(&mem, sizeof(*guest));
     if (!guest)
         return -ENOMEM;
+    gn__wasi_shapes_prepare();
     guest->mem = mem;
     guest->ns = ns;
+    guest->call.guest = guest;
     err = guest_fill(guest, config);
     if (err) {
         gn_wasi_close(guest);
@@ -318,78 +321,117 @@ static int trap_of(struct gn__wasi_call *call, int err)
     return GN_WASI_TRAP;
 }
 
-static int call_finish(struct gn__wasi_call *call, int err, uint64_t *result)
+static int call_end(struct gn__wasi_call *call, int err, uint64_t *result)
 {
     struct gn_wasi_guest *guest = call->guest;
 
-    if (err == GN__WASI_EXIT) {
-        guest->ended = true;
-        *result = guest->status;
-        return GN_WASI_EXIT;
-    }
-    if (err == GN__WASI_TRAP || err == -ECANCELED || err == -EDEADLK)
+    if (err != GN__WASI_EXIT)
         return trap_of(call, err);
-    if (!gn__wasi_row_is_0_2(call->row)) {
-        *result = err < 0 ? gn__wasi_errno(err) : 0;
+    guest->ended = true;
+    *result = guest->status;
+    return GN_WASI_EXIT;
+}
+
+/* One try: a result, or GN__WASI_WAIT and its like. */
+static inline int call_try(struct gn__wasi_call *call)
+{
+    struct gn_wasi_guest *guest = call->guest;
+
+    gn__wasi_memory_forget(guest);
+    if (call->row->self) {
+        call->self = gn__wasi_handle(guest, call->args[0], call->row->self);
+        if (!call->self)
+            return -EBADF;
+    }
+    return call->row->run(call);
+}
+
+static int call_misplaced(struct gn__wasi_call *call)
+{
+    return gn__wasi_trap(call->guest, "%s: its result does not go to %u",
+                         call->row->name,
+                         (uint32_t)call->args[call->shape->place]);
+}
+
+/* It has to wait: 0 when it may be tried again, GN__WASI_WAIT, or why it will
+ * never be. */
+static int call_wait(struct gn_wasi_guest *guest)
+{
+    if (!guest->watch)
+        return thread_waits(guest);
+    return gn__wasi_watch_is_over(guest->watch) ? -ECANCELED : GN__WASI_WAIT;
+}
+
+static int call_fail(struct gn__wasi_call *call, int err, uint64_t *result)
+{
+    if (err == GN__WASI_EXIT || err == GN__WASI_TRAP || err == -ECANCELED ||
+        err == -EDEADLK)
+        return call_end(call, err, result);
+    if (!call->shape) {
+        *result = gn__wasi_errno(err);
         return GN_WASI_OK;
     }
     err = gn__wasi_lower(call, err, result);
     return err ? trap_of(call, err) : GN_WASI_OK;
 }
 
-/* Until it is done, or has to wait and may not. */
-static int call_try(struct gn__wasi_call *call, uint64_t *result)
+/* What a try has given: until it is done, or has to wait and may not. */
+static int call_finish(struct gn__wasi_call *call, int err, uint64_t *result)
 {
-    struct gn_wasi_guest *guest = call->guest;
-    int err;
-
-    do {
-        if (call->row->self) {
-            call->self = gn__wasi_handle(guest, call->args[0], call->row->self);
-            if (!call->self)
-                return trap_of(call, -EBADF);
-        }
-        err = call->row->run(call);
-        if (err != GN__WASI_WAIT)
-            return call_finish(call, err, result);
-        if (guest->watch && !gn__wasi_watch_is_over(guest->watch))
+    while (err == GN__WASI_WAIT) {
+        err = call_wait(call->guest);
+        if (err == GN__WASI_WAIT)
             return GN_WASI_PENDING;
-        err = guest->watch ? -ECANCELED : thread_waits(guest);
-    } while (!err);
-    return trap_of(call, err);
+        if (err)
+            return trap_of(call, err);
+        err = call_try(call);
+    }
+    if (err >= 0 && call->shape)
+        err = gn__wasi_lower(call, err, result);
+    else if (err >= 0)
+        *result = 0;
+    return err < 0 ? call_fail(call, err, result) : GN_WASI_OK;
+}
+
+/* What it waits for is kept until gn_wasi_resume(). */
+static void call_hold(struct gn_wasi_guest *guest)
+{
+    struct gn__wasi_call *call = &guest->call;
+
+    memcpy(guest->call_args, call->args,
+           gn__wasi_row_n_params(call->row) * sizeof(*call->args));
+    call->args = guest->call_args;
+    guest->held = true;
 }
 
 int gn_wasi_call(struct gn_wasi_guest *guest, int op, const uint64_t *args,
                  uint64_t *result)
 {
     const struct gn__wasi_row *row = gn__wasi_row(op);
-    struct gn__wasi_call call;
-    int status;
+    struct gn__wasi_call *call;
+    int err, status;
 
     if (!guest || !args || !result || !row || guest->ended)
         return GN_WASI_TRAP;
-    if (guest->busy || guest->held) {
+    if (guest->busy) {
         (void)gn__wasi_trap(guest, "%s within another call", row->name);
         return GN_WASI_TRAP;
     }
-    call.guest = guest;
-    call.row = row;
-    call.args = args;
-    call.began_ns = 0;
-    call.done = 0;
     guest->busy = true;
-    if (gn__wasi_row_is_0_2(row) && gn__wasi_lower_check(&call))
-        status = GN_WASI_TRAP;
+    gn__wasi_memory_forget(guest);
+    call = &guest->call;
+    call->row = row;
+    call->shape = gn__wasi_row_is_0_2(row) ? gn__wasi_shape(op) : NULL;
+    call->args = args;
+    call->began_ns = 0;
+    call->done = 0;
+    err = call->shape && !gn__wasi_result_fits(call) ? call_misplaced(call)
+                                                     : call_try(call);
+    status = call_finish(call, err, result);
+    if (status == GN_WASI_PENDING)
+        call_hold(guest);
     else
-        status = call_try(&call, result);
-    guest->busy = false;
-    if (status == GN_WASI_PENDING) {
-        guest->call = call;
-        memcpy(guest->call_args, args,
-               gn__wasi_row_n_params(row) * sizeof(*args));
-        guest->call.args = guest->call_args;
-        guest->held = true;
-    }
+        guest->busy = false;
     return status;
 }
 
@@ -397,11 +439,11 @@ int gn_wasi_resume(struct gn_wasi_guest *guest, uint64_t *result)
 {
     int status;
 
-    if (!guest || !result || !guest->held || guest->busy)
+    if (!guest || !result || !guest->held)
         return GN_WASI_TRAP;
-    guest->busy = true;
-    status = call_try(&guest->call, result);
-    guest->busy = false;
+    guest->held = false;
+    status = call_finish(&guest->call, call_try(&guest->call), result);
     guest->held = status == GN_WASI_PENDING;
+    guest->busy = guest->held;
     return status;
 }

@@ -1,128 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Results of WASI 0.2 as the Canonical ABI stores them: sizes, alignments and
- * places follow from the type's letters (table.c).
+ * Results of WASI 0.2 as the Canonical ABI stores them (shape.h says where), and
+ * addresses both ways.
  */
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
 
-#include "guests/wasi/wasi.h"
-
-struct layout {
-    uint32_t size;
-    uint32_t align;
-};
-
-static struct layout layout_of_letter(char letter)
-{
-    switch (letter) {
-    case '_':
-        return (struct layout){0, 1};
-    case 'h':
-        return (struct layout){2, 2};
-    case 'o':
-    case 'w':
-        return (struct layout){4, 4};
-    case 'q':
-        return (struct layout){8, 8};
-    case 's':
-    case 'L':
-    case 'P':
-    case 'E': /* a tag, and the handle of the error that is meant */
-        return (struct layout){8, 4};
-    case 'T': /* seconds, nanoseconds */
-        return (struct layout){16, 8};
-    case 'A':
-        return (struct layout){32, 4};
-    case 'I':
-        return (struct layout){18, 2};
-    default: /* b, y, e */
-        return (struct layout){1, 1};
-    }
-}
-
-static uint32_t align_up(uint32_t at, uint32_t align)
-{
-    return (at + align - 1) & ~(align - 1);
-}
-
-/* Of the letters up to @end, a tuple or an option. */
-static struct layout layout_of(const char *type, const char *end)
-{
-    struct layout whole = {0, 1}, part;
-
-    if (*type == 'O') {
-        part = layout_of(type + 1, end);
-        whole.align = part.align;
-        whole.size = align_up(1, part.align) + part.size;
-    } else
-        for (; type < end; type++) {
-            part = layout_of_letter(*type);
-            whole.size = align_up(whole.size, part.align) + part.size;
-            if (part.align > whole.align)
-                whole.align = part.align;
-        }
-    whole.size = align_up(whole.size, whole.align);
-    return whole;
-}
-
-/** A result type in its parts. */
-struct result {
-    const char *ok, *ok_end;
-    char error; /* 0: it is no result<> */
-    struct layout whole;
-    uint32_t payload; /* where the ok or the error lies */
-};
-
-static void result_parse(const char *type, struct result *out)
-{
-    const char *end = type + strlen(type);
-    struct layout ok, error;
-
-    out->ok = type;
-    out->ok_end = end;
-    out->error = 0;
-    out->payload = 0;
-    if (*type != 'R') {
-        out->whole = layout_of(type, end);
-        return;
-    }
-    out->error = end[-1];
-    out->ok = type + 1;
-    out->ok_end = end - 2;
-    ok = layout_of(out->ok, out->ok_end);
-    error = layout_of_letter(out->error);
-    out->whole.align = ok.align > error.align ? ok.align : error.align;
-    out->payload = align_up(1, out->whole.align);
-    out->whole.size =
-        align_up(out->payload + (ok.size > error.size ? ok.size : error.size),
-                 out->whole.align);
-}
-
-/* The last parameter of the core function. */
-static uint32_t result_at(const struct gn__wasi_call *call)
-{
-    return (uint32_t)call->args[gn__wasi_row_n_params(call->row) - 1];
-}
-
-int gn__wasi_lower_check(struct gn__wasi_call *call)
-{
-    const char *type = strchr(call->row->type, '>') + 1;
-    struct result result;
-    uint32_t at;
-
-    if (!*type || gn__wasi_is_scalar(type))
-        return 0;
-    result_parse(type, &result);
-    at = result_at(call);
-    if (at % result.whole.align ||
-        !gn__wasi_at(call->guest, at, result.whole.size))
-        return gn__wasi_trap(call->guest, "%s: its result does not go to %u",
-                             call->row->name, at);
-    return 0;
-}
+#include "guests/wasi/shape.h"
 
 /* ---- addresses ---- */
 
@@ -232,14 +118,32 @@ socklen_t gn__wasi_lift_addr(const uint64_t *args, struct sockaddr_storage *out)
 
 /* ---- storing ---- */
 
-static void store_part(uint8_t *to, char letter, const uint64_t *value,
+static void store_word(uint8_t *to, uint64_t v, unsigned size)
+{
+    v = htole64(v);
+    switch (size) {
+    case 1:
+        *to = (uint8_t)v;
+        break;
+    case 2:
+        memcpy(to, &v, 2);
+        break;
+    case 4:
+        memcpy(to, &v, 4);
+        break;
+    case 8:
+        memcpy(to, &v, 8);
+        break;
+    default: /* '_' */
+        break;
+    }
+}
+
+static void store_part(uint8_t *to, const struct gn__wasi_part *part,
+                       const uint64_t *value,
                        const struct sockaddr_storage *addr)
 {
-    uint64_t v;
-
-    switch (letter) {
-    case '_':
-        break;
+    switch (part->letter) {
     case 's':
     case 'L':
     case 'P': /* where, and how many */
@@ -247,8 +151,7 @@ static void store_part(uint8_t *to, char letter, const uint64_t *value,
         store32(to + 4, (uint32_t)value[1]);
         break;
     case 'T':
-        v = htole64(value[0]);
-        memcpy(to, &v, 8);
+        store_word(to, value[0], 8);
         store32(to + 8, (uint32_t)value[1]);
         break;
     case 'A':
@@ -258,33 +161,23 @@ static void store_part(uint8_t *to, char letter, const uint64_t *value,
         store_ip(to, addr);
         break;
     default:
-        v = htole64(value[0]);
-        memcpy(to, &v, layout_of_letter(letter).size);
+        store_word(to, value[0], part->size);
     }
 }
 
-static void store_ok(const struct gn__wasi_call *call,
-                     const struct result *result, uint8_t *to)
+static void store_ok(const struct gn__wasi_call *call, uint8_t *to)
 {
-    const char *type = result->ok;
+    const struct gn__wasi_shape *shape = call->shape;
     const uint64_t *value = call->value;
-    uint32_t at = 0;
 
-    if (*type == 'O') { /* value[0]: is it there? */
+    if (shape->is_option) {
         to[0] = value[0] != 0;
-        value++;
-        type++;
-        at = align_up(1, layout_of(type, result->ok_end).align);
-        if (!to[0])
+        if (*value++ == 0)
             return;
     }
-    for (; type < result->ok_end; type++) {
-        struct layout part = layout_of_letter(*type);
-
-        at = align_up(at, part.align);
-        store_part(to + at, *type, value++, &call->addr);
-        at += part.size;
-    }
+    for (unsigned i = 0; i < shape->n_parts; i++)
+        store_part(to + shape->part[i].at, &shape->part[i], value + i,
+                   &call->addr);
 }
 
 /* stream-error: closed, or what has failed. */
@@ -306,29 +199,25 @@ static int store_stream_error(struct gn_wasi_guest *guest, uint8_t *to, int err)
 
 int gn__wasi_lower(struct gn__wasi_call *call, int err, uint64_t *result)
 {
-    const char *type = strchr(call->row->type, '>') + 1;
-    struct result parts;
+    const struct gn__wasi_shape *shape = call->shape;
     uint8_t *to;
 
-    if (err == -EFAULT || err == -EBADF || (err < 0 && *type != 'R'))
+    if (err < 0 && (err == -EFAULT || err == -EBADF || !shape->error))
         return err;
     *result = call->value[0];
-    if (!*type || gn__wasi_is_scalar(type))
+    if (!shape->size)
         return 0;
-    result_parse(type, &parts);
-    to = gn__wasi_at(call->guest, result_at(call), parts.whole.size);
+    to = gn__wasi_at(call->guest, (uint32_t)call->args[shape->place],
+                     shape->size);
     if (!to)
         return -EFAULT;
-    if (!parts.error) {
-        store_ok(call, &parts, to);
-        return 0;
-    }
-    to[0] = err < 0;
+    if (shape->error)
+        to[0] = err < 0;
     if (err >= 0)
-        store_ok(call, &parts, to + parts.payload);
-    else if (parts.error == 'E')
-        return store_stream_error(call->guest, to + parts.payload, err);
+        store_ok(call, to + shape->payload);
+    else if (shape->error == 'E')
+        return store_stream_error(call->guest, to + shape->payload, err);
     else
-        to[parts.payload] = gn__wasi_code(err);
+        to[shape->payload] = gn__wasi_code(err);
     return 0;
 }

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The guest's memory. Every access goes through gn__wasi_at(), which asks anew
- * where the memory is: between two accesses it may have grown and moved.
+ * The guest's memory. Every access goes through gn__wasi_at(). Where the memory
+ * is, is asked once in each try of a call, and again when the guest's realloc has
+ * run: it may have grown and moved.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "guests/wasi/wasi.h"
 
-int gn__wasi_get(const struct gn_wasi_guest *guest, uint64_t at, void *out,
+bool gn__wasi_memory_ask(struct gn_wasi_guest *guest)
+{
+    guest->now = guest->memory(guest->arg);
+    return guest->now.base != NULL;
+}
+
+int gn__wasi_get(struct gn_wasi_guest *guest, uint64_t at, void *out,
                  size_t len)
 {
     const void *from = gn__wasi_at(guest, at, len);
@@ -20,32 +27,22 @@ int gn__wasi_get(const struct gn_wasi_guest *guest, uint64_t at, void *out,
     return 0;
 }
 
-int gn__wasi_iov(struct gn_wasi_guest *guest, uint64_t at, uint64_t n,
-                 struct iovec *one, struct iovec **out)
+int gn__wasi_iovs(struct gn_wasi_guest *guest, uint64_t at, uint64_t n,
+                  struct msghdr *msg)
 {
-    struct iovec *iov = one;
-    const uint8_t *pairs;
+    struct iovec *list;
+    int err = 0;
 
     if (n > GN__WASI_IOV_MAX)
         return -EINVAL;
-    if (n > 1)
-        iov = gn__wasi_scratch(guest, n * sizeof(*iov));
-    if (!iov)
+    list = gn__wasi_scratch(guest, (n ? n : 1) * sizeof(*list));
+    if (!list)
         return -ENOMEM;
-    pairs = gn__wasi_at(guest, at, 8 * n);
-    if (!pairs && n)
-        return -EFAULT;
-    for (uint64_t i = 0; i < n; i++, pairs += 8) {
-        uint32_t pair[2];
-
-        memcpy(pair, pairs, sizeof(pair)); /* Once: others may write there. */
-        iov[i].iov_len = le32toh(pair[1]);
-        iov[i].iov_base = gn__wasi_at(guest, le32toh(pair[0]), iov[i].iov_len);
-        if (!iov[i].iov_base)
-            return -EFAULT;
-    }
-    *out = iov;
-    return (int)n;
+    for (uint64_t i = 0; !err && i < n; i++)
+        err = gn__wasi_buffer(guest, at + 8 * i, &list[i]);
+    msg->msg_iov = list;
+    msg->msg_iovlen = n;
+    return err;
 }
 
 int gn__wasi_realloc(struct gn_wasi_guest *guest, uint32_t align, uint64_t size,
@@ -60,6 +57,7 @@ int gn__wasi_realloc(struct gn_wasi_guest *guest, uint32_t align, uint64_t size,
                              (unsigned long long)size);
     if (!guest->realloc)
         return gn__wasi_trap(guest, "it needs an export cabi_realloc");
+    gn__wasi_memory_forget(guest);
     if (guest->realloc(guest->arg, align, (uint32_t)size, at))
         return gn__wasi_trap(guest, "its cabi_realloc has failed");
     if (*at % align || !gn__wasi_at(guest, *at, size))

@@ -36,16 +36,30 @@ struct gn__wasi_sock *gn__wasi_fd_sock(struct gn__wasi_call *call,
 int gn__wasi_fd_install(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
                         uint64_t at);
 
-/** fd_read, fd_write and sock_*: to and from @n iovecs at @iov. -EAGAIN has
- *  become a wait where the descriptor blocks. @addr: NULL, or the peer's; its
- *  length in @len. Returns the bytes. */
+/** fd_read, fd_write and sock_*: to and from the ARG(2) buffers at ARG(1), which
+ *  become those of @msg; a name in it is the peer's. -EAGAIN has become a wait
+ *  where the descriptor blocks. Returns the bytes. */
 ssize_t gn__wasi_fd_recv(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
-                         uint32_t iov, uint32_t n, uint32_t riflags,
-                         uint32_t *roflags, struct sockaddr_storage *addr,
-                         socklen_t *len);
+                         uint32_t riflags, struct msghdr *msg);
 ssize_t gn__wasi_fd_send(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
-                         uint32_t iov, uint32_t n,
-                         const struct sockaddr_storage *addr, socklen_t len);
+                         struct msghdr *msg);
+/** What is to be said of what was received. */
+static inline uint32_t gn__wasi_roflags(const struct msghdr *msg)
+{
+    return msg->msg_flags & MSG_TRUNC ? P1_RECV_CUT : 0;
+}
+
+/** The ARG(2) buffers at ARG(1) as those of @msg, in @one if that is enough and
+ *  else in the guest's scratch. 0, -EINVAL (too many), -EFAULT or -ENOMEM. */
+static inline int gn__wasi_iov(struct gn__wasi_call *call, struct iovec *one,
+                               struct msghdr *msg)
+{
+    if (ARG(2) != 1)
+        return gn__wasi_iovs(call->guest, ARG(1), ARG(2), msg);
+    msg->msg_iov = one;
+    msg->msg_iovlen = 1;
+    return gn__wasi_buffer(call->guest, ARG(1), one);
+}
 
 int gn__wasi_fd_accept(struct gn__wasi_call *call, uint32_t fdflags,
                        uint32_t at);

@@ -23,26 +23,16 @@
 
 #include "guests/wasi/wasi.h"
 
-static const struct gn__wasi_rows *const files[] = {
+const struct gn__wasi_rows *const gn__wasi_files[GN__WASI_N_FILES] = {
     &gn__wasi_preview1_rows, &gn__wasi_wasmedge_rows, &gn__wasi_io_rows,
     &gn__wasi_tcp_rows,      &gn__wasi_udp_rows,      &gn__wasi_names_rows,
     &gn__wasi_cli_rows,
 };
-#define N_FILES   (sizeof(files) / sizeof(files[0]))
-#define FILE_BITS 8
-
-const struct gn__wasi_row *gn__wasi_row(int op)
-{
-    unsigned file = (unsigned)op >> FILE_BITS;
-    unsigned i = (unsigned)op & ((1u << FILE_BITS) - 1);
-
-    return file < N_FILES && i < files[file]->n ? &files[file]->row[i] : NULL;
-}
 
 bool gn__wasi_row_is_wasmedge(int op)
 {
-    return op >= 0 && (unsigned)op >> FILE_BITS < N_FILES &&
-           files[op >> FILE_BITS] == &gn__wasi_wasmedge_rows;
+    return gn__wasi_row(op) &&
+           gn__wasi_files[op >> GN__WASI_FILE_BITS] == &gn__wasi_wasmedge_rows;
 }
 
 /* ---- types as core functions have them ---- */
@@ -166,13 +156,13 @@ int gn_wasi_find(const char *module, const char *name, const char *signature)
 {
     if (!module || !name)
         return -ENOENT;
-    for (unsigned file = 0; file < N_FILES; file++)
-        for (unsigned i = 0; i < files[file]->n; i++) {
-            const struct gn__wasi_row *row = &files[file]->row[i];
+    for (unsigned file = 0; file < GN__WASI_N_FILES; file++)
+        for (unsigned i = 0; i < gn__wasi_files[file]->n; i++) {
+            const struct gn__wasi_row *row = &gn__wasi_files[file]->row[i];
 
             if (module_fits(row, module) && name_fits(row, name) &&
                 type_fits(row, signature))
-                return (int)(file << FILE_BITS | i);
+                return (int)(file << GN__WASI_FILE_BITS | i);
         }
     return -ENOENT;
 }

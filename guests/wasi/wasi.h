@@ -16,7 +16,7 @@
  *     guest.c    a guest; calls, waiting, its end
  *     handle.c   its handles, memory.c its memory, sock.c its sockets
  *     preview1*.c, wasmedge.c   rows with addresses of results as parameters
- *     lower.c    results of WASI 0.2 as the Canonical ABI stores them
+ *     shape.c    how results of WASI 0.2 lie in memory, lower.c storing them
  *     io.c, tcp.c, udp.c, names.c, cli.c   rows of WASI 0.2
  *     scan.c     reading modules
  *
@@ -178,6 +178,7 @@ ssize_t gn__wasi_kernel_writev(int fd, const struct iovec *list, int n);
 /* ---- a guest and its calls ---- */
 
 struct gn__wasi_call;
+struct gn__wasi_shape;
 
 struct gn__wasi_row {
     const char *module; /* without the version */
@@ -206,8 +207,23 @@ extern const struct gn__wasi_rows gn__wasi_udp_rows;
 extern const struct gn__wasi_rows gn__wasi_names_rows;
 extern const struct gn__wasi_rows gn__wasi_cli_rows;
 
+#define GN__WASI_N_FILES   7
+#define GN__WASI_FILE_BITS 8
+
+/** Those of each file. An operation is one's number, and above GN__WASI_FILE_BITS
+ *  that of its file. */
+extern const struct gn__wasi_rows *const gn__wasi_files[GN__WASI_N_FILES];
+
 /** The row of an operation, or NULL. */
-const struct gn__wasi_row *gn__wasi_row(int op);
+static inline const struct gn__wasi_row *gn__wasi_row(int op)
+{
+    unsigned file = (unsigned)op >> GN__WASI_FILE_BITS;
+    unsigned i = (unsigned)op & ((1u << GN__WASI_FILE_BITS) - 1);
+
+    return file < GN__WASI_N_FILES && i < gn__wasi_files[file]->n
+               ? &gn__wasi_files[file]->row[i]
+               : NULL;
+}
 /** Is it one of WASI 0.2, whose results are lowered and whose mistakes trap? */
 static inline bool gn__wasi_row_is_0_2(const struct gn__wasi_row *row)
 {
@@ -224,6 +240,7 @@ void gn__wasi_row_signature(const struct gn__wasi_row *row, char out[40]);
 struct gn__wasi_call {
     struct gn_wasi_guest *guest;
     const struct gn__wasi_row *row;
+    const struct gn__wasi_shape *shape; /* NULL: no row of WASI 0.2 */
     const uint64_t *args;
     struct gn__wasi_handle *self; /* with row->self */
     uint64_t began_ns; /* of the first try, once it has waited; else 0 */
@@ -246,6 +263,7 @@ struct gn_wasi_guest {
     struct gn_wasi_memory (*memory)(void *arg);
     int (*realloc)(void *arg, uint32_t align, uint32_t size, uint32_t *at);
     void *arg;
+    struct gn_wasi_memory now; /* as it said; base NULL: it is to be asked */
     char **args;
     char **env;
 
@@ -258,8 +276,8 @@ struct gn_wasi_guest {
     size_t scratch_size;
     struct gn__wasi_waits waits;
 
-    bool busy; /* a call is under way: it must not be entered again */
-    bool held; /* one is pending */
+    bool busy; /* a call is under way or pending: no other may begin */
+    bool held; /* it is pending */
     struct gn__wasi_call call;
     uint64_t call_args[GN_WASI_ARGS_MAX];
     struct gn__wasi_watch *watch; /* NULL: the blocking form */
@@ -305,21 +323,30 @@ int gn__wasi_wait(struct gn__wasi_call *call);
 
 /* ---- its memory ---- */
 
+/** Ask where it is; false: nowhere. */
+bool gn__wasi_memory_ask(struct gn_wasi_guest *guest);
+
+/** Anything of the guest's may have run: it is to be asked again. */
+static inline void gn__wasi_memory_forget(struct gn_wasi_guest *guest)
+{
+    guest->now.base = NULL;
+}
+
 /** Where @len bytes are, or NULL if they are not all in its memory. Good until
  *  anything of the guest's runs. */
-static inline void *gn__wasi_at(const struct gn_wasi_guest *guest, uint64_t at,
+static inline void *gn__wasi_at(struct gn_wasi_guest *guest, uint64_t at,
                                 uint64_t len)
 {
-    struct gn_wasi_memory memory = guest->memory(guest->arg);
-
-    if (!memory.base || at > memory.size || len > memory.size - at)
+    if (!guest->now.base && !gn__wasi_memory_ask(guest))
         return NULL;
-    return memory.base + at;
+    if (at > guest->now.size || len > guest->now.size - at)
+        return NULL;
+    return guest->now.base + at;
 }
 /** 0 or -EFAULT. */
-int gn__wasi_get(const struct gn_wasi_guest *guest, uint64_t at, void *out,
+int gn__wasi_get(struct gn_wasi_guest *guest, uint64_t at, void *out,
                  size_t len);
-static inline int gn__wasi_put(const struct gn_wasi_guest *guest, uint64_t at,
+static inline int gn__wasi_put(struct gn_wasi_guest *guest, uint64_t at,
                                const void *data, size_t len)
 {
     void *to = gn__wasi_at(guest, at, len);
@@ -331,7 +358,7 @@ static inline int gn__wasi_put(const struct gn_wasi_guest *guest, uint64_t at,
     return 0;
 }
 
-static inline int gn__wasi_put16(const struct gn_wasi_guest *guest, uint64_t at,
+static inline int gn__wasi_put16(struct gn_wasi_guest *guest, uint64_t at,
                                  uint64_t v)
 {
     uint16_t word = htole16((uint16_t)v);
@@ -339,7 +366,7 @@ static inline int gn__wasi_put16(const struct gn_wasi_guest *guest, uint64_t at,
     return gn__wasi_put(guest, at, &word, sizeof(word));
 }
 
-static inline int gn__wasi_put32(const struct gn_wasi_guest *guest, uint64_t at,
+static inline int gn__wasi_put32(struct gn_wasi_guest *guest, uint64_t at,
                                  uint64_t v)
 {
     uint32_t word = htole32((uint32_t)v);
@@ -347,7 +374,7 @@ static inline int gn__wasi_put32(const struct gn_wasi_guest *guest, uint64_t at,
     return gn__wasi_put(guest, at, &word, sizeof(word));
 }
 
-static inline int gn__wasi_put64(const struct gn_wasi_guest *guest, uint64_t at,
+static inline int gn__wasi_put64(struct gn_wasi_guest *guest, uint64_t at,
                                  uint64_t v)
 {
     uint64_t word = htole64(v);
@@ -355,10 +382,25 @@ static inline int gn__wasi_put64(const struct gn_wasi_guest *guest, uint64_t at,
     return gn__wasi_put(guest, at, &word, sizeof(word));
 }
 
-/** The buffers of @n iovecs at @at, in @one if that is enough and else in the
- *  guest's scratch. Returns how many, -EINVAL (too many) or -EFAULT. */
-int gn__wasi_iov(struct gn_wasi_guest *guest, uint64_t at, uint64_t n,
-                 struct iovec *one, struct iovec **out);
+/** The buffer that the iovec at @at is: 0 or -EFAULT. */
+static inline int gn__wasi_buffer(struct gn_wasi_guest *guest, uint64_t at,
+                                  struct iovec *out)
+{
+    const void *from = gn__wasi_at(guest, at, 8);
+    uint32_t pair[2];
+
+    if (!from)
+        return -EFAULT;
+    memcpy(pair, from, sizeof(pair)); /* Once: others may write there. */
+    out->iov_len = le32toh(pair[1]);
+    out->iov_base = gn__wasi_at(guest, le32toh(pair[0]), out->iov_len);
+    return out->iov_base ? 0 : -EFAULT;
+}
+
+/** Those of @n iovecs at @at, in the guest's scratch, as the buffers of @msg. 0,
+ *  -EINVAL (too many), -EFAULT or -ENOMEM. */
+int gn__wasi_iovs(struct gn_wasi_guest *guest, uint64_t at, uint64_t n,
+                  struct msghdr *msg);
 /** Room that the guest's cabi_realloc() gives: 0, or GN__WASI_TRAP. */
 int gn__wasi_realloc(struct gn_wasi_guest *guest, uint32_t align, uint64_t size,
                      uint32_t *at);
@@ -372,8 +414,6 @@ uint8_t gn__wasi_code(int err);
 
 /** Put the result of a call of WASI 0.2 where the guest wants it. */
 int gn__wasi_lower(struct gn__wasi_call *call, int err, uint64_t *result);
-/** Before it is tried: does the result fit there? 0 or GN__WASI_TRAP. */
-int gn__wasi_lower_check(struct gn__wasi_call *call);
 /** An ip-socket-address from its twelve parameters. Returns its length. */
 socklen_t gn__wasi_lift_addr(const uint64_t *args,
                              struct sockaddr_storage *out);

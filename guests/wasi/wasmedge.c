@@ -194,8 +194,8 @@ static int run_accept_v1(struct gn__wasi_call *call)
 static int run_send_to(struct gn__wasi_call *call)
 {
     struct sockaddr_storage addr;
+    struct msghdr msg = {.msg_name = &addr};
     struct gn__wasi_sock *sock;
-    socklen_t len;
     ssize_t n;
     int err;
 
@@ -204,10 +204,10 @@ static int run_send_to(struct gn__wasi_call *call)
         return err;
     if (!gn__wasi_at(call->guest, ARG(6), 4))
         return -EFAULT;
-    err = address_get(call, ARG(3), ARG(4), &addr, &len);
+    err = address_get(call, ARG(3), ARG(4), &addr, &msg.msg_namelen);
     if (err)
         return err;
-    n = gn__wasi_fd_send(call, sock, ARG(1), ARG(2), &addr, len);
+    n = gn__wasi_fd_send(call, sock, &msg);
     return n < 0 ? (int)n : gn__wasi_put32(call->guest, ARG(6), (uint64_t)n);
 }
 
@@ -216,8 +216,8 @@ static int recv_from(struct gn__wasi_call *call, unsigned port, unsigned bytes)
 {
     struct sockaddr_storage addr;
     struct gn__wasi_sock *sock;
-    uint32_t roflags;
-    socklen_t len = 0;
+    struct msghdr msg = {.msg_name = &addr, .msg_namelen = sizeof(addr)};
+    socklen_t len;
     ssize_t n;
     int err;
 
@@ -228,10 +228,10 @@ static int recv_from(struct gn__wasi_call *call, unsigned port, unsigned bytes)
         !gn__wasi_at(call->guest, ARG(bytes + 1), 2) ||
         (port && !gn__wasi_at(call->guest, ARG(port), 4)))
         return -EFAULT;
-    n = gn__wasi_fd_recv(call, sock, ARG(1), ARG(2), ARG(4), &roflags, &addr,
-                         &len);
+    n = gn__wasi_fd_recv(call, sock, ARG(4), &msg);
     if (n < 0)
         return (int)n;
+    len = msg.msg_namelen;
     if (len == 0) { /* A stream: its peer. */
         len = sizeof(addr);
         err = gn_sock_peer(sock->sock, (struct sockaddr *)&addr, &len);
@@ -242,7 +242,9 @@ static int recv_from(struct gn__wasi_call *call, unsigned port, unsigned bytes)
         err = gn__wasi_put32(call->guest, ARG(port), address_port(&addr));
     if (!err)
         err = gn__wasi_put32(call->guest, ARG(bytes), (uint64_t)n);
-    return err ? err : gn__wasi_put16(call->guest, ARG(bytes + 1), roflags);
+    return err ? err
+               : gn__wasi_put16(call->guest, ARG(bytes + 1),
+                                gn__wasi_roflags(&msg));
 }
 
 static int run_recv_from_v1(struct gn__wasi_call *call)

@@ -63,8 +63,9 @@ struct gn_wasi_memory {
 struct gn_wasi_config {
     size_t size; /* sizeof this struct. Required. */
 
-    /** Where its memory is. Asked again for each access, because a memory that
-     *  grows may move. Required. */
+    /** Where its memory is. Asked in each call that looks at it, and again when
+     *  the call has waited and when realloc() was called: a memory that grows may
+     *  move. Required. */
     struct gn_wasi_memory (*memory)(void *arg);
     /**
      * Room of @size bytes in its memory, aligned to @align: what the module's

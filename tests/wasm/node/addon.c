@@ -30,8 +30,6 @@ struct guest {
     napi_env env;
     napi_ref memory;
     napi_ref realloc; /* NULL: it exports none. */
-    struct gn_wasi_memory now;
-    bool is_known; /* now: nothing of the guest's has run since. */
     napi_async_context context;
     napi_deferred pending;
     char result; /* The type of the pending call's, 0: none. */
@@ -109,7 +107,6 @@ static napi_value *args_of(napi_env env, napi_callback_info info, napi_value *v)
 
 /* ---- the guest's memory ---- */
 
-/* Three calls of Node's, so it is kept as long as the guest cannot run. */
 static struct gn_wasi_memory memory_of(void *arg)
 {
     struct guest *guest = arg;
@@ -117,14 +114,10 @@ static struct gn_wasi_memory memory_of(void *arg)
     void *base = NULL;
     size_t size = 0;
 
-    if (guest->is_known)
-        return guest->now;
     napi_get_reference_value(guest->env, guest->memory, &memory);
     napi_get_named_property(guest->env, memory, "buffer", &buffer);
     napi_get_arraybuffer_info(guest->env, buffer, &base, &size);
-    guest->now = (struct gn_wasi_memory){base, size};
-    guest->is_known = true;
-    return guest->now;
+    return (struct gn_wasi_memory){base, size};
 }
 
 static int realloc_by_guest(void *arg, uint32_t align, uint32_t size,
@@ -133,7 +126,6 @@ static int realloc_by_guest(void *arg, uint32_t align, uint32_t size,
     struct guest *guest = arg;
     napi_value function, self, args[4], result;
 
-    guest->is_known = false;
     if (!guest->realloc)
         return -1;
     napi_get_reference_value(guest->env, guest->realloc, &function);
@@ -206,7 +198,6 @@ static void go_on(struct gn_wasi_guest *wasi, void *arg)
     int status;
 
     napi_open_handle_scope(env, &scope);
-    guest->is_known = false;
     status = gn_wasi_resume(wasi, &result);
     if (status != GN_WASI_PENDING || gn_wasi_wait(wasi, go_on, guest))
         settle(guest, status, result);
@@ -230,7 +221,6 @@ static napi_value import_call(napi_env env, napi_callback_info info)
         else
             args[i] = (uint32_t)int_of(env, values[i]);
     type = strchr(import->signature, '>')[1];
-    import->guest->is_known = false;
     status = gn_wasi_call(import->guest->wasi, import->op, args, &result);
     if (status == GN_WASI_OK)
         return result_of(env, type, result);
