@@ -8,7 +8,8 @@
  * A counter that wraps does so after weeks, where no test ever gets. Builds
  * with GUESTNET_WRAP (the presets of sanitizers are) start each two below its
  * wrap, so that every test runs across it. A counter of 64 bits never gets
- * there: it starts two below 2^32, and whoever keeps it in less is found.
+ * there: it starts two below 2^32, so that code that keeps it in fewer bits is
+ * found.
  *
  * Time is no counter: tests start the clock where they like.
  */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * A timer that is due becomes a task of its account, and fires when that has
- * its turn: whoever has many of them keeps nobody else waiting.
+ * A timer that is due becomes a task of its account, and fires when the account
+ * has its turn: an account with many timers keeps no other waiting.
  *
- * Whoever stands behind it is asked to rearm when the first of them changed,
- * and not for what changes while they are queued: it looks afterwards anyway.
+ * The driver behind an io is asked to rearm when the first timer changed, but
+ * not when timers change while due ones are being queued: it looks at them
+ * afterwards anyway.
  */
 #include "base/io.h"
 

@@ -28,8 +28,8 @@
 
 struct gn__io;
 
-/** Beside POLLIN and POLLOUT: tell of changes only (EPOLLET). Who gets told
- *  goes on until -EAGAIN. Saves a system call each time interest changes. */
+/** Beside POLLIN and POLLOUT: tell of changes only (EPOLLET). The callback has
+ *  to go on until -EAGAIN. Saves a system call each time interest changes. */
 #define GN__IO_EDGE 0x4000
 
 /** A kernel descriptor; embedded. Zero: not watched. */
@@ -87,7 +87,7 @@ struct gn__io {
     struct gn__heap timers;
     struct gn__list ends;
     struct gn__list lasts; /* struct gn__io_end, of a second time */
-    bool running;          /* in gn__io_run(): whoever called it rearms */
+    bool running;          /* in gn__io_run(): its caller rearms */
     bool timers_only;      /* gn__io_watch() is always -ENOTSUP */
 };
 
@@ -133,8 +133,9 @@ void gn__io_release(struct gn__io *io);
 void gn__io_run(struct gn__io *io, unsigned max);
 /** For host/driver/io.c: when the next timer is due, ns; UINT64_MAX. */
 uint64_t gn__io_deadline(const struct gn__io *io);
-/** For who closes the network: run the ends; and when nothing of it is left,
- *  the ends if there are any, those that asked to be last, and ops->done. */
+/** For the code that closes the network: run the ends; and when nothing of it
+ *  is left, the ends if there are any, those that asked to be last, and
+ *  ops->done. */
 void gn__io_end(struct gn__io *io);
 void gn__io_done(struct gn__io *io);
 

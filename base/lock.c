@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Who wants the lock and cannot have it spins shortly, where there is more
- * than one processor, and then sleeps on a counter of its class. Whoever gives
- * the lock back wakes one sleeper: a preferred one if there is one, else a
- * plain one, unless a preferred thread is on its way to the lock: then that
- * one will wake the plain one.
+ * A thread that wants the lock and cannot have it spins shortly, where there is
+ * more than one processor, and then sleeps on a counter of its class. The
+ * thread that gives the lock back wakes one sleeper: a preferred one if there
+ * is one, else a plain one, unless a preferred thread is on its way to the
+ * lock: then that thread will wake the plain one.
  *
  * No wake-up is lost: a thread announces itself in `sleepers`, reads the
  * counter, and looks at the lock once more before it sleeps; the giver frees
@@ -91,9 +91,9 @@ static void futex_wake_one(_Atomic uint32_t *word)
 
 /* ---- the lock ---- */
 
-/* Is this the only thread? Then nobody can want the lock before it has made
- * another, and by that time what it wrote is to be seen. Simulations run so: a
- * process for each seed. */
+/* Is this the only thread? Then no other can want the lock before this one has
+ * made another, which then sees everything that this one wrote. Simulations run
+ * so: a process for each seed. */
 static bool is_alone(void)
 {
 #if __has_include(<sys/single_threaded.h>)
@@ -186,7 +186,7 @@ void gn__lock_take(struct gn__lock *lock, bool preferred)
         lock_take(lock, preferred);
 }
 
-/* Somebody sleeps, or is about to. */
+/* A thread sleeps, or is about to. */
 __attribute__((noinline)) static void wake_sleeper(struct gn__lock *lock)
 {
     unsigned class;
@@ -212,7 +212,7 @@ void gn__lock_give(struct gn__lock *lock)
 {
     if (lock->held_since)
         end_watch(lock);
-    if (is_alone()) { /* Nobody sleeps. */
+    if (is_alone()) { /* No thread sleeps. */
         atomic_store_explicit(&lock->held, 0, memory_order_relaxed);
         return;
     }
@@ -268,8 +268,8 @@ bool gn__spot_sleep(_Atomic uint32_t *spot, uint64_t deadline_ns)
 
 void gn__spot_wake(_Atomic uint32_t *spot)
 {
-    /* The spot may be gone right after; then this wakes nobody, or somebody
-     * else for nothing, and all who sleep look again. */
+    /* The spot may be gone right after; then this wakes no thread, or another
+     * one in vain, and all threads that sleep look again. */
     if (atomic_exchange(spot, SPOT_WOKEN) == SPOT_ASLEEP)
         futex_wake_one(spot);
 }

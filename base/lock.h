@@ -6,10 +6,11 @@
  * A lock that is handed over, and a place to sleep.
  *
  * The lock is held for microseconds by many threads, one of which has to get
- * it in time: who drives. A plain mutex lets a busy thread take it again and
- * again while others sleep (measured: 100 to 300 ms at the 99th percentile).
- * Here somebody who waits as `preferred` is let by everybody else; and who has
- * slept for it a few times in vain becomes preferred.
+ * it in time: the one that drives. A plain mutex lets a busy thread take it
+ * again and again while others sleep (measured: 100 to 300 ms at the 99th
+ * percentile). Here all other threads let one that waits as `preferred` go
+ * first; and a thread that has slept for the lock a few times in vain becomes
+ * preferred.
  *
  * Zero is a lock that is free.
  */

@@ -3,9 +3,9 @@
 #define BASE_LOCK_WATCH_H
 
 /*
- * How long a lock was waited for, and held: two histograms that are filled
- * only while somebody watches, for each entry costs two readings of the clock
- * then. Buckets are an eighth of a power of two wide.
+ * How long a lock was waited for, and held: two histograms that are filled only
+ * while they are watched, because each entry then costs two readings of the
+ * clock. Buckets are an eighth of a power of two wide.
  */
 #include <stdatomic.h>
 #include <stdbool.h>

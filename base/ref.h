@@ -3,15 +3,15 @@
 #define BASE_REF_H
 
 /*
- * How many hold an object. Whoever holds a reference may take another and pass
- * it on, from any thread and without a lock; so a count that is taken from is
- * never zero, and one that has become zero never rises again.
+ * A count of references to an object. The holder of one may take another and
+ * pass it on, from any thread and without a lock; so a count that is taken from
+ * is never zero, and one that has become zero never rises again.
  *
- * Who knows an object without holding one (by a list, say) has to ask for a
- * reference by gn__ref_try(), under the lock that whoever gives back the last
- * one takes before the object leaves that list.
+ * Code that knows an object without holding a reference (by a list, say) has to
+ * ask for one by gn__ref_try(), under a lock. The thread that gives back the
+ * last reference takes the same lock before the object leaves that list.
  *
- * docs/lifetimes.md lists the counts of this library and who holds them.
+ * docs/lifetimes.md lists the counts of this library and their holders.
  */
 #include <assert.h>
 #include <stdatomic.h>
@@ -64,15 +64,15 @@ static inline GN_WARN_UNUSED bool gn__ref_give(struct gn__ref *ref)
     return before == 1;
 }
 
-/** How many there are: more or fewer at once, unless all who hold one are in the
- *  calling thread. */
+/** How many there are: it may change at once, unless all references are held by
+ *  the calling thread. */
 static inline uint32_t gn__ref_count(const struct gn__ref *ref)
 {
     return atomic_load_explicit(&ref->count, memory_order_acquire);
 }
 
-/** Does anybody but the caller hold one? Where nobody asks by gn__ref_try(), a
- *  caller that is alone stays so. */
+/** Are there other references than the caller's? If no code asks by
+ *  gn__ref_try(), a caller that is alone stays so. */
 static inline bool gn__ref_is_shared(const struct gn__ref *ref)
 {
     return gn__ref_count(ref) != 1;

@@ -6,13 +6,13 @@
  * Streams of random numbers that depend on a key and a name only.
  *
  * The engine has one secret key, from its driver; each namespace, link, ...
- * derives a stream of its own from that key and its own name. So what one of
- * them draws changes nothing for the others, and neither does the order in
- * which they were created. A stream's key can in turn be the key that more
- * streams are derived from.
+ * derives a stream of its own from that key and its own name. So one of them
+ * draws without changing what the others draw, and the order in which they were
+ * created does not matter either. A stream's key can in turn be the key that
+ * more streams are derived from.
  *
- * The n-th output is SipHash-2-4 of n under the stream's key: who sees some
- * outputs learns nothing about the others.
+ * The n-th output is SipHash-2-4 of n under the stream's key: an observer of
+ * some outputs learns nothing about the others.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
 #define GN_BASE_SCHED_H
 
 /*
- * Who has the next turn on the driving thread.
+ * Which account has the next turn on the driving thread.
  *
  * Every call that is deferred to it (a dial, datagrams of a flow, a relay's
  * round, a lookup, a watched socket, a descriptor that became ready, a timer)
@@ -14,13 +14,14 @@
  *
  *     idle --(queue)--> waiting --(pick)--> running --(charge)--> idle, waiting
  *
- * An account that was idle does not get the time back that it left to others,
- * but for GN__SCHED_CREDIT: a guest that does little never waits for more than
- * one task of each of the others.
+ * An account that was idle does not get back the time that it left to others,
+ * except for GN__SCHED_CREDIT: a guest that does little never waits for more
+ * than one task of each of the others.
  *
- * A task must be short by itself: whatever has more to do queues itself again.
+ * A task must be short by itself: one that has more to do queues itself again.
  *
- * It knows no lock and no clock. Its user has both (engine/engine.c).
+ * The scheduler knows no lock and no clock. Its user has both
+ * (engine/engine.c).
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -40,7 +41,7 @@
 /** How far behind the others an account may be that was idle, ns. */
 #define GN__SCHED_CREDIT 2000000u
 
-/** Whom tasks belong to. Counted: what outlives a guest keeps its account. */
+/** The owner of tasks. Counted: whatever outlives a guest keeps its account. */
 struct gn__account {
     struct gn__ref refs;
     struct gn__mem mem;
@@ -85,7 +86,7 @@ static inline bool gn__account_is_busy(const struct gn__account *account)
 }
 
 void gn__sched_init(struct gn__sched *sched);
-/** No task of anybody's is queued any more that could be run. */
+/** No task of any account is queued any more that could be run. */
 void gn__sched_done(struct gn__sched *sched);
 
 /** Queue a task; queued already, it stays where it is. */

@@ -4,7 +4,7 @@
 
 /*
  * SipHash (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012):
- * a keyed function whose output nobody without the key can predict or steer.
+ * a keyed function whose output cannot be predicted or steered without the key.
  * 2-4 where the output leaves the process or guests could learn from it
  * (sequence numbers, ports, random streams); 1-3 for hash tables.
  *

@@ -6,8 +6,8 @@
  * A hash table of nodes that are members of what they stand for, keyed by
  * bytes that the owner holds too.
  *
- * Keys come from guests, so the hash is SipHash-1-3 under a secret key: nobody
- * can pick keys that meet in one bucket. Iteration is in the order of
+ * Keys come from guests, so the hash is SipHash-1-3 under a secret key: no
+ * guest can pick keys that meet in one bucket. Iteration is in the order of
  * insertion and thus the same in every run, whatever the key.
  *
  * The work is uthash's, which only table.c knows; hence the nodes' opaque

@@ -37,10 +37,10 @@
 
 /** What the standby allows the driver to be late, ns. */
 #define STANDBY_GRACE_NS 1000000ull
-/** More callbacks wait than the driving thread ought to be behind. A thread that
- *  leaves then yields its processor, if it is of those that made it so: it is
- *  without the lock there, and else loses the processor somewhere in an entry,
- *  where everybody waits for it. */
+/** More callbacks wait than the driving thread ought to be behind. A thread
+ *  that leaves then yields its processor, if its guest has queued some of them:
+ *  here it does not hold the lock. Otherwise it would lose the processor
+ *  somewhere in an entry, where all other threads wait for it. */
 #define CROWD 8u
 /** Packets of one lane before the next has its turn. */
 #define LANE_TURN 8u
@@ -598,7 +598,7 @@ int gn__engine_wait(struct gn__engine *engine, struct gn__waiter *waiter,
         err = -EDEADLK;
     while (!err && !waiter->waking && engine->net.now < deadline)
         err = sleep_once(engine, waiter, deadline);
-    /* Whoever wakes it still holds its parker; that takes no time. */
+    /* The thread that wakes it still holds its parker; that takes no time. */
     while (waiter->waking &&
            !atomic_load_explicit(&waiter->parker.woken, memory_order_acquire))
         (void)sleep_once(engine, waiter, GN__NEVER); /* Ends when woken. */

@@ -3,8 +3,8 @@
 #define GN_ENGINE_ENGINE_H
 
 /*
- * The engine: the passive core that moves packets and runs timers when
- * somebody calls it with the time, and the seam to whoever does (the driver).
+ * The engine: the passive core that moves packets and runs timers when it is
+ * called with the time, and the seam to its caller (the driver).
  *
  * It owns no thread, reads no clock and does no I/O. Every entry is
  *
@@ -82,8 +82,8 @@ struct gn__driver_ops {
     /** May the caller be parked although it drives, because it has a stack of
      *  its own beside the driver's? NULL: no. */
     bool (*may_park)(void *self);
-    /** Whose the references are that a call now gets: of them all are given
-     *  back by gn__ns_cut(). NULL: the caller's, who is not known. */
+    /** The owner of the references that a call now gets: gn__ns_cut() gives all
+     *  of an owner's back. NULL: the caller's, which is not known. */
     const void *(*holder)(void *self);
     /** The calling thread does what only the driving thread may: it is that
      *  one from now on, unless another is driving right now. NULL: nothing to
@@ -131,10 +131,10 @@ struct gn__waiter {
 };
 
 /**
- * Work for the time after unlocking: descriptors that show readiness. Who
- * leaves takes some off the list and calls take() under the lock, unlocks, and
- * calls run() on each; queued again meanwhile, another thread may be running
- * the same one at once.
+ * Work for the time after unlocking: descriptors that show readiness. A thread
+ * that leaves takes some off the list and calls take() under the lock, unlocks,
+ * and calls run() on each; if one is queued again meanwhile, another thread may
+ * be running the same one at once.
  */
 struct gn__unlock_hook {
     struct gn__list link; /* in engine->fds; empty: not queued */
@@ -228,8 +228,8 @@ void gn__engine_leave_for(struct gn__engine *engine,
                           const struct gn__account *account);
 
 /** A call that was refused without entering: if the driving thread has work,
- *  give it the processor. Whoever asks again at once would else spend the time
- *  in which room is made. */
+ *  give it the processor. A caller that asks again at once would otherwise
+ *  spend the time in which room is made. */
 void gn__engine_yield(struct gn__engine *engine);
 
 /** For drivers: when to call again (0: now), computed at the last leave. */
@@ -276,10 +276,11 @@ bool gn__engine_is_driving(const struct gn__engine *engine);
 /** May the caller wait: not on the driving thread, unless the driver can park
  *  what runs there. */
 bool gn__engine_may_wait(const struct gn__engine *engine);
-/** gn__driver_ops.holder; NULL: nobody. */
+/** gn__driver_ops.holder; NULL: not known. */
 const void *gn__engine_holder(const struct gn__engine *engine);
-/** The same as gn__engine_is_driving(), for calls that only the driving thread may make unless any thread
- *  may: they make it the driving one where it could be another's by now. */
+/** The same as gn__engine_is_driving(), for calls that only the driving thread
+ *  may make unless any thread may: they make the caller the driving thread
+ *  where another may have been that before. */
 bool gn__engine_claim(const struct gn__engine *engine);
 
 /**

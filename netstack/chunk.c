@@ -21,8 +21,8 @@
  * another thread may be returning to the allocator. The lock is held for some
  * ten instructions.
  *
- * The pool counts its users: itself while open, and every superblock. Who
- * takes the last one away frees it, on whatever thread that is.
+ * The pool counts its users: itself while open, and every superblock. The user
+ * that leaves last frees it, on whatever thread that is.
  */
 #include "netstack/chunk.h"
 

@@ -69,8 +69,8 @@ static inline void gn__chunk_ref(struct gn__chunk *chunk)
     gn__ref_take(&chunk->refs);
 }
 
-/** True if somebody else holds a reference too. If nobody does, the bytes
- *  behind the slice that the caller holds are nobody's. */
+/** True if there are other references too. If there are none, the bytes behind
+ *  the slice that the caller holds are free. */
 static inline bool gn__chunk_is_shared(struct gn__chunk *chunk)
 {
     return gn__ref_is_shared(&chunk->refs);
@@ -78,7 +78,7 @@ static inline bool gn__chunk_is_shared(struct gn__chunk *chunk)
 
 static inline void gn__chunk_unref(struct gn__chunk *chunk)
 {
-    /* Who sees his own reference only need not lock the bus to drop it. */
+    /* The holder of the only reference need not lock the bus to drop it. */
     if (!gn__chunk_is_shared(chunk) || gn__ref_give(&chunk->refs))
         gn__chunk_give(chunk);
 }

@@ -99,7 +99,7 @@ struct gn__conn {
     bool deferred;      /* in listener->deferred */
     bool eof;           /* FIN received */
     bool fin_sent;      /* shutdown or close asked for */
-    bool deaf;          /* nobody would read what comes now */
+    bool deaf;          /* nothing would read what comes now */
     bool time_wait;     /* ended in TIME_WAIT */
     bool woken;         /* something the owner must hear of */
     bool writable;      /* gn__tcp_writable() as of the last update */

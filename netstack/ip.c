@@ -23,8 +23,8 @@ enum {
     OPT4_STRICT_ROUTE = 137
 };
 
-/* IPv6 options (RFC 8200 section 4.2): the two high bits of the type say what
- * who does not know it must do; 0 is to skip it. */
+/* IPv6 options (RFC 8200 section 4.2): the two high bits of the type say what a
+ * node that does not know it must do; 0 is to skip it. */
 enum { OPT6_PAD1 = 0, OPT6_ACTION = 0xc0 };
 
 enum {

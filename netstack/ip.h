@@ -87,9 +87,9 @@ enum gn__ip_flaw {
  * Refused besides what is malformed: sources that are multicast or broadcast,
  * unspecified destinations, other addresses of 0.0.0.0/8, IPv4-mapped addresses
  * in an IPv6 header (they would pass for IPv4), source routes, jumbograms,
- * options whose type says that who does not know them discards the packet. Left
- * to the caller: the sources 0.0.0.0 and ::, loopback addresses. AH and ESP
- * count as upper protocols.
+ * options whose type says that a node that does not know them discards the
+ * packet. Left to the caller: the sources 0.0.0.0 and ::, loopback addresses.
+ * AH and ESP count as upper protocols.
  *
  * Bounded: at most GN__IP_EXTENSIONS_MAX extension headers, all within @head
  * and the first GN__IP_HEADERS_MAX bytes; one fragment header comes on top.

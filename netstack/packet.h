@@ -49,7 +49,7 @@ struct gn__packet {
     struct gn__packet_pool *pool;
 
     /* Where it is going: set by the switch. A port that has been given to
-     * somebody else since has another generation, and never sees it. */
+     * another owner since has another generation, and never sees it. */
     void *to;
     uint64_t to_generation;
     void *from; /* the port that sent it; set with `to` */
@@ -82,8 +82,8 @@ void gn__packet_pool_init(struct gn__packet_pool *pool,
 void gn__packet_pool_done(struct gn__packet_pool *pool);
 
 /**
- * A packet with nothing in it, or NULL. Who builds one writes head, head_len,
- * len and ip, and appends the payload; what appends adds to len.
+ * A packet with nothing in it, or NULL. Its maker writes head, head_len, len
+ * and ip, and appends the payload; functions that append add to len.
  */
 struct gn__packet *gn__packet_alloc(struct gn__packet_pool *pool);
 void gn__packet_free(struct gn__packet *packet);
@@ -167,7 +167,7 @@ bool gn__packet_checksum_ok(const struct gn__packet *packet);
  * IPv6 as its source. Consumes the packet. @emit is given each fragment, in
  * order, and owns it. A packet that fits is given to @emit as it is.
  *
- * An absent transport checksum is computed before: later nobody could. The
+ * An absent transport checksum is computed before: it cannot be later. The
  * fragments still count as without checksums, so that a receiver in process
  * need not look, and gn__packet_fill_checksums() completes their headers.
  *
@@ -223,10 +223,10 @@ GN_WARN_UNUSED int gn__packet_segment(struct gn__packet *packet,
 GN_WARN_UNUSED bool gn__packet_merge(struct gn__packet *packet,
                                      struct gn__packet *next);
 
-/** As gn__packet_fill_checksums(), but leave the transport's to who gets it: the
- *  sum of the pseudo-header is stored, and the packet's count as absent still.
- *  @start, @offset: of the transport header
- *  and of the sum in it. False: there is none to leave, and all was filled. */
+/** As gn__packet_fill_checksums(), but leave the transport's to the receiver:
+ *  the sum of the pseudo-header is stored, and the packet's count as absent
+ *  still. @start, @offset: of the transport header and of the sum in it. False:
+ *  there is none to leave, and all was filled. */
 bool gn__packet_fill_partial(struct gn__packet *packet, uint16_t *start,
                              uint16_t *offset);
 

@@ -306,8 +306,9 @@ static void drop_payload(struct gn__packet *packet,
     packet->head[packet->ip.l4 + 13] &= 0xff ^ (GN__FLAG_FIN | GN__FLAG_PSH);
 }
 
-/* Payload that nobody will read, for who has sent FIN: it is looked for in
- * segments, before lwIP, to which data and a FIN at once are the end. */
+/* Payload that will not be read, because the receiver has sent FIN and reads no
+ * more: it is looked for in segments, before lwIP, to which data and a FIN at
+ * once are the end. */
 static bool is_unwanted(const struct gn__conn *conn,
                         const struct gn__segment *segment)
 {

@@ -86,7 +86,7 @@ struct gn__stack_ops {
     void (*output)(struct gn__stack *stack, struct gn__packet *packet);
     /** The MTU towards @remote, bytes. */
     uint32_t (*mtu)(struct gn__stack *stack, const struct gn__addr *remote);
-    /** Who listens for a SYN to @local from @remote; NULL: nobody. */
+    /** The listener for a SYN to @local from @remote; NULL: none. */
     struct gn__listener *(*listener)(struct gn__stack *stack,
                                      const struct gn__endpoint *local,
                                      const struct gn__endpoint *remote);
@@ -318,9 +318,9 @@ void gn__tcp_abort(struct gn__conn *conn);
 void gn__tcp_vanish(struct gn__conn *conn);
 /** End it with @error as seen by the owner, e.g. -ENETDOWN; no packet. */
 void gn__tcp_fail(struct gn__conn *conn, int error);
-/** Nobody will read what comes from now on: once FIN has been sent, payload is
- *  answered by RST, and the owner sees -ECONNRESET (RFC 1122, 4.2.2.13). What
- *  has arrived can still be taken. */
+/** The owner will read nothing more: once FIN has been sent, payload is
+ *  answered by RST, and the owner sees -ECONNRESET (RFC 1122, 4.2.2.13).
+ *  Payload that has arrived can still be taken. */
 void gn__tcp_deafen(struct gn__conn *conn);
 
 /** Change options of a live connection; nothing is sent. */

@@ -75,10 +75,10 @@ void gn__tcp_refuse(struct gn__stack *stack, const struct gn__segment *segment);
 
 /* ---- tcp_listen.c ---- */
 /** Room for one more connection: the oldest handshake goes if there are as
- *  many connections as may be, or the oldest that nobody owns any more. False:
+ *  many connections as may be, or the oldest that has no owner any more. False:
  *  there is none to go. */
 bool gn__stack_make_room(struct gn__stack *stack);
-/** Memory is short: some of those that nobody owns any more go, the oldest
+/** Memory is short: some of those that have no owner any more go, the oldest
  *  first, but not @spared. */
 void gn__stack_evict(struct gn__stack *stack, const struct gn__conn *spared);
 /** Room for one more handshake. */

@@ -6,7 +6,7 @@
  *
  * With TCP_DEFER_ACCEPT there is a third between them: established, but not to
  * be accepted until data is there or the time is over. To Linux those are
- * handshakes under way; they count as that, and nobody is told when one ends.
+ * handshakes under way; they count as that, and no owner is told when one ends.
  */
 #include <errno.h>
 #include <string.h>

@@ -40,7 +40,7 @@ void gn__tcp_reply(struct gn__stack *stack, const struct gn__segment *to,
     flaw = gn__ip_parse(packet->head, packet->head_len, packet->len, false,
                         &packet->ip);
     if (flaw) {
-        /* The source of what we answer is nobody's address. */
+        /* What we answer came from an address that no host can have. */
         gn__packet_free(packet);
         return;
     }

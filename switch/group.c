@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Who wants what is sent to a multicast group, or to everybody: an index by
+ * Which members want the packets to a multicast group, or to all: an index by
  * address, so that a broadcast costs as much as it has listeners, not as much
  * as the network has guests.
  *
@@ -12,7 +12,7 @@
  * queue again. Packets of others pass between. One packet of a group is spread
  * at a time, a bounded number wait, the rest are dropped.
  *
- * Members may come and go meanwhile: the cursor is moved on by who leaves.
+ * Members may come and go meanwhile: one that leaves moves the cursor on.
  */
 #include <errno.h>
 #include <string.h>

@@ -3,15 +3,16 @@
 #define GN_SWITCH_GUEST_H
 
 /*
- * A guest: whoever is behind ports of the switch. What belongs to it is the same
- * whether it is a namespace (with sockets of ours, or a wire) or a host that the
- * gateway proxies: a name, an account, limits, counters, what its lookups were
- * answered.
+ * A guest: the owner of ports of the switch. It has the same parts whether it
+ * is a namespace (with sockets of ours, or a wire) or a host that the gateway
+ * proxies: a name, an account, limits, counters, and the answers to its
+ * lookups.
  *
  *     init --(its ports attach)--> open --(end)--> ended --(last unref)--> freed()
  *
- * It is embedded in its owner's struct, whose memory stays until freed(): what
- * was begun for a guest (a dial, a descriptor) refers to it beyond its end.
+ * It is embedded in its owner's struct, whose memory stays until freed():
+ * things that were begun for a guest (a dial, a descriptor) refer to it beyond
+ * its end.
  *
  * Under the engine's lock unless said otherwise.
  */

@@ -5,7 +5,7 @@
 /*
  * What the files of the switch share. A packet's way through it:
  *
- *     gn__switch_send()        source check, who has the next hop
+ *     gn__switch_send()        source check, which port has the next hop
  *        |                     the sender's link, then the path
  *     (under way, at_switch)
  *        |
@@ -110,7 +110,7 @@ void gn__port_forget_held(struct gn__port *port);
 
 /* ---- capture_hook.c ---- */
 
-/** Show a packet, which has `from` and `to`, to those who look on. */
+/** Show a packet, which has `from` and `to`, to the capture hooks. */
 void gn__capture_hooks_see(struct gn_network *net,
                            const struct gn__packet *packet);
 
@@ -144,7 +144,7 @@ void gn__path_hold(struct gn_network *net, struct gn__path *path,
                    struct gn__packet *packet);
 /* ---- group.c ---- */
 
-/** Somebody who wants what is sent to an address. */
+/** A port that wants the packets to an address. */
 struct gn__member {
     struct gn__list of_group;
     struct gn__list of_port; /* in port->groups */
@@ -159,7 +159,7 @@ struct gn__group {
     struct gn__port port; /* what packets to it are addressed to */
     struct gn__list members;
     struct gn__packet *current; /* being spread; it is in the engine's queue */
-    struct gn__list *cursor;    /* who gets it next */
+    struct gn__list *cursor;    /* the member that gets it next */
     struct gn__packet *waiting_head;
     struct gn__packet **waiting_tail;
     unsigned n_waiting;

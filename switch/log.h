@@ -4,12 +4,13 @@
 
 /*
  * Lines for gn_network_config.log: what was turned away, limited or failed
- * behind the caller's back. The object comes first, then what happened and why.
+ * without a call that could report it. The object comes first, then what
+ * happened and why.
  *
- * Who causes such a line may be hostile, so each kind has ten lines in a second
- * and those beyond are counted: the next line of the kind says how many. Lines
- * wait in a short ring for the driving thread, which calls the hook without the
- * lock.
+ * The cause of such lines may be a hostile guest, so each kind has ten lines in
+ * a second and those beyond are counted: the next line of the kind says how
+ * many. Lines wait in a short ring for the driving thread, which calls the hook
+ * without the lock.
  */
 #include <guestnet/network.h>
 #include <guestnet/stats.h>

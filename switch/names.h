@@ -30,7 +30,7 @@ struct gn__guest;
 /** The longest name, RFC 1035, without the dot at the end. */
 #define GN__NAME_MAX 253u
 
-/** However short an answer is to be believed (RFC 1035 allows 0), who asked
+/** However short the TTL of an answer (RFC 1035 allows 0), the guest that asked
  *  must be able to connect; and no longer than RFC 8767 would keep it. */
 #define GN__NAMES_TTL_MIN_S 1u
 #define GN__NAMES_TTL_MAX_S (24u * 3600)

@@ -42,7 +42,7 @@ struct gn_network {
     uint64_t n_given;           /* addresses given back, gn__port_give_addr() */
     struct gn__table names;     /* struct gn__guest.by_name */
     struct gn__table paths;     /* struct gn__path, gn_path_set() */
-    struct gn__table groups;    /* struct gn__group: who listens */
+    struct gn__table groups;    /* struct gn__group: their listeners */
     struct gn__list ports;      /* struct gn__port.link */
     struct gn__port *uplink;    /* has what no port has; NULL: none does */
     struct gn__list capture_hooks; /* struct gn__capture_hook */
@@ -66,8 +66,8 @@ struct gn_network {
     struct gn_resolver *resolver; /* NULL: its own names */
     gn_query_log_cb query_log;
     void *query_log_arg;
-    struct gn__io *io;        /* NULL: nobody asked for it yet */
-    bool io_ended;            /* and nobody gets it any more */
+    struct gn__io *io;        /* NULL: not asked for yet */
+    bool io_ended;            /* and not to be had any more */
     struct gn__list calls;    /* struct gn__call, on their way */
     struct gn__deferred ends; /* the first step of closing */
     struct gn__deferred closed;

@@ -5,7 +5,7 @@
 /*
  * Ports of a network's switch: what another folder needs to attach something.
  *
- *     gn__guest_init(&guest, net, ...)      who it is: limits, counters, account
+ *     gn__guest_init(&guest, net, ...)      the owner: limits, counters, ...
  *     gn__port_init(&port, &ops, &guest)
  *     gn__port_attach(&port, net)
  *     gn__port_take_lowest(), _take_addr()  addresses of the network's pools
@@ -114,7 +114,7 @@ struct gn__port {
     struct gn__list of_owner;     /* in owner->ports, while it is attached */
     struct gn__unlock_hook flush; /* ops->flush is due */
     struct gn__gate *gate;        /* NULL: not attached */
-    uint64_t generation;          /* unique in the engine; 0: nobody */
+    uint64_t generation;          /* unique in the engine; 0: no port's */
     uint64_t party;               /* the end of paths it belongs to */
     uint32_t mtu;
     bool any_source;                   /* a router: sources are not checked */
@@ -165,7 +165,7 @@ GN_WARN_UNUSED int gn__port_take_lowest(struct gn__port *port);
  *
  * @why  One line for a person; NULL: none.
  *
- *   -EADDRINUSE  It is somebody's, or not for guests.
+ *   -EADDRINUSE  It is another port's, or not for guests.
  *   -EINVAL      @text is no address, or it is in no prefix.   -ENOMEM
  */
 GN_WARN_UNUSED int gn__port_take_addr(struct gn__port *port, const char *text,
@@ -180,9 +180,9 @@ GN_WARN_UNUSED int gn__port_add_addr(struct gn__port *port,
                                      uint8_t prefix_len, int prefix);
 /** Give one of its addresses back: the port is about to go. */
 void gn__port_drop_addr(struct gn__port *port, struct gn__port_addr *owned);
-/** The same, and the port stays: nobody who has sent there does so again. */
+/** The same, and the port stays: no port that has sent there does so again. */
 void gn__port_give_addr(struct gn__port *port, struct gn__port_addr *owned);
-/** Who has an address; NULL: no port of the network. */
+/** The port that has an address; NULL: no port of the network. */
 struct gn__port_addr *gn__port_addr_find(const struct gn_network *net,
                                          const struct gn__addr *addr);
 
@@ -190,7 +190,7 @@ struct gn__port_addr *gn__port_addr_find(const struct gn_network *net,
  * A packet of the guest's own from what is behind the port (consumed). It is
  * counted at the owner; its source must be the port's, unless it is a router.
  *
- * @next_hop  Who it is handed to; NULL: its destination.
+ * @next_hop  Where it is handed to; NULL: its destination.
  */
 void gn__port_input(struct gn__port *port, const struct gn__addr *next_hop,
                     struct gn__packet *packet);

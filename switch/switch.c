@@ -5,9 +5,9 @@
  * not count hops, and it does not route: that is done by namespaces that
  * forward.
  *
- * Who the receiver is, is decided when a packet is sent, and checked again at
- * every stop by the generation of the receiver's gate: an address may have
- * been given to somebody else meanwhile, who never sees the packet.
+ * The receiver is chosen when a packet is sent, and checked again at every stop
+ * by the generation of the receiver's gate: the address may have been given to
+ * another port meanwhile, which never sees the packet.
  *
  * A port remembers its last next hop, so that a conversation costs no look-up.
  * That is good for as long as the receiver's gate is the same, and no port that
@@ -157,7 +157,8 @@ bool gn__net_is_edge(const struct gn_network *net, const struct gn__addr *addr)
     return false;
 }
 
-/* Who has this address: a port, the uplink in its place, or a group's. */
+/* The port that has this address: a guest's, the uplink in its place, or a
+ * group's. */
 static struct gn__port *switch_receiver(const struct gn__port *from,
                                         const struct gn__addr *hop)
 {
@@ -226,11 +227,11 @@ static struct gn__packet *switch_cross(struct gn_network *net,
 }
 
 /*
- * What is on links is the memory of the process, and a sender that fills it
- * must not cost others their packets. So each is charged for its own, whoever's
- * link they are on. As with dynamic thresholds of a switch's shared buffer
- * (Choudhury and Hahne, 1998), the share shrinks with what is left: any number
- * of greedy senders leave a part for who comes later.
+ * Packets on links take memory of the process, and a sender that fills it must
+ * not cost others their packets. So each sender is charged for its own packets,
+ * whichever link they are on. As with dynamic thresholds of a switch's shared
+ * buffer (Choudhury and Hahne, 1998), the share shrinks with what is left: any
+ * number of greedy senders leave a part for those that come later.
  */
 static bool may_be_under_way(const struct gn__engine *engine,
                              const struct gn__port *from, size_t cost)
@@ -243,7 +244,8 @@ static bool may_be_under_way(const struct gn__engine *engine,
             has <= (engine->under_way_max - total) / GN__UNDER_WAY_SHARE);
 }
 
-/* @from (NULL: nobody) has more on its way than it may: it counts that, too. */
+/* @from (NULL: no port) has more on its way than it may: it counts that,
+ * too. */
 static void drop_of(struct gn_network *net, struct gn__port *from,
                     struct gn__packet *packet, enum gn_drop why)
 {
@@ -477,7 +479,7 @@ void gn__switch_pass(struct gn_network *net, struct gn__packet *packet)
 
 /* ---- arrivals ---- */
 
-/* The receiver or the whole network is gone; who sent it may count that. */
+/* The receiver or the whole network is gone; the sender may count that. */
 static void drop_stale(struct gn__packet *packet, struct gn__port *from)
 {
     if (from && from->net)

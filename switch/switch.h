@@ -34,7 +34,7 @@ static inline struct gn__port *gn__gate_port(const struct gn__gate *gate,
     return gate && gate->generation == generation ? gate->port : NULL;
 }
 
-/** Whom it goes to, and who sent it; NULL: gone. */
+/** The receiver and the sender of a packet; NULL: gone. */
 static inline struct gn__port *gn__packet_to(const struct gn__packet *packet)
 {
     return gn__gate_port(packet->to, packet->to_generation);
