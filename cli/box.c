@@ -149,7 +149,7 @@ static int namespaces_enter(const struct box *box)
     return 0;
 }
 
-/* Ports below 1024 and ping are for everybody in there. */
+/* Ports below 1024 and ping are for every process in there. */
 static void settings_free(void)
 {
     char range[32];
@@ -161,7 +161,7 @@ static void settings_free(void)
         device_sysctl("net/ipv4/ping_group_range", range);
 }
 
-/* A file of ours, in a file system of its own that nobody else sees. */
+/* A file of ours, in a file system of its own that no other process sees. */
 static int file_mount(const char *folder, const char *text)
 {
     char path[64];

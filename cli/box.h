@@ -14,7 +14,7 @@
 struct box {
     const struct options *options;
     uint32_t mtu;
-    int device; /* to who joins the network: device.h */
+    int device; /* to the process that joins the network: device.h */
     int keeper; /* to the parent, which maps its users: box_map() */
     pid_t parent;
     struct front_before signals;

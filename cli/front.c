@@ -9,7 +9,7 @@
 #include "cli/say.h"
 
 /* Those that mean something to a command; and SIGTTOU, so that a line of ours
- * stops nobody in the background. */
+ * does not stop this process in the background. */
 static const int forwarded[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM, SIGUSR1,
                                 SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT};
 

@@ -71,7 +71,7 @@ static int files_open(struct guest *guest, char *why, size_t why_len)
     }
     if (!options->pcap)
         return 0;
-    /* Not to wait for who reads a FIFO: the network will refuse it. */
+    /* Not to wait for the reader of a FIFO: the network will refuse it. */
     fd = open(options->pcap,
               O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0600);
     if (fd < 0)

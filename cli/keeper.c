@@ -28,8 +28,8 @@ static int word_send(int sock, int what, int value)
 
 /* ---- the namespace's name ---- */
 
-/* --netns: a file that the namespace is mounted on, as ip-netns(8) has them. Who
- * may not mount tells how it is joined without. */
+/* --netns: a file that the namespace is mounted on, as ip-netns(8) has them. If
+ * the user may not mount, print how the namespace is joined without. */
 static bool netns_name(const char *path, pid_t pid)
 {
     char from[64];
@@ -72,7 +72,7 @@ static bool children_look(int sock, pid_t command, int *status)
     return false;
 }
 
-/* Until the command has ended, or nobody waits for it any more. */
+/* Until the command has ended, or no process waits for it any more. */
 static void keeper_keep(int sock, pid_t command)
 {
     struct pollfd fds[2] = {{.fd = sock, .events = POLLIN}, {.events = POLLIN}};

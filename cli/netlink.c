@@ -130,7 +130,7 @@ int netlink_address(const char *interface, const char *address)
     request.body.address.ifa_family = ip.family;
     request.body.address.ifa_prefixlen = prefix_len;
     request.body.address.ifa_index = if_nametoindex(interface);
-    /* The network gives an address once: nobody has to be asked for it. */
+    /* The network gives an address once: it need not be probed for. */
     if (ip.family == AF_INET6)
         request.body.address.ifa_flags = IFA_F_NODAD;
     attribute_add(&request, IFA_LOCAL, ip.bytes, ip.len);

@@ -108,8 +108,8 @@ static bool left_read(int fd)
     return last;
 }
 
-/* What a network that was killed has left. Under the lock: who starts another one
- * has bound its socket a moment before it listens. */
+/* Remove what a network that was killed has left. Under the lock: a process
+ * that starts another one has bound its socket a moment before it listens. */
 static void network_sweep(const struct place *place)
 {
     char why[300];

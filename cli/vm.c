@@ -53,8 +53,8 @@ static int vm_path(const struct options *options, unsigned i, unsigned n,
     return -1;
 }
 
-/* What is there already may be a socket that nobody listens at, and else is not
- * ours to replace. */
+/* An existing file may be a socket that no process listens at any more; any
+ * other is not ours to replace. */
 static int vm_listen(const char *path)
 {
     struct stat st;

@@ -6,8 +6,8 @@
  * Where networks are found: their control sockets, NAME.sock in a folder that
  * only its owner may enter, $XDG_RUNTIME_DIR/guestnet, else /run/guestnet.
  *
- * Who looks for a network and starts it where there is none holds the folder's
- * lock meanwhile, so that two who do so at once get one network.
+ * A process that looks for a network and starts it where there is none holds
+ * the folder's lock meanwhile, so that two that do so at once get one network.
  */
 #include <stddef.h>
 #include <sys/un.h>
@@ -27,8 +27,8 @@ int where_list(const char *folder, size_t index, char *name, size_t cap);
 
 /** Connect to a control socket. Returns a descriptor, or a negative errno. */
 int where_connect(const char *path);
-/** Listen there, in the place of what nobody listens at any more. Returns a
- *  descriptor, or a negative errno. */
+/** Listen there, in the place of a socket that no process listens at any more.
+ *  Returns a descriptor, or a negative errno. */
 int where_listen(const char *path);
 /** Remove the socket of a network that has died; its folder is locked. */
 void where_sweep(const char *path);

@@ -127,7 +127,7 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection,
 
     (void)arg, (void)url, (void)method, (void)version, (void)upload;
     (void)upload_len;
-    if (!*user) { /* The header only: who answers now closes behind it. */
+    if (!*user) { /* The header only: an answer now would close behind it. */
         *user = connection;
         return MHD_YES;
     }

@@ -41,7 +41,7 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection,
     enum MHD_Result result;
 
     (void)arg, (void)version, (void)upload, (void)upload_len;
-    if (!*request) { /* The header only: who answers now closes behind it. */
+    if (!*request) { /* The header only: an answer now would close behind it. */
         *request = connection;
         return MHD_YES;
     }

@@ -50,8 +50,8 @@ void gn__child_close(struct gn__child *child)
     child->output = -1;
 }
 
-/* Blocked is SIGCHLD for the parent alone. The process ends with it, since
- * nobody else would end its time. */
+/* Only the parent blocks SIGCHLD. The process ends with the parent,
+ * since nothing else would end its time. */
 static void prepare_signals(void)
 {
     sigset_t of_parent;

@@ -432,8 +432,8 @@ static int try_scenarios(const struct gn__options *options,
     return status_of(results, n_results);
 }
 
-/* Who was made to ignore its children would not be told how they end; and their
- * signal is waited for. */
+/* A process that was made to ignore its children would not be told how they
+ * end; and their signal is waited for. */
 static int try_as_parent(const struct gn__options *options,
                          const struct gn_scenario *scenarios, size_t n,
                          struct gn__tried *results)

@@ -5,10 +5,10 @@
  * our own goes from member to member until one knows; its answer becomes the
  * answer to the question.
  *
- * Who says NODATA knows the name. To ask on would tell a server outside about
- * names that are ours, and what it says (no such name) would take the name away
- * from programs that ask for both versions, as happened to users of other
- * systems that did so.
+ * A member that says NODATA knows the name. Asking the next would tell a server
+ * outside about names that are ours, and its answer (no such name) would take
+ * the name away from programs that ask for both versions, as happened to users
+ * of other systems that did so.
  */
 #include <guestnet/resolver.h>
 

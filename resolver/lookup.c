@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Exactly once: who answers first takes the lookup from ASKED to ANSWERING,
- * and later answers find it taken. The result is copied where the answer is
- * given; what happens with it happens on the driving thread, on a turn of its
- * own or after the operation that asked.
+ * Exactly once: the thread that answers first takes the lookup from ASKED to
+ * ANSWERING, and later answers find it taken. The result is copied where the
+ * answer is given; the rest happens on the driving thread, on a turn of its own
+ * or after the operation that asked.
  *
  * A thread that does not drive leaves the lookup on the home's list of posted
  * ones and writes ANSWERED as the last thing. The driving thread waits for that
@@ -119,7 +119,7 @@ static size_t count_wanted(const struct gn_lookup *lookup,
     return wanted;
 }
 
-/* The address alone: what else a sockaddr may hold is nobody's business. */
+/* The address alone: nothing else that a sockaddr may hold is passed on. */
 static void copy_answer(struct gn_answer *to, const struct gn_answer *from)
 {
     to->ttl_s = from->ttl_s;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * A resolver is a table of operations and a pointer. Those who make one know
- * its inside by the table: gn_resolver_static_add() of a resolver of another
- * kind is an error of the caller's, and told so.
+ * A resolver is a table of operations and a pointer. The code of each kind
+ * knows its own resolvers by the table: gn_resolver_static_add() of a resolver
+ * of another kind is an error of the caller's, and reported.
  */
 #include "resolver/resolver.h"
 

@@ -3,8 +3,8 @@
 #define GN_RESOLVER_RESOLVER_H
 
 /*
- * A lookup as resolvers and those who start one know it, and what else host/
- * needs of this folder.
+ * A lookup as resolvers and the code that starts one know it, and the rest that
+ * host/ needs of this folder.
  *
  *     init --(start)--> asked --(answered)--> answered --> ended() --(done)
  *                         |
@@ -19,10 +19,10 @@
  * A resolver that asks others (chain, fault) starts lookups of its own, which
  * are made from the one it was given: same driver, memory and namespace.
  *
- * What a resolver may use of the driver is gn__lookup_io(): descriptors, timers
- * and turns of the network that looks up. What it keeps for a network (sockets,
- * say) it keeps by that pointer, and ends with gn__io_at_end(). By the time an
- * end runs, no lookup of that network is with a resolver any more.
+ * A resolver may use gn__lookup_io() of the driver: descriptors, timers and
+ * turns of the network that looks up. State that it keeps for a network
+ * (sockets, say) it keeps by that pointer, and ends with gn__io_at_end(). By
+ * the time an end runs, no lookup of that network is with a resolver any more.
  */
 #include <guestnet/resolver.h>
 
@@ -84,7 +84,7 @@ void gn__result_done(struct gn__result *result, const struct gn__mem *mem);
 struct gn__lookup_home {
     struct gn__io *io;
     const struct gn__mem *mem;
-    struct gn_namespace *ns;     /* who asks; only passed on */
+    struct gn_namespace *ns;     /* that asks; only passed on */
     struct gn__account *account; /* the same, as tasks know it */
     /**
      * A lookup was answered by a thread that does not drive: call
@@ -95,12 +95,12 @@ struct gn__lookup_home {
     _Atomic(struct gn_lookup *) posted; /* by next_posted */
 };
 
-/** Who may write the result. */
+/** Which thread may write the result. */
 enum gn__lookup_state {
-    GN__LOOKUP_IDLE = 0,  /* nobody: not asked, or ended */
-    GN__LOOKUP_ASKED,     /* whoever answers first */
-    GN__LOOKUP_ANSWERING, /* who does now */
-    GN__LOOKUP_ANSWERED   /* nobody; it will never be touched again by the
+    GN__LOOKUP_IDLE = 0,  /* none: not asked, or ended */
+    GN__LOOKUP_ASKED,     /* the one that answers first */
+    GN__LOOKUP_ANSWERING, /* the one that does so now */
+    GN__LOOKUP_ANSWERED   /* none; it will never be touched again by the
                              thread that answered */
 };
 
@@ -108,7 +108,7 @@ struct gn_lookup {
     struct gn__lookup_home *home;
     struct gn__question question;
     struct gn__result result;
-    struct gn_resolver *resolver; /* who is asked; NULL: nobody */
+    struct gn_resolver *resolver; /* that is asked; NULL: none */
     void *user;                   /* the resolver's */
     void (*ended)(struct gn_lookup *lookup);
     struct gn__deferred task; /* runs ended() */
@@ -126,8 +126,8 @@ void gn__lookup_init(struct gn_lookup *lookup, struct gn__lookup_home *home,
                      const struct gn__question *question);
 /** Ask @resolver. The lookup is new, or done. */
 void gn__lookup_start(struct gn_lookup *lookup, struct gn_resolver *resolver);
-/** Let nobody answer it any more: ended() does not run. Frees the result. In
- *  any state, also twice. */
+/** Accept no answer any more: ended() does not run. Frees the result. In any
+ *  state, also twice. */
 void gn__lookup_cancel(struct gn_lookup *lookup);
 /** After ended(): free the result. */
 void gn__lookup_done(struct gn_lookup *lookup);
@@ -143,7 +143,7 @@ static inline struct gn__io *gn__lookup_io(const struct gn_lookup *lookup)
 {
     return lookup->home->io;
 }
-/** Who asks, as tasks know it; NULL: the host program. */
+/** The account that asks; NULL: the host program. */
 static inline struct gn__account *gn__lookup_account(
     const struct gn_lookup *lookup)
 {

@@ -596,7 +596,7 @@ static int read_config(struct names *names,
 
 /* ---- the public calls ---- */
 
-/* What is in it was put there by the host: nobody picks keys that meet. */
+/* The keys in it were given by the host: no guest picks keys that meet. */
 static const uint64_t table_key[2] = {0x6e616d6573, 0x737461746963};
 
 static struct names *names_create(const struct gn__mem *mem, uint32_t ttl_s)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * A clock is a driver whose time is a number. Whoever calls it is the driving
- * thread; between its calls nothing happens but what socket calls do at the
- * time the clock shows.
+ * A clock is a driver whose time is a number. The thread that calls it is the
+ * driving thread; between its calls nothing happens except for what socket
+ * calls do at the time the clock shows.
  *
  * It still takes the process's lock, because clocks may run in several threads
  * and lwIP exists once.

@@ -15,7 +15,7 @@
 #if defined(GN_FCONTEXT)
 struct gn__context {
     void *at;               /* the end of its stack that is in use */
-    struct gn__context *to; /* whom it switches to */
+    struct gn__context *to; /* that it switches to */
     void (*entry)(void *arg);
     void *arg;
 };

@@ -202,8 +202,8 @@ static void sched_fetch(const void *at, unsigned n_lines)
         __builtin_prefetch(line);
 }
 
-/* Who is woken next has slept for long, and others have had the cache: what it
- * goes on from is fetched while this turn runs. */
+/* The task that is woken next has slept for long, and others have had the
+ * cache: the memory that it goes on from is fetched while this turn runs. */
 static void expect_next(const struct gn__cosched *sched)
 {
     struct gn__heap_node *node = gn__heap_first(&sched->sleepers);

@@ -4,7 +4,7 @@
  * A task that uses more than its stack meets the page behind it, and dies of a
  * signal that says nothing. Handled on a stack of its own, the signal has the
  * address of the page, and so the task. What is done then has to be
- * async-signal-safe; the signal goes on to who handled it before.
+ * async-signal-safe; the signal goes on to the handler that was there before.
  */
 #include <errno.h>
 #include <signal.h>
@@ -90,7 +90,7 @@ static void overflow_handle(int sig, siginfo_t *info, void *context)
         written = write(STDERR_FILENO, text, len);
         (void)written;
     }
-    /* The instruction is tried again, and meets who was there before. */
+    /* The instruction is tried again, and meets the handler that was before. */
     (void)sigaction(sig, sig == SIGBUS ? &before.bus : &before.segv, NULL);
 }
 

@@ -332,7 +332,7 @@ static bool fault_parted(const struct gn_machine *from,
 }
 
 /* Machines by the groups that they make, each represented by its first. Numbers
- * are from 1: whoever is no machine stays in group 0. */
+ * are from 1: a guest that is no machine stays in group 0. */
 static bool sort_machines(struct gn_clock *clock)
 {
     struct gn__play *play = clock->play;

@@ -159,7 +159,7 @@ static bool sock_addr(int (*get)(struct gn_sock *, struct sockaddr *,
            !gn_addr_format((struct sockaddr *)&ss, out, GN_ADDR_TEXT_MAX);
 }
 
-/* Is it there still? Who had a mutex may have ended. */
+/* Is it there still? The task that had a mutex may have ended. */
 static bool is_task_of(const struct gn_clock *clock, const struct gn_task *task)
 {
     struct gn__list *it;

@@ -43,8 +43,8 @@ void gn__run_fail(struct gn_clock *clock, const char *format, ...)
 void gn__run_note(struct gn_clock *clock, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/** Whoever left a task by longjmp() cannot go on: the clock's run was left, too.
- *  Says which task it was, and aborts. */
+/** A task that was left by longjmp() cannot go on: the clock's run was left,
+ *  too. Says which task it was, and aborts. */
 void gn__run_check_left(void);
 
 /** The engine is about to be entered, or another call was made, without the

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Tasks: a thread each, or under a clock a coroutine each. What they have in
- * common is written once: who runs, the result, and waiting for the end, which
- * is a wait on the engine in both.
+ * Tasks: a thread each, or under a clock a coroutine each. The parts that they
+ * have in common are written once: which one runs, the result, and waiting for
+ * the end, which is a wait on the engine in both.
  */
 #include "sim/task.h"
 

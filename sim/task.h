@@ -45,7 +45,8 @@ GN_WARN_UNUSED int gn__stack_check(size_t stack_bytes, char *why,
 /** The task that calls; NULL: none. */
 struct gn_task *gn__task_current(void);
 
-/** Whom a task waits for in gn_task_join(); NULL: it is another wait. */
+/** The task that a task waits for in gn_task_join(); NULL: it is another
+ *  wait. */
 const struct gn_task *gn__task_joined(struct gn__waiter *waiter);
 /** Does it wait for a mutex? *@owner is then the task that has it, which may
  *  have ended; NULL: none, and the waiter is about to go on. */

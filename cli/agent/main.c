@@ -6,7 +6,7 @@
  *
  *     waiting --(the wire is there)--> carrying --(it is lost)--> waiting
  *
- * The device has its carrier while frames are carried, so that whoever
+ * The device has its carrier while frames are carried, so that the program that
  * configures it asks again when the host has come back.
  */
 #include <errno.h>
@@ -39,7 +39,7 @@
 struct agent {
     const char *name;
     uint32_t mtu;  /* 0: the kernel's */
-    uint32_t peer; /* whom a vsock that listens is for */
+    uint32_t peer; /* that a vsock that listens is for */
     const char *addresses[GIVEN_MAX], *gateways[GIVEN_MAX];
     size_t n_addresses, n_gateways;
     struct wire wire;

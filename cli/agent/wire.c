@@ -115,7 +115,7 @@ static int listener_open(struct wire *wire)
     return err;
 }
 
-/* Of those who can connect, processes of this machine too, only the host is to
+/* Of all that can connect, processes of this machine too, only the host is to
  * be the network. */
 static int host_accept(struct wire *wire)
 {
@@ -211,8 +211,8 @@ static int port_find(const char *name, char *out, size_t cap)
     return err;
 }
 
-/* A port is there without a host, which poll() tells. What had come for whom it
- * was closed by is discarded by the kernel. */
+/* A port is there without a host, which poll() tells. Bytes that came for the
+ * process that had closed it are discarded by the kernel. */
 static int serial_open(const struct wire *wire)
 {
     char path[280];
@@ -240,7 +240,7 @@ static int serial_open(const struct wire *wire)
 }
 
 /* Bytes that are no length of any frame, so many that one stands where a length
- * is awaited: who reads them ends the stream. */
+ * is awaited: a host that reads them ends the stream. */
 static void serial_fill(int fd)
 {
     struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};

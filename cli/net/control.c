@@ -111,7 +111,7 @@ static void join_done(void *cls, struct MHD_Connection *connection,
     (void)connection;
     (void)con_cls;
     (void)extra;
-    /* Who sends before it is answered has sent its descriptors to nobody. */
+    /* Descriptors that were sent before the answer have no receiver. */
     if (extra_len || member_open(request->net, sock, handle))
         connection_end(request->net, handle);
 }
@@ -238,7 +238,7 @@ static enum MHD_Result request_received(void *cls,
     return MHD_YES;
 }
 
-/* Who comes to a network that is about to end looks for another. */
+/* A client of a network that is about to end looks for another. */
 static enum MHD_Result client_accepted(void *cls, const struct sockaddr *addr,
                                        socklen_t addr_len)
 {

@@ -118,8 +118,8 @@ static void descriptors_keep(struct net_setup *setup)
         close(fd);
 }
 
-/* Nothing of the terminal, the folder or the files of who started it: a network
- * goes on when others have joined. */
+/* Keep nothing of the terminal, the folder or the files of the user that
+ * started it: a network goes on when others have joined. */
 static void net_detach(struct net_setup *setup)
 {
     sigset_t none;

@@ -4,8 +4,8 @@
 
 /*
  * The process that a network lives in. It serves a control socket by HTTP:
- * who joins has a connection there for as long as its guest is on the network,
- * and when the last connection has gone, the process ends.
+ * a process that joins has a connection there for as long as its guest is on
+ * the network, and when the last connection has gone, the process ends.
  *
  *     starting --> open --(no connection is left)--> closing --> gone
  *
@@ -29,7 +29,7 @@ struct net {
     const char *name;
     const char *path; /* of the control socket; "": none */
     bool path_is_there;
-    bool ending; /* the last guest has left: nobody may come any more */
+    bool ending; /* the last guest has left: none may come any more */
     struct gn_network *network;
     struct gn_resolver *dns; /* the real one; members have it behind rules */
     struct member *members;
@@ -58,8 +58,8 @@ int net_main(struct net_setup *setup);
 
 /** A connection has ended; the last one ends the network. */
 void net_connection_gone(struct net *net);
-/** The network ends: remove the control socket, so that who looks for the network
- *  finds none, and let nobody in who has found it before. */
+/** The network ends: remove the control socket, so that a process that looks
+ *  for the network finds none, and let none in that has found it before. */
 void net_hide(struct net *net);
 
 #endif /* CLI_NET_NET_H */

@@ -54,8 +54,8 @@ static int number32_read(const cJSON *json, const char *name,
 
 /* ---- fields ---- */
 
-/* The network's own server answers for the gateway's names: who had one would be
- * taken for it. */
+/* The network's own server answers for the gateway's names: a guest that had
+ * one would be taken for it. */
 static int name_read(const cJSON *json, struct join_request *out,
                      const struct why *why)
 {

@@ -62,7 +62,7 @@ static void files_allow(int rules, const char *path, uint64_t access)
     close(beneath.parent_fd);
 }
 
-/* Where resolv.conf really is, as it is replaced there by who writes it. */
+/* Where resolv.conf really is, as programs that write it replace it there. */
 static void files_allow_resolv_conf(int rules)
 {
     char path[PATH_MAX];

@@ -2,9 +2,9 @@
 
 /*
  * A member's way outside: connections by its rules, and lookups by the same. A
- * name that is asked for is a message to who serves it, so names go to the DNS
- * only where a rule covers them by name, or covers any address; rules about
- * addresses open no names.
+ * name that is asked for is a message to the server of the name, so names go to
+ * the DNS only where a rule covers them by name, or covers any address; rules
+ * about addresses open no names.
  */
 #include "cli/net/member.h"
 

@@ -35,7 +35,7 @@ struct node {
     bool lags; /* as a leader: entries go with some heartbeats only */
     struct vote {
         uint32_t term; /* the current one */
-        int32_t to;    /* -1: nobody */
+        int32_t to;    /* -1: none */
     } vote;
     uint32_t n_votes; /* for it, as a candidate */
     struct entry log[LOG_MAX + 1];

@@ -16,9 +16,9 @@
  * Create, close and kill may be called from any thread; the rest from any
  * thread under GN_DRIVE_THREAD, else from the driving thread. Calls on one
  * namespace may meet in any order, but none may be made after its close, by
- * the caller of gn_namespace_close() or any other: who shares a namespace
- * between threads ends it with gn_namespace_kill() first. Sockets are less
- * strict: they may outlive their namespace, and then fail.
+ * the caller of gn_namespace_close() or any other: a program that shares a
+ * namespace between threads ends it with gn_namespace_kill() first. Sockets are
+ * less strict: they may outlive their namespace, and then fail.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -17,8 +17,8 @@
  * the driving thread, where nothing could ever end it, a call that would block
  * returns -EDEADLK instead.
  *
- * Lifetime: a socket comes with one reference. gn_sock_close() ends it for
- * everybody at once; gn_sock_unref() gives a reference back, and the last one
+ * Lifetime: a socket comes with one reference. gn_sock_close() ends it for all
+ * threads at once; gn_sock_unref() gives a reference back, and the last one
  * frees the memory (and closes the socket, if it still is open). Threads that
  * share a socket hold a reference each.
  *

@@ -168,7 +168,7 @@ struct gn__ares_lookup {
     struct gn__ares_session *session;
     struct gn__ares_guest *guest; /* NULL: it has lost its place */
     struct gn__list of_guest;
-    struct gn_lookup *outer; /* NULL: nobody waits any more */
+    struct gn_lookup *outer; /* NULL: no lookup waits any more */
     enum gn_query_kind kind;
     struct gn__ares_search search;   /* IP */
     char name[GN__HOSTNAME_MAX + 1]; /* that is asked for now */
@@ -204,7 +204,7 @@ GN_WARN_UNUSED int gn__ares_session(struct gn__ares *ares,
                                     struct gn__ares_session **out);
 /** After each call into c-ares, and not from inside one. */
 void gn__ares_after_call(struct gn__ares_session *session);
-/** A channel as the settings have it, for nobody yet. */
+/** A channel as the settings have it, without any session yet. */
 GN_WARN_UNUSED int gn__ares_channel(const struct gn__ares_settings *settings,
                                     int timeout_ms, int tries,
                                     ares_sock_state_cb state, void *arg,
@@ -215,7 +215,7 @@ GN_WARN_UNUSED int gn__ares_channel(const struct gn__ares_settings *settings,
 /** One more of its guest's: GN_EAI_AGAIN, -ENOMEM. */
 GN_WARN_UNUSED int gn__ares_share_take(struct gn__ares_lookup *lookup);
 void gn__ares_share_give(struct gn__ares_lookup *lookup);
-/** Does somebody who is still there wait for it? */
+/** Does a lookup that still exists wait for it? */
 bool gn__ares_is_wanted(const struct gn__ares_lookup *lookup);
 
 /* ---- socket.c ---- */

@@ -9,7 +9,7 @@
  * c-ares says which sockets it wants watched, and when it wants to be called
  * again; after every call into it the timer is set anew. It answers from inside
  * any call, also from the one that asked. That is harmless: a lookup that has
- * been answered ends on a later turn, so nobody enters c-ares from its own
+ * been answered ends on a later turn, so c-ares is never entered from its own
  * callbacks.
  */
 #include <errno.h>
@@ -35,7 +35,7 @@ static void look_at_timeouts(struct gn__ares_session *session)
     session->is_timing = false;
 }
 
-/* Would it end somebody's wait? */
+/* Would it end a lookup that is waited for? */
 static bool is_any_due(const struct gn__ares_session *session)
 {
     struct timeval tv;
@@ -233,8 +233,8 @@ static void empty_cache(struct gn__ares_session *session)
 
 void gn__ares_after_call(struct gn__ares_session *session)
 {
-    /* Whom nobody waits for need not be waited for; one alone cannot be
-     * cancelled. */
+    /* Lookups that no guest waits for any more are cancelled, all at once,
+     * because one alone cannot be. */
     if (session->watch_err || (session->n_pending && !session->n_live))
         ares_cancel(session->channel);
     session->watch_err = 0;

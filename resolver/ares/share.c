@@ -4,18 +4,19 @@
 /*
  * How guests share what may be under way in a network.
  *
- * Whoever asks is served as long as there is room. When there is none, a guest
- * that would still have fewer lookups than the one that has most takes the place
- * of the newest one of that, which ends with GN_EAI_AGAIN; all others are refused
- * as before. So one guest alone may have all, and however many take what they
- * can, the next one gets its part.
+ * A guest that asks is served as long as there is room. When there is none, a
+ * guest that would still have fewer lookups than the one with most takes the
+ * place of that guest's newest one, which ends with GN_EAI_AGAIN; all others
+ * are refused as before. So one guest alone may have all, and however many take
+ * what they can, the next one gets its part.
  *
- * What a guest has cancelled counts as its own until it is answered, because
- * c-ares cannot cancel one question. It goes on with what lost its place, too,
- * and with what guests have left that are gone; that counts as nobody's, and
- * when it is too much the channel cancels all it has, and what somebody still
- * waits for is put anew (query.c). A guest can bring that about only by being
- * the one that has most, and that no faster than others ask.
+ * A lookup that a guest has cancelled counts as its own until it is answered,
+ * because c-ares cannot cancel one question. It goes on with a question that
+ * lost its place, too, and with those of guests that are gone; these count for
+ * no guest, and when they are too many the channel cancels all it has, and the
+ * lookups that guests still wait for are asked anew (query.c). A guest can
+ * bring that about only by being the one with most, and that no faster than
+ * others ask.
  */
 #include <assert.h>
 #include <errno.h>
@@ -74,7 +75,7 @@ static void leave_guest(struct gn__ares_lookup *lookup)
     free(guest);
 }
 
-/* From here on it is nobody's. */
+/* From here on it counts for no guest. */
 static void lose_place(struct gn__ares_lookup *lookup)
 {
     struct gn_lookup *outer = lookup->outer;
@@ -146,7 +147,7 @@ static bool make_room(struct gn__ares_session *session,
     return true;
 }
 
-/* What is nobody's is bounded, too. */
+/* Lookups that count for no guest are bounded, too. */
 static void share_renew(struct gn__ares_session *session)
 {
     if (session->n_lost < session->ares->settings.max_pending)
