@@ -6,12 +6,12 @@
 #include <stdatomic.h>
 
 const struct wanted_difference wanted_differences[] = {
-    {"What is not there", "MSG_OOB", "*MSG_OOB*", "*", "-EOPNOTSUPP",
-     WANTED_STOP, "lwIP keeps no urgent pointer."},
-    {"What is not there", "MSG_ERRQUEUE",
+    {"What is missing", "MSG_OOB", "*MSG_OOB*", "*", "-EOPNOTSUPP", WANTED_STOP,
+     "lwIP keeps no urgent pointer."},
+    {"What is missing", "MSG_ERRQUEUE",
      "datagram * is ready after*[[]IP_RECVERR]*", "*ERR*", "*", WANTED_STOP,
      "What an ICMP error quotes is not kept."},
-    {"What is not there", "options not in the table",
+    {"What is missing", "options not in the table",
      "[SG]ET*(*@(TCP_LINGER2|TCP_WINDOW_CLAMP|TCP_FASTOPEN|SO_DEBUG|SO_PEERCRED|SO_TIMESTAMP)*",
      "*", "-ENOPROTOOPT", WANTED_GO_ON, "Nothing here depends on them."},
     {"Sockets", "a UDP datagram over IPv6 has", "SENDTO(*)", "65*", "-EMSGSIZE",
@@ -27,8 +27,8 @@ const struct wanted_difference wanted_differences[] = {
     {"Sockets", "a stream that was shut down before", "*[[]one was shut early]",
      "@(*RDHUP*|-ENOTCONN|-ECONNABORTED)", "*", WANTED_STOP,
      "Linux copies the bits of the listener to the connection, which ends at "
-     "once; nobody means that."},
-    {"Sockets", "an option of a listening stream that is set",
+     "once; no program relies on it."},
+    {"Sockets", "an option that is set on a listening stream",
      "*[[]an option since it was there]*", "*", "*", WANTED_STOP,
      "Linux copies the options when the handshake ends, we when it is "
      "accepted."},
