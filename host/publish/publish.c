@@ -261,6 +261,36 @@ static int check_address(struct gn_network *net, const char *target,
     return 0;
 }
 
+/* Why a name can never lead to a guest, or NULL: names below localhost are the
+ * loopback's, and those of guests are one label. */
+static const char *never_named(struct gn_network *net,
+                               const struct gn__target *target)
+{
+    const char *domain = gn_network_domain(net);
+    const char *dot = strchr(target->host, '.');
+
+    if (target->type == SOCK_DGRAM &&
+        gn__hostname_is_below(target->host, "localhost"))
+        return "no datagrams go to a loopback address";
+    if (gn__hostname_is_below(target->host, domain) &&
+        !gn__hostname_matches(domain, dot ? dot + 1 : ""))
+        return "a guest's name is one label before the network's domain";
+    return NULL;
+}
+
+static int check_name(struct gn_network *net, const char *text,
+                      const struct gn_publish_options *options,
+                      const struct gn__target *parsed)
+{
+    const char *never = never_named(net, parsed);
+
+    return never
+               ? gn__text_refuse(options->why, options->why_len,
+                                 "target \"%s\": %s",
+                                 gn__text_quote(text, strlen(text)).text, never)
+               : 0;
+}
+
 /* "unix" is a stream; a target has the version its network asks for, but the
  * port it is published at may be of either. */
 static int parse_target(struct gn_network *net, const char *proto,
@@ -289,7 +319,8 @@ static int parse_target(struct gn_network *net, const char *proto,
                                "target \"%s\": a guest and a port, as "
                                "web:80, 10.77.0.2:80 or web:http",
                                gn__text_quote(target, strlen(target)).text);
-    return out->has_addr ? check_address(net, target, options, out) : 0;
+    return out->has_addr ? check_address(net, target, options, out)
+                         : check_name(net, target, options, out);
 }
 
 static int publish_check(const struct gn_publish_options *options,

@@ -148,7 +148,9 @@ struct gn_publication_stats {
  * behind, and for most of them a line in options->why:
  *   -EINVAL         The network, an address or an option is malformed; or no
  *                   guest can have the target's address, it is link-local and
- *                   lacks its interface, or a loopback one for datagrams; or
+ *                   lacks its interface, or a loopback one for datagrams, by
+ *                   number or by a name below localhost; no guest can have
+ *                   the name, which ends in the network's domain; or
  *                   the given descriptor is of another type, or does not
  *                   listen.
  *   -EADDRINUSE     The port is in use; or there is a listener at the path, or

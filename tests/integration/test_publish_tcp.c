@@ -599,6 +599,15 @@ static void refusals_say_why(void **state)
                    "[fe80::2%2]:80");
     expect_refusal(p, "udp", "127.0.0.1:0", "127.0.0.1:80", -EINVAL,
                    "no datagrams");
+    expect_refusal(p, "udp", "127.0.0.1:0", "127.1:80", -EINVAL, "neither");
+    expect_refusal(p, "udp", "127.0.0.1:0", "localhost:80", -EINVAL,
+                   "no datagrams");
+    expect_refusal(p, "udp", "127.0.0.1:0", "web.LOCALHOST.:80", -EINVAL,
+                   "no datagrams");
+    expect_refusal(p, "tcp", "127.0.0.1:0", "guest.internal:80", -EINVAL,
+                   "one label");
+    expect_refusal(p, "tcp", "127.0.0.1:0", "a.web.guest.internal:80", -EINVAL,
+                   "one label");
     expect_refusal(p, "tcp", "127.0.0.1", "web:80", -EINVAL, "no port");
     expect_refusal(p, "tcp", "127.0.0.1:65536", "web:80", -EINVAL, "65535");
     expect_refusal(p, "tcp", "example.org:80", "web:80", -EINVAL, "by number");
