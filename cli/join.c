@@ -14,6 +14,7 @@
 #include <cjson/cJSON.h>
 
 #include "cli/device.h"
+#include "cli/link.h"
 #include "cli/net/descriptors.h"
 #include "cli/say.h"
 
@@ -93,15 +94,10 @@ static void add_link(cJSON *line, const struct gn_link_config *link)
 {
     cJSON *json = cJSON_AddObjectToObject(line, "link");
 
-    (void)cJSON_AddNumberToObject(json, "latency_us", link->latency_us);
-    (void)cJSON_AddNumberToObject(json, "jitter_us", link->jitter_us);
-    (void)cJSON_AddNumberToObject(json, "rate_bps", (double)link->rate_bps);
-    (void)cJSON_AddNumberToObject(json, "queue_bytes",
-                                  (double)link->queue_bytes);
-    (void)cJSON_AddNumberToObject(json, "loss_ppm", link->loss_ppm);
-    (void)cJSON_AddNumberToObject(json, "reorder_ppm", link->reorder_ppm);
-    (void)cJSON_AddNumberToObject(json, "duplicate_ppm", link->duplicate_ppm);
-    (void)cJSON_AddNumberToObject(json, "corrupt_ppm", link->corrupt_ppm);
+    for (size_t i = 0; i < LINK_N_SETTINGS; i++)
+        (void)cJSON_AddNumberToObject(
+            json, link_settings[i].key,
+            (double)link_get(link, &link_settings[i]));
 }
 
 static char *join_line(const struct guest *guest, const char *wire)

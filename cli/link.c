@@ -4,49 +4,40 @@
  * --link: a list of settings with their units, in the words of plans
  * (<guestnet/plan.h>).
  */
-#include <stddef.h>
+#include "cli/link.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/options.h"
 #include "cli/say.h"
 
-struct unit {
+struct link_unit {
     const char *name;
     double factor;
 };
 
-static const struct unit times[] = {{"us", 1},
-                                    {"ms", 1e3},
-                                    {"s", 1e6},
-                                    {NULL, 0}};
-static const struct unit rates[] = {{"kbit", 1e3},
-                                    {"mbit", 1e6},
-                                    {"gbit", 1e9},
-                                    {"bit", 1},
-                                    {NULL, 0}};
-static const struct unit sizes[] = {{"KiB", 1024},
-                                    {"MiB", 1048576},
-                                    {"B", 1},
-                                    {NULL, 0}};
-static const struct unit parts[] = {{"%", 1e4}, {"ppm", 1}, {NULL, 0}};
+static const struct link_unit times[] = {{"us", 1},
+                                         {"ms", 1e3},
+                                         {"s", 1e6},
+                                         {NULL, 0}};
+static const struct link_unit rates[] = {{"kbit", 1e3},
+                                         {"mbit", 1e6},
+                                         {"gbit", 1e9},
+                                         {"bit", 1},
+                                         {NULL, 0}};
+static const struct link_unit sizes[] = {{"KiB", 1024},
+                                         {"MiB", 1048576},
+                                         {"B", 1},
+                                         {NULL, 0}};
+static const struct link_unit parts[] = {{"%", 1e4}, {"ppm", 1}, {NULL, 0}};
 
-struct setting {
-    const char *name;
-    const struct unit *units;
-    const char *example;
-    double most;
-    size_t offset;
-    bool wide; /* 64 bits */
-};
-
-#define SETTING(word, field, units, example, most, wide)                    \
-    {                                                                       \
-        word, units, example, most, offsetof(struct gn_link_config, field), \
-            wide                                                            \
+#define SETTING(word, key, units, example, most, wide) \
+    {                                                  \
+        word, #key, units, example, most,              \
+            offsetof(struct gn_link_config, key), wide \
     }
 
-static const struct setting settings[] = {
+const struct link_setting link_settings[LINK_N_SETTINGS] = {
     SETTING("latency", latency_us, times, "20ms", 3.6e9, false),
     SETTING("jitter", jitter_us, times, "5ms", 3.6e9, false),
     SETTING("rate", rate_bps, rates, "10mbit", 1e13, true),
@@ -57,18 +48,42 @@ static const struct setting settings[] = {
     SETTING("corrupt", corrupt_ppm, parts, "1%", 1e6, false),
 };
 
-static const struct setting *setting_find(const char *word, size_t len)
+uint64_t link_get(const struct gn_link_config *link,
+                  const struct link_setting *setting)
 {
-    for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++) {
-        if (strlen(settings[i].name) == len &&
-            memcmp(settings[i].name, word, len) == 0)
-            return &settings[i];
+    uint64_t wide;
+    uint32_t narrow;
+
+    memcpy(&narrow, (const char *)link + setting->offset, sizeof(narrow));
+    if (!setting->wide)
+        return narrow;
+    memcpy(&wide, (const char *)link + setting->offset, sizeof(wide));
+    return wide;
+}
+
+void link_set(struct gn_link_config *link, const struct link_setting *setting,
+              uint64_t value)
+{
+    uint32_t narrow = (uint32_t)value;
+
+    if (setting->wide)
+        memcpy((char *)link + setting->offset, &value, sizeof(value));
+    else
+        memcpy((char *)link + setting->offset, &narrow, sizeof(narrow));
+}
+
+static const struct link_setting *setting_find(const char *word, size_t len)
+{
+    for (size_t i = 0; i < LINK_N_SETTINGS; i++) {
+        if (strlen(link_settings[i].word) == len &&
+            memcmp(link_settings[i].word, word, len) == 0)
+            return &link_settings[i];
     }
     return NULL;
 }
 
 /* A number with one of the units; negative: it is none. */
-static double value_read(const char *text, const struct unit *units)
+static double value_read(const char *text, const struct link_unit *units)
 {
     char *end;
     double value;
@@ -87,7 +102,7 @@ static int setting_read(char *word, struct gn_link_config *link, char *why,
                         size_t why_len)
 {
     char *value = strchr(word, '=');
-    const struct setting *setting =
+    const struct link_setting *setting =
         setting_find(word, value ? (size_t)(value - word) : strlen(word));
     double number;
 
@@ -101,16 +116,8 @@ static int setting_read(char *word, struct gn_link_config *link, char *why,
     if (!(number >= 0 && number <= setting->most))
         return why_set(why, why_len,
                        "--link: \"%s\": a value such as %s=%s is needed", word,
-                       setting->name, setting->example);
-    if (setting->wide) {
-        uint64_t wide = (uint64_t)number;
-
-        memcpy((char *)link + setting->offset, &wide, sizeof(wide));
-    } else {
-        uint32_t narrow = (uint32_t)number;
-
-        memcpy((char *)link + setting->offset, &narrow, sizeof(narrow));
-    }
+                       setting->word, setting->example);
+    link_set(link, setting, (uint64_t)number);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include <guestnet/egress.h>
 
+#include "cli/link.h"
 #include "cli/say.h"
 
 enum { MTU_LEAST = 1280, MTU_MOST = 65520 };

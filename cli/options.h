@@ -70,8 +70,4 @@ int options_read(struct options *options, unsigned takes, int argc,
 /** Free what was read. */
 void options_done(struct options *options);
 
-/** "latency=20ms,loss=1%". Returns 0, or -1 with a line in @why. */
-int link_read(const char *text, struct gn_link_config *link, char *why,
-              size_t why_len);
-
 #endif /* CLI_OPTIONS_H */

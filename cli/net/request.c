@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cli/link.h"
 #include "cli/say.h"
 
 #define MTU_DEFAULT 1500u
@@ -125,23 +126,17 @@ static int link_of(const cJSON *json, struct join_request *out,
                    const struct why *why)
 {
     const cJSON *from = cJSON_GetObjectItem(json, "link");
-    struct gn_link_config *link = &out->link;
+    uint64_t n;
 
-    return number32_read(from, "latency_us", 0, &link->latency_us, why) ||
-                   number32_read(from, "jitter_us", 0, &link->jitter_us, why) ||
-                   number_read(from, "rate_bps", 0, WHOLE_MAX, 0,
-                               &link->rate_bps, why) ||
-                   number_read(from, "queue_bytes", 0, WHOLE_MAX, 0,
-                               &link->queue_bytes, why) ||
-                   number32_read(from, "loss_ppm", 0, &link->loss_ppm, why) ||
-                   number32_read(from, "reorder_ppm", 0, &link->reorder_ppm,
-                                 why) ||
-                   number32_read(from, "duplicate_ppm", 0, &link->duplicate_ppm,
-                                 why) ||
-                   number32_read(from, "corrupt_ppm", 0, &link->corrupt_ppm,
-                                 why)
-               ? -1
-               : 0;
+    for (size_t i = 0; i < LINK_N_SETTINGS; i++) {
+        const struct link_setting *setting = &link_settings[i];
+
+        if (number_read(from, setting->key, 0,
+                        setting->wide ? WHOLE_MAX : UINT32_MAX, 0, &n, why))
+            return -1;
+        link_set(&out->link, setting, n);
+    }
+    return 0;
 }
 
 /* ---- all of it ---- */
