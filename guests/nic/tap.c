@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/fd.h"
 #include "base/text.h"
 #include "guests/nic/nic.h"
 
@@ -303,7 +304,7 @@ static int tap_inspect(struct tap_create *create)
     const struct gn_nic_config *config = &create->config;
     unsigned offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
     struct ifreq request;
-    int len = 0, flags;
+    int len = 0, err;
 
     memset(&request, 0, sizeof(request));
     if (ioctl(create->fd, TUNGETIFF, &request))
@@ -314,9 +315,9 @@ static int tap_inspect(struct tap_create *create)
                                "fd: a TAP with IFF_NO_PI is needed, not %s",
                                request.ifr_flags & IFF_TAP ? "one without"
                                                            : "a TUN");
-    flags = fcntl(create->fd, F_GETFL);
-    if (flags < 0 || fcntl(create->fd, F_SETFL, flags | O_NONBLOCK) < 0)
-        return -errno;
+    err = gn__fd_nonblock(create->fd, true);
+    if (err)
+        return err;
     if (!(request.ifr_flags & IFF_VNET_HDR))
         return 0;
     if (ioctl(create->fd, TUNGETVNETHDRSZ, &len) ||

@@ -6,11 +6,11 @@
  * with what it has sent, and is accepted when the one before it is gone.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/text.h"
 #include "guests/nic/nic.h"
 #include "guests/nic/socket.h"
@@ -175,7 +175,7 @@ static int unix_create(void *arg)
 static int check_fd(int fd, enum gn_framing framing, int *type, bool *listens)
 {
     socklen_t len = sizeof(*type);
-    int flags, listening = 0;
+    int listening = 0;
     bool fits;
 
     if ((unsigned)framing >= GN_N_FRAMINGS)
@@ -190,10 +190,7 @@ static int check_fd(int fd, enum gn_framing framing, int *type, bool *listens)
                : *type == SOCK_SEQPACKET || *type == SOCK_DGRAM;
     if (!fits)
         return -EINVAL;
-    flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-        return -errno;
-    return 0;
+    return gn__fd_nonblock(fd, true);
 }
 
 int gn_nic_fd(struct gn_network *net, const struct gn_nic_config *config,

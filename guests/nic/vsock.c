@@ -16,7 +16,6 @@
 #include "guests/nic/vsock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "guests/nic/nic.h"
@@ -242,12 +242,11 @@ static void connector_close(struct nic_vsock *self)
 /* A descriptor came: is it what it is to be? */
 static bool is_stream(int fd)
 {
-    int type = 0, flags = fcntl(fd, F_GETFL);
+    int type = 0;
     socklen_t len = sizeof(type);
 
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
-           type == SOCK_STREAM && flags >= 0 &&
-           fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+           type == SOCK_STREAM && gn__fd_nonblock(fd, true) == 0;
 }
 
 /* An errno, or 0 and a descriptor. */
@@ -401,14 +400,11 @@ static int vsock_create(void *arg)
 static int check_connector(int fd)
 {
     socklen_t len = sizeof(int);
-    int type, flags;
+    int type;
 
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len))
         return -errno;
-    flags = fcntl(fd, F_GETFL);
-    if (type != SOCK_SEQPACKET)
-        return -EINVAL;
-    return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) ? -errno : 0;
+    return type == SOCK_SEQPACKET ? gn__fd_nonblock(fd, true) : -EINVAL;
 }
 
 static int check_path(const struct gn_nic_config *config, const char *path)

@@ -12,7 +12,6 @@
 #include <guestnet/conn.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -20,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/lock.h"
 #include "base/text.h"
 #include "host/conn/conn.h"
@@ -39,21 +39,13 @@ static void close_pair(const int pair[2])
     close(pair[1]);
 }
 
-static int set_nonblock(int fd, bool on)
-{
-    int flags = fcntl(fd, F_GETFL);
-
-    flags = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
-    return fcntl(fd, F_SETFL, flags) ? -errno : 0;
-}
-
 static int make_unix_pair(int pair[2])
 {
     int err;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
         return -errno;
-    err = set_nonblock(pair[0], true);
+    err = gn__fd_nonblock(pair[0], true);
     if (err)
         close_pair(pair);
     return err;
@@ -150,7 +142,7 @@ static int make_tcp_pair(int pair[2])
         close(pair[1]);
         return pair[0];
     }
-    (void)set_nonblock(pair[1], false);
+    (void)!gn__fd_nonblock(pair[1], false);
     /* What is late was so already when it came; the user's end is his. */
     (void)setsockopt(pair[0], IPPROTO_TCP, TCP_NODELAY, &at_once,
                      sizeof(at_once));

@@ -21,13 +21,13 @@
 #include "host/egress/egress.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <guestnet/addr.h>
 #include <guestnet/error.h>
 
+#include "base/fd.h"
 #include "host/forward/forward.h"
 
 struct gn_egress_dial {
@@ -51,16 +51,6 @@ struct gn_egress_dial {
 static size_t size_of(const struct gn_egress_dial *request)
 {
     return sizeof(*request) + request->n_names * sizeof(request->names[0]);
-}
-
-int gn__fd_prepare(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) ||
-        fcntl(fd, F_SETFD, FD_CLOEXEC))
-        return -EBADF;
-    return 0;
 }
 
 static void close_fd(int fd)

@@ -81,9 +81,6 @@ const char *gn__egress_tls_name(const struct gn_egress_dial *request);
 void gn__egress_dial_secured(struct gn_egress_dial *request, int fd,
                              struct gn__tls *tls);
 
-/** Non-blocking and close-on-exec. -EBADF. */
-GN_WARN_UNUSED int gn__fd_prepare(int fd);
-
 /* ---- listen.c, port.c ---- */
 
 void gn__egress_bound(struct gn__outside *outside,

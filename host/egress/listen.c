@@ -19,6 +19,7 @@
 
 #include <guestnet/error.h>
 
+#include "base/fd.h"
 #include "host/forward/forward.h"
 
 /** Clients that wait for the driving thread. */

@@ -11,7 +11,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/text.h"
 #include "host/publish/publish.h"
 
@@ -285,7 +285,7 @@ static bool is_family(const struct gn__publish_request *request, int domain)
 
 static int take_given(const struct gn__publish_request *request, int *out)
 {
-    int fd = request->options->fd, type = get_int(fd, SO_TYPE), flags;
+    int fd = request->options->fd, type = get_int(fd, SO_TYPE), err;
 
     if (type < 0)
         return SAY(request, type, "fd %d: %s", fd, strerror(-type));
@@ -294,10 +294,9 @@ static int take_given(const struct gn__publish_request *request, int *out)
                    request->proto);
     if (type == SOCK_STREAM && get_int(fd, SO_ACCEPTCONN) != 1)
         return SAY(request, -EINVAL, "fd %d: does not listen", fd);
-    flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-        return -errno;
+    err = gn__fd_prepare(fd);
+    if (err)
+        return err;
     if (type == SOCK_DGRAM)
         gn__dgram_want_details(fd, get_int(fd, SO_DOMAIN));
     *out = fd;
