@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The end of things, as told to whoever closed them. A callback runs on the
- * driving thread; a thread that closes without one sleeps until then. It must
- * not touch the engine afterwards, which may have gone with its last network,
- * so it sleeps by the driver's operations alone, which for parking need no
- * more than the parker.
+ * The end of things, as told to their closer. A callback runs on the driving
+ * thread; a thread that closes without one sleeps until then. It must not touch
+ * the engine afterwards, which may have gone with its last network, so it
+ * sleeps by the driver's operations alone, which for parking need no more than
+ * the parker.
  */
 #include <string.h>
 

@@ -17,7 +17,7 @@
 #include "namespace/internal.h"
 #include "namespace/namespace.h"
 
-/* Under the lock, which is the process's. Bounded by who knows the limit. */
+/* Under the lock, which is the process's. gn__fds_bound() sets its bound. */
 static struct gn__fd_pool process_pool = {.max = UINT32_MAX};
 
 void gn__fds_bound(struct gn__engine *engine, uint32_t max)

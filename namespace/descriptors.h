@@ -3,7 +3,7 @@
 #define GN_NAMESPACE_DESCRIPTORS_H
 
 /*
- * What guests cost the process in descriptors. Whoever opens one for a guest
+ * What guests cost the process in descriptors. Code that opens one for a guest
  * takes a share first, keeps it beside the descriptor, and gives it back when
  * that is closed. Any thread, without the lock.
  */
@@ -38,7 +38,7 @@ GN_WARN_UNUSED int gn__fds_take(struct gn__guest *guest,
                                 struct gn__fd_share *share);
 /** Give it back; none: nothing happens. */
 void gn__fds_give(struct gn__fd_share *share);
-/** Hand it over to who has the descriptor now; the caller's is none then. */
+/** Hand it over to the descriptor's new owner; the caller's is none then. */
 GN_WARN_UNUSED struct gn__fd_share gn__fds_pass(struct gn__fd_share *share);
 
 #endif /* GN_NAMESPACE_DESCRIPTORS_H */

@@ -149,7 +149,7 @@ static int hear_begin(struct gn__iface *iface, enum gn__hears what)
     int err;
 
     if (!iface->port.net)
-        return 0; /* lo: nobody else is there to send. */
+        return 0; /* lo: no other host is there to send. */
     if (what == GN__HEARS_6)
         return gn__group_join(&iface->port, &all_nodes6);
     err = gn__group_join(&iface->port, &broadcasts);

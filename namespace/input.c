@@ -115,7 +115,7 @@ static void local_input(struct gn_namespace *ns, struct gn__iface *iface,
         packet_refuse(ns, packet, GN__ICMP_PORT_UNREACHABLE, GN_DROP_PORT);
 }
 
-/* To everybody, or to a group: sockets take part, and nothing answers. */
+/* To all hosts, or to a group: sockets take part, and nothing answers. */
 static void group_input(struct gn_namespace *ns, struct gn__iface *iface,
                         struct gn__packet *packet)
 {
@@ -166,7 +166,7 @@ static void packet_forward(struct gn_namespace *ns, struct gn__packet *packet)
     gn__ns_output(ns, packet);
 }
 
-/* ---- for whom ---- */
+/* ---- whose a packet is ---- */
 
 static bool is_for_all(const struct gn__iface *iface,
                        const struct gn__addr *dst)
@@ -177,8 +177,8 @@ static bool is_for_all(const struct gn__iface *iface,
            (iface->port.net && gn__net_is_broadcast(iface->port.net, dst));
 }
 
-/* What was sent over lo is for this host, whatever its address: of IPv4, by who
- * asked for that interface. */
+/* A packet over lo is for this host, whatever its address: of IPv4, if its
+ * sender asked for that interface. */
 static bool is_by_lo(const struct gn__iface *iface, const struct gn__addr *dst)
 {
     return iface->loopback && gn__addr_is_v4(dst) && !is_for_all(iface, dst) &&

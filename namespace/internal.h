@@ -102,8 +102,8 @@ struct gn__pmtu {
 
 /** A protocol above IP, as the IP layer knows it. */
 struct gn__transport {
-    /** A whole packet for one of our addresses (consumed). False: nobody wanted
-     *  it, and the packet is still the caller's (for the ICMP error). */
+    /** A whole packet for one of our addresses (consumed). False: no socket
+     *  took it, and the packet is still the caller's (for the ICMP error). */
     bool (*input)(struct gn_namespace *ns, struct gn__iface *iface,
                   struct gn__packet *packet);
     /** The same of one for a group, or for all. NULL: it has none. */
@@ -225,7 +225,7 @@ void gn__ns_output_on(struct gn_namespace *ns, struct gn__iface *iface,
 /** A packet that arrived at an interface (consumed). */
 void gn__ns_input(struct gn_namespace *ns, struct gn__iface *iface,
                   struct gn__packet *packet);
-/** Does a wall part it from who made @packet? */
+/** Does a wall part it from the guest that made @packet? */
 bool gn__ns_is_walled_off(const struct gn_namespace *ns,
                           const struct gn__packet *packet);
 /** Send an ICMP error about @cause, if the rate limit allows. */

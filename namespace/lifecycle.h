@@ -17,7 +17,7 @@ GN_WARN_UNUSED int gn__ns_create(struct gn_network *net,
                                  bool gateway, struct gn_namespace **out);
 /** End all of it but the memory. */
 void gn__ns_end(struct gn_namespace *ns, bool silent);
-/** An interface goes away under those who use it. */
+/** An interface goes away under the sockets that use it. */
 void gn__ns_drop_iface(struct gn_namespace *ns, struct gn__iface *iface);
 
 /** gn_namespace_stats(). */
@@ -90,8 +90,9 @@ void gn__wire_iface_gone(struct gn__iface *iface);
 /* ---- closing: close.c ---- */
 
 /**
- * Who is told that something is gone: a callback, or a thread that waits in
- * gn__closing_wait(), which is only for threads that do not drive.
+ * The closer, which is told that something is gone: a callback, or a thread
+ * that waits in gn__closing_wait(), which is only for threads that do not
+ * drive.
  */
 struct gn__closing {
     gn_close_cb callback;

@@ -56,7 +56,7 @@ bool gn__ns_is_system(const struct gn_namespace *ns)
     return ns->kernel != NULL;
 }
 
-/* ---- whom a lookup goes to ---- */
+/* ---- where a lookup goes ---- */
 
 static int may_ask(struct gn_namespace *ns)
 {

@@ -3,9 +3,10 @@
 #define GN_NAMESPACE_LOOKUP_CONTEXT_H
 
 /*
- * Names as far as namespaces and networks are concerned: whom a lookup goes to
- * and when it must end, the names a network has, and where from an address
- * would be reached. The lookups themselves are host/names/lookup.c's.
+ * Names as far as namespaces and networks are concerned: which resolver a
+ * lookup goes to and when it must end, the names a network has, and where from
+ * an address would be reached. The lookups themselves are
+ * host/names/lookup.c's.
  *
  * Any thread, without the lock, unless said otherwise.
  */

@@ -102,7 +102,7 @@ void gn__ns_set_drift(struct gn_namespace *ns, int32_t ppb)
 
 /* ---- its power ---- */
 
-/* Has its owner still the reference that it got? Who waits for a socket (struct
+/* Has its owner still the reference that it got? A wait for a socket (struct
  * gn_wait) has one, too, and gives it back itself. */
 static bool is_held(const struct gn_sock *sock)
 {

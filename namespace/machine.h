@@ -5,7 +5,7 @@
 /*
  * What happens to a guest that plays a machine: its power is cut, it is
  * stopped, it is parted from others, its clock is wrong. All of them are for
- * any guest, whoever drives it, and without the lock.
+ * any guest, whatever drives it, and without the lock.
  *
  * Groups are compared where a packet arrives at last, by the number of the
  * guest that made it, which the packet carries: so it is one look for each

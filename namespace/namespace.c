@@ -5,8 +5,8 @@
  *
  * It ends in one go, under the lock: sockets are told and let go, what was
  * sent last is in the engine's queue by then, addresses and the name are free
- * for the next one. Only the memory stays until nobody refers to it: sockets
- * do, whose owners still hold them, and calls that blocked in it.
+ * for the next one. Only the memory stays until the last reference is given
+ * back: by sockets that their owners still hold, and calls that blocked in it.
  *
  *     open --(kill)--> killed --+
  *       \                        +--(close, or its network's)--> ended --> gone
@@ -187,7 +187,7 @@ static struct gn_namespace *ns_alloc(struct gn_network *net,
     ns->ip_id = GN__COUNT_FROM(uint16_t);
     ns->port_counter = GN__COUNT_FROM(uint32_t);
     if (gateway)
-        ns->guest.limits.max_sockets = UINT32_MAX; /* Nobody's guest. */
+        ns->guest.limits.max_sockets = UINT32_MAX; /* The host's own. */
     ns->forwarding = config->forwarding;
     ns->is_gateway = gateway;
     ns->observer = &gn__gateway_port_observer;
@@ -426,8 +426,8 @@ void gn_namespace_kill(struct gn_namespace *ns)
     gn__engine_leave(ns->engine);
 }
 
-/* Connections that nobody owns any more, but that still have to deliver: the
- * peer is told that it will not get the rest. */
+/* Connections that have no owner any more, but still have to deliver: the peer
+ * is told that it will not get the rest. */
 static void reset_unsent(struct gn__conn *conn, void *arg)
 {
     (void)arg;
@@ -489,7 +489,7 @@ static void report_closed(struct gn__deferred *deferred)
     callback(arg);
 }
 
-/* Whether somebody outside is told of its end, before its closer is. */
+/* Whether hooks of the outside are told of its end, before its closer is. */
 static bool meets_outside(const struct gn_namespace *ns)
 {
     struct gn__list *it;
@@ -519,7 +519,7 @@ void gn_namespace_close(struct gn_namespace *ns, unsigned flags,
     gn__engine_enter(engine);
     wait = meets_outside(ns);
     gn__ns_end(ns, flags & GN_CLOSE_SILENT);
-    /* Those who are told of its end hear it before its closer returns. */
+    /* Callbacks that are told of its end run before its closer returns. */
     wait = wait || engine->dispatching || engine->deferred.n;
     wait = wait && !callback && !gn__engine_is_driving(engine);
     if (wait) {

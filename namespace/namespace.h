@@ -57,8 +57,8 @@ uint32_t gn__network_mtu(const struct gn_network *net);
  *  has ended. */
 struct gn_network *gn__namespace_network(struct gn_namespace *ns);
 
-/** Does any route of the gateway's lead to @addr, whoever has it? Any thread,
- *  without the lock. */
+/** Does any route of the gateway's lead to @addr, whichever port has it? Any
+ *  thread, without the lock. */
 bool gn__network_leads_to(struct gn_network *net, const struct gn__addr *addr);
 
 /**
@@ -93,8 +93,9 @@ void gn__ns_client_lost(struct gn_namespace *ns);
 /** Is the network closing? Any thread. */
 bool gn__network_is_closing(struct gn_network *net);
 
-/** A reference keeps the memory of a namespace for who blocks in it; a closed
- *  one has `closing` set and nothing else. Any thread, no lock held. */
+/** A reference keeps the memory of a namespace for a thread that blocks in it;
+ *  a closed one has `closing` set and nothing else. Any thread, no lock
+ *  held. */
 void gn__ns_ref(struct gn_namespace *ns);
 void gn__ns_unref(struct gn_namespace *ns);
 /** What it has as a guest; as long as @ns is. Any thread. */

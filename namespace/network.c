@@ -2,10 +2,11 @@
 
 /*
  * The life of a network. It is made in one go and closed in two steps, both
- * from the driving thread. First what talks to the kernel ends, without the
- * lock, then under it all that lives in the network; and behind the callbacks
- * of what ended so its memory goes, its driver is told, and whoever closed it.
- * Calls that are still on their way to the driving thread are cancelled.
+ * from the driving thread. First the objects that talk to the kernel end,
+ * without the lock, then under it all that lives in the network. Behind the
+ * callbacks of what ended so, its memory goes, and its driver and its closer
+ * are told. Calls that are still on their way to the driving thread are
+ * cancelled.
  *
  * The random key of a network follows from its engine's, or from its own seed,
  * and its name. Networks of one name are told apart by their order.

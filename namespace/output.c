@@ -49,7 +49,7 @@ static void send_piece(struct gn__packet *packet, void *arg)
         gn__switch_send(&iface->port, sending->next_hop, packet);
 }
 
-/* The way is too narrow: say so to whoever sent the packet. */
+/* The way is too narrow: say so to the packet's sender. */
 static void reject_big(struct gn_namespace *ns, struct gn__packet *packet,
                        uint32_t mtu)
 {

@@ -28,7 +28,7 @@ static int check_network(const struct gn_network *net,
                            "network \"%s\" has no prefixes", net->name);
 }
 
-/* What is for everybody is for the wire too: its guest's stack picks. */
+/* Packets for all hosts are for the wire too: its guest's stack picks. */
 static int join_all(struct gn__iface *iface)
 {
     const struct gn__addr v4 = gn__addr_from_v4(0xe0000001);
@@ -41,7 +41,7 @@ static int join_all(struct gn__iface *iface)
     return err ? err : gn__group_join(&iface->port, &v6);
 }
 
-/* A router passes on what is for others, whoever made it. */
+/* A router passes on packets for others, whatever their source. */
 static bool is_for_others(const struct gn_namespace *ns,
                           const struct gn__packet *packet)
 {
@@ -179,7 +179,7 @@ void gn__wire_set_router(struct gn__wire *wire)
     wire->iface->port.any_source = true;
 }
 
-/* ---- who has what ---- */
+/* ---- which port has what ---- */
 
 static struct gn__port *port_at(const struct gn__wire *wire,
                                 const struct gn__addr *addr)

@@ -72,13 +72,13 @@ void gn__wire_set_router(struct gn__wire *wire);
 bool gn__wire_owns(const struct gn__wire *wire, const struct gn__addr *addr);
 /**
  * The guest uses this IPv6 address. By name it is found by those only: which of
- * its addresses it takes is its own choice (by DHCPv6 or of its own making), and
- * who is told another one waits until that times out.
+ * its addresses it takes is its own choice (by DHCPv6 or of its own making),
+ * and a guest that is told another one waits until that times out.
  */
 void gn__wire_hear(struct gn__wire *wire, const struct gn__addr *addr);
 bool gn__wire_is_heard(const struct gn__wire *wire,
                        const struct gn__addr *addr);
-/** Who has an address in its network, as Ethernet asks. */
+/** The owner of an address in its network, as Ethernet asks. */
 enum gn__wire_owner {
     GN__WIRE_NOBODY = 0,
     GN__WIRE_ITSELF,

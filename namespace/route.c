@@ -145,7 +145,7 @@ static uint32_t mtu_smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* Who has the next hop; NULL: nobody, or it is our own loopback. */
+/* The port that has the next hop; NULL: none, or it is our own loopback. */
 static const struct gn__port *route_receiver(const struct gn__iface *iface,
                                              const struct gn__addr *hop)
 {
@@ -328,7 +328,7 @@ static int way_home(struct gn_namespace *ns, const struct gn__addr *dst,
     return 0;
 }
 
-/* The interface whose network lets this namespace talk to somebody outside. */
+/* The interface whose network lets this namespace talk to hosts outside. */
 static struct gn__iface *iface_outside(struct gn_namespace *ns,
                                        const struct gn__addr *dst,
                                        struct gn__iface *prefer)
@@ -367,7 +367,7 @@ static int pick_iface(struct gn_namespace *ns, const struct gn__addr *dst,
     if (is_linklocal6(dst) || gn__addr_is_multicast(dst) ||
         gn__addr_is_broadcast(dst)) {
         out->iface = scoped_iface(ns, src, scope);
-        /* What is for many of IPv4 can be sent over lo, by who says so. */
+        /* Multicast and broadcast of IPv4 can be sent over lo, if asked for. */
         return out->iface && (!out->iface->loopback || gn__addr_is_v4(dst))
                    ? 0
                    : -ENETUNREACH;
@@ -439,8 +439,8 @@ static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,
         err = stay_on(ns, dst, scope, err, out);
     if (err)
         return err;
-    /* As Linux: a loopback source stays at home. Of IPv6 it is sent, and
-     * nobody takes it (RFC 4291, 2.5.3). */
+    /* As Linux: a loopback source stays at home. Of IPv6 it is sent, and no
+     * receiver takes it (RFC 4291, 2.5.3). */
     if (src && gn__addr_is_v4(src) && gn__addr_is_loopback(src) &&
         !out->iface->loopback)
         return -EINVAL;

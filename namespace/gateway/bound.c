@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Ports that guests have bound by number, told to their hooks: who publishes
- * them needs to know from when to when.
+ * Ports that guests have bound by number, told to their hooks: an egress that
+ * publishes them needs to know from when to when.
  *
  *     queued --(deferred)--> told --(unbound)--> going --(deferred)--> freed
  *       |
- *       +--(unbound)--> freed, and nobody has heard of it
+ *       +--(unbound)--> freed, and the hooks have not heard of it
  */
 #include <errno.h>
 
@@ -29,7 +29,7 @@ static void bound_free(struct gn__bound *bound)
 
     gn__ns_unref(bound->pub.ns);
     gn__free(&engine->net.mem, bound, sizeof(*bound));
-    gn__engine_unref(engine); /* Who calls has another one. */
+    gn__engine_unref(engine); /* The caller has another one. */
 }
 
 static void tell_unbound(struct gn__deferred *deferred)
@@ -84,8 +84,8 @@ static bool wants_to_know(const struct gn__port *port)
     return guest && guest->outside && guest->outside->ops->bound;
 }
 
-/* Whose hooks want to know: of the interface that has its address, or of the
- * first. NULL: nobody does. */
+/* The guest whose hooks want to know: of the interface that has its address, or
+ * of the first. NULL: none. */
 static struct gn__outside_guest *bound_interested(const struct gn_sock *sock)
 {
     const struct gn__addr *addr = &sock->local.addr;

@@ -11,8 +11,8 @@
  *           up now. Its deferred task is queued from when it is made, so that
  *           there is no way out of here that does not free it.
  *   told    the outside has it, and owes an end.
- *   over    it is the guest's no more: its place is free for the next one. Who
- *           accepts or refuses it meanwhile is told that, instead of cancel().
+ *   over    it is the guest's no more: its place is free for the next one.
+ *   Hooks that accept or refuse it meanwhile get an error instead of cancel().
  *
  * Guests' threads may end a dial at any time, the outside does so on the
  * driving thread only, where the deferred tasks run too.
@@ -124,7 +124,7 @@ void gn__dial_free(struct gn__dial *dial)
     gn__strfree(&engine->net.mem, dial->tls_name);
     gn__free(&engine->net.mem, dial, sizeof(*dial));
     gn__guest_unref(who);
-    gn__engine_unref(engine); /* Who calls has another one. */
+    gn__engine_unref(engine); /* The caller has another one. */
 }
 
 /* It is the guest's no more; what waits stays. */
@@ -199,7 +199,7 @@ void gn__dial_cancel(struct gn__dial *dial)
     }
 }
 
-/* What waits in it fills the SO_SNDBUF of who sends it. */
+/* The bytes that wait in it fill the SO_SNDBUF of the sending socket. */
 static void dial_join_sock(struct gn__dial *dial)
 {
     struct gn__binding *binding = NULL;

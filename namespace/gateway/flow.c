@@ -3,7 +3,7 @@
 /*
  * Flows of datagrams between guests and the outside, one for each pair of
  * endpoints: those that guests begin (a dial that was accepted), and those that
- * clients of published ports begin. This is the only table of them; whoever has
+ * clients of published ports begin. This is the only table of them; the user of
  * a flow knows the kernel's side, and no time.
  *
  *     accept_flow, flow_open --> LIVE --(its end)--> OVER --(told)--> TOLD
@@ -94,7 +94,7 @@ static struct gn__outside_flow *set_first(struct gn__list *list, unsigned slot)
                                   places[1].link);
 }
 
-/* Who makes room; NULL: there is none. */
+/* The flow that makes room; NULL: there is none. */
 static struct gn__outside_flow *set_idle_longest(struct gn__outside_set *set,
                                                  unsigned slot)
 {
@@ -158,7 +158,7 @@ void gn__flow_free(struct gn__outside_flow *flow)
         gn__packet_free(packet);
     gn__account_unref(flow->deferred.account);
     gn__free(&engine->net.mem, flow, sizeof(*flow));
-    gn__engine_unref(engine); /* Who calls has another one. */
+    gn__engine_unref(engine); /* The caller has another one. */
 }
 
 /* It is its guest's no more. What has arrived stays. */

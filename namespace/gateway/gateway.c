@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The gateway as every address outside: who may talk to which, and where what
- * arrives for one of them goes.
+ * The gateway as every address outside: which guests may talk to which address,
+ * and where packets that arrive for one of them go.
  *
- * A packet for such an address belongs to whoever sent it, by its port, and is
+ * A packet for such an address belongs to its sender, by its port, and is
  * looked at by that guest's stack, dials and flows alone. So nothing that one
  * guest does here can be seen by another, and two guests may use the same
  * 4-tuple if their addresses are given out again.
@@ -24,7 +24,7 @@
 
 /* ---- which addresses ---- */
 
-/* 0.0.0.0/8 and 240.0.0.0/4 are nobody's, RFC 1122 and RFC 1112. */
+/* 0.0.0.0/8 and 240.0.0.0/4 are no host's, RFC 1122 and RFC 1112. */
 static bool is_reserved4(const struct gn__addr *addr)
 {
     uint32_t first;
@@ -89,7 +89,7 @@ static struct gn__port *port_of(const struct gn_network *net,
     return owned ? owned->port : NULL;
 }
 
-/* ---- what is proxied for whom ---- */
+/* ---- what is proxied for which guest ---- */
 
 static struct gn__proxied *find_proxied(const struct gn__outside_guest *guest,
                                         const struct gn__addr *addr)
@@ -191,7 +191,7 @@ static void guest_free(struct gn__outside_guest *guest)
     struct gn__guest *owner = guest->owner;
 
     gn__free(&engine->net.mem, guest, sizeof(*guest));
-    gn__guest_unref(owner); /* Who calls has another of its engine. */
+    gn__guest_unref(owner); /* The caller has another of its engine. */
 }
 
 /* Its connections are over, its port is gone. */
@@ -437,7 +437,7 @@ void gn__outside_port_gone(struct gn__port *port)
         gn__engine_ref(guest->engine);
         gn__deferred_queue(guest->engine, &guest->released);
     }
-    /* Whoever closes the network, or what its owner was, is told after them. */
+    /* The closer of the network, or of the owner, is told after them. */
     gn__sched_hand_over(&guest->engine->deferred, guest->owner->account);
     if (guest->stack.n_conns)
         gn__event_arm(guest->engine, &guest->over,
@@ -553,8 +553,8 @@ void gn__outside_icmp_error(struct gn__outside_guest *guest,
 
 /* ---- receiving ---- */
 
-/* Who sent it; also one whose port is gone. NULL: the switch did, or somebody
- * who never talked to the outside. */
+/* The guest that sent it, even if its port is gone. NULL: the switch did, or a
+ * port that never talked to the outside. */
 static struct gn__outside_guest *sender_of(const struct gn_network *net,
                                            const struct gn__packet *packet)
 {
@@ -607,9 +607,9 @@ bool gn__outside_error(struct gn_network *net, const struct gn__packet *packet,
     return true;
 }
 
-/* Of what is outside, who answers in its place would say what it cannot know: it
- * is asked. A host that is proxied is there.
- * @guest  NULL: it is not known who sent it. */
+/* An answer in the place of an address outside would claim what the gateway
+ * cannot know: that address is asked. A host that is proxied is there.
+ * @guest  NULL: its sender is not known. */
 static void icmp_input(struct gn_network *net, struct gn__outside_guest *guest,
                        struct gn__packet *packet)
 {

@@ -5,9 +5,9 @@
 /*
  * Addresses outside the network: the gateway stands in for all of them.
  *
- * Packets for an address that nobody in the network has go to the gateway,
+ * Packets for an address that no guest of the network has go to the gateway,
  * which is the host's namespace, if their sender may reach the outside (its
- * port has a struct gn__outside) or somebody outside talks to it already. There
+ * port has a struct gn__outside) or a peer outside talks to it already. There
  * the gateway proxies the other end, with the outside's address as its own:
  *
  *   out, TCP   a SYN is held (the last one of each 4-tuple, a bounded number
@@ -28,7 +28,7 @@
  * The gateway's own addresses are outside, too, for a sender with hooks, where
  * the host's namespace itself has no socket.
  *
- * So a guest's sockets are ordinary ones, whoever is at the other end: poll,
+ * So a guest's sockets are ordinary ones, whatever is at the other end: poll,
  * options, shutdown, links and captures work as between guests, and guests
  * behind wires get the same service.
  *
@@ -67,15 +67,15 @@ struct gn__outside_ops {
     /**
      * A socket of the namespace listens (SOCK_STREAM) or is bound (SOCK_DGRAM)
      * to a port it was given by number, on an address that is not its loopback.
-     * NULL: nobody wants to know.
+     * NULL: the hooks need not know.
      */
     void (*bound)(struct gn__outside *outside, struct gn__outside_port *port);
     /** That is over: forget @port. */
     void (*unbound)(struct gn__outside *outside, struct gn__outside_port *port);
     /** It was set by gn__ns_set_outside() or gn__port_set_outside(): under the
-     *  lock. NULL: nobody wants to know. */
+     *  lock. NULL: the hooks need not know. */
     void (*taken)(struct gn__outside *outside);
-    /** One that was set is gone: the last call for it. NULL: nobody wants to
+    /** One that was set is gone: the last call for it. NULL: the hooks need not
      *  know. */
     void (*released)(struct gn__outside *outside);
 };
@@ -134,7 +134,7 @@ struct gn_egress {
     struct gn__outside *outside;
 };
 
-/** Who dials whom. user: the ops' own. */
+/** The guest that dials, and the address. user: the ops' own. */
 struct gn__outside_dial {
     struct gn__guest *who; /* a reference */
     int type; /* SOCK_STREAM, SOCK_DGRAM; SOCK_RAW: echoes, whose identifier
@@ -201,7 +201,7 @@ struct gn__outside_flow_ops {
 struct gn__outside_flow_config {
     const struct gn__outside_flow_ops *ops;
     void *user;
-    struct gn__outside_set *set; /* of who opens it, which outlives the flow;
+    struct gn__outside_set *set; /* of the opener, which outlives the flow;
                                     NULL: only the guest's bounds it */
     uint64_t brief_ns;   /* idle, after one exchange; 0: GN__FLOW_BRIEF_NS */
     uint64_t assured_ns; /* idle, else; 0: GN__FLOW_ASSURED_NS */
@@ -266,7 +266,7 @@ struct gn__account *gn__outside_account(struct gn_network *net,
  *  loopback, link-local of IPv6, any, multicast, broadcast, one in the
  *  network's prefixes. */
 bool gn__outside_may_be(struct gn_network *net, const struct gn__addr *addr);
-/** Also if it is not the guest who began? Not: link-local of IPv4 either. */
+/** The same if the guest did not begin? Not: link-local of IPv4 either. */
 bool gn__outside_may_come(struct gn_network *net, const struct gn__addr *addr);
 
 /**

@@ -6,7 +6,8 @@
  * What the files about the outside share. All of it under the engine's lock.
  *
  *     port.c     the gateway as a port of the switch
- *     gateway.c  who may reach what, guests at the gateway, demultiplexing
+ *     gateway.c  which guest may reach what, guests at the gateway,
+ *     demultiplexing
  *     service.c  hosts of the network that the gateway proxies
  *     dial.c     what waits for the outside to answer
  *     tcp.c      connections
@@ -16,7 +17,7 @@
  *     bound.c    ports that guests have bound
  *
  * A guest at the gateway is a port of the switch that talks to the outside, or
- * may. It is made with the hooks, or by the first who comes from outside.
+ * may. It is made with the hooks, or by the first peer that comes from outside.
  *
  *     attached --(its port goes)--> ghost --(no connection is left)--> freed
  *
@@ -114,7 +115,7 @@ struct gn__outside_flow {
     struct gn__outside_place places[2]; /* the guest's set, and the opener's */
     struct gn__outside_flow_config config;
     struct gn__outside_queue queue;
-    struct gn__packet *left; /* queued when it was over, charged to nobody */
+    struct gn__packet *left; /* queued when it was over, charged to no guest */
     struct gn__deferred deferred; /* its account is a reference */
     struct gn__event idle;
     uint64_t began_at;
@@ -194,8 +195,8 @@ struct gn__host *gn__host_at(const struct gn_network *net,
 /** Has it a service there? @proto: GN__PROTO_TCP, _UDP. */
 bool gn__host_serves(const struct gn__host *host, unsigned proto,
                      uint16_t port);
-/** Who is asked for what @guest sends: a host's service, or for addresses
- *  outside the guest's own hooks; NULL: nobody is. */
+/** The hooks that are asked for what @guest sends: a host's service, or for
+ *  addresses outside the guest's own hooks; NULL: none are. */
 struct gn__outside *gn__outside_for(const struct gn__outside_guest *guest,
                                     const struct gn__outside_key *key);
 
@@ -224,8 +225,8 @@ void gn__dial_begin(struct gn__outside_guest *guest,
                     struct gn__packet *packet);
 /** The guest gave up, or is gone. */
 void gn__dial_cancel(struct gn__dial *dial);
-/** For who consumes it: true, and it is the guest's no more, or false, and it
- *  was cancelled. What waits stays in it. */
+/** For its consumer: true, and it is the guest's no more, or false, and it was
+ *  cancelled. Packets that wait stay in it. */
 bool gn__dial_take(struct gn__dial *dial);
 /** Free it; what waits must have been taken. */
 void gn__dial_free(struct gn__dial *dial);

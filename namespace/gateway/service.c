@@ -6,7 +6,7 @@
  * what they carry goes where packets for the outside go, as dials of its
  * services. Answers leave by the gateway, as the host's address.
  *
- * A port that no service has is refused, as by a host where nobody listens.
+ * A port that no service has is refused, as by a host with no listener there.
  */
 #include <errno.h>
 #include <string.h>

@@ -4,14 +4,14 @@
  * Connections between a guest and the outside.
  *
  * A SYN for an address outside waits as a dial. Accepted, it is fed to a
- * listener that nobody else can reach, and the handshake it begins is taken
+ * listener that is otherwise unreachable, and the handshake it begins is taken
  * from there at once, before it is done, by a socket of the host's namespace.
  * From then on that is a connection like any other; only its stack is the one
  * that the guest has at the gateway.
  *
  * Refused, the guest is sent RST, which in a namespace of ours carries the
  * errno as well: it meets the link's delay and loss like any packet, and so
- * does a connect() that nobody answers.
+ * does a connect() that gets no answer.
  */
 #include <errno.h>
 

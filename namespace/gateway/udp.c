@@ -267,7 +267,7 @@ static int datagram_transmit(struct gn__outside_flow *flow,
                       slice->len);
     } else if (!gn__echo_answer(flow, slice, packet)) {
         gn__packet_free(packet);
-        return 0; /* Another message: nobody waits for it. */
+        return 0; /* Another message: the guest waits for none such. */
     }
     if (gn__packet_add(packet, slice)) {
         gn__packet_free(packet);

@@ -339,7 +339,7 @@ struct gn__binding *gn__bind_reshare(struct gn_sock *sock,
     return b;
 }
 
-/* ---- who a packet is for ---- */
+/* ---- which binding a packet is for ---- */
 
 unsigned gn__binding_score(const struct gn__binding *b,
                            const struct gn__addr *local, unsigned iface)

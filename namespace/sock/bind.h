@@ -3,7 +3,7 @@
 #define GN_NAMESPACE_SOCK_BIND_H
 
 /*
- * Who has which local port.
+ * Which socket has which local port.
  *
  * The engine's table holds one gn__port_use for each (namespace, protocol,
  * port) in use, and that a list of bindings. A binding is either a socket's
@@ -50,7 +50,7 @@ struct gn__binding {
 #define GN__PORT_FIRST 32768u
 #define GN__PORT_LAST  60999u
 
-/** Who uses a port; NULL: nobody. */
+/** The use of a port; NULL: it is free. */
 struct gn__port_use *gn__port_find(const struct gn_namespace *ns,
                                    unsigned proto, uint16_t port);
 
@@ -147,9 +147,9 @@ struct gn__binding *gn__binding_pick(const struct gn_namespace *ns,
 GN_WARN_UNUSED int gn__port_dial(struct gn_sock *sock,
                                  struct gn__endpoint *local,
                                  const struct gn__endpoint *remote);
-/** A port nobody uses for bind(2); 0: none. */
+/** A port that no socket uses for bind(2); 0: none. */
 uint16_t gn__port_pick(struct gn_sock *sock, const struct gn__addr *addr);
-/** Would @sock, bound to @addr, be in the way of somebody? @strict: also of
+/** Would @sock, bound to @addr, be in the way of another? @strict: also of
  *  those that would share. */
 bool gn__port_conflicts(const struct gn_sock *sock, const struct gn__addr *addr,
                         uint16_t port, bool strict);

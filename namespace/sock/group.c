@@ -2,7 +2,7 @@
 
 /*
  * Which multicast groups a socket is in, and what it hears unasked. The
- * interface counts who wants what (iface_group.c); here is who it was.
+ * interface counts how many want a group (iface_group.c); here is which socket.
  */
 #include <errno.h>
 

@@ -126,7 +126,7 @@ int gn__tcp_sock_accept(struct gn_sock *sock, struct gn_sock **out)
     return 0;
 }
 
-/* ---- who gets a request ---- */
+/* ---- which listener gets a request ---- */
 
 static unsigned listener_score(const struct gn__binding *b,
                                const struct gn__endpoint *local,

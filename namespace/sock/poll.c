@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Readiness, and who waits for it.
+ * Readiness, and what waits for it.
  *
- * Backends say what holds now (ops->ready), in the bits of poll(2). Whoever
+ * Backends say what holds now (ops->ready), in the bits of poll(2). Code that
  * changes a socket (a segment that arrived, our own call) puts it on the
- * engine's list of changed sockets, and on leaving the engine each of them is
- * told once: whoever waits for what holds now is told. There are three
- * kinds of them, and each looks at the state and not at an edge, so that a
- * wake-up cannot be lost:
+ * engine's list of changed sockets. On leaving the engine each of them is
+ * looked at once, and whatever waits for a state that holds now is told. There
+ * are three kinds of such waits, and each looks at the state and not at an
+ * edge, so that a wake-up cannot be lost:
  *
  *   waits         threads in a call, or polls over several sockets; fired once
  *   the watch     a callback on the driving thread, again and again

@@ -11,7 +11,7 @@
  * through thousands of them for each connection would cost more than reusing
  * one, which RFC 6191 allows as its sequence numbers go on rising.
  *
- * For bind(2): a random place to begin at, and no port that anybody uses.
+ * For bind(2): a random place to begin at, and no port that is in use.
  */
 #include <errno.h>
 

@@ -12,7 +12,7 @@
  *     poll.c     readiness: waiting, settling, polling
  *     watch.c    the subscription
  *     stream.c   streams by reference, for relays
- *     bind.c     who has which port;  port.c picks one
+ *     bind.c     which socket has which port;  port.c picks one
  *     opt/       options
  *     tcp.c, connect.c, listen.c    streams
  *     udp.c, udp_in.c, group.c      datagrams
@@ -83,7 +83,7 @@ GN_WARN_UNUSED int gn__ns_wait_served(struct gn_namespace *ns,
                                       const struct gn__served *what,
                                       uint64_t timeout_ns);
 
-/** Somebody waits for a socket; on sock->waits under the engine's lock. */
+/** A wait for a socket; on sock->waits under the engine's lock. */
 struct gn__wait {
     struct gn__list link; /* empty: it has fired */
     short events;         /* POLLERR and POLLHUP are always added */
@@ -95,7 +95,7 @@ struct gn__wait {
  * A descriptor that shows readiness (host/kernel/sockfd.c). `level` is what it
  * ought to show, written under the engine's lock; unlock.run() brings the
  * descriptor there after unlocking. It stays open as long as the socket's
- * memory, so that its number is nobody else's while somebody may still poll it.
+ * memory, so that its number means no other file while a thread may poll it.
  */
 struct gn__sock_fd {
     struct gn__list of_sock;
@@ -151,7 +151,7 @@ struct gn__sock_ops {
 
 /** Options. Any socket keeps all; some mean something to one kind only. */
 struct gn__sock_opt {
-    struct gn__tcp_params tcp; /* ttl and tos are everybody's */
+    struct gn__tcp_params tcp; /* ttl and tos are for all kinds */
     bool reuse_addr;
     bool reuse_port;
     bool broadcast;
@@ -217,7 +217,7 @@ struct gn_sock {
     struct gn__list waits;   /* struct gn__wait */
     struct gn__list fds;     /* struct gn__sock_fd */
     struct gn__watch *watch; /* NULL: never watched */
-    struct gn__bound *bound; /* NULL: nobody outside knows its port */
+    struct gn__bound *bound; /* NULL: no hooks know its port */
     struct gn__ref refs;
     const void *holder;          /* of the first of them; gn__ns_cut() */
     _Atomic uint32_t n_by_waits; /* of them: those of struct gn_wait */
@@ -245,7 +245,7 @@ void gn__sock_leave(struct gn_sock *sock);
 GN_WARN_UNUSED int gn__sock_create(struct gn_namespace *ns,
                                    const struct gn__sock_ops *ops, int family,
                                    struct gn_sock **out);
-/** Undo it: nobody has seen the socket yet. Inside the engine. */
+/** Undo it: no other code has seen the socket yet. Inside the engine. */
 void gn__sock_discard(struct gn_sock *sock);
 
 /** End it: the backend lets go, and calls return @error from now on (-EBADF if
@@ -278,11 +278,11 @@ GN_WARN_UNUSED int gn__sock_wait(struct gn_sock *sock, const char *call,
 uint64_t gn__sock_deadline(const struct gn_sock *sock, uint64_t timeout_ns);
 /** All poll(2) bits that hold; of a dead socket too. */
 short gn__sock_ready(struct gn_sock *sock);
-/** Own calls changed its readiness: tell it on leaving, if anybody looks. */
+/** Own calls changed its readiness: tell it on leaving, if anything waits. */
 void gn__sock_touch(struct gn_sock *sock);
-/** Wake everybody, and let descriptors show it: it is dead. */
+/** Wake all that wait, and let descriptors show it: it is dead. */
 void gn__sock_poll_end(struct gn_sock *sock);
-/** Close the descriptors: nobody knows the socket any more. */
+/** Close the descriptors: no reference to the socket is left. */
 void gn__sock_fds_end(struct gn_sock *sock);
 /** gn_sock_poll() for sockets of one engine (none is a kernel descriptor). */
 GN_WARN_UNUSED int gn__sock_poll(struct gn__engine *engine,

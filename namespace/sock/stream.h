@@ -3,8 +3,8 @@
 #define GN_NAMESPACE_SOCK_STREAM_H
 
 /*
- * A stream socket by reference, for who moves payload between it and something
- * else and copies none: relays.
+ * A stream socket by reference, for code that moves payload between it and
+ * something else and copies none: relays.
  *
  * All that a round has to say and to ask is one entry of the engine. Sent are
  * slices, whose references move into the connection. Received are slices that
@@ -44,7 +44,7 @@ struct gn__stream_round {
     size_t room;   /* bytes that sending would take; 0: too few to begin */
     bool eof;      /* the peer's end is all that is left to receive */
     bool shut;     /* fin has been sent */
-    bool stalled;  /* no memory to send: nobody will tell when there is */
+    bool stalled;  /* no memory to send: nothing will tell when there is */
     bool starting; /* not yet connected */
 };
 

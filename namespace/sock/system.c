@@ -4,13 +4,13 @@
  * Sockets of the kernel under the same API: gn_namespace_system().
  *
  * Life and limits are those of any socket: opening, closing, references, the
- * end of the namespace. A call is the kernel's, and blocks in the kernel. It
- * is made without the lock, and so meets a close from another thread; a
- * descriptor that is closed under a call would be somebody else's by the time
- * the call looks at it. Therefore the descriptor is counted: the socket has a
- * share, and so has each call while it is in the kernel. The last one closes
- * it. When the socket ends, those that are inside, or on their way in, are sent
- * home (kernel->interrupt), and find on their way out that it is over.
+ * end of the namespace. A call is the kernel's, and blocks in the kernel. It is
+ * made without the lock, and so meets a close from another thread; the number
+ * of a descriptor that is closed under a call could mean another file by the
+ * time the call looks at it. Therefore the descriptor is counted: the socket
+ * has a share, and so has each call while it is in the kernel. The last one
+ * closes it. When the socket ends, calls that are inside, or on their way in,
+ * are sent home (kernel->interrupt), and find on their way out that it is over.
  *
  * Descriptors that show readiness stay open as long as the socket's memory, and
  * a bell that rings for them when the socket ends.
@@ -35,7 +35,7 @@ struct gn__system_fd {
     struct gn__ref shares; /* of the descriptor */
     _Atomic int over;      /* 0, or what calls return: the socket has ended */
     int fd;
-    int bell; /* rung when the socket ends; below 0: nobody would hear it */
+    int bell; /* rung when the socket ends; below 0: no call would hear it */
     unsigned n_shown;
     struct {
         short events;
@@ -182,7 +182,7 @@ static void system_done(struct gn_sock *sock)
 static short system_ready(struct gn_sock *sock)
 {
     (void)sock;
-    return 0; /* Whoever polls asks the kernel, gn__poll_mixed(). */
+    return 0; /* A poll asks the kernel, gn__poll_mixed(). */
 }
 
 static void iface_gone(struct gn_sock *sock, struct gn__iface *iface)
@@ -482,7 +482,7 @@ int gn__namespace_system(struct gn_network *net,
 
     if (err)
         return err;
-    ns->kernel = kernel; /* Nobody else has seen it. */
+    ns->kernel = kernel; /* No other thread has seen it. */
     *out = ns;
     return 0;
 }

@@ -417,7 +417,7 @@ static void tcp_options(struct gn_sock *sock)
         return;
     gn__tcp_set(tcp->conn, &params);
     if (!tcp->held)
-        return; /* As somebody outside: it has no port here. */
+        return; /* It acts for a peer outside: it has no port here. */
     tcp->held = gn__bind_reshare(sock, tcp->held);
     gn__tcp_bind(tcp->conn, tcp->held);
 }
@@ -451,7 +451,7 @@ static bool tcp_lingers(struct gn__tcp_sock *tcp)
            state == GN__TCP_LAST_ACK;
 }
 
-/* Closed for everybody, with FIN sent: until it is acknowledged. */
+/* Closed for all threads, with FIN sent: until it is acknowledged. */
 static void tcp_linger(struct gn_sock *sock)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);

@@ -7,7 +7,7 @@
  * the connection itself, so that each call says what it says there.
  *
  *     phase          how far connect(2) has got; it ends in CONNECTED only
- *                    when somebody asks for the result
+ *                    when a call asks for the result
  *     over           the connection has ended (Linux: state CLOSE), by an
  *                    error, now in sock->err, or in order; what was received
  *                    can still be read from conn

@@ -5,7 +5,8 @@
  */
 #include "namespace/lifecycle.h"
 
-/* Whoever can send us packets could else make us send small ones only. */
+/* A peer that can send us packets could otherwise make us send small ones
+ * only. */
 static void learn_mtu(struct gn_namespace *ns, const struct gn__icmp *icmp)
 {
     if (icmp->kind == GN__ICMP_TOO_BIG && icmp->mtu)

@@ -91,11 +91,11 @@ int gn__udp_autobind(struct gn__udp_sock *udp)
 /* ---- how much is on its way ---- */
 
 /*
- * Between guests nothing is: a datagram is in its receiver's buffer when the
- * call returns, or dropped. What is for the outside waits until the driving
+ * Between guests no datagram waits: it is in its receiver's buffer when the
+ * call returns, or dropped. A datagram for the outside waits until the driving
  * thread has handed it to the kernel, and fills SO_SNDBUF meanwhile, as on
- * Linux what waits for a device does (sk_wmem_alloc). So who sends faster than
- * that is slowed down, and not its datagrams lost.
+ * Linux a datagram that waits for a device does (sk_wmem_alloc). So a sender
+ * that is faster than that is slowed down, and does not lose its datagrams.
  */
 bool gn__udp_is_writable(const struct gn__udp_sock *udp)
 {
@@ -587,7 +587,7 @@ int gn__udp_send(struct gn_sock *sock, struct gn__xfer *io)
     int err = gn__udp_autobind(udp); /* inet_send_prepare() comes first. */
 
     if (err == -EAGAIN)
-        io->flags |= MSG_DONTWAIT; /* For a port nobody waits. */
+        io->flags |= MSG_DONTWAIT; /* No call waits for a port. */
     if (!err && udp->cork)
         return send_corked(udp, io);
     if (!err)

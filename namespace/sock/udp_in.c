@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Datagrams on their way in: who gets one, the queue where it waits, and the
- * receiver's copy. ICMP errors about those that were sent.
+ * Datagrams on their way in: which socket gets one, the queue where it waits,
+ * and the receiver's copy. ICMP errors about those that were sent.
  *
  * The queue is charged with the memory it holds, headers and whole chunks, as
  * Linux charges an skb's true size: a thousand one-byte datagrams cost what a
@@ -96,7 +96,7 @@ void gn__udp_flush(struct gn__udp_sock *udp)
     }
 }
 
-/* ---- who gets it ---- */
+/* ---- which socket gets it ---- */
 
 static bool from_peer(const struct gn__udp_sock *udp,
                       const struct gn__endpoint *remote)
@@ -135,7 +135,7 @@ static bool wants_group(const struct gn_sock *sock,
     return gn__sock_in_group(sock, group, iface);
 }
 
-/* To everybody who listens; each copy shares the payload. */
+/* To all that listen; each copy shares the payload. */
 static bool deliver_all(struct gn__port_use *use, struct gn__packet *packet,
                         const struct gn__endpoint *local,
                         const struct gn__endpoint *remote, unsigned iface)
