@@ -3,8 +3,8 @@
 /*
  * Captures. Under the engine's lock a packet that goes by is cloned, which
  * shares its payload, and queued; the driving thread takes the queue, and
- * completes checksums, writes and frees without holding anybody up. What may
- * wait is bounded, because whoever sends does not wait for a disk.
+ * completes checksums, writes and frees without holding any thread up. What may
+ * wait is bounded, because a sender does not wait for a disk.
  *
  * This is the only file that includes pcap.h.
  */
@@ -199,7 +199,7 @@ static int capture_stop(void *arg)
 
 static void capture_end(struct gn__io_end *io_end)
 {
-    /* Nobody is left to hear of a full disk. */
+    /* No caller is left to hear of a full disk. */
     (void)capture_stop(gn__container_of(io_end, struct gn_capture, end));
 }
 

@@ -43,10 +43,10 @@ static void sys_close(int fd)
 }
 
 /*
- * Those that block are woken by shutdown(2), also on a socket that is not
- * connected. It leaves a mark that those who come later meet, with one
- * exception: a connection can still be begun, and is waited for as long as
- * SO_SNDTIMEO says.
+ * Calls that block are woken by shutdown(2), also on a socket that is not
+ * connected. It leaves a mark that later calls meet, with one exception: a
+ * connection can still be begun, and is waited for as long as SO_SNDTIMEO
+ * says.
  */
 static void sys_interrupt(int fd)
 {

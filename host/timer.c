@@ -19,7 +19,7 @@
  * it in its first deferred task, which comes at once.
  *
  * The namespace's memory, and by it the engine's, is kept by a reference. A
- * timer has itself until its last call, and so has the caller who asked for a
+ * timer has itself until its last call, and so has the caller that asked for a
  * handle.
  */
 #include <guestnet/timer.h>
@@ -130,7 +130,7 @@ void gn_timer_unref(struct gn_timer *timer)
     gn__ns_unref(ns);
 }
 
-/* From here on nobody finds it any more; true if it was cancelled. */
+/* From here on it cannot be found any more; true if it was cancelled. */
 static bool timer_claim(struct gn_timer *timer)
 {
     bool cancelled;

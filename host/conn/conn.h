@@ -62,7 +62,7 @@ struct gn_conn {
     struct gn__stream_hook hook; /* stream */
     size_t passed; /* stream: bytes of the last round that were given out */
     struct gn__io_timer retry; /* memory was out */
-    gn_conn_read_cb read_cb;   /* NULL: nobody reads */
+    gn_conn_read_cb read_cb;   /* NULL: not reading */
     void *read_arg;
     struct gn__list queue; /* struct gn__write, in order */
     struct gn__list done;  /* the same, to be called back */

@@ -20,9 +20,9 @@
  * until then it ends as cancelled, however far it has come.
  *
  * It is counted: it has itself until it is over and no lookup of it is under
- * way, and so has the caller who asked for a handle. With a time-out an attempt
- * gets an equal share of what is left, but two seconds if there are as many: a
- * first SYN that is lost is sent again after one.
+ * way, and so has the caller that asked for a handle. With a time-out an
+ * attempt gets an equal share of what is left, but two seconds if there are as
+ * many: a first SYN that is lost is sent again after one.
  */
 #include <guestnet/conn.h>
 #include <guestnet/resolver.h>
@@ -535,7 +535,7 @@ static struct gn_dial *dial_make(const struct gn__dial_call *call)
     return dial;
 }
 
-/* It has not begun, and nobody has heard of it. */
+/* It has not begun, and no other code has heard of it. */
 static void dial_discard(struct gn_dial *dial)
 {
     struct gn__engine *engine = dial->engine;

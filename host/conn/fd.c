@@ -5,9 +5,9 @@
  * kernel sockets, one end for the user, and a relay between the other and the
  * connection's socket.
  *
- * A pair of TCP sockets is made over the host's loopback, where whoever else is
- * on the machine might connect first: what is accepted has to come from the
- * port that we connected from.
+ * A pair of TCP sockets is made over the host's loopback, where another process
+ * of the machine might connect first: the connection that is accepted has to
+ * come from the port that we connected from.
  */
 #include <guestnet/conn.h>
 

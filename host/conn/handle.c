@@ -31,7 +31,7 @@ void gn__handle_set_sock(struct gn__handle *handle, struct gn_sock *sock)
     handle->sock = sock;
     handle->task.account = sock ? sock->account : NULL;
     if (sock)
-        sock->holder = NULL; /* It outlives the power cut of who made it. */
+        sock->holder = NULL; /* It outlives the power cut of its maker. */
 }
 
 /* The last thing said about it. */

@@ -16,7 +16,7 @@
  *   ENDED    Its network ended it and said so. A shell that answers calls with
  *            -ECANCELED until the network's own end; closing it then still
  *            gets its callback.
- *   GONE     Memory only, for whoever up the stack still holds a reference.
+ *   GONE     Memory only, for callers up the stack that still hold a reference.
  *
  * It holds the loop while it is OPEN or CLOSING, and a reference to the engine
  * as long as there is memory.
@@ -40,7 +40,7 @@ struct gn__handle_ops {
     size_t size; /* of the struct whose first member is the handle */
     /** The turn that gn__handle_defer() asked for; OPEN. NULL: never asked. */
     void (*turn)(struct gn__handle *handle);
-    /** Close the socket, stop watches and timers: once. Calls nobody. */
+    /** Close the socket, stop watches and timers: once. Calls no callback. */
     void (*stop)(struct gn__handle *handle);
     /** Stopped: end the outstanding requests with -ECANCELED. NULL: none. */
     void (*cancel)(struct gn__handle *handle);
@@ -58,7 +58,7 @@ struct gn__handle {
     struct gn__deferred task;
     _Atomic enum gn__handle_state state; /* read by any thread */
     struct gn__ref
-        refs;   /* its own until GONE, and of who is in its callbacks */
+        refs;   /* its own until GONE, and of its callbacks while they run */
     bool asked; /* to be closed */
     gn_close_cb close_cb;
     void *close_arg;

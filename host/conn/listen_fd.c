@@ -241,7 +241,7 @@ static const char *default_directory(void)
     return dir && dir[0] == '/' ? dir : "/tmp";
 }
 
-/* A folder that nobody else can enter: mkdtemp(3) makes it 0700. */
+/* A folder that no other user can enter: mkdtemp(3) makes it 0700. */
 static int server_make_dir(struct fd_server *server,
                            const struct gn_listen_fd_options *options)
 {

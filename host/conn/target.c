@@ -18,7 +18,7 @@
 #define PORT_MAX     65535u
 #define HOST_LEN_MAX 253u
 
-/** What is being read, for who gives up. */
+/** What is being read, for the code that gives up. */
 struct reader {
     const char *address;
     char *why;

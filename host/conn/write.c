@@ -6,8 +6,9 @@
  * and nothing passes from one to the other but from the front, so callbacks
  * are in that order too.
  *
- * A conn has room for one small write in itself: who waits for each callback
- * before the next write, or writes what is taken at once, costs no allocation.
+ * A conn has room for one small write in itself: a caller that waits for each
+ * callback before the next write, or writes what is taken at once, costs no
+ * allocation.
  */
 #include "host/conn/conn.h"
 

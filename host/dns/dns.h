@@ -42,7 +42,7 @@ struct gn__dns_server {
     bool closing;
 };
 
-/** Who asked; where the answer goes. */
+/** The client that asked; where the answer goes. */
 struct gn__dns_from {
     struct gn_sock *sock; /* of UDP; a reference */
     struct sockaddr_storage addr;
@@ -67,7 +67,7 @@ GN_WARN_UNUSED int gn__dns_start(struct gn_network *net);
 
 /* ---- server.c ---- */
 
-/** Who asked: a reference; NULL: no guest has the address any more. */
+/** The guest that asked: a reference; NULL: none has the address any more. */
 struct gn_namespace *gn__dns_asker(const struct gn__dns_server *server,
                                    const struct gn__dns_from *from);
 /** Count at a guest (NULL: none) that it was refused something. */

@@ -291,7 +291,7 @@ static int look_up(struct gn__dns_request *request)
                            &request->lookup);
 }
 
-/* Nobody has any here: resolvers go on to A. */
+/* No name has any here: resolvers go on to A. */
 static bool is_without_data(const struct gn__dns_question *question)
 {
     return question->type == GN__DNS_HTTPS || question->type == GN__DNS_ANY;
@@ -344,7 +344,7 @@ struct gn__dns_request *gn__dns_ask(struct gn__dns_server *server,
     int rcode = gn__dns_parse(msg, len, &question);
 
     if (!ns)
-        return NULL; /* It is gone: nobody waits for an answer. */
+        return NULL; /* It is gone: it waits for no answer. */
     if (rcode == GN__RCODE_OK && question.class_ != 1)
         rcode = GN__RCODE_REFUSED;
     if (rcode == GN__RCODE_OK && !is_without_data(&question))

@@ -16,7 +16,7 @@ struct dns_socket {
     bool stream;
 };
 
-/* ---- who asks ---- */
+/* ---- which guest asks ---- */
 
 struct gn_namespace *gn__dns_asker(const struct gn__dns_server *server,
                                    const struct gn__dns_from *from)

@@ -153,8 +153,8 @@ static bool conn_take(struct gn__dns_conn *conn)
     return true;
 }
 
-/* All that are whole, unless the client has answers to read first: whoever
- * takes those goes on here. */
+/* All that are whole, unless the client has answers to read first: conn_take()
+ * goes on here when it has taken them. */
 static void conn_take_all(struct gn__dns_conn *conn)
 {
     while (!conn->out_len && conn_take(conn))

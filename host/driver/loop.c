@@ -12,23 +12,24 @@
  * accounts, and takes a turn: if the engine is due, what is due runs, then some
  * callbacks; then we rest.
  *
- * To rest is to leave everything in such a state that the loop, or whoever
- * polls its descriptor, gets up in time: `state` says RESTING, then the
- * deadline is read, then the timer set. Whoever moves the deadline earlier has
- * done so before it exchanges `state`: either it finds RESTING and wakes the
- * loop, or the deadline is read after it has been moved. While we are at work
- * that exchange is all there is to a kick. It is cheaper to be at rest for no
- * reason than to be late: the timer is left alone when the deadline moves
- * later, and then comes once in vain.
+ * To rest is to leave everything in such a state that the loop, or the thread
+ * that polls its descriptor, gets up in time: `state` says RESTING, then the
+ * deadline is read, then the timer set. A thread that moves the deadline
+ * earlier has done so before it exchanges `state`: either it finds RESTING and
+ * wakes the loop, or the deadline is read after it has been moved. While we are
+ * at work that exchange is all there is to a kick. It is cheaper to be at rest
+ * for no reason than to be late: the timer is left alone when the deadline
+ * moves later, and then fires once in vain.
  *
  *     none --(first share)--> driving --(last share)--> over --> none
  *
  * Networks with the same allocator share the thread, those on one loop of the
  * caller's its driver. The list of drivers has a lock of its own, never taken
- * with the engine's. A driver leaves the list before it ends, so who comes
- * meanwhile starts another. Its last act is to tell the one who closed the last
- * network, after everything has been closed and freed. Only the eventfd stays
- * until the last socket is gone, because threads that hold one may still kick.
+ * with the engine's. A driver leaves the list before it ends, so a network that
+ * is made meanwhile starts another. Its last act is to tell the closer of the
+ * last network, after everything has been closed and freed. Only the eventfd
+ * stays until the last socket is gone, because threads that hold one may still
+ * kick.
  *
  * No loop of libuv's is made here. From 1.46 on it brings an io_uring, whose
  * clean-up by the kernel, some time after the loop was closed, interrupts the
@@ -263,7 +264,7 @@ static void loop_gone(void *self, void (*done)(void *arg), void *arg)
         gn__loop_uv_close(loop);
     else if (loop->drive != GN_DRIVE_THREAD && !atomic_load(&loop->inside))
         gn__loop_finish(
-            loop); /* Else whoever is inside does, on its way out. */
+            loop); /* Else the thread inside does, on its way out. */
 }
 
 static void loop_released(void *self)
@@ -385,7 +386,7 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* With all signals blocked, and detached: nobody has to join it. */
+/* With all signals blocked, and detached: it need not be joined. */
 static int start_thread(struct gn__loop *loop)
 {
     sigset_t all, before;
@@ -477,7 +478,7 @@ int gn__loop_take(const struct gn_network_config *config, struct gn__loop **out)
     int err = 0;
 
     if (config->drive == GN_DRIVE_CALLER)
-        return loop_create(config, out); /* Nobody shares it. */
+        return loop_create(config, out); /* It is not shared. */
     pthread_mutex_lock(&list_lock);
     for (loop = list; loop && !is_for(loop, config);)
         loop = loop->next;

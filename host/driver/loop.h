@@ -3,9 +3,9 @@
 #define GN_HOST_DRIVER_LOOP_H
 
 /*
- * The driver in real time: it runs what is due when nobody else is there, and
- * the callbacks. Whose loop it is and who runs
- * it makes the difference between GN_DRIVE_THREAD, _LOOP and _CALLER.
+ * The driver in real time: it runs what is due when no other thread is there,
+ * and the callbacks. The owner of the loop, and the thread that runs it, make
+ * the difference between GN_DRIVE_THREAD, _LOOP and _CALLER.
  */
 #include "namespace/namespace.h"
 

@@ -55,12 +55,12 @@ struct gn__loop {
 
 /** The calling thread is the driving thread from now on. */
 void gn__loop_drive(struct gn__loop *loop);
-/** From here on a kick need not wake anybody. */
+/** From here on a kick need not wake any thread. */
 void gn__loop_work(struct gn__loop *loop);
 /** If the engine is due, run what is due and some callbacks; then rest. */
 void gn__loop_turn(struct gn__loop *loop);
-/** Leave it in such a state that whoever polls its descriptor gets up in time.
- */
+/** Leave it in such a state that the thread that polls its descriptor gets up
+ *  in time. */
 void gn__loop_rest(struct gn__loop *loop);
 /** Its last act: everything is closed. */
 void gn__loop_finish(struct gn__loop *loop);

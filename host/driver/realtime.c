@@ -77,8 +77,8 @@ void gn__realtime_random(void *self, void *out, size_t len)
 }
 
 /* The driver goes first, so that timers are on time. Not while its entries end
- * with packets left over: guests that answer each other for ever would keep it at
- * that, and everybody else from the lock. */
+ * with packets left over: guests that answer each other for ever would keep it
+ * at that, and all other threads from the lock. */
 void gn__realtime_lock(void *self, bool driver)
 {
     const struct gn__realtime *rt = self;

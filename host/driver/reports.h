@@ -5,7 +5,7 @@
 /*
  * What has happened to a thing of the caller's, told to it on a later turn,
  * where it may end the thing. Events that come faster than they are told are
- * left out: whoever reports them counts them.
+ * left out: the code that reports them counts them.
  */
 #include "base/addr.h"
 #include "base/io.h"

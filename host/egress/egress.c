@@ -15,8 +15,8 @@
  *   over     only while ops->cancel runs: another thread may still say that it
  *            is done, which changes nothing any more.
  *
- * Who says that a dial is done never waits: an egress may hold a lock of its
- * own then, which it takes in cancel(), too.
+ * A thread that says that a dial is done never waits: an egress may hold a lock
+ * of its own then, which it takes in cancel(), too.
  */
 #include "host/egress/egress.h"
 
@@ -171,8 +171,8 @@ static void join_stream(struct gn_network *net, struct gn__outside_dial *dial,
     }
 }
 
-/* What is said of a dial that ends so: NULL, nothing. A stream that the far end
- * refuses or does not answer is what connect() says of it; who sends datagrams
+/* What is logged about a dial that ends so: NULL, nothing. If the far end of a
+ * stream refuses or does not answer, connect() says so; a sender of datagrams
  * hears of that only if its socket is connected. */
 static const char *outcome_of(const struct gn_egress_dial *request, int status,
                               enum gn_log_level *level, enum gn__log_kind *kind)

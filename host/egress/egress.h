@@ -55,17 +55,18 @@ GN_WARN_UNUSED int gn__egress_create(const struct gn_egress_ops *ops,
                                      void *self, const struct gn__mem *mem,
                                      struct gn_egress **out);
 
-/** Whoever has one may take another. unref: the last one closes it. */
+/** The holder of a reference may take another. unref: the last one closes
+ *  it. */
 void gn__egress_ref(struct gn__egress *egress);
 void gn__egress_unref(struct gn__egress *egress);
 
 /** Rules have allowed the dial by @pass, which is the request's from now on. */
 void gn__egress_dial_allow(struct gn_egress_dial *request,
                            struct gn__pass *pass);
-/** @pass (NULL: none) is open by @relay, which is cut when rules deny it; whoever
- *  hears of its end ends the pass. */
+/** @pass (NULL: none) is open by @relay, which is cut when rules deny it; the
+ *  code that hears of its end ends the pass. */
 void gn__egress_relay_open(struct gn__pass *pass, struct gn__relay *relay);
-/** Who dials; as long as it is under way. */
+/** The guest that dials; as long as it is under way. */
 struct gn__guest *gn__egress_guest(const struct gn_egress_dial *request);
 /** A descriptor is about to be opened for a dial: errors are those of
  *  gn__fds_take(), and the guest gets them. Of datagrams the flow that is idle
@@ -107,7 +108,7 @@ struct gn__bound_port {
     struct gn__list visits;       /* clients that are joined (listen.c) */
     uint32_t n_visits;
     uint32_t guest_room;      /* how many the guest has sockets for */
-    void (*left)(void *user); /* one has ended; NULL: nobody wants to know */
+    void (*left)(void *user); /* one has ended; NULL: need not know */
 };
 
 void gn__bound_init(struct gn__bound_port *bound, struct gn__egress *egress,
@@ -121,7 +122,7 @@ GN_WARN_UNUSED int gn__bound_put(struct gn__bound_port *bound,
 /** Take one; NULL: there is none. */
 struct gn__list *gn__bound_take(struct gn__bound_port *bound);
 
-/** The guest's endpoint that a client (NULL: nobody) is for.
+/** The guest's endpoint that a client (NULL: none) is for.
  *  -EADDRNOTAVAIL: the guest has none. */
 GN_WARN_UNUSED int gn__bound_target(const struct gn__bound_port *bound,
                                     const struct gn__endpoint *client,

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Ports that guests have bound, and who connects to those that listen.
+ * Ports that guests have bound, and the clients that connect to those that
+ * listen.
  *
- * What is handed in for a port comes from any thread and waits in a bounded
- * list; the port's deferred task takes it up, and ends with the port. A client
- * is a connection to the guest as itself, or as the gateway, joined with the
- * client's socket by a relay. From then on it is a visit, and does not need the
- * port.
+ * A client that is handed in for a port comes from any thread and waits in a
+ * bounded list; the port's deferred task takes it up, and ends with the port.
+ * It becomes a connection to the guest, made as itself or as the gateway, which
+ * a relay joins with the client's socket. From then on it is a visit, and does
+ * not need the port.
  *
- * A guest that has no socket left for one more accepts no more, and who is
- * connected to it hears nothing: who has a listener of the kernel's accepts no
- * more then, and goes on when a visit has ended.
+ * A guest that has no socket left for one more accepts no more, and a client
+ * that is connected to it gets no answer: the owner of a kernel listener then
+ * accepts no more, and goes on when a visit has ended.
  */
 #include "host/egress/egress.h"
 
@@ -29,7 +30,7 @@ struct gn_egress_listener {
     struct gn__bound_port bound; /* first */
 };
 
-/** Somebody who has connected. */
+/** A client that has connected. */
 struct client {
     struct gn__list link;
     struct gn__endpoint peer;
@@ -112,7 +113,7 @@ struct gn__list *gn__bound_take(struct gn__bound_port *bound)
     return link;
 }
 
-/* ---- who is meant ---- */
+/* ---- which guest's address is meant ---- */
 
 /* The guest's address of a family in its own network. */
 static bool find_addr(struct gn_namespace *ns, int family, struct gn__addr *out)

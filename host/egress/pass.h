@@ -65,8 +65,8 @@ GN_WARN_UNUSED int gn__pass_client(struct gn__system *system,
                                    const struct gn__endpoint *at,
                                    struct gn__pass **out);
 
-/** @cut ends it from now on, while it is on its way; NULL: whoever takes it up
- *  looks at `denied`. */
+/** @cut ends it from now on, while it is on its way; NULL: the code that takes
+ *  it up looks at `denied`. */
 void gn__pass_set_cut(struct gn__pass *pass, gn__pass_cut cut, void *owner);
 /** It is about to be opened: are the rules that allowed it those that hold? Else
  *  they are asked again, and `denied` says. */

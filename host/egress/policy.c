@@ -19,9 +19,10 @@ static bool is_own(const struct gn__policy_ask *ask,
     return ask->is_own && ask->is_own(addr, ask->arg);
 }
 
-/* Where one leads that is inside another nobody asked for by name: so all but
- * plain and private ones stay shut. Where it is not sure that it is there, it
- * must be one that would do harm. */
+/* No guest asked by name for an address that is inside another one: so all but
+ * plain and private inner ones stay shut. Where it is not sure that there is
+ * one, only an inner address that is never opened by any rule is passed
+ * over. */
 static void look_inside(struct target *t)
 {
     const struct gn__reach_range *range;

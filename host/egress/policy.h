@@ -4,8 +4,8 @@
 
 /*
  * Rules about what guests may reach outside: parsed from text, and asked. No
- * I/O, no clock: who asks says which names the guest was told for the address,
- * and which addresses are the machine's own.
+ * I/O, no clock: the caller says which names the guest was told for the
+ * address, and which addresses are the machine's own.
  *
  *     rule    = ("allow" | "deny") [PROTO] target ["port" ports] ["tls"]
  *             | "listen" [PROTO] address ["port" ports]
@@ -25,7 +25,7 @@
  * a name or a wide prefix is never meant to include the machine itself. A rule
  * that covers an address without opening it is passed over. Deny rules have no
  * such exceptions, and they also see an IPv4 address inside an IPv6 one that
- * somebody may translate or unpack.
+ * a router may translate or a host unpack.
  *
  *     policy.c        asking
  *     policy_parse.c  text

@@ -2,7 +2,7 @@
 
 /*
  * Rules from text. A rule is a line of words; each function here takes those
- * that are its own. Whoever meets a word that is wrong says so in one line:
+ * that are its own. The function that meets a wrong word says so in one line:
  * which rule, which word, what would be right.
  */
 #include "host/egress/policy.h"

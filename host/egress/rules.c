@@ -2,7 +2,7 @@
 
 /*
  * On a desk, ties that have been judged by the newest rules are behind those
- * that have not: whoever is judged goes to the end. So a turn takes the first
+ * that have not: one that is judged goes to the end. So a turn takes the first
  * few, and is done when the first is up to date.
  *
  * The book's lock is taken before an engine's, and never while rules are read

@@ -6,7 +6,7 @@
 
 #include "host/egress/egress.h"
 
-/* ---- whom with ---- */
+/* ---- the server's name ---- */
 
 /* The name that the rule matched, or the last one; else the address. */
 static void name_by_rule(const struct gn__rule *rule,

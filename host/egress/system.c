@@ -148,8 +148,8 @@ static void secure_done(struct gn__secure *secure, int status)
     dialling_end(dialling, status);
 }
 
-/* An egress may serve networks of several driving threads: whoever loads it first
- * has loaded it for all. */
+/* An egress may serve networks of several driving threads: the first that loads
+ * it has loaded it for all. */
 static int load_trust(struct gn__system *system, struct gn__tls_trust **out)
 {
     struct gn__tls_trust *loaded, *before = NULL;

@@ -62,7 +62,7 @@ static void set_keepalive(int fd, uint32_t after_s)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
-/* What accept(2) said is one client's trouble, or everybody's. */
+/* What accept(2) said concerns one client, or all of them. */
 static bool goes_on(struct gn__acceptor *acceptor, int err)
 {
     switch (err) {

@@ -27,8 +27,8 @@ struct gn__acceptor_config {
     bool (*has_room)(void *user);
     /** A client. @peer NULL: it has no address. Consumes the descriptor. */
     void (*accepted)(void *user, const struct gn__endpoint *peer, int fd);
-    /** Accepting pauses: a negative errno, or 0 for lack of room. NULL: nobody
-     *  wants to know. */
+    /** Accepting pauses: a negative errno, or 0 for lack of room. NULL: the
+     *  owner need not know. */
     void (*paused)(void *user, int why);
     void *user;
 };

@@ -12,7 +12,7 @@
 /* ---- connecting ---- */
 
 /* On one machine a port may meet itself: a connection to a free port that was
- * picked for this end, too. Nobody listens there. */
+ * picked for this end, too. Nothing listens there. */
 static bool is_to_itself(int fd)
 {
     struct sockaddr_storage local = {0}, peer = {0};

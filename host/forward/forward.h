@@ -16,7 +16,7 @@
  *     flow.h      flows of clients, wherever their datagrams come from
  *     dgram.h     datagrams of the kernel with their addresses and errors
  *     proxy.h     the PROXY protocol's line
- *     gateway.h   who a guest sees: the client itself, or the gateway
+ *     gateway.h   what a guest sees: the client itself, or the gateway
  *
  * All of it is for the driving thread.
  */

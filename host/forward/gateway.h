@@ -3,8 +3,8 @@
 #define GN_FORWARD_GATEWAY_H
 
 /*
- * Who comes to a guest from outside, by a published port or one that a host
- * shows, comes as the client itself, or as the gateway where that cannot be.
+ * A client that comes to a guest from outside, by a published port or one that
+ * an egress shows, comes as itself, or as the gateway where that cannot be.
  */
 #include "namespace/namespace.h"
 

@@ -4,7 +4,7 @@
 
 /*
  * The PROXY protocol, version 1 (HAProxy's proxy-protocol.txt): a line in front
- * of all else that tells a server who connects to it.
+ * of all else that tells a server which client connects to it.
  */
 #include "base/addr.h"
 #include "base/mem.h"

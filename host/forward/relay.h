@@ -54,7 +54,7 @@ struct gn__relay_config {
     const char *opener; /* text that is sent to fd in front of all else, even if
                            fd is still connecting; copied. NULL: none. Not with
                            a transport */
-    gn__relay_cb ended; /* NULL: nobody wants to know */
+    gn__relay_cb ended; /* NULL: the owner need not know */
     void *arg;
 };
 
@@ -72,7 +72,7 @@ bool gn__relay_is_unreached(int status);
 /** Close a socket of the kernel's so that its peer sees a reset. */
 void gn__relay_reset(int fd);
 
-/** End it: both ends are reset, and nobody is called. */
+/** End it: both ends are reset, and no callback runs. */
 void gn__relay_abort(struct gn__relay *relay);
 /** The same, and its owner is told -ECANCELED, before this returns. */
 void gn__relay_cut(struct gn__relay *relay);

@@ -6,13 +6,13 @@
  *
  * A descriptor is an eventfd that is filled while any of its events holds and
  * emptied when none does. What it ought to show is a level, written under the
- * engine's lock; after unlocking, whoever left brings the eventfd there. Two
- * threads may be doing that at once, so each does it under the descriptor's
- * own lock and by the level of that moment: the last one always sees the last
- * level, and no change is lost however they meet.
+ * engine's lock; after unlocking, the thread that left brings the eventfd
+ * there. Two threads may be doing that at once, so each does it under the
+ * descriptor's own lock and by the level of that moment: the last one always
+ * sees the last level, and no change is lost however they meet.
  *
  * A closed socket holds a level for ever, and its descriptors stay open until
- * the last reference is gone: a number that somebody polls is not given to
+ * the last reference is gone: a number that a thread polls is not given to
  * another file meanwhile.
  */
 #include <guestnet/socket.h>

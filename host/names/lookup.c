@@ -22,8 +22,8 @@
  * network is not touched any more once it has been cancelled.
  *
  * It is counted: it has itself until it has called back, and so has the caller
- * who asked for a handle. What is over stays so (`over`), and cancelling it
- * does nothing.
+ * that asked for a handle. A lookup that is over stays so (`over`), and
+ * cancelling it does nothing.
  */
 #include "host/names/lookup.h"
 
@@ -41,7 +41,7 @@ struct request {
     struct gn__deferred deferred;
     struct gn__io_timer timeout;
     struct gn__io_end end;
-    struct gn_resolver *resolver; /* whom it is put to */
+    struct gn_resolver *resolver; /* that it is put to */
     struct gn__lookup_user user;
     struct gn__ref refs;
     bool *gone;     /* to be set when it is freed, or NULL */
@@ -133,7 +133,7 @@ static void leave_io(struct request *request)
     request->joined = false;
 }
 
-/* Nobody answers any more. Without the io nobody does already. */
+/* No answer is taken any more. Without the io none could come. */
 static void request_stop(struct request *request)
 {
     if (request->joined && request->started)
@@ -238,7 +238,7 @@ static void log_query(struct request *request, const struct gn__result *result)
 
 /* ---- the end ---- */
 
-/* From here on nobody finds it any more; true if it was cancelled. */
+/* From here on it cannot be found any more; true if it was cancelled. */
 static bool request_claim(struct request *request)
 {
     struct gn__engine *engine = request->context.engine;

@@ -11,8 +11,8 @@
 #include "namespace/namespace.h"
 #include "resolver/resolver.h"
 
-/** Who knows without asking anybody: addresses and numbers in text, localhost
- *  and the loopback's addresses (names.c). */
+/** Knows without asking any other: addresses and numbers in text, localhost and
+ *  the loopback's addresses (names.c). */
 extern struct gn_resolver gn__resolver_local;
 /** The names of the network (names.c). */
 extern struct gn_resolver gn__resolver_own;
@@ -26,7 +26,7 @@ bool gn__hostname_literal(struct gn_namespace *ns, const char *text,
 /** A port in text, 0 to 65535. */
 bool gn__port_literal(const char *text, uint16_t *out);
 
-/** Who is told of the end of a lookup; copied. */
+/** The user that is told of the end of a lookup; copied. */
 struct gn__lookup_user {
     /** On the driving thread. @result: the lookup's; what its pointers lead to
      *  may be taken by setting them to NULL. */

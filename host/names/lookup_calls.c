@@ -141,7 +141,7 @@ static void call_wake(struct gn_lookup *lookup, struct gn__result *result,
     gn__engine_unref(engine);
 }
 
-/* What comes back finds nobody: see call_wake(). */
+/* The answer finds no thread: see call_wake(). */
 static void call_abandon(struct gn__waiter *waiter)
 {
     struct waiting *waiting = gn__container_of(waiter, struct waiting, waiter);

@@ -3,8 +3,8 @@
 /*
  * The two resolvers that need no settings.
  *
- * `local` knows what nobody needs to be asked for: addresses and ports in text,
- * "localhost" and all below it (RFC 6761 section 6.3), and the loopback's
+ * `local` knows what no server needs to be asked for: addresses and ports in
+ * text, "localhost" and all below it (RFC 6761 section 6.3), and the loopback's
  * addresses. Every lookup goes through it first.
  *
  * `own` has the names of the network that a lookup is made in, as they are at

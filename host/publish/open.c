@@ -157,7 +157,7 @@ static int open_address(const struct gn__publish_request *request, int *fd)
 
 /* ---- by path ---- */
 
-/* Does the socket at the path belong to nobody any more? */
+/* Does no process listen at the path's socket any more? */
 static bool is_dead(const struct sockaddr_un *addr)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -60,7 +60,7 @@ struct gn_publication {
     struct gn_network *net;
     struct gn__io *io;
     struct gn__target target;
-    struct gn__publish_lookup *resolving; /* where that is; NULL: nobody does */
+    struct gn__publish_lookup *resolving; /* where that is; NULL: not now */
     struct gn__addr found[2];    /* IPv4 and IPv6, in order of preference;
                                           any: not known */
     struct gn__account *account; /* of the guest met last, a reference; NULL:
@@ -88,7 +88,7 @@ struct gn_publication {
     struct gn__reports reports;
     gn_publication_cb event; /* NULL: its owner is not told */
     void *event_arg;
-    gn_close_cb closed; /* NULL: nobody wants to know */
+    gn_close_cb closed; /* NULL: the caller need not know */
     void *closed_arg;
 };
 
@@ -136,7 +136,7 @@ void gn__publish_charge(struct gn_publication *pub,
                         const struct gn__addr *addr);
 /** Look the target up; ops->found() is called later, once. */
 GN_WARN_UNUSED int gn__publish_resolve(struct gn_publication *pub);
-/** Nobody is called any more. */
+/** No callback runs any more. */
 void gn__publish_forget(struct gn_publication *pub);
 
 /** Connect to the guest's @to as @client, or, if that cannot be or is not

@@ -12,9 +12,9 @@
  *         |    +--(its last connection from the same port is still closing)
  *         +--(it cannot be reached)-----+--> reset
  *
- * A guest that has no socket left for one more accepts no more, and who is
- * connected to it hears nothing. So there are as many clients as the guest may
- * have sockets; the others wait in the backlog.
+ * A guest that has no socket left for one more accepts no more, and a client
+ * that is connected to it gets no answer. So there are as many clients as the
+ * guest may have sockets; the others wait in the backlog.
  */
 #include <errno.h>
 

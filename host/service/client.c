@@ -180,7 +180,7 @@ static int join_flow(struct client *client, struct gn__outside_dial *dial,
     return gn__outlet_start(&config, &client->outlet);
 }
 
-/* The service has accepted. Who gave up meanwhile is no failure. */
+/* The service has accepted. A guest that gave up meanwhile is no failure. */
 static void client_join(struct client *client)
 {
     struct gn__outside_dial *dial = client->dial;

@@ -197,7 +197,7 @@ void gn__tls_free(struct gn__tls *tls)
     gn__tls_trust_unref(trust);
 }
 
-/* Whom the certificate must be for. */
+/* The name that the certificate must be for. */
 static bool set_name(SSL *ssl, const char *name)
 {
     char sent[256]; /* RFC 1035's 253 fit; OpenSSL's macro wants no const. */

@@ -12,10 +12,10 @@
  * in where the library is built without.
  *
  * What a server can cost: its handshake is bounded in bytes by OpenSSL and in
- * time by whoever makes the steps; a record is 16 KiB at most and is read when
- * the guest has room; renegotiation is refused; of records that carry nothing
- * (key updates, tickets) each is one step of a turn. Its memory is charged to the
- * guest, by an estimate.
+ * time by the caller that makes the steps; a record is 16 KiB at most and is
+ * read when the guest has room; renegotiation is refused; of records that carry
+ * nothing (key updates, tickets) each is one step of a turn. Its memory is
+ * charged to the guest, by an estimate.
  */
 #include "base/mem.h"
 #include "host/forward/forward.h"
@@ -29,7 +29,7 @@ struct gn__tls_trust;
 #define GN__TLS_COST (64u * 1024)
 
 /**
- * Whom to believe. Counted.
+ * The certificates to believe. Counted.
  *
  * @ca_file  Certificates in PEM form; NULL: the system's.
  * @why      On error gets one line; may be NULL.
@@ -46,7 +46,7 @@ GN_WARN_UNUSED int gn__tls_trust_create(const struct gn__mem *mem,
 void gn__tls_trust_unref(struct gn__tls_trust *trust);
 
 /**
- * @guest  Whom it is for, and who is charged.
+ * @guest  The guest that it is for, and that is charged.
  * @fd     Connected, non-blocking. Borrowed until gn__tls_free().
  * @name   Copied: that the certificate must be for; a DNS name is also sent.
  *
