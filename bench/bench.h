@@ -86,8 +86,8 @@ uint64_t bench_resident(void);
 size_t bench_descriptors(void);
 /** Events per second. */
 double bench_rate(uint64_t n, uint64_t from_ns, uint64_t to_ns);
-/** A port of loopback for a server, TCP and UDP, which nobody had a moment ago
- *  and the kernel gives to nobody by itself. */
+/** A port of loopback for a server, TCP and UDP, which was free a moment ago
+ *  and which the kernel gives to no socket by itself. */
 int bench_free_port(uint16_t *port);
 
 #endif /* BENCH_BENCH_H */

@@ -48,7 +48,7 @@ static int take(void *arg)
 {
     const struct host *host = arg;
     struct gn_sock *listener, *sock;
-    static char data[65536]; /* Nobody looks at it. */
+    static char data[65536]; /* Its contents are not looked at. */
     int size = BUFFER;
     ssize_t n;
 

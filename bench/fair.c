@@ -8,7 +8,7 @@
  *     fair_outside   the quiet guest connects to a server outside, which sends
  *                    its byte back; the others send over 900 flows each
  *     fair_lookups   it looks a name up; the others as many as they may
- *     fair_denied    it is refused; the others connect where nobody may
+ *     fair_denied    it is refused; the others connect where none may
  */
 #include "bench.h"
 
@@ -77,7 +77,7 @@ static struct sockaddr_in address(const char *ip, unsigned port)
     return at;
 }
 
-/* ---- those who flood, or compute ---- */
+/* ---- the guests that flood, or compute ---- */
 
 static void compute(struct fair *fair)
 {

@@ -19,7 +19,7 @@ struct flock {
     int type;
     struct end collector;
     struct sockaddr_storage addr;
-    bool is_silent; /* Nobody sends. */
+    bool is_silent; /* No guest sends. */
     uint64_t n_collected;
     uint64_t n_waiting; /* Guests that have come so far. */
     int err;

@@ -111,7 +111,7 @@ static uint64_t receive_for(int fd, uint64_t time_ns, uint64_t *bytes)
     return now - start;
 }
 
-/* Connections that the forwarder makes to see whether somebody listens end at
+/* Connections that the forwarder makes to see whether the server listens end at
  * once; the measured one brings bytes. */
 static void receive(int listener, int report, uint64_t time_ns)
 {

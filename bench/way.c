@@ -81,7 +81,7 @@ static int nic_open(struct way *way, const char *addr)
 
 /* ---- boxes ---- */
 
-/** @tap  NULL: of ours; else gets a device of nobody's. */
+/** @tap  NULL: of ours; else gets a device that no program uses. */
 static int box_open(struct way *way, const char *addr, int *tap,
                     struct site *out)
 {

@@ -98,7 +98,7 @@ static int send_one(struct gn_nic *nic, uint8_t *bytes, size_t len)
 
 /* ---- frames ---- */
 
-/** Who receives counts; who sends learns the other's MAC address. */
+/** The receiver counts; the sender learns the other's MAC address. */
 struct counter {
     struct gn_nic *nic;
     uint64_t n;

@@ -7,8 +7,8 @@
  * A port is one guest, so a lease is the port's address, whatever the client
  * calls itself: a virtual machine that is started again, or boots another
  * system with another client identifier, has the same one. An address that a
- * client declines stays taken, so that nobody else meets the conflict, and the
- * guest is given another.
+ * client declines stays taken, so that no other guest meets the conflict, and
+ * the guest is given another.
  */
 #include "guests/nic/nic.h"
 
@@ -222,7 +222,7 @@ static void advert_fire(struct gn__event *event)
 {
     struct gn_nic *nic = gn__container_of(event, struct gn_nic, advert);
 
-    /* A guest that was never heard may be nobody: it will ask. */
+    /* A guest that was never heard may not exist yet: it will ask. */
     if (gn__mac_is_zero(nic->mac) || !nic->carrier)
         return;
     gn__nic_advertise(nic, NULL);

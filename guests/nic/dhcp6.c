@@ -97,7 +97,7 @@ static bool option_take(struct gn__dhcp6 *out, uint16_t code,
     }
 }
 
-/* RFC 8415 section 16: who names a server, and who must not. */
+/* RFC 8415 section 16: which messages name a server, and which must not. */
 static bool has_what_it_needs(const struct gn__dhcp6 *request)
 {
     switch (request->type) {

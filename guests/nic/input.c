@@ -74,8 +74,8 @@ static bool find_hop(struct gn_nic *nic, const uint8_t mac[GN__MAC_LEN],
     return true;
 }
 
-/* The next hop, by the MAC address that the guest chose. What it sends to the
- * gateway's may be for anybody: a guest whose prefix is a single address asks
+/* The next hop, by the MAC address that the guest chose. Frames to the
+ * gateway's may be for any host: a guest whose prefix is a single address asks
  * the gateway for all others. */
 static bool next_hop(struct gn_nic *nic, const struct gn__packet *packet,
                      const struct gn__ether *ether, struct gn__addr *out)
@@ -118,9 +118,9 @@ static bool read_upper(const struct gn__packet *packet, uint8_t proto,
            gn__packet_read(packet, packet->ip.l4, out, len) == len;
 }
 
-/* DHCP and DHCPv6, and what only their servers may say, in pieces either: who
- * gets them puts them together. True: no packet of the guest's is left (not
- * consumed). */
+/* DHCP and DHCPv6, and messages that only their servers may send, in fragments
+ * too: their receiver puts them together. True: no packet of the guest's is
+ * left (not consumed). */
 static bool input_dhcp(struct gn_nic *nic, const struct gn__packet *packet)
 {
     bool v4 = packet->ip.version == 4;
@@ -231,7 +231,7 @@ static struct gn__packet *make_packet(struct gn_nic *nic,
     return NULL;
 }
 
-/* The gateway is a hop: who counts them hears of it (traceroute). */
+/* The gateway is a hop: a guest that counts hops hears of it (traceroute). */
 static bool is_out_of_hops(struct gn_nic *nic, const struct gn__packet *packet)
 {
     struct gn__addr gateway;
@@ -272,7 +272,7 @@ static void input_ip(struct gn_nic *nic, struct gn__nic_frame *frame)
 
 /* ---- frames ---- */
 
-/* False: it is somebody else's. */
+/* False: it is another host's. */
 static bool learn_mac(struct gn_nic *nic, const uint8_t mac[GN__MAC_LEN])
 {
     if (gn__mac_equal(mac, nic->mac))

@@ -6,13 +6,13 @@
  * probe for an address that is free, or the guest's own, must pass (RFC 5227,
  * RFC 4862 section 5.4).
  *
- * IPv6 guests make addresses of their own. The first solicitation that names one
- * (that of duplicate address detection, or a later one if the guest does none)
- * claims it, if it is of a /64 of the network or link-local, nobody has it, and
- * the guest has less than it may have. It is given back with the NIC, or when
- * its last frame is two hours old. A link-local address that another guest has
- * is no conflict: each is alone on its wire, and only cannot be reached by it
- * from the others.
+ * IPv6 guests make addresses of their own. The first solicitation that names
+ * one (that of duplicate address detection, or a later one if the guest does
+ * none) claims it, if it is of a /64 of the network or link-local, no other
+ * port has it, and the guest has fewer than it may have. It is given back with
+ * the NIC, or when its last frame is two hours old. A link-local address that
+ * another guest has is no conflict: each is alone on its wire, and only cannot
+ * be reached by it from the others.
  */
 #include "guests/nic/nic.h"
 

@@ -47,7 +47,7 @@ struct gn_nic {
         *account; /* of its turns; a reference until ops->close */
     const struct gn_nic_ops *ops;
     void *self;
-    gn_nic_event_cb event; /* NULL: nobody wants to know */
+    gn_nic_event_cb event; /* NULL: the owner need not know */
     void *event_arg;
     struct gn_namespace *ns; /* what wire.ns was; for gn_nic_namespace() */
     uint32_t max_addresses;
@@ -60,7 +60,7 @@ struct gn_nic {
     bool open;
     bool carrier;
     bool starved;             /* gn_nic_input() took less than it was given */
-    bool blocked;             /* output() took less, and nobody said writable */
+    bool blocked;             /* output() took less; not yet writable again */
     bool busy;                /* output() is running, or about to */
     uint8_t mac[GN__MAC_LEN]; /* zero: not known */
     struct gn__packet *head;  /* the queue; ip.version 0: an ARP message */

@@ -134,7 +134,7 @@ static void destination_mac(const struct gn_nic *nic,
         memcpy(out, nic->mac, GN__MAC_LEN);
 }
 
-/* Under the lock: who sent it is known there only. */
+/* Under the lock: the sender is known there only. */
 static void write_header(struct gn_nic *nic, const struct gn__packet *packet,
                          uint8_t out[GN__ETHER_HDR_LEN])
 {

@@ -37,7 +37,7 @@ void gn__nic_socket_ready(struct gn__nic_socket *self);
 /** Go on with a peer: a connected socket, non-blocking (consumed on success).
  *  Errors are those of gn__io_watch(). */
 GN_WARN_UNUSED int gn__nic_socket_attach(struct gn__nic_socket *self, int fd);
-/** Close the descriptor, and forget what was under way. Calls nobody. */
+/** Close the descriptor, and forget what was under way. Calls no callback. */
 void gn__nic_socket_detach(struct gn__nic_socket *self);
 
 /**

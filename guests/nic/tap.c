@@ -2,13 +2,13 @@
 
 /*
  * A TAP device of the kernel's as the wire. Frames carry a virtio header
- * (IFF_VNET_HDR), so that checksums and TCP segments are left to whoever needs
- * them: a packet of 64 KiB goes from one container to another in one read and
- * one write, whatever their MTU is.
+ * (IFF_VNET_HDR), so that checksums and TCP segments are left to the receiver
+ * that needs them: a packet of 64 KiB goes from one container to another in one
+ * read and one write, whatever their MTU is.
  *
- * A descriptor that is given keeps the settings that it has, but for the
+ * A descriptor that is given keeps the settings that it has, except for the
  * offloads, which only this side knows: without the header none may be set, or
- * frames came with half a checksum and no mark (the kernel takes it).
+ * frames would come with half a checksum and no mark (the kernel allows it).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -2,16 +2,16 @@
 
 /*
  * The NIC of a machine that is reached by AF_VSOCK alone. Firecracker and
- * cloud-hypervisor have the host's side of that as a Unix socket: whoever
- * connects says which port is meant, and is answered when the guest has accepted
- * the connection.
+ * cloud-hypervisor have the host's side of that as a Unix socket: a client that
+ * connects says which port is meant, and is answered when the guest has
+ * accepted the connection.
  *
  *     resting --(time)--> asking --(a descriptor)--> greeting --("OK")-->
  *     connected
  *
  * From each of the last three it is resting again when something fails: there
- * is no machine yet, or nothing of it listens yet. In `asking` somebody else
- * connects; a connection of its own takes no time.
+ * is no machine yet, or nothing of it listens yet. In `asking` another part of
+ * the library connects; a connection of its own takes no time.
  */
 #include "guests/nic/vsock.h"
 

@@ -327,7 +327,7 @@ static int run_blocking_read(struct gn__wasi_call *call)
     return err;
 }
 
-/* Bytes of a stream that nobody wants. */
+/* Bytes of a stream that are not wanted. */
 static int stream_skip(struct gn__wasi_call *call)
 {
     uint64_t wanted = call->args[1];

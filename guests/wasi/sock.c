@@ -5,10 +5,10 @@
  *
  * An output stream of WASI 0.2 promises room (check-write) and must then take
  * all of it, while gn_sock_send() may take less. What does not fit is kept, and
- * while something is kept no room is promised. Nobody may be there any more when
- * the peer reads at last: when the last handle is gone, the driving thread sends
- * what is left, and the socket is closed behind it. A peer that does not read is
- * waited for LEFT_NS, and then reset: what it got is not all.
+ * while something is kept no room is promised. No thread of the guest may be
+ * there any more when the peer reads at last: when the last handle is gone, the
+ * driving thread sends what is left, and the socket is closed behind it. A peer
+ * that does not read is waited for LEFT_NS, and then reset: it has not got all.
  */
 #include <errno.h>
 #include <string.h>

@@ -16,9 +16,9 @@ struct gn__wasi_watch {
     pthread_mutex_t lock;
     uint32_t refs; /* the guest's, and of each request that may kick */
     struct gn_wasi_guest *guest; /* NULL: it has ended */
-    gn_wasi_wait_cb callback;    /* NULL: nobody waits */
+    gn_wasi_wait_cb callback;    /* NULL: none waits */
     void *arg;
-    bool kicked;          /* while nobody waited */
+    bool kicked;          /* while none waited */
     bool over;            /* the namespace has ended */
     struct gn_wait *wait; /* the one that goes on, or NULL */
 };

@@ -17,7 +17,7 @@ struct gn__wasi_watch *gn__wasi_watch_ref(struct gn__wasi_watch *watch);
 void gn__wasi_watch_unref(struct gn__wasi_watch *watch);
 /** A lookup has ended: the call may go on. On the driving thread. */
 void gn__wasi_watch_kick(struct gn__wasi_watch *watch);
-/** The guest ends: nobody is called any more. Gives its reference back. NULL is
+/** The guest ends: no callback runs any more. Gives its reference back. NULL is
  *  allowed. */
 void gn__wasi_watch_end(struct gn__wasi_watch *watch);
 
