@@ -2,8 +2,9 @@
 /*
  * Raw packets into a namespace with sockets of all kinds, and into one that
  * forwards. The input is packets, each behind two bytes of length: the upper
- * bits of the first say to whom, and whether time passes. Nothing may reach an
- * assertion, what is held stays bounded, and nothing is left at the end.
+ * bits of the first say which namespace it is for, and whether time passes.
+ * Nothing may reach an assertion, what is held stays bounded, and nothing is
+ * left at the end.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -31,8 +31,8 @@ enum step {
     DECIDE,       /* accept or refuse what waits longest */
     PASS,         /* time */
     GUEST,        /* a socket of the guest connects, sends, closes */
-    FROM_OUTSIDE, /* somebody connects or sends to the foe */
-    TALK          /* who has does, to the foe */
+    FROM_OUTSIDE, /* a client connects or sends to the foe */
+    TALK          /* one that has done so sends to the foe */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -131,7 +131,7 @@ static void destroy(struct world *w)
 
 /* ---- steps ---- */
 
-/* Nobody guesses an initial sequence number. */
+/* An initial sequence number cannot be guessed. */
 static void answer(struct world *w, const uint8_t *data, size_t len)
 {
     static uint8_t bytes[8192];

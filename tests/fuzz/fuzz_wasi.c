@@ -2,9 +2,9 @@
 /*
  * Two guests that call what they like, of all dialects, with what they like in
  * their memories. The input is a piece of memory and then calls: two bytes that
- * say who calls what, and one that begins each argument. Nothing may reach an
- * assertion or the other guest's memory, what is held stays bounded, and nothing
- * is left at the end.
+ * say which guest calls what, and one that begins each argument. Nothing may
+ * reach an assertion or the other guest's memory, what is held stays bounded,
+ * and nothing is left at the end.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -170,7 +170,7 @@ static const int flags[] = {AI_PASSIVE,     AI_CANONNAME, AI_NUMERICHOST,
 
 static int random_flags(void)
 {
-    int all = AI_NUMERICHOST; /* nobody asks a name server */
+    int all = AI_NUMERICHOST; /* no name server is asked */
     size_t i;
 
     for (i = 0; i < sizeof(flags) / sizeof(*flags); i++) {

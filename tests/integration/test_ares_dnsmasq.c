@@ -123,7 +123,7 @@ static void the_blocking_form(void **state)
     gn_freeaddrinfo(list);
 }
 
-/* Its own names first, then everybody's. */
+/* Its own names first, then the world's. */
 static void a_network_may_have_both(void **state)
 {
     struct gn_test_lookups *f = *state;

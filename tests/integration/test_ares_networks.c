@@ -119,7 +119,7 @@ static void *look_up_many(void *arg)
     unsigned i;
 
     gn_test_lookups_open_with(&f, arg);
-    f.resolver = NULL; /* It is everybody's. */
+    f.resolver = NULL; /* It belongs to all of them. */
     for (i = 0; i < N_LOOKUPS; i++) {
         snprintf(name, sizeof(name), "n%u.test", i);
         assert_string_equal(gn_test_look(&f, "ip4", name), "192.0.2.1/60");

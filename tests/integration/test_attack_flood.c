@@ -2,7 +2,7 @@
 
 /*
  * Floods: of connection requests, of broadcasts, of fragments. What is held
- * stays bounded and is counted, and who means well still gets through.
+ * stays bounded and is counted, and a guest that means well still gets through.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,7 +67,7 @@ static int teardown(void **state)
 
 /* ---- connection requests ---- */
 
-/* The i-th of a flood, from an address that nobody has. */
+/* The i-th of a flood, from an address that no guest has. */
 static void syn(struct fixture *f, uint32_t i)
 {
     struct foe_segment segment = {.src =
@@ -110,7 +110,7 @@ static void syn_flood(struct fixture *f, int backlog, uint32_t most)
     assert_true(arena_drops(f->server, GN_DROP_HALF_OPEN) > 100000 - most - 20);
     assert_true(peak(f) < most * 2 * KIB + MIB);
 
-    /* Nobody answers: they are given up. */
+    /* None is answered: they are given up. */
     arena_pass(&f->arena, 120 * GN_S, 100000);
     assert_int_equal(arena_stats(f->server).connections, 0);
     connect_through_flood(f, listener);
@@ -251,7 +251,7 @@ static void storm_to_ten_thousand_leaves_others_their_turn(void **state)
     arena_pass(&f->arena, 0, N_GUESTS * 70 / 16);
     gn_network_stats(f->arena.net, &stats);
     assert_true(stats.drops[GN_DROP_BROADCAST] > 0);
-    for (i = 0; i < N_GUESTS; i++) { /* Who shouts hears itself, too. */
+    for (i = 0; i < N_GUESTS; i++) { /* A sender hears itself, too. */
         assert_in_range(count_datagrams(ears[i]), 1, 1000);
         arena_drop(ears[i]);
     }
@@ -260,7 +260,7 @@ static void storm_to_ten_thousand_leaves_others_their_turn(void **state)
     free(guests);
 }
 
-/* Who listens may leave, and who shouts, while packets are being spread. */
+/* Listeners may leave, and senders, while packets are being spread. */
 static void guests_may_leave_in_a_storm(void **state)
 {
     struct fixture *f = *state;

@@ -107,7 +107,7 @@ static void addresses_nobody_has_are_answered_at_a_limited_rate(void **state)
     assert_int_equal(stats.drops[GN_DROP_UNREACHABLE], 10000);
     assert_int_equal(stats.drops[GN_DROP_ICMP_RATE], 10000 - BURST);
 
-    /* Somebody else is still told at once. */
+    /* Another guest is still told at once. */
     sock = arena_open(f->server, SOCK_DGRAM, SERVER4);
     arena_set(sock, IPPROTO_IP, IP_RECVERR, 1);
     assert_int_equal(arena_sendto(sock, "10.77.200.1:9", "x", 1), 1);
@@ -126,7 +126,7 @@ struct victim {
     uint32_t seq; /* of the byte or SYN in flight */
 };
 
-/* Begin to connect to the foe, who keeps silent. */
+/* Begin to connect to the foe, which keeps silent. */
 static void victim_open(struct fixture *f, struct victim *victim, bool v6)
 {
     const char *to = v6 ? "[fd77::6:6]:80" : "10.77.6.6:80";
@@ -252,7 +252,7 @@ static void established_connections_survive_forged_errors(void **state)
     established(*state, true);
 }
 
-/* Errors about packets that were never sent, by anybody. */
+/* Errors about packets that no guest has sent. */
 static void errors_about_nothing_leave_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -276,7 +276,7 @@ static void errors_about_nothing_leave_nothing(void **state)
     assert_int_equal(arena_drops(f->server, GN_DROP_ICMP), 20001);
 }
 
-/* ---- what concerns nobody ---- */
+/* ---- what concerns no socket ---- */
 
 /* It is counted once, as that, and nothing is sent because of it. */
 static void expect_no_concern(struct fixture *f, const uint8_t *bytes,
@@ -331,7 +331,7 @@ static void messages_that_concern_nobody_are_counted(void **state)
 {
     struct fixture *f = *state;
 
-    expect_no_concern_of(f, SERVER4, 0, 0); /* An answer nobody asked for. */
+    expect_no_concern_of(f, SERVER4, 0, 0); /* An answer without a question. */
     expect_no_concern_of(f, SERVER6, 129, 0);
     expect_no_concern_of(f, SERVER4, 5, 1); /* A redirect. */
     expect_no_concern_of(f, SERVER6, 137, 0);
@@ -351,7 +351,7 @@ static void messages_that_concern_nobody_are_counted(void **state)
     expect_no_concern_about(f, SERVER6, GN__PROTO_TCP);
 }
 
-/* One that somebody has asked for by sending is not. */
+/* One that a guest has asked for by sending is not. */
 static void errors_that_concern_somebody_are_not_counted(void **state)
 {
     struct fixture *f = *state;

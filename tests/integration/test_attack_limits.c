@@ -285,7 +285,7 @@ static void connections_beyond_the_limit_are_refused(void **state)
     assert_int_equal(arena_stats(crowd.client).connections_refused, 1);
     assert_int_equal(arena_stats(crowd.client).connections, 20);
 
-    /* The server has as many as it may: nobody answers. */
+    /* The server has as many as it may: it does not answer. */
     other = arena_open(free_client, SOCK_STREAM, SERVER);
     assert_int_equal(arena_connect(other, SERVER), -EINPROGRESS);
     arena_pass(arena, GN_S / 2, 100);

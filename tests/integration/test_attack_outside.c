@@ -2,7 +2,7 @@
 
 /*
  * Guests that flood the world outside: what is held of each stays bounded and
- * is counted, and who means well is served meanwhile.
+ * is counted, and a guest that means well is served meanwhile.
  */
 #include <setjmp.h>
 #include <stdarg.h>

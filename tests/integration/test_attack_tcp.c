@@ -407,7 +407,7 @@ static void sender_holds_no_more_than_its_buffer(void **state)
 
 /* ---- peers that let nothing end ---- */
 
-/* Its window is closed, and it says so to whoever asks. */
+/* Its window is closed, and it says so when it is asked. */
 static void keep_closed(struct foe *foe, const struct gn__packet *packet)
 {
     struct foe_segment answer = {

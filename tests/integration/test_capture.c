@@ -299,7 +299,7 @@ static void what_waits_is_bounded(void **state)
     unsigned i;
 
     for (i = 0; i < 40000; i++)
-        say(a, "10.77.0.3:2", 1000); /* Nobody drives the clock meanwhile. */
+        say(a, "10.77.0.3:2", 1000); /* The clock is not driven meanwhile. */
     assert_int_equal(gn_capture_flush(capture), 0);
     gn_capture_stats(capture, &stats);
     assert_true(stats.dropped > 20000);
@@ -342,7 +342,7 @@ static void out_of_memory_leaves_nothing_behind(void **state)
     assert_true(gn_test_heap_sweep(start_and_stop, *state) > 3);
 }
 
-/* A TCP conversation, as a program reads it that nobody here wrote. */
+/* A TCP conversation, as a program of another project reads it. */
 static void tshark_has_nothing_to_complain_of(void **state)
 {
     struct fixture *f = *state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What tshark's experts say of ordinary traffic: nothing, but for what each
- * kind of traffic is about. They know TCP from everybody's captures, and so
+ * What tshark's experts say of ordinary traffic: nothing, except for what each
+ * kind of traffic is about. They know TCP from captures of all systems, and so
  * say where ours differs.
  */
 #include <guestnet/capture.h>

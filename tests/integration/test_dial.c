@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* gn_dial: who is reached, what fails and how, and leaving at every step. */
+/* gn_dial: what is reached, what fails and how, and leaving at every step. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -89,7 +89,7 @@ static void expect_peers(struct dialling *f, const char *to, const char *from)
     assert_memory_equal(text, from, strlen(from));
 }
 
-/* ---- who is reached ---- */
+/* ---- what is reached ---- */
 
 static void the_host_reaches_a_guest_as_the_gateway(void **state)
 {

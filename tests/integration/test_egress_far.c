@@ -179,7 +179,7 @@ static void names_open_nothing_private_or_own(void **state)
     assert_false(eg_readable(f->near4, 0));
 }
 
-/* Somebody's name server: whatever is asked for is an alias of a name that the
+/* A hostile name server: whatever is asked for is an alias of a name that the
  * rules allow, and every address is called so. */
 static int pretend_ip(void *self, struct gn_lookup *lookup, const char *proto,
                       const char *host)
@@ -744,7 +744,7 @@ static void datagrams_go_out_and_come_back(void **state)
         assert_memory_equal(buf, "answer", 6);
     }
     assert_int_equal(eg_audits(&f->eg), 1);
-    /* Nobody else may answer. */
+    /* No other socket may answer. */
     close(fd);
     fd = far_socket(SOCK_DGRAM, FAR_V4_B ":5353", false);
     assert_int_equal(sendto(fd, "evil", 4, 0, (struct sockaddr *)&peer, len),

@@ -401,7 +401,7 @@ static void a_listener_is_announced_and_served(void **state)
     eg_talk(server, f->peer);
     drop(server);
     close(f->peer);
-    /* Who has no address that a guest could see. */
+    /* A client without an address that a guest could see. */
     assert_int_equal(
         gn_egress_accepted(f->listener, new_pair(f, SOCK_STREAM), NULL), 0);
     assert_int_equal(gn_sock_accept(listener, NULL, NULL, 0, &server), 0);

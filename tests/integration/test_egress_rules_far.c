@@ -2,7 +2,7 @@
 
 /*
  * Rules that change, with a machine that is not this one: connections by names,
- * and dials that nobody answers.
+ * and dials that are not answered.
  */
 #include <errno.h>
 #include <setjmp.h>

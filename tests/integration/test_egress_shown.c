@@ -44,7 +44,7 @@ static void on_audit(const struct gn_audit *audit, void *arg)
     f->is_shown = audit->inbound && audit->allowed && !audit->error;
 }
 
-/* A port of the machine's that nobody has. */
+/* A port of the machine's that is free. */
 static unsigned short free_port(void)
 {
     int fd = near_socket(SOCK_STREAM, "127.0.0.1:0", true);

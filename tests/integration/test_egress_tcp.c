@@ -172,7 +172,7 @@ static void refused_is_refused(void **state)
     assert_int_equal(err, -ECONNREFUSED);
 }
 
-/* How a non-blocking connection ends, and that nobody there hears of it. */
+/* How a non-blocking connection ends, and that no server there hears of it. */
 static void expect_non_blocking(struct fixture *f, const char *host, int error)
 {
     struct gn_sock *sock =

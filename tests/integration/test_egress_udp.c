@@ -222,7 +222,7 @@ static void no_other_address_is_a_way_there(void **state)
 
     eg_begin(&f->eg, RULES("allow any", "allow name *.example"), NULL);
     for (size_t i = 0; eg_astray[i]; i++) {
-        /* To groups nobody says no, but nobody is there either. */
+        /* Groups are not refused, but no host is there either. */
         if (strcmp(eg_astray[i], "ff02::1") != 0 &&
             strcmp(eg_astray[i], "224.0.0.1") != 0 &&
             eg_ask(&f->eg, eg_astray[i], port) == 0)

@@ -32,12 +32,12 @@ struct fixture {
     struct gn_egress *egress;
     struct gn_namespace *flooding[N_FLOODING];
     struct gn_namespace *quiet;
-    unsigned n_turns;     /* of anybody's */
+    unsigned n_turns;     /* of all guests */
     unsigned quiet_turn;  /* the quiet guest's first; 0: not yet */
     unsigned quiet_turns; /* how many it had */
 };
 
-/* Somebody has had a turn. */
+/* A guest has had a turn. */
 static void count_turn(struct fixture *f, const struct gn_namespace *whose)
 {
     f->n_turns++;

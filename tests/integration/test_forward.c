@@ -2,7 +2,7 @@
 
 /*
  * Services of the host's that guests reach by a name, over kernel sockets: TCP,
- * UDP, a Unix socket; what they cost, who may, and how they end.
+ * UDP, a Unix socket; what they cost, which guests may, and how they end.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -674,7 +674,7 @@ static void bad_words_say_why(void **state)
     refuse(f, -EINVAL, "tcp", NULL, f->target, "name is NULL");
 }
 
-/* ---- who may, and how much ---- */
+/* ---- which guests may, and how much ---- */
 
 static void each_connection_is_audited(void **state)
 {

@@ -2,11 +2,11 @@
 
 /*
  * A network that closes, or a guest that is killed, with everything of the
- * host's under way at once: dials,
- * lookups, listeners, datagrams, writes that wait, closes that have not been
- * told yet, a guest's connection outside, a capture, published ports and their
- * clients. Whoever drives: each request and each subscription is told once that
- * it is over, before the network says so, and nothing after it.
+ * host's under way at once: dials, lookups, listeners, datagrams, writes that
+ * wait, closes that have not been told yet, a guest's connection outside, a
+ * capture, published ports and their clients. Under each drive, each request
+ * and each subscription is told once that it is over, before the network says
+ * so, and nothing after it.
  */
 #include <guestnet/guestnet.h>
 
@@ -93,7 +93,7 @@ struct fixture {
 
 static uint8_t bytes[MUCH];
 
-/* ---- who drives ---- */
+/* ---- the drives ---- */
 
 /* The @n-th; false: enough of them. */
 static bool turn(struct fixture *f, uint64_t since_ns, unsigned n)
@@ -475,7 +475,7 @@ static uint64_t n_accepted(struct gn_publication *pub)
     return stats.accepted;
 }
 
-/* Clients that are served, that wait for a name, and that nobody answers. */
+/* Clients that are served, that wait for a name, and that get no answer. */
 static struct gn_publication *begin_published(struct fixture *f)
 {
     struct gn_publication *served =
@@ -532,8 +532,8 @@ static void closed(void *arg)
     f->n_closed++;
 }
 
-/* A dial on its last turn may have arrived just before, and who talks to a
- * killed guest is told of a reset. */
+/* A dial on its last turn may have arrived just before, and a peer of a killed
+ * guest is told of a reset. */
 static bool is_right(const struct told *told)
 {
     struct fixture *f = told->f;

@@ -2,7 +2,7 @@
 
 /*
  * What is left of wrong calls: NULLs and nonsense for all that is asked and
- * read, text of addresses, numbers that nobody knows.
+ * read, text of addresses, unknown numbers.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -279,7 +279,7 @@ static void questions_are_checked(void **state)
     assert_int_equal(n, 77);
 }
 
-/* The host's own cannot be ended by anybody but its network. */
+/* The host's own cannot be ended except by its network. */
 static void hosts_do_not_go(void **state)
 {
     struct arena *arena = *state;

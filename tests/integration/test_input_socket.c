@@ -2,8 +2,8 @@
 
 /*
  * Sockets called wrongly: NULLs, addresses of any length and family, buffers
- * of none and of absurd length, options nobody knows. Each call says what its
- * header promises, nothing is allocated, and the socket works afterwards.
+ * of none and of absurd length, unknown options. Each call says what its header
+ * promises, nothing is allocated, and the socket works afterwards.
  */
 #include <setjmp.h>
 #include <stdarg.h>

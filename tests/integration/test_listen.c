@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* gn_listen: who is heard, pausing at limits, and whose the port is. */
+/* gn_listen: what is heard, pausing at limits, and the owner of a port. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -84,7 +84,7 @@ static int dial_status(struct listening *f, struct gn_namespace *from,
     return f->client.dial_status;
 }
 
-/* ---- who is heard ---- */
+/* ---- what is heard ---- */
 
 static void tcp_hears_both_versions(void **state)
 {

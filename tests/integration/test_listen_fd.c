@@ -36,7 +36,7 @@ struct fixture {
     char path[128], why[160];
     struct sockaddr_storage told, seen;
     _Atomic unsigned n_told;
-    _Atomic bool late; /* told of who could be accepted already */
+    _Atomic bool late; /* told of a client that could be accepted already */
 };
 
 static int setup(void **state)

@@ -402,7 +402,7 @@ static void closing_the_network_ends_it_first(void **state)
     }
 }
 
-/* On the driving thread, with nobody to be told. */
+/* On the driving thread, without a callback. */
 static void a_network_may_go_at_once(void **state)
 {
     size_t i;

@@ -241,7 +241,7 @@ static void guests_and_the_servers_names_are_found(void **state)
     assert_int_equal(f->calls, 1);
 }
 
-/* Nobody answers: the loop goes on until the time is over, and no longer. */
+/* No server answers: the loop goes on until the time is over, and no longer. */
 static void a_lookup_keeps_the_loop_until_it_is_over(void **state)
 {
     struct fixture *f = *state;

@@ -484,7 +484,8 @@ static void *close_from_a_thread(void *arg)
     return NULL;
 }
 
-/* Its thread has ended, and nobody is inside: who closes it drives it. */
+/* Its thread has ended, and none is inside: the one that closes it drives
+ * it. */
 static void another_thread_may_take_it_over(void **state)
 {
     struct fixture *f = *state;

@@ -6,8 +6,8 @@
  * interrupts the thread that made it or ran it, without a signal: a blocking
  * call of the caller's comes back short, or with EINTR. So we make none: libuv
  * is entered only on a loop that the caller made and runs. With an older libuv
- * the calls would not be interrupted either way; who makes loops is looked at
- * with any.
+ * the calls would not be interrupted either way; with any libuv it is checked
+ * that the library makes no loop.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -31,7 +31,7 @@
 /* The clean-up comes 10 to 20 ms after the loop was closed. */
 #define LONG_US 60000
 
-/* ---- who enters libuv ---- */
+/* ---- calls that enter libuv ---- */
 
 static _Atomic unsigned n_made, n_run, n_ended;
 

@@ -370,7 +370,7 @@ static void a_link_of_microseconds_is_on_time(void **state)
     gn_simnet_end(f->sock);
 }
 
-/* ---- who drives ---- */
+/* ---- the thread that drives ---- */
 
 static void block(uv_timer_t *timer)
 {

@@ -310,7 +310,7 @@ static int come_and_go(struct life *life, unsigned *closed)
         gn_namespace_close(ns, i & 4 ? GN_CLOSE_SILENT : 0, count, closed);
         due++;
     }
-    /* Whatever failed, everybody who was promised a callback gets one. */
+    /* Whatever failed, each callback that was promised runs. */
     gn_clock_advance(life->clock, 0);
     assert_int_equal(*closed, due);
     return err;

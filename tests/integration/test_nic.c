@@ -127,7 +127,8 @@ static void by_the_gateway_neighbours_are_reached_too(void **state)
     gn_simnet_end(sock);
 }
 
-/* Who had the address before is gone; the guest's table of neighbours is not. */
+/* The guest that had the address is gone; the other's table of neighbours is
+ * not. */
 static void an_address_that_has_moved_is_reached_and_told(void **state)
 {
     static const uint8_t gone[6] = {2, 1, 1, 1, 1, 1};

@@ -35,7 +35,7 @@ enum { FLOOD = 100000, WARM = 2000, AT_ONCE = 50 };
 struct fixture {
     struct gn_simnet sim;
     struct gn_namespace *web, *db; /* 10.77.0.2, 10.77.0.3 */
-    struct gn_sock *from, *to;     /* of these, who talk */
+    struct gn_sock *from, *to;     /* of these, which talk */
     struct gn_card card;           /* 10.77.0.4, fd77::4 */
     struct gn_namespace *ns;       /* the card's */
     uint8_t web_mac[6], gateway[6];

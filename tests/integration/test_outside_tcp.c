@@ -225,7 +225,7 @@ static void a_time_out_cancels_the_dial(void **state)
     drop(sock);
 }
 
-/* The guest gave up after the outside answered, before anybody was told. */
+/* The guest gave up after the outside answered, before it was told. */
 static void accepting_what_was_cancelled_says_so(void **state)
 {
     struct fixture *f = *state;
@@ -329,7 +329,7 @@ static void options_of_the_far_end_can_be_set(void **state)
     drop(sock);
 }
 
-/* ---- who may not ---- */
+/* ---- which guests may not ---- */
 
 static void without_hooks_there_is_no_way(void **state)
 {

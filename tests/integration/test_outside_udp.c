@@ -363,7 +363,7 @@ static void a_client_from_outside_is_heard_and_answered(void **state)
     pass(f, 1);
     assert_int_equal(heard.len, 6);
     assert_memory_equal(heard.text, "answer", 6);
-    /* Another port of the client's is nobody. */
+    /* Another port of the client's is not the client. */
     assert_int_equal(send_text_to(sock, "x", "198.51.100.9:5556"), 1);
     pass(f, 1);
     assert_int_equal(heard.n, 1);
@@ -595,7 +595,7 @@ static void new_flows_do_not_push_out_each_other(void **state)
     drop(sock);
 }
 
-/* Who cannot be shown has a port of the gateway's. */
+/* A client that cannot be shown has a port of the gateway's. */
 static void expect_gateways_flow(struct fixture *f, struct gn_namespace *ns,
                                  const char *at)
 {

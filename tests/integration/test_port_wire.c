@@ -100,7 +100,7 @@ static void expect_udp(struct fixture *f, uint16_t to, const char *text)
     assert_memory_equal(udp + 8, text, strlen(text));
 }
 
-/* The kernel's socket says this to who spoke to it. */
+/* The kernel's socket says this to the sender. */
 static void answer(int fd, const char *question, const char *text)
 {
     struct sockaddr_storage peer = {0};

@@ -394,7 +394,7 @@ static struct gn_sock *bind_guest(struct pubnet *p, const char *address)
     return sock;
 }
 
-/* Receive one, say from whom it is, and answer. */
+/* Receive one, say which peer it is from, and answer. */
 static const char *answer_one(struct gn_sock *sock)
 {
     static char text[GN_ADDR_TEXT_MAX];

@@ -252,7 +252,7 @@ static void a_limit_on_connections_lets_clients_wait(void **state)
 /* ---- much ---- */
 
 /** One direction of a transfer: the bytes follow from a generator, and a
- *  program that nobody here wrote sums them up on each side. */
+ *  program of another project sums them up on each side. */
 struct stream {
     struct gn_sock *sock; /* NULL: fd */
     int fd;

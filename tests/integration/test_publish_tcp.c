@@ -682,7 +682,7 @@ static void a_virtual_network_has_no_descriptors(void **state)
     gn_network_close(net, NULL, NULL);
 }
 
-/* Everything in one thread: the caller's, who also is the client. */
+/* Everything in one thread: the caller's, which also is the client. */
 static void a_caller_may_drive(void **state)
 {
     static const char *const prefixes[] = {"10.77.0.0/24", NULL};

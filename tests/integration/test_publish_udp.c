@@ -18,7 +18,7 @@
 #include "tests/lib/case.h"
 #include "tests/lib/pubnet.h"
 
-/** A guest that sends each datagram back, or says who sent it. */
+/** A guest that sends each datagram back, or says which peer sent it. */
 struct echo {
     struct gn_sock *sock;
     bool names;

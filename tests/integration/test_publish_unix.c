@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Ports published at a path, or at a descriptor that somebody else opened.
+ * Ports published at a path, or at a descriptor that the test has opened.
  */
 #include <errno.h>
 #include <fcntl.h>

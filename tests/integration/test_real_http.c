@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * HTTP as it is spoken by programs that nobody here wrote: libmicrohttpd in a
- * guest, which gets its connections as descriptors, and curl and wrk outside,
- * by published ports; and what tshark makes of a capture of it.
+ * HTTP as it is spoken by programs of other projects: libmicrohttpd in a guest,
+ * which gets its connections as descriptors, and curl and wrk outside, by
+ * published ports; and what tshark makes of a capture of it.
  */
 #include <guestnet/guestnet.h>
 
@@ -48,7 +48,7 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection,
 
     (void)arg, (void)url, (void)method, (void)version, (void)upload;
     (void)upload_len;
-    if (!*request) { /* The header only: who answers now closes behind it. */
+    if (!*request) { /* The header only: an answer now would close behind it. */
         *request = connection;
         return MHD_YES;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Who may have which port, and how ports are picked. */
+/* Which socket may have which port, and how ports are picked. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -492,7 +492,7 @@ static void *poll_main(void *arg)
     return NULL;
 }
 
-/* Else its number would be another file's, under somebody's poll(2). */
+/* Else its number would be another file's, under a thread's poll(2). */
 static void descriptor_stays_until_the_last_reference(void **state)
 {
     struct pair *p = *state;

@@ -261,7 +261,7 @@ static void defer_accept_waits_for_data(void **state)
     drop(listener);
 }
 
-/* It is a bound, and one that waits takes nobody's place meanwhile. */
+/* It is a bound, and one that waits takes no other's place meanwhile. */
 static void defer_accept_waits_no_longer_than_it_says(void **state)
 {
     struct socks *f = *state;
@@ -297,7 +297,7 @@ static void defer_accept_waits_no_longer_than_it_says(void **state)
                                     &(struct linger){1, 0},
                                     sizeof(struct linger)),
                      0);
-    drop(silent[1]); /* Nobody hears of that one. */
+    drop(silent[1]); /* The listener does not hear of that one. */
     pass_ms(f, 2900);
     assert_int_equal(ready(listener), 0);
     assert_null(accept_one(listener));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Datagrams: who gets them, what is said of them, and what is not carried. */
+/* Datagrams: which socket gets them, what is said of them, and what is not
+ * carried. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -125,7 +125,7 @@ static struct gn_sock *listen_in(unsigned ns, unsigned port)
     return sock;
 }
 
-/* A stream from @from to @to, who listens at @listener. */
+/* A stream from @from to @to, which listens at @listener. */
 static void connect_two(struct gn_sock *listener, unsigned from, unsigned to,
                         unsigned port, struct gn_sock **client,
                         struct gn_sock **server)
@@ -422,7 +422,7 @@ static void free_victim(struct victim *v)
     gn_namespace_close(v->ns, 0, NULL, NULL);
 }
 
-/* Returns when somebody has ended it. */
+/* Returns when the test has ended it. */
 static void block(const struct worker *w, struct victim *v)
 {
     static const char data[65536];

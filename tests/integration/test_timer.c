@@ -26,7 +26,7 @@
 /** What was told of a timer. */
 struct told {
     struct talk *talk;
-    struct gn_timer *timer; /* NULL: nobody has asked for the handle */
+    struct gn_timer *timer; /* NULL: the handle was not asked for */
     unsigned cancel_at;     /* the call that cancels and lets go; 0: none */
     _Atomic unsigned calls; /* with status 0 */
     _Atomic unsigned ends;  /* with another */
@@ -433,7 +433,7 @@ static void memory_may_end_anywhere(void **state)
 
 /* ---- what it is for ---- */
 
-/** A guest of callbacks that dials until there is somebody. */
+/** A guest of callbacks that dials until there is a listener. */
 struct eager {
     struct talk *talk;
     unsigned attempts;
@@ -535,7 +535,7 @@ static void a_timer_keeps_its_loop_running(void **state)
     gn_network_close(talk.net, NULL, NULL);
 }
 
-/* Ten of its times go by while nobody runs the network. */
+/* Ten of its times go by while the network is not run. */
 static void what_was_missed_is_not_made_up_for(void **state)
 {
     struct told told = {0};

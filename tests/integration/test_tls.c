@@ -2,8 +2,8 @@
 
 /*
  * TLS that the host speaks for a guest, with openssl's own server: names that
- * are right and wrong, certificates that are old or nobody's, servers that cut,
- * that never answer and that speak something else.
+ * are right and wrong, certificates that are old or of no authority, servers
+ * that cut, that never answer and that speak something else.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -481,7 +481,7 @@ static void a_hundred_mebibytes_go_each_way(void **state)
     drop(sock);
 }
 
-/* ---- who asks ---- */
+/* ---- asking by an option or by a rule ---- */
 
 static void a_rule_asks_for_it(void **state)
 {

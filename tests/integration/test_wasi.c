@@ -763,7 +763,7 @@ static void names_are_looked_up(void **state)
     }
 }
 
-/* It ends between the call and the wait: nobody waits for it just then. */
+/* It ends between the call and the wait: no call waits for it just then. */
 static void what_ended_before_the_wait_is_told(void **state)
 {
     struct fixture *f = *state;

@@ -3,8 +3,8 @@
 #define TESTS_LIB_ARENA_H
 
 /*
- * Where attacks are tried: a network under a clock, a heap that counts, and
- * two bystanders with a connection and datagram sockets between them, who must
+ * Where attacks are tried: a network under a clock, a heap that counts, and two
+ * bystanders with a connection and datagram sockets between them, which must
  * not notice anything. Waiting is bounded in time and in entries of the engine.
  */
 #include <stdbool.h>

@@ -3,8 +3,8 @@
 #define TESTS_LIB_ASKER_H
 
 /*
- * Somebody who asks resolvers, without a network: timers and turns on a clock
- * of its own, and a heap that counts.
+ * A user of resolvers without a network: timers and turns on a clock of its
+ * own, and a heap that counts.
  */
 #include <pthread.h>
 

@@ -91,7 +91,7 @@ void gn_test_dns_add_name(struct gn_test_dns *dns, const char *name,
 /** Set TC: cut here. */
 void gn_test_dns_truncate(struct gn_test_dns *dns);
 
-/** Send it to who asked. */
+/** Send it to the client that asked. */
 void gn_test_dnsd_send(const struct gn_test_ask *ask,
                        const struct gn_test_dns *dns);
 /** Raw bytes, by UDP or TCP (without the length in front). */

@@ -73,7 +73,7 @@ struct gn_sock *eg_dial(struct eg *eg, int type, const char *host,
 /** Send a datagram there: 0 when it was allowed, or the error of the connected
  *  socket. */
 int eg_ask(struct eg *eg, const char *host, unsigned short port);
-/** Addresses that somebody may take for ways to the machine's loopback, and the
+/** Addresses that could be taken for ways to the machine's loopback, and the
  *  guest's own; NULL-ended. */
 extern const char *const eg_astray[];
 extern const char *const eg_own[];

@@ -3,8 +3,8 @@
 #define TESTS_LIB_FAKE_H
 
 /*
- * A driver that a test plays itself: time stands where it is set, nobody else is
- * there, and what the engine asks for is counted.
+ * A driver that a test plays itself: time stands where it is set, no other
+ * thread is there, and what the engine asks for is counted.
  */
 #include "engine/engine.h"
 #include "tests/lib/heap.h"

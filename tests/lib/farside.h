@@ -4,9 +4,9 @@
 
 /*
  * Kernel networks of the test's own: the process moves to one where it is
- * 198.51.100.1 and 2001:db8:1::1, and behind a link is another that is
- * everybody else. Sockets of the far one are made by far_socket(). Nothing of
- * it is seen outside, and it goes with the process.
+ * 198.51.100.1 and 2001:db8:1::1, and behind a link is another that is every
+ * other host. Sockets of the far one are made by far_socket(). Nothing of it is
+ * seen outside, and it goes with the process.
  */
 #include <stdbool.h>
 
@@ -17,7 +17,7 @@
 #define FAR_V6      "2001:db8:2::1"
 #define FAR_META    "169.254.169.254" /* as in a cloud */
 #define FAR_LINK    "169.254.7.7"
-/** Routed there, but nobody has it: no answer ever comes. */
+/** Routed there, but no host has it: no answer ever comes. */
 #define FAR_SILENT "203.0.113.99"
 /** No route leads there. */
 #define FAR_NOWHERE "192.0.2.99"

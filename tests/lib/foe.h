@@ -29,7 +29,7 @@ struct foe {
     struct gn__addr v4;
     struct gn__addr v6;
     /* Told of every packet that arrives, inside the engine; it may answer with
-     * foe_reply(). NULL: nobody is. */
+     * foe_reply(). NULL: packets are dropped. */
     void (*receive)(struct foe *foe, const struct gn__packet *packet);
     void *arg;
     uint64_t n_received;
@@ -108,7 +108,7 @@ struct foe_conn {
     uint32_t ack;
     uint16_t window;
 };
-/** Shake hands with whoever listens there: with window scaling by 2^8. False
+/** Shake hands with the listener there: with window scaling by 2^8. False
  *  if it is not answered at once. */
 bool foe_connect(struct foe_conn *conn, struct foe *foe, uint16_t from,
                  const struct gn__addr *to, uint16_t port);

@@ -3,10 +3,10 @@
 #define TESTS_LIB_KEPT_H
 
 /*
- * Captures of what a test's networks carried, for who has to find out why it
- * failed. They are files in $TMPDIR (else /tmp) that are removed when the test
- * program ends well (or skips); else they stay, also after a crash, and a
- * failure prints where they are, in the order of the tests.
+ * Captures of what a test's networks carried, to find out why it failed. They
+ * are files in $TMPDIR (else /tmp) that are removed when the test program ends
+ * well (or skips); else they stay, also after a crash, and a failure prints
+ * where they are, in the order of the tests.
  */
 #include <guestnet/guestnet.h>
 

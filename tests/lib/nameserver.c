@@ -39,7 +39,7 @@ static void write_config(const struct gn_test_nameserver *server,
     fclose(out);
 }
 
-/* The child. What it says to its terminal is for nobody. */
+/* The child. What it says to its terminal is not read. */
 static void become(const char *program, const char *path, const char *log)
 {
     char conf[80], searched[512];

@@ -3,9 +3,9 @@
 #define TESTS_LIB_PROGRAM_H
 
 /*
- * Programs that nobody here wrote, started by a test: servers on a loopback
- * port that is free, and commands whose output is looked at. A test that needs
- * one that is not installed says so and is skipped.
+ * Programs of other projects, started by a test: servers on a loopback port
+ * that is free, and commands whose output is looked at. A test that needs one
+ * that is not installed says so and is skipped.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -51,7 +51,7 @@ void pubnet_serve(struct pubnet_server *server, struct gn_namespace *ns,
 void pubnet_serve_end(struct pubnet_server *server);
 /** Sends back what it gets until the end. */
 void pubnet_echo(struct gn_sock *sock, void *arg);
-/** Writes who the peer is, "10.77.0.1:1234", and ends. */
+/** Writes the peer's address, "10.77.0.1:1234", and ends. */
 void pubnet_name_peer(struct gn_sock *sock, void *arg);
 
 /** Has the log said this? */

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define WORKERS_MAX 256
-/* Without a step of anybody: more than any machine needs, sanitizers too. */
+/* Without a step of any worker: more than any machine needs, sanitizers too. */
 #define PATIENCE_S 60
 
 static struct {

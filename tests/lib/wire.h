@@ -23,7 +23,7 @@ struct wire_end {
     struct wire *wire;
     struct gn__addr addr;
     struct gn__addr addr6;
-    struct gn__listener *listener; /* whoever connects reaches it */
+    struct gn__listener *listener; /* all connections reach it */
     uint64_t changes;
     uint64_t drops[8];
     uint64_t busy_until; /* the rate limiter's */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* bind(2), getsockname(2): addresses, ports, and who may share one. */
+/* bind(2), getsockname(2): addresses, ports, and which sockets may share
+ * one. */
 #include "tests/parity/cases.h"
 
 static const struct parity_case cases[] = {

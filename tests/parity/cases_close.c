@@ -124,7 +124,8 @@ static const struct parity_case cases[] = {
     CASE("reset by the one with a full buffer", CONNECTED, FILL(1), RESET(1),
          RECV(2, 65536), RECV(2, 65536)),
 
-    /* What comes for who would not read it, RFC 1122 section 4.2.2.13. */
+    /* Bytes for a socket that would not read them, RFC 1122 section
+     * 4.2.2.13. */
     CASE("data for one that is shut both ways", CONNECTED, SHUT(2, SHUT_RDWR),
          SEND(1, 10), SEND(1, 10), RECV(1, 5), GET(2, SOL_SOCKET, SO_ERROR),
          RECV(2, 9)),

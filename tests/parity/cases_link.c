@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Two hosts on a link (hosts.h): broadcasts, groups and who is in them,
+ * Two hosts on a link (hosts.h): broadcasts, groups and their members,
  * link-local addresses, control messages that name an interface. Sockets 0 to
  * 2 are on the first host, 3 to 5 on the second.
  */

@@ -138,7 +138,7 @@ static const struct parity_case cases[] = {
          POLL(0, POLLOUT), BIND(0, LO, NO_PORT), POLL(0, POLLOUT), LISTEN(0, 5),
          POLL(0, POLLOUT)),
 
-    /* who asks for options of the connection */
+    /* which socket is asked for options of the connection */
     CASE("states by TCP_INFO", CONNECTED, GET(1, IPPROTO_TCP, TCP_INFO),
          SHUT(1, SHUT_WR), GET(1, IPPROTO_TCP, TCP_INFO),
          GET(2, IPPROTO_TCP, TCP_INFO), SHUT(2, SHUT_WR),

@@ -31,7 +31,7 @@ int world_open(struct world *world);
 void world_close(struct world *world);
 /**
  * Give the kernel's side a fresh network namespace, if it has one of its own:
- * ports that rest in the old one (TIME_WAIT) are in nobody's way then. Only
+ * ports that rest in the old one (TIME_WAIT) are in no socket's way then. Only
  * for sockets that the calling thread opens.
  *
  * @joined  Two of them, joined by a link (hosts.h), if that can be had.

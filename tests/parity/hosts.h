@@ -36,7 +36,7 @@ GN_WARN_UNUSED int hosts_cut(const struct hosts *hosts, bool cut);
 /** The first of the kernel's loses its eth0. */
 GN_WARN_UNUSED int hosts_detach(const struct hosts *hosts);
 
-/** Make the guests. @net is owned by the caller, who closes it. */
+/** Make the guests. @net is owned by the caller, which closes it. */
 GN_WARN_UNUSED int hosts_guests(struct gn_network **net,
                                 struct gn_namespace *ns[PARITY_PLACES]);
 

@@ -149,7 +149,7 @@ static struct step make_end(struct maker *maker)
     case 1:
         return (struct step)SET_VALUE(sock, SOL_SOCKET, SO_LINGER,
                                       lingers[pick(maker, SIZE(lingers))]);
-    default: /* One that is shut before it connects is no good to anybody. */
+    default: /* One that is shut before it connects is of no use. */
         if (!(maker->dialled & 1u << sock))
             return (struct step)GET(sock, SOL_SOCKET, SO_ERROR);
         maker->shut |= 1u << sock;

@@ -116,7 +116,7 @@ static void add_port(struct side *side, struct outcome *out, bool stream,
     struct ports *ports = &side->ports[stream];
     unsigned i;
 
-    if (port < 32768) { /* Nobody picks those. */
+    if (port < 32768) { /* Neither side picks those. */
         outcome_add(out, ":%u", port);
         return;
     }

@@ -118,7 +118,7 @@ static void get(const struct side *side, const struct slot *slot,
         outcome_add(out, " %02x", value[i]);
 }
 
-/* Does it listen, and is there somebody to be accepted? */
+/* Does it listen, and is there a connection to be accepted? */
 static bool has_waiting(struct gn_sock *sock)
 {
     struct gn_pollfd fd = {.sock = sock, .events = POLLIN};

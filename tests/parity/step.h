@@ -67,7 +67,7 @@ enum host {
     LO = 0,   /* this host */
     LO_OTHER, /* 127.0.0.2; for IPv6 ::1 as well */
     ANY,
-    FOREIGN,   /* nobody's */
+    FOREIGN,   /* no host's */
     GROUP,     /* multicast */
     HERE,      /* the first host's, on the link */
     THERE,     /* the second host's */
@@ -126,7 +126,7 @@ enum host {
 
 /* Ports below 0 are those of sockets; PORT_OF(i) is their local port. */
 #define NO_PORT    0
-#define CLOSED     9 /* nobody is there */
+#define CLOSED     9 /* no socket is there */
 #define PRIVILEGED 81
 #define PORT_OF(i) (-1 - (i))
 

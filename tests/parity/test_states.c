@@ -3,7 +3,7 @@
 /*
  * Every call in every state: each way to bring a socket into a state, then each
  * call, then a look at what has become of it. The cases are made from three
- * tables, since nobody would write some 2,000 of them by hand.
+ * tables, since some 2,000 of them are too many to write by hand.
  *
  * GN_TEST_DEPTH=2 in the environment makes two calls in each state, in any
  * order: some 100,000 cases, which take minutes.

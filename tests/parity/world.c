@@ -2,9 +2,9 @@
 
 /*
  * The kernel's side is in a network namespace of its own, if the kernel lets us
- * have one: then nobody else has ports there, its settings are the defaults,
- * and there is no way out, as for the guest. Where it does not, the cases that
- * need that are skipped; the others use loopback addresses only.
+ * have one: then no other program has ports there, its settings are the
+ * defaults, and there is no way out, as for the guest. Where it does not, the
+ * cases that need that are skipped; the others use loopback addresses only.
  */
 #include <errno.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 
 #define N 4
 
-/* Who stands behind it, played by the test; time is a number. */
+/* The driver behind it, played by the test; time is a number. */
 struct fixture {
     struct gn_test_turns turns;
     struct gn__mem mem;

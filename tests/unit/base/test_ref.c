@@ -50,7 +50,7 @@ static void zero_is_never_left(void **state)
 }
 
 /* One thread gives the last reference of each of many objects back while the
- * others ask for one: whoever got zero, there is exactly one last. */
+ * others ask for one: whichever got zero, there is exactly one last. */
 struct object {
     struct gn__ref ref;
     _Atomic uint32_t n_last;

@@ -10,7 +10,7 @@
 
 #include "tests/lib/fake.h"
 
-/* Whom packets are for: it counts, and answers each if told to. */
+/* The receiver of packets: it counts, and answers each if told to. */
 struct counting {
     struct gn__lane lane; /* of what it sends; first */
     unsigned n;
@@ -118,7 +118,7 @@ static void two_that_answer_for_ever_leave_room_for_others(void **state)
     assert_int_equal(other.n, 1);
     a.answer = b.answer = NULL;
     fake->driving = true;
-    gn__engine_run(fake->engine); /* Nobody answers any more: it ends. */
+    gn__engine_run(fake->engine); /* None answers any more: it ends. */
     assert_true(gn__engine_deadline(fake->engine) > fake->now);
 }
 
@@ -211,7 +211,7 @@ static void what_is_due_has_its_turn_among_packets(void **state)
     assert_true(noting.fired);
     a.answer = b.answer = NULL;
     fake->driving = true;
-    gn__engine_run(fake->engine); /* Nobody answers any more: it ends. */
+    gn__engine_run(fake->engine); /* None answers any more: it ends. */
 }
 
 static void later_packets_come_in_time_order(void **state)
@@ -270,7 +270,7 @@ static void the_driver_is_kicked_for_earlier_deadlines_only(void **state)
     fake->now = 4000;
     gn__engine_run(fake->engine);
     assert_int_equal(timer.n, 1);
-    assert_int_equal(fake->n_kicks, 2); /* Who drives needs no kick. */
+    assert_int_equal(fake->n_kicks, 2); /* The driving thread needs no kick. */
     gn__engine_enter(fake->engine);
     gn__event_arm(fake->engine, &timer.event, 9000);
     gn__event_disarm(fake->engine, &timer.event);
@@ -280,7 +280,7 @@ static void the_driver_is_kicked_for_earlier_deadlines_only(void **state)
     assert_int_equal(timer.n, 1);
 }
 
-/* Its thread may be in somebody else's code of the loop, about to sleep. */
+/* Its thread may be in other code of the caller's loop, about to sleep. */
 static void who_drives_is_told_of_earlier_deadlines_too(void **state)
 {
     struct fake *fake = *state;

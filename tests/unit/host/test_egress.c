@@ -261,7 +261,7 @@ static void what_cannot_be_watched_is_no_flow(void **state)
     drop(sock);
 }
 
-/* ---- who writes to a guest's port ---- */
+/* ---- which client writes to a guest's port ---- */
 
 static void come(struct fixture *f, const char *from)
 {
@@ -274,7 +274,7 @@ static void come(struct fixture *f, const char *from)
     turns(f);
 }
 
-/* As whom it came: to whom answers go. */
+/* The address that it came as: answers go there. */
 static void receive(struct gn_sock *sock, char *from)
 {
     struct sockaddr_storage addr;

@@ -366,7 +366,7 @@ static int talk_port_shown(struct world *w)
 
 /* ---- sweeps ---- */
 
-/* What those who failed have left in the kernel's queues. */
+/* What clients that failed have left in the kernel's queues. */
 static void drain(void)
 {
     int fd;

@@ -189,7 +189,8 @@ static void close_in_callback(void *arg)
     closed(f);
 }
 
-/* Nobody is told when a thread that closed its own last network has ended. */
+/* No callback tells when a thread that closed its own last network has
+ * ended. */
 static void wait_until_nothing_is_left(struct fixture *f)
 {
     uint64_t n_live;

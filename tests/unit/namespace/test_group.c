@@ -181,7 +181,7 @@ static void a_storm_is_bounded_and_others_go_on(void **state)
     assert_true(peak - before < 32u * 1024 * 1024);
     assert_true(gn_simnet_drops(f->sim.net, GN_DROP_BROADCAST) > 4000);
 
-    /* Somebody else's datagram passes in a bounded number of entries. */
+    /* Another guest's datagram passes in a bounded number of entries. */
     assert_int_equal(gn_simnet_send(ping, "10.0.39.19:7", "me", 2), 2);
     while (gn_simnet_recv(pong, f->out, sizeof(f->out)) < 0) {
         assert_true(rounds++ < 100);

@@ -282,7 +282,7 @@ static void link_local_addresses_reach_the_link(void **state)
     gn_simnet_end(sock);
 }
 
-/* Of 65,536 routes by nobody, the one by the router is found among them. */
+/* Of 65,536 routes by no router, the one by the router is found among them. */
 static void the_longest_prefix_is_found_among_many(void **state)
 {
     struct fixture *f = *state;

@@ -118,7 +118,7 @@ static void start(struct hermit *hermit, unsigned i)
                      0);
 }
 
-/* Each sends its own number; whoever sees another's sees another guest. */
+/* Each sends its own number; one that sees another's sees another guest. */
 static void say_number(struct hermit *hermit, uint32_t i)
 {
     hermit->server = gn__tcp_accept(hermit->listener, hermit);

@@ -234,7 +234,7 @@ static void keepalive_probes_at_its_deadline(void **state)
     gn__tcp_vanish(pair.server);
 }
 
-/* Seconds until the connection of @params is over, with nobody there. */
+/* Seconds until the connection of @params is over, with no peer there. */
 static uint64_t seconds_of_silence(struct wire *wire,
                                    const struct wire_pair *pair,
                                    const struct gn__tcp_params *params)
@@ -411,7 +411,7 @@ static void closed_windows_fall_silent(void **state)
 }
 
 /* Two of these segments would fill a window of 128 KiB but for some bytes, and
- * whoever sends waited now and then for an acknowledgement, or to probe. */
+ * the sender waited now and then for an acknowledgement, or to probe. */
 static void the_largest_segments_wait_for_no_timer(void **state)
 {
     struct wire *wire = *state;

@@ -212,7 +212,7 @@ static void other_records_are_messages(void **state)
     assert_non_null(
         memmem(ask.lookup.result.message, ask.lookup.result.len, "\5hello", 6));
     gn__lookup_done(&ask.lookup);
-    /* A type that nobody knows. */
+    /* An unknown type. */
     assert_int_equal(query(f, &ask, 65280), 0);
     assert_non_null(memmem(ask.lookup.result.message, ask.lookup.result.len,
                            "\0\3\1\2\3", 5));

@@ -126,7 +126,7 @@ static void answer_from_stranger(const struct gn_test_ask *ask, void *arg)
     good(ask);
 }
 
-/* The kernel's count of datagrams that nobody here waits for. */
+/* The kernel's count of datagrams that no socket here waits for. */
 static unsigned long no_ports(void)
 {
     FILE *in = fopen("/proc/net/snmp", "r");
@@ -436,7 +436,7 @@ static void a_flood_takes_several_turns(void **state)
     assert_int_equal(stats_of(f).dropped, 100);
 }
 
-/* Messages by TCP that nobody asked for, for as long as there is room. */
+/* Messages by TCP that were not asked for, for as long as there is room. */
 static void answer_tcp_flood(const struct gn_test_ask *ask, void *arg)
 {
     struct gn_test_dns dns;
@@ -568,7 +568,7 @@ static void one_cancelled_of_two_does_not_end_the_other(void **state)
     assert_int_equal(finish(&ask), 0);
     gn__lookup_done(&ask.lookup);
     assert_false(other.ended);
-    /* With nobody waiting the other one is over too. */
+    /* With no lookup waiting the other one is over too. */
     gn_test_pollio_turn(&f->pollio, 10);
     assert_int_equal(n_sockets(f), 0);
 }

@@ -70,7 +70,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Each sends a datagram in turn, as often, to a port that nobody has. */
+/* Each sends a datagram in turn, as often, to a port that is closed. */
 static void flood(struct fixture *f, unsigned n_guests, unsigned rounds)
 {
     static const char data[DATAGRAM];
@@ -103,7 +103,7 @@ static void quiet_one_loses_nothing_to_sixteen_hostile(void **state)
         assert_int_equal(gn_simnet_recv(f->ear, data, sizeof(data)), 1000);
 }
 
-/* Not only little: a good part is left for who comes later. */
+/* Not only little: a good part is left for those that come later. */
 static void latecomer_has_as_much_as_the_hostile(void **state)
 {
     struct fixture *f = *state;

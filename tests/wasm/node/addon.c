@@ -7,9 +7,9 @@
  * promise, and the network is driven by Node's own loop. run.mjs is the other
  * half.
  *
- * Networks and namespaces are numbers of the process, because each Worker has its
- * own instance of this. Whoever uses it is trusted: nothing here checks what run.mjs
- * gives.
+ * Networks and namespaces are numbers of the process, because each Worker has
+ * its own instance of this. Its user is trusted: nothing here checks what
+ * run.mjs gives.
  */
 #define NAPI_VERSION 8
 #include <node_api.h>

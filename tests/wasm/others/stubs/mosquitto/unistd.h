@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-/* A guest is one process of one user, who is not root. */
+/* A guest is one process of one user other than root. */
 static inline int gn_no_process(void)
 {
     errno = ENOSYS;
