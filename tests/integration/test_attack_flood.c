@@ -192,7 +192,7 @@ static unsigned count_datagrams(struct gn_sock *sock)
     return n;
 }
 
-static void broadcast_touches_only_who_listens(void **state)
+static void broadcast_touches_only_the_listeners(void **state)
 {
     struct fixture *f = *state;
     struct gn_namespace **guests =
@@ -448,7 +448,7 @@ int main(void)
             syn_flood_cannot_use_up_the_limit_on_connections, setup, teardown),
         cmocka_unit_test_setup_teardown(full_backlog_is_counted_and_recovers,
                                         setup, teardown),
-        cmocka_unit_test_setup_teardown(broadcast_touches_only_who_listens,
+        cmocka_unit_test_setup_teardown(broadcast_touches_only_the_listeners,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             storm_to_ten_thousand_leaves_others_their_turn, setup, teardown),

@@ -90,7 +90,7 @@ static void closed_ports_answer_at_a_limited_rate(void **state)
     assert_in_range(f->foe.n_icmp, 3000, 3000 + 2 * BURST);
 }
 
-static void addresses_nobody_has_are_answered_at_a_limited_rate(void **state)
+static void free_addresses_are_answered_at_a_limited_rate(void **state)
 {
     struct fixture *f = *state;
     struct gn_stats stats;
@@ -327,7 +327,7 @@ static void expect_no_concern_about(struct fixture *f, const char *src,
                                      inner, 9, bytes));
 }
 
-static void messages_that_concern_nobody_are_counted(void **state)
+static void messages_that_concern_no_socket_are_counted(void **state)
 {
     struct fixture *f = *state;
 
@@ -352,7 +352,7 @@ static void messages_that_concern_nobody_are_counted(void **state)
 }
 
 /* One that a guest has asked for by sending is not. */
-static void errors_that_concern_somebody_are_not_counted(void **state)
+static void errors_that_concern_a_socket_are_not_counted(void **state)
 {
     struct fixture *f = *state;
     struct gn_sock *sock = arena_bound(f->server, SOCK_DGRAM, SERVER4 ":77");
@@ -382,8 +382,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(closed_ports_answer_at_a_limited_rate,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
-            addresses_nobody_has_are_answered_at_a_limited_rate, setup,
-            teardown),
+            free_addresses_are_answered_at_a_limited_rate, setup, teardown),
         cmocka_unit_test_setup_teardown(
             connecting_ends_by_errors_about_its_syn_only, setup, teardown),
         cmocka_unit_test_setup_teardown(
@@ -391,9 +390,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(errors_about_nothing_leave_nothing,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
-            messages_that_concern_nobody_are_counted, setup, teardown),
+            messages_that_concern_no_socket_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(
-            errors_that_concern_somebody_are_not_counted, setup, teardown),
+            errors_that_concern_a_socket_are_not_counted, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,7 +269,7 @@ static void expect_busy(struct fixture *f)
     assert_int_equal(gn_clock_next_ns(f->arena.clock), now);
 }
 
-static void who_answers_every_segment_takes_a_share_only(void **state)
+static void a_guest_that_answers_every_segment_takes_a_share_only(void **state)
 {
     struct fixture *f = *state;
     struct foe_conn conn;
@@ -283,7 +283,7 @@ static void who_answers_every_segment_takes_a_share_only(void **state)
     arena_drop(sock);
 }
 
-static void who_answers_every_echo_takes_a_share_only(void **state)
+static void a_guest_that_answers_every_echo_takes_a_share_only(void **state)
 {
     struct fixture *f = *state;
     struct gn__addr to = foe_addr("10.77.1.1");
@@ -521,9 +521,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(holes_sent_backwards_are_bounded, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(
-            who_answers_every_segment_takes_a_share_only, setup, teardown),
+            a_guest_that_answers_every_segment_takes_a_share_only, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(
-            who_answers_every_echo_takes_a_share_only, setup, teardown),
+            a_guest_that_answers_every_echo_takes_a_share_only, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(close_ends_endless_answers, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(forged_segments_end_nothing, setup,

@@ -233,7 +233,7 @@ static void try_write_takes_what_there_is_room_for(void **state)
 
 /* ---- backpressure ---- */
 
-static void who_does_not_read_stops_the_writer(void **state)
+static void a_conn_that_does_not_read_stops_the_writer(void **state)
 {
     struct pair *f = *state;
     uint8_t *data = calloc(1, BIG);
@@ -351,7 +351,7 @@ static void shutdown_follows_the_writes_and_reading_goes_on(void **state)
     free(data);
 }
 
-static void the_end_is_told_again_to_who_reads_again(void **state)
+static void the_end_is_told_again_to_a_later_reader(void **state)
 {
     struct pair *f = *state;
 
@@ -670,11 +670,11 @@ int main(void)
         CASE(bad_vectors_are_refused),
         CASE(a_write_without_callback_is_written),
         CASE(try_write_takes_what_there_is_room_for),
-        CASE(who_does_not_read_stops_the_writer),
+        CASE(a_conn_that_does_not_read_stops_the_writer),
         CASE(what_a_stopped_reader_did_not_get_is_kept),
         CASE(the_mark_is_told_and_its_end_too),
         CASE(shutdown_follows_the_writes_and_reading_goes_on),
-        CASE(the_end_is_told_again_to_who_reads_again),
+        CASE(the_end_is_told_again_to_a_later_reader),
         CASE(a_reset_is_seen_by_reader_and_writes),
         CASE(a_reset_is_kept_for_a_later_reader),
         CASE(closing_with_unread_bytes_resets),

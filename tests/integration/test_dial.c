@@ -317,7 +317,7 @@ static void a_cancelled_lookup_ends_with_the_network(void **state)
 
 /* ---- what fails ---- */
 
-static void nobody_there_is_refused(void **state)
+static void a_closed_port_is_refused(void **state)
 {
     struct dialling *f = *state;
 
@@ -325,7 +325,7 @@ static void nobody_there_is_refused(void **state)
     expect_status(f, -ECONNREFUSED);
 }
 
-static void nobody_with_the_address_is_unreachable(void **state)
+static void an_address_of_no_guest_is_unreachable(void **state)
 {
     struct dialling *f = *state;
 
@@ -344,7 +344,7 @@ static void a_taken_local_port_is_told(void **state)
     expect_status(f, -EADDRINUSE);
 }
 
-static void somebody_else_s_local_address_is_told(void **state)
+static void a_local_address_of_another_guest_is_told(void **state)
 {
     struct gn_dial_options options = {.size = sizeof(options),
                                       .local = "10.77.0.2"};
@@ -800,10 +800,10 @@ int main(void)
         CASE(a_lookup_ends_with_its_namespace),
         CASE(a_lookup_ends_with_the_network),
         CASE(a_cancelled_lookup_ends_with_the_network),
-        CASE(nobody_there_is_refused),
-        CASE(nobody_with_the_address_is_unreachable),
+        CASE(a_closed_port_is_refused),
+        CASE(an_address_of_no_guest_is_unreachable),
         CASE(a_taken_local_port_is_told),
-        CASE(somebody_else_s_local_address_is_told),
+        CASE(a_local_address_of_another_guest_is_told),
         CASE(silence_ends_with_the_time_out),
         CASE(without_one_tcp_gives_up),
         CASE(each_address_gets_its_share),

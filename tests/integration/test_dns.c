@@ -251,7 +251,7 @@ static uint64_t drops(struct fixture *f, enum gn_drop why)
     return gn_simnet_ns_drops(f->asker, why);
 }
 
-static void what_is_refused_is_counted_at_who_asked(void **state)
+static void what_is_refused_is_counted_at_the_guest_that_asked(void **state)
 {
     struct fixture *f = *state;
     uint8_t msg[512];
@@ -498,7 +498,7 @@ int main(void)
         CASE(a_guest_has_a_name_whatever_is_asked_of_it),
         CASE(what_is_malformed_is_told_so),
         CASE(edns_is_answered_with_edns),
-        CASE(what_is_refused_is_counted_at_who_asked),
+        CASE(what_is_refused_is_counted_at_the_guest_that_asked),
         CASE(a_guest_has_so_many_connections_and_no_more),
         CASE(questions_in_a_row_are_all_answered),
         CASE(what_is_too_long_is_had_by_tcp),

@@ -467,7 +467,7 @@ static void no_route_is_what_the_kernel_says(void **state)
     assert_int_equal(dial(f, "2001:db8:ffff::1"), -ENETUNREACH);
 }
 
-static void a_policy_ends_connects_that_nobody_answers(void **state)
+static void a_policy_ends_connects_without_an_answer(void **state)
 {
     struct fixture *f = *state;
     struct gn_policy policy = {.size = sizeof(policy),
@@ -823,7 +823,7 @@ int main(void)
         CASE(link_local_needs_a_rule_about_it),
         CASE(a_ttl_ends_what_it_opened_but_no_connection),
         CASE(no_route_is_what_the_kernel_says),
-        CASE(a_policy_ends_connects_that_nobody_answers),
+        CASE(a_policy_ends_connects_without_an_answer),
         CASE(closing_a_socket_ends_its_dial),
         CASE(closing_at_once_ends_it_too),
         CASE(killing_the_guest_ends_its_dials),

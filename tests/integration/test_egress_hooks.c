@@ -320,7 +320,7 @@ static void any_thread_may_end_a_dial(void **state)
     }
 }
 
-static void who_gives_up_cancels_the_dial(void **state)
+static void a_guest_that_gives_up_cancels_the_dial(void **state)
 {
     struct fixture *f = *state;
     struct gn_sock *sock =
@@ -604,7 +604,7 @@ int main(void)
         CASE(what_a_hook_says_the_guest_gets),
         CASE(a_bad_descriptor_is_an_error),
         CASE(any_thread_may_end_a_dial),
-        CASE(who_gives_up_cancels_the_dial),
+        CASE(a_guest_that_gives_up_cancels_the_dial),
         CASE(both_may_end_it_at_once),
         CASE(a_listener_is_announced_and_served),
         CASE(loopback_and_chosen_ports_are_not_announced),

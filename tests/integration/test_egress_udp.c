@@ -116,7 +116,7 @@ static void datagrams_of_all_sizes_pass(void **state)
 }
 
 /* A send that waits for room in SO_SNDBUF is as fast as the outside is. */
-static void who_waits_for_room_loses_nothing(void **state)
+static void a_sender_that_waits_for_room_loses_nothing(void **state)
 {
     struct fixture *f = *state;
     struct gn_sock *sock;
@@ -236,7 +236,7 @@ static void no_other_address_is_a_way_there(void **state)
     assert_false(eg_readable(f->v6, 0));
 }
 
-static void nobody_there_is_econnrefused(void **state)
+static void a_closed_port_is_econnrefused(void **state)
 {
     struct fixture *f = *state;
     struct gn_sock *sock;
@@ -467,11 +467,11 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         CASE(datagrams_of_all_sizes_pass),
-        CASE(who_waits_for_room_loses_nothing),
+        CASE(a_sender_that_waits_for_room_loses_nothing),
         CASE(what_is_denied_is_eacces_and_counted),
         CASE(a_denial_is_what_was_chosen),
         CASE(no_other_address_is_a_way_there),
-        CASE(nobody_there_is_econnrefused),
+        CASE(a_closed_port_is_econnrefused),
         CASE(two_sockets_are_two_flows),
         CASE(flows_end_with_their_guest),
         CASE(flows_are_bounded_and_counted),

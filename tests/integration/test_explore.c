@@ -435,7 +435,7 @@ static void a_process_that_dies_is_a_seed_that_fails(void **state)
     says("late: seed 1 died:\n    the process ended with status 66");
 }
 
-static void who_dies_before_it_has_a_plan_has_none(void **state)
+static void a_seed_that_dies_before_it_has_a_plan_has_none(void **state)
 {
     (void)state;
     n_setups = mmap(NULL, sizeof(*n_setups), PROT_READ | PROT_WRITE,
@@ -448,7 +448,7 @@ static void who_dies_before_it_has_a_plan_has_none(void **state)
     (void)munmap(n_setups, sizeof(*n_setups));
 }
 
-static void who_ignores_children_is_told_of_their_end(void **state)
+static void a_parent_that_ignores_children_is_told_of_their_end(void **state)
 {
     (void)state;
     is_ignoring = true;
@@ -572,8 +572,8 @@ int main(void)
         cmocka_unit_test(a_plan_for_other_machines_is_refused),
         cmocka_unit_test(each_end_has_its_name),
         cmocka_unit_test(a_process_that_dies_is_a_seed_that_fails),
-        cmocka_unit_test(who_dies_before_it_has_a_plan_has_none),
-        cmocka_unit_test(who_ignores_children_is_told_of_their_end),
+        cmocka_unit_test(a_seed_that_dies_before_it_has_a_plan_has_none),
+        cmocka_unit_test(a_parent_that_ignores_children_is_told_of_their_end),
         cmocka_unit_test(an_overrun_has_a_name),
         cmocka_unit_test(a_seed_that_takes_too_long_is_given_up),
         cmocka_unit_test(an_alarm_of_the_program_is_no_limit),

@@ -514,7 +514,7 @@ static void datagrams_go_both_ways(void **state)
     gn_unforward(fwd, NULL, NULL);
 }
 
-static void a_datagram_nobody_takes_is_refused(void **state)
+static void a_datagram_that_is_not_taken_is_refused(void **state)
 {
     struct fixture *f = *state;
     int server = near_socket(SOCK_DGRAM, "127.0.0.1:0", false), err;
@@ -978,7 +978,7 @@ int main(void)
         CASE(a_full_backlog_is_waited_for),
         CASE(one_that_stays_full_times_out),
         CASE(datagrams_go_both_ways),
-        CASE(a_datagram_nobody_takes_is_refused),
+        CASE(a_datagram_that_is_not_taken_is_refused),
         CASE(flows_make_room_for_each_other),
         CASE(a_guests_name_is_taken),
         CASE(a_services_name_is_no_guests),

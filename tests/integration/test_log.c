@@ -309,7 +309,7 @@ static void a_dial_that_is_denied_is_said(void **state)
 }
 
 /* Of a stream the guest hears it, by connect(). */
-static void datagrams_that_reach_nobody_are_said(void **state)
+static void datagrams_that_reach_no_server_are_said(void **state)
 {
     struct fixture *f = *state;
 
@@ -334,7 +334,7 @@ int main(void)
         CASE(a_listener_that_pauses_is_said_once_in_a_row),
         CASE(a_hook_that_fails_to_dial_is_said),
         CASE(a_dial_that_is_denied_is_said),
-        CASE(datagrams_that_reach_nobody_are_said),
+        CASE(datagrams_that_reach_no_server_are_said),
     };
 
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);

@@ -332,7 +332,7 @@ static void a_guests_thread_waits_while_the_loop_runs(void **state)
     }
 }
 
-static void who_runs_the_loop_cannot_wait(void **state)
+static void the_thread_of_the_loop_cannot_wait(void **state)
 {
     struct fixture *f = *state;
     struct addrinfo *list;
@@ -356,7 +356,7 @@ int main(void)
         BOTH(a_lookup_is_cancelled),
         BOTH(the_networks_end_ends_it_first),
         BOTH(a_guests_thread_waits_while_the_loop_runs),
-        BOTH(who_runs_the_loop_cannot_wait),
+        BOTH(the_thread_of_the_loop_cannot_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

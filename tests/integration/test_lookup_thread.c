@@ -305,7 +305,7 @@ static uint64_t n_asked(void)
     return stats.lookups;
 }
 
-static void killing_the_guest_wakes_who_waits(void **state)
+static void killing_the_guest_wakes_threads_that_wait(void **state)
 {
     struct gn_resolver *inner, *resolver = hanging(&inner);
     struct waits waits[4];
@@ -353,7 +353,7 @@ static void lookups_have_ended_when_the_guest_is_closed(void **state)
     gn_resolver_close(inner);
 }
 
-static void closing_the_network_wakes_who_waits(void **state)
+static void closing_the_network_wakes_threads_that_wait(void **state)
 {
     struct gn_resolver *inner, *resolver = hanging(&inner);
     struct waits waits;
@@ -567,9 +567,9 @@ int main(void)
         cmocka_unit_test(a_list_is_freed_in_parts_after_its_network),
         cmocka_unit_test(the_kernels_namespace_asks_the_c_library),
         cmocka_unit_test(the_driving_thread_cannot_wait),
-        cmocka_unit_test(killing_the_guest_wakes_who_waits),
+        cmocka_unit_test(killing_the_guest_wakes_threads_that_wait),
         cmocka_unit_test(lookups_have_ended_when_the_guest_is_closed),
-        cmocka_unit_test(closing_the_network_wakes_who_waits),
+        cmocka_unit_test(closing_the_network_wakes_threads_that_wait),
         cmocka_unit_test(other_threads_cancel),
         cmocka_unit_test(resolvers_answer_from_their_threads),
         cmocka_unit_test(names_are_looked_up_while_guests_come_and_go),

@@ -110,7 +110,7 @@ static void network_lives(enum gn_drive drive, uv_loop_t *loop)
     gn_network_close(net, NULL, NULL);
 }
 
-static void nobody_entered_libuv(void)
+static void libuv_was_not_entered(void)
 {
     assert_int_equal(n_made, 0);
     assert_int_equal(n_run, 0);
@@ -122,7 +122,7 @@ static void no_loop_of_libuvs_is_made(void **state)
     (void)state;
     network_lives(GN_DRIVE_THREAD, NULL);
     network_lives(GN_DRIVE_CALLER, NULL);
-    nobody_entered_libuv();
+    libuv_was_not_entered();
 }
 
 static void a_loop_of_the_callers_is_the_callers(void **state)
@@ -134,7 +134,7 @@ static void a_loop_of_the_callers_is_the_callers(void **state)
     network_lives(GN_DRIVE_LOOP, &loop);
     (void)__real_uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(__real_uv_loop_close(&loop), 0);
-    nobody_entered_libuv();
+    libuv_was_not_entered();
 }
 
 /* ---- calls that block afterwards ---- */

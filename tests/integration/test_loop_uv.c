@@ -389,7 +389,7 @@ static void *run_loop(void *arg)
     return NULL;
 }
 
-static void who_runs_the_loop_cannot_block(void **state)
+static void the_thread_of_the_loop_cannot_block(void **state)
 {
     struct fixture *f = *state;
     uv_timer_t timer;
@@ -699,7 +699,7 @@ int main(void)
         CASE(what_is_sent_right_before_the_loop_sleeps_wakes_it),
         CASE(networks_of_a_loop_share_an_engine),
         CASE(a_link_of_microseconds_is_on_time),
-        CASE(who_runs_the_loop_cannot_block),
+        CASE(the_thread_of_the_loop_cannot_block),
         CASE(the_loop_may_run_on_another_thread),
         CASE(closing_before_the_loop_ever_ran),
         CASE(closing_without_a_callback_ends_with_the_next_run),

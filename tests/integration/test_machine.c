@@ -257,7 +257,7 @@ static int join_other(void *arg)
     return 0;
 }
 
-static void who_joins_a_crashed_task_is_told(void **state)
+static void a_task_that_joins_a_crashed_one_is_told(void **state)
 {
     struct fixture *f = *state;
     struct gn_machine *machine = start(f, 0, sleep_long);
@@ -846,7 +846,7 @@ int main(void)
         CASE(a_crash_ends_all_of_a_life),
         CASE(a_handle_keeps_its_socket_over_a_crash),
         CASE(a_task_that_crashes_its_machine_does_not_go_on),
-        CASE(who_joins_a_crashed_task_is_told),
+        CASE(a_task_that_joins_a_crashed_one_is_told),
         CASE(a_join_that_is_cancelled_leaves_no_handle),
         CASE(a_dial_in_the_middle_leaves_nothing),
         CASE(each_life_has_its_address_and_its_numbers),

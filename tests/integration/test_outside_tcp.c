@@ -240,7 +240,7 @@ static void accepting_what_was_cancelled_says_so(void **state)
     assert_int_equal(f->beyond.n_cancelled, 0);
 }
 
-static void cancelled_before_it_was_told_nobody_hears_of_it(void **state)
+static void cancelled_before_it_was_told_a_dial_is_never_told(void **state)
 {
     struct fixture *f = *state;
     struct gn_sock *sock = open4(f->guest, SOCK_STREAM);
@@ -800,7 +800,7 @@ int main(void)
         CASE(closing_cancels_the_dial),
         CASE(a_time_out_cancels_the_dial),
         CASE(accepting_what_was_cancelled_says_so),
-        CASE(cancelled_before_it_was_told_nobody_hears_of_it),
+        CASE(cancelled_before_it_was_told_a_dial_is_never_told),
         CASE(half_close_goes_both_ways),
         CASE(resets_go_both_ways),
         CASE(options_of_the_far_end_can_be_set),

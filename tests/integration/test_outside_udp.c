@@ -709,7 +709,7 @@ static void bound_ports_are_told(void **state)
     assert_int_equal(f->beyond.n_unbound, 2);
 }
 
-static void private_and_chosen_ports_are_nobodys_business(void **state)
+static void private_and_chosen_ports_are_not_told(void **state)
 {
     struct fixture *f = *state;
     struct gn_sock *home = listen_at(f->guest, "127.0.0.1:80");
@@ -755,7 +755,7 @@ int main(void)
         CASE(killing_the_guest_ends_its_flows),
         CASE(a_flow_of_a_guest_that_is_gone_is_over),
         CASE(bound_ports_are_told),
-        CASE(private_and_chosen_ports_are_nobodys_business),
+        CASE(private_and_chosen_ports_are_not_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

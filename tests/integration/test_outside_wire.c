@@ -283,7 +283,7 @@ static void without_hooks_there_is_no_way(void **state)
 }
 
 /* Sources are the port's own, whatever it writes. */
-static void nobody_dials_for_another(void **state)
+static void a_guest_cannot_dial_for_another(void **state)
 {
     struct fixture *f = *state;
     struct foe_segment segment = segment_to(OUT4, FOE_SYN);
@@ -364,7 +364,7 @@ static void send_echo(struct fixture *f, struct foe *foe,
     pass(f);
 }
 
-static void an_echo_request_is_answered_by_whom_it_asks(void **state)
+static void an_echo_request_is_answered_by_its_target(void **state)
 {
     struct fixture *f = *state;
     uint8_t msg[64];
@@ -424,7 +424,7 @@ static void other_protocols_are_unreachable(void **state)
     assert_int_equal(host_drops(f, GN_DROP_PROTOCOL), 1);
 }
 
-static void what_concerns_nobody_outside_is_counted(void **state)
+static void what_concerns_no_flow_outside_is_counted(void **state)
 {
     static const uint8_t reply[] = {0, 0, 0, 0, 0, 1, 0, 1};
     struct gn__addr src = foe_addr(GUEST4), dst = foe_addr(OUT4);
@@ -604,13 +604,13 @@ int main(void)
         CASE(a_reset_cancels_if_it_fits),
         CASE(strays_are_reset_and_counted),
         CASE(without_hooks_there_is_no_way),
-        CASE(nobody_dials_for_another),
+        CASE(a_guest_cannot_dial_for_another),
         CASE(fragments_are_put_together_first),
         CASE(its_port_goes_in_the_middle),
-        CASE(an_echo_request_is_answered_by_whom_it_asks),
+        CASE(an_echo_request_is_answered_by_its_target),
         CASE(an_echo_request_is_prohibited_where_it_is_refused),
         CASE(other_protocols_are_unreachable),
-        CASE(what_concerns_nobody_outside_is_counted),
+        CASE(what_concerns_no_flow_outside_is_counted),
         CASE(only_its_guest_can_complain_about_a_flow),
         CASE(a_narrow_way_is_learned),
         CASE(what_is_behind_the_gateways_address_hears_complaints),

@@ -469,7 +469,7 @@ static void expect_hidden_flow(struct pubnet *p, const char *at,
     gn_unpublish(pub, NULL, NULL);
 }
 
-static void who_cannot_be_shown_is_the_gateway_in_flows_too(void **state)
+static void a_hidden_client_is_the_gateway_in_flows_too(void **state)
 {
     expect_hidden_flow(*state, "10.77.200.1", "10.77.0.2:53", "10.77.0.1:");
     expect_hidden_flow(*state, "169.254.200.1", "10.77.0.2:53", "10.77.0.1:");
@@ -540,7 +540,7 @@ static void a_client_that_hears_no_more_is_told(void **state)
     expect_told(*state, "udp6", "[2001:db8::1]", "[fd77::2]:53");
 }
 
-static void a_port_that_nobody_has_ends_the_flow(void **state)
+static void a_closed_port_ends_the_flow(void **state)
 {
     struct pubnet *p = *state;
     struct gn_publication *pub =
@@ -589,10 +589,10 @@ int main(void)
         CASE_OF(pubnet, a_flow_shows_its_client),
         CASE_OF(pubnet, a_flow_answers_from_the_second_address),
         CASE_OF(pubnet, a_flow_shows_its_client_over_ipv6),
-        CASE_OF(pubnet, who_cannot_be_shown_is_the_gateway_in_flows_too),
+        CASE_OF(pubnet, a_hidden_client_is_the_gateway_in_flows_too),
         CASE_OF(pubnet, a_second_flow_of_a_client_is_turned_away),
         CASE_OF(pubnet, a_client_that_hears_no_more_is_told),
-        CASE_OF(pubnet, a_port_that_nobody_has_ends_the_flow),
+        CASE_OF(pubnet, a_closed_port_ends_the_flow),
         CASE_OF(pubnet, a_guest_that_is_killed_ends_its_flows),
         CASE_OF(pubnet, a_client_that_vanishes_is_missed),
     };

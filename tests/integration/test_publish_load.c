@@ -185,7 +185,7 @@ static pid_t start_crowd(int *to, int *from)
 }
 
 /* Before there is a network: the child of a process with one may not go on. */
-static void exhausted_descriptors_lose_nobody(void **state)
+static void exhausted_descriptors_lose_no_client(void **state)
 {
     struct gn_publication_stats stats;
     struct rlimit before, few;
@@ -622,7 +622,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(clients_wait_for_a_socket_of_the_guests),
-        cmocka_unit_test(exhausted_descriptors_lose_nobody),
+        cmocka_unit_test(exhausted_descriptors_lose_no_client),
         CASE(a_limit_on_connections_lets_clients_wait),
         CASE(thousands_of_clients_at_once),
         CASE(much_arrives_unchanged_both_ways),

@@ -360,7 +360,7 @@ static void a_flow_follows_the_name_to_the_next_guest(void **state)
     gn_unpublish(pub, NULL, NULL);
 }
 
-static void nobody_there_is_counted(void **state)
+static void a_closed_port_is_counted(void **state)
 {
     struct pubnet *p = *state;
     struct gn_publication *pub =
@@ -408,7 +408,7 @@ int main(void)
         CASE_OF(pubnet, the_oldest_flow_makes_room),
         CASE_OF(pubnet, new_clients_do_not_push_out_each_other),
         CASE_OF(pubnet, a_flow_follows_the_name_to_the_next_guest),
-        CASE_OF(pubnet, nobody_there_is_counted),
+        CASE_OF(pubnet, a_closed_port_is_counted),
         CASE_OF(pubnet, a_guest_that_is_killed_ends_its_flows),
     };
 

@@ -628,7 +628,7 @@ static void stopping_waits_for_a_running_callback(void **state)
 
 /* Everything else goes on while a callback takes its time: it is left running
  * until another thread has made calls of each kind. */
-static void nobody_waits_for_a_callback(void **state)
+static void no_call_waits_for_a_callback(void **state)
 {
     struct pair *p = *state;
     struct watcher w = {.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -817,7 +817,7 @@ int main(void)
         CASE(descriptor_shows_a_kill),
         CASE(watch_calls_while_the_level_holds),
         CASE(stopping_waits_for_a_running_callback),
-        CASE(nobody_waits_for_a_callback),
+        CASE(no_call_waits_for_a_callback),
         CASE(callback_may_close_its_socket),
         CASE(watch_tells_room_end_and_errors),
         CASE(a_second_watch_replaces_the_first),

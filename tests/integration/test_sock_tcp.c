@@ -106,7 +106,7 @@ static void connect_elsewhere_is_unreachable(void **state)
     drop(sock);
 }
 
-static void connect_to_an_address_nobody_has_is_unreachable(void **state)
+static void connect_to_an_address_of_no_guest_is_unreachable(void **state)
 {
     struct socks *f = *state;
     struct gn_sock *sock = open4(f->a, SOCK_STREAM);
@@ -878,7 +878,7 @@ int main(void)
         CASE_OF(socks, connect_to_a_closed_port_is_refused_once),
         CASE_OF(socks, connect_asked_again_tells_the_refusal),
         CASE_OF(socks, connect_elsewhere_is_unreachable),
-        CASE_OF(socks, connect_to_an_address_nobody_has_is_unreachable),
+        CASE_OF(socks, connect_to_an_address_of_no_guest_is_unreachable),
         CASE_OF(socks, connect_to_silence_times_out),
         CASE_OF(socks, connect_checks_the_address),
         CASE_OF(socks, any_address_means_the_own_loopback),

@@ -193,7 +193,7 @@ static void destinations_are_checked(void **state)
     drop(six);
 }
 
-static void broadcast_reaches_who_listens(void **state)
+static void broadcast_reaches_the_listeners(void **state)
 {
     struct socks *f = *state;
     struct gn_sock *a = open4(f->a, SOCK_DGRAM);
@@ -526,7 +526,7 @@ int main(void)
         CASE_OF(socks, unspec_disconnects),
         CASE_OF(socks, closed_port_refuses_the_connected),
         CASE_OF(socks, destinations_are_checked),
-        CASE_OF(socks, broadcast_reaches_who_listens),
+        CASE_OF(socks, broadcast_reaches_the_listeners),
         CASE_OF(socks, multicast_reaches_members),
         CASE_OF(socks, ipv6_multicast_reaches_members),
         CASE_OF(socks, the_newest_of_those_that_reuse_is_meant),

@@ -769,7 +769,7 @@ static void leave_a_task(void (*then)(struct world *w), int fd)
     _exit(0);
 }
 
-static void who_left_a_task_is_named(void **state)
+static void a_task_that_was_left_is_named(void **state)
 {
     static void (*const thens[])(struct world * w) = {run_again, wait_outside,
                                                       close_all};
@@ -865,7 +865,7 @@ int main(void)
         cmocka_unit_test(a_failed_task_does_not_go_on),
         cmocka_unit_test(a_task_does_not_run_the_clock),
         cmocka_unit_test(daemons_are_not_waited_for),
-        cmocka_unit_test(who_left_a_task_is_named),
+        cmocka_unit_test(a_task_that_was_left_is_named),
         cmocka_unit_test(a_seed_is_one_run),
     };
 

@@ -703,7 +703,7 @@ static void sleep_pending(struct wasm *w)
 }
 
 /* No socket of theirs tells of it. */
-static void a_kill_traps_who_sleeps(void **state)
+static void a_kill_traps_a_guest_that_sleeps(void **state)
 {
     struct fixture *f = *state;
 
@@ -905,7 +905,7 @@ int main(void)
         CASE(a_close_never_lingers),
         CASE(what_ended_before_the_wait_is_told),
         CASE(a_kill_traps_what_waits_and_what_comes),
-        CASE(a_kill_traps_who_sleeps),
+        CASE(a_kill_traps_a_guest_that_sleeps),
         CASE(closing_a_guest_forgets_what_it_waits_for),
         CASE(names_are_looked_up),
         CASE(on_the_driving_thread_it_does_not_block),

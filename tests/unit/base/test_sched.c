@@ -144,7 +144,7 @@ static void a_task_that_is_queued_stays_where_it_is(void **state)
 }
 
 /* The first guest's tasks take three times as long as the second's. */
-static void who_takes_longer_has_fewer_turns(void **state)
+static void an_account_that_takes_longer_has_fewer_turns(void **state)
 {
     struct fixture *f = *state;
 
@@ -161,7 +161,7 @@ static void who_takes_longer_has_fewer_turns(void **state)
     assert_string_equal(f->order, "a0b0b1b2a1b3b4b5a2b6b7a3a4a5a6a7");
 }
 
-static void who_was_idle_goes_before_those_who_were_not(void **state)
+static void an_idle_account_goes_before_the_others(void **state)
 {
     struct fixture *f = *state;
     unsigned n;
@@ -179,7 +179,7 @@ static void who_was_idle_goes_before_those_who_were_not(void **state)
 }
 
 /* It has GN__SCHED_CREDIT before it takes turns with the others again. */
-static void who_was_idle_for_long_has_a_bounded_start(void **state)
+static void a_long_idle_account_has_a_bounded_start(void **state)
 {
     struct fixture *f = *state;
     unsigned n;
@@ -279,9 +279,9 @@ int main(void)
         CASE(accounts_take_turns),
         CASE(the_host_program_is_one_of_them),
         CASE(a_task_that_is_queued_stays_where_it_is),
-        CASE(who_takes_longer_has_fewer_turns),
-        CASE(who_was_idle_goes_before_those_who_were_not),
-        CASE(who_was_idle_for_long_has_a_bounded_start),
+        CASE(an_account_that_takes_longer_has_fewer_turns),
+        CASE(an_idle_account_goes_before_the_others),
+        CASE(a_long_idle_account_has_a_bounded_start),
         CASE(what_one_task_costs_is_bounded),
         CASE(a_cancelled_task_does_not_run),
         CASE(an_account_may_go_while_it_is_to_be_picked),

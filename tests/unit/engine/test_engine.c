@@ -132,7 +132,7 @@ static void post_from(struct fake *fake, struct counting *from,
 }
 
 /* Each sender's are in order, and behind its own. */
-static void who_sends_much_waits_behind_itself(void **state)
+static void a_port_that_sends_much_waits_behind_itself(void **state)
 {
     struct fake *fake = *state;
     struct counting much, little, to, other;
@@ -281,7 +281,7 @@ static void the_driver_is_kicked_for_earlier_deadlines_only(void **state)
 }
 
 /* Its thread may be in other code of the caller's loop, about to sleep. */
-static void who_drives_is_told_of_earlier_deadlines_too(void **state)
+static void the_driver_is_told_of_earlier_deadlines_too(void **state)
 {
     struct fake *fake = *state;
     struct timer timer = {.event.fire = fire, .fake = fake};
@@ -427,7 +427,7 @@ static void a_sleeper_runs_what_the_driver_does_not(void **state)
     gn__engine_leave(fake->engine);
 }
 
-static void who_drives_cannot_wait(void **state)
+static void the_driving_thread_cannot_wait(void **state)
 {
     struct fake *fake = *state;
     struct gn__waiter waiter = {0};
@@ -524,18 +524,18 @@ int main(void)
         T(packets_are_delivered_on_leaving),
         T(an_entry_moves_a_bounded_number),
         T(two_that_answer_for_ever_leave_room_for_others),
-        T(who_sends_much_waits_behind_itself),
+        T(a_port_that_sends_much_waits_behind_itself),
         T(every_sender_has_room_for_some),
         T(what_is_due_has_its_turn_among_packets),
         T(later_packets_come_in_time_order),
         T(the_driver_is_kicked_for_earlier_deadlines_only),
-        T(who_drives_is_told_of_earlier_deadlines_too),
+        T(the_driver_is_told_of_earlier_deadlines_too),
         T(callbacks_run_when_dispatched_without_the_lock),
         T(a_waiter_is_woken_after_unlocking),
         T(a_chief_is_woken_for_its_others),
         T(a_wait_times_out),
         T(a_sleeper_runs_what_the_driver_does_not),
-        T(who_drives_cannot_wait),
+        T(the_driving_thread_cannot_wait),
         T(late_work_is_done_after_unlocking),
         T(time_never_goes_back),
         cmocka_unit_test(creating_survives_any_failed_allocation),

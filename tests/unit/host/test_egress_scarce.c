@@ -540,7 +540,7 @@ static void a_dial_without_a_descriptor_says_so(void **state)
 
 #define CLIENTS 8
 
-static void nobody_is_lost_while_there_is_none_to_accept(void **state)
+static void no_client_is_lost_while_there_is_none_to_accept(void **state)
 {
     struct world w = {.fd = -1};
     struct gn_test_heap heap;
@@ -635,7 +635,7 @@ int main(void)
         cmocka_unit_test(senders_that_are_shown),
         cmocka_unit_test(few_descriptors_are_enough_or_not),
         cmocka_unit_test(a_dial_without_a_descriptor_says_so),
-        cmocka_unit_test(nobody_is_lost_while_there_is_none_to_accept),
+        cmocka_unit_test(no_client_is_lost_while_there_is_none_to_accept),
     };
 
     return cmocka_run_group_tests(tests, begin, end);

@@ -63,7 +63,7 @@ static void *hold_on(void *arg)
 }
 
 /* Counted and not timed: each of these takings had to end for the next. */
-static void greedy_threads_let_everybody_in(void **state)
+static void greedy_threads_let_all_others_in(void **state)
 {
     struct greedy greedy = {0};
     pthread_t threads[4];
@@ -135,7 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_at_a_time),
-        cmocka_unit_test(greedy_threads_let_everybody_in),
+        cmocka_unit_test(greedy_threads_let_all_others_in),
         cmocka_unit_test(no_wake_up_is_lost),
         cmocka_unit_test(a_sleep_ends_at_its_deadline),
     };

@@ -166,7 +166,7 @@ static void a_level_is_told_again_and_an_edge_is_not(void **state)
     close(edge);
 }
 
-static void who_asks_for_nothing_is_not_told_of_a_hang_up(void **state)
+static void a_watch_for_nothing_is_not_told_of_a_hang_up(void **state)
 {
     struct fixture *f = *state;
     int fds[2];
@@ -297,7 +297,7 @@ static void more_than_are_fetched_at_once_all_come(void **state)
 
 /* ---- those that wait for their turn ---- */
 
-static void who_waits_for_its_turn_is_told_once(void **state)
+static void a_watch_that_waits_for_its_turn_is_told_once(void **state)
 {
     struct fixture *f = *state;
     int fd = event(true);
@@ -316,7 +316,7 @@ static void who_waits_for_its_turn_is_told_once(void **state)
     close(fd);
 }
 
-static void who_waits_for_its_turn_may_ask_for_something_else(void **state)
+static void a_watch_that_waits_may_ask_for_something_else(void **state)
 {
     struct fixture *f = *state;
     int fd = event(true);
@@ -332,7 +332,7 @@ static void who_waits_for_its_turn_may_ask_for_something_else(void **state)
     close(fd);
 }
 
-static void who_is_muted_can_be_unwatched(void **state)
+static void a_muted_watch_can_be_unwatched(void **state)
 {
     struct fixture *f = *state;
     int fd = event(true);
@@ -401,14 +401,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_watch_is_told_of_what_it_asks_for),
         CASE(a_level_is_told_again_and_an_edge_is_not),
-        CASE(who_asks_for_nothing_is_not_told_of_a_hang_up),
+        CASE(a_watch_for_nothing_is_not_told_of_a_hang_up),
         CASE(what_is_unwatched_in_a_callback_is_not_called),
         CASE(a_reused_slot_hears_nothing_of_its_predecessor),
         CASE(what_is_no_longer_asked_for_is_not_told),
         CASE(more_than_are_fetched_at_once_all_come),
-        CASE(who_waits_for_its_turn_is_told_once),
-        CASE(who_waits_for_its_turn_may_ask_for_something_else),
-        CASE(who_is_muted_can_be_unwatched),
+        CASE(a_watch_that_waits_for_its_turn_is_told_once),
+        CASE(a_watch_that_waits_may_ask_for_something_else),
+        CASE(a_muted_watch_can_be_unwatched),
         CASE(what_cannot_be_watched_is_refused),
         CASE(no_memory_for_a_watch_is_said),
     };

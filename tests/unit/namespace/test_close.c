@@ -127,7 +127,7 @@ static void a_peer_is_told_by_reset(void **state)
     gn_simnet_end(server);
 }
 
-static void a_power_cut_tells_nobody(void **state)
+static void a_power_cut_tells_no_peer(void **state)
 {
     struct fixture *f = *state;
     const char *const addrs[] = {"10.77.0.200", NULL};
@@ -332,7 +332,7 @@ int main(void)
         CASE(closing_calls_back_later_and_once),
         CASE(the_address_and_name_are_free_at_once),
         CASE(a_peer_is_told_by_reset),
-        CASE(a_power_cut_tells_nobody),
+        CASE(a_power_cut_tells_no_peer),
         CASE(killed_calls_are_canceled),
         CASE(detached_connections_fail_and_loopback_goes_on),
         CASE(detached_others_are_unreachable),

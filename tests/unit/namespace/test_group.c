@@ -50,7 +50,7 @@ static void send_to(struct fixture *f, const char *dst)
     assert_int_equal(gn_rawport_send(f->raw, f->out, len), 0);
 }
 
-static void broadcasts_reach_who_listens(void **state)
+static void broadcasts_reach_the_listeners(void **state)
 {
     static const char *const dsts[] = {"255.255.255.255", "10.255.255.255"};
     struct fixture *f = *state;
@@ -227,7 +227,7 @@ static void members_may_leave_while_a_packet_is_spread(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(broadcasts_reach_who_listens),
+        CASE(broadcasts_reach_the_listeners),
         CASE(groups_reach_their_members),
         CASE(groups_with_no_ttl_stay_at_home),
         CASE(ipv6_groups_reach_their_members),

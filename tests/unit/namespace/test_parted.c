@@ -97,7 +97,7 @@ static void a_wall_has_one_direction(void **state)
     gn_simnet_expect(f->from, NULL);
 }
 
-static void who_passes_packets_on_is_in_no_group_of_theirs(void **state)
+static void a_router_is_in_no_group_of_the_parted(void **state)
 {
     struct fixture *f = *state;
 
@@ -271,7 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(groups_are_parted_across_routers),
         CASE(a_wall_has_one_direction),
-        CASE(who_passes_packets_on_is_in_no_group_of_theirs),
+        CASE(a_router_is_in_no_group_of_the_parted),
         CASE(a_held_receiver_gets_all_of_it_later),
         CASE(what_several_sent_keeps_its_order),
         CASE(an_error_is_of_the_group_that_caused_it),

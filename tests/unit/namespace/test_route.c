@@ -94,7 +94,7 @@ static void a_router_carries_both_ways(void **state)
     gn_simnet_end(right6);
 }
 
-static void who_does_not_forward_drops(void **state)
+static void a_namespace_that_does_not_forward_drops(void **state)
 {
     struct fixture *f = *state;
     struct gn_namespace *plain = gn_simnet_guest(f->sim.net, "plain");
@@ -316,7 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(without_a_route_it_is_unreachable),
         CASE(a_router_carries_both_ways),
-        CASE(who_does_not_forward_drops),
+        CASE(a_namespace_that_does_not_forward_drops),
         CASE(the_hop_limit_runs_out_at_the_router),
         CASE(the_router_counts_hops),
         CASE(a_narrow_second_hop_is_learned),

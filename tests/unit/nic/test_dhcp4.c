@@ -176,7 +176,7 @@ static void renewing_names_the_address_as_its_own(void **state)
     assert_int_equal(answer(f), GN__DHCP4_NAK);
 }
 
-static void who_chose_another_server_hears_nothing(void **state)
+static void a_client_that_chose_another_server_hears_nothing(void **state)
 {
     struct fixture *f = *state;
 
@@ -307,7 +307,8 @@ int main(void)
         cmocka_unit_test_setup(request_of_the_lease_is_acknowledged, setup),
         cmocka_unit_test_setup(another_address_is_refused_by_name, setup),
         cmocka_unit_test_setup(renewing_names_the_address_as_its_own, setup),
-        cmocka_unit_test_setup(who_chose_another_server_hears_nothing, setup),
+        cmocka_unit_test_setup(a_client_that_chose_another_server_hears_nothing,
+                               setup),
         cmocka_unit_test_setup(inform_gets_settings_and_no_lease, setup),
         cmocka_unit_test_setup(rapid_commit_saves_a_round, setup),
         cmocka_unit_test_setup(the_broadcast_flag_is_obeyed, setup),

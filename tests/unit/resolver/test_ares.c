@@ -376,7 +376,7 @@ static void a_dead_server_and_a_second_one(void **state)
     gn_test_dnsd_done(&dead);
 }
 
-static void nobody_listens(void **state)
+static void no_server_listens(void **state)
 {
     struct fixture *f = *state;
     struct gn_test_dnsd gone;
@@ -778,7 +778,7 @@ int main(void)
         CASE_OF(fixture, edns_bytes_are_as_wanted),
         CASE_OF(fixture, random_case_in_questions),
         CASE_OF(fixture, a_dead_server_and_a_second_one),
-        CASE_OF(fixture, nobody_listens),
+        CASE_OF(fixture, no_server_listens),
         CASE_OF(fixture, servers_in_turn),
         CASE_OF(fixture, what_is_known_is_not_asked_again),
         CASE_OF(fixture, without_a_cache_it_is),

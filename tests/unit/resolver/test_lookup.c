@@ -194,7 +194,7 @@ static void cancelling_tells_the_resolver_once(void **state)
     assert_false(f->asker.over);
 }
 
-static void cancelling_after_the_answer_tells_nobody(void **state)
+static void cancelling_after_the_answer_tells_no_user(void **state)
 {
     struct fixture *f = *state;
 
@@ -656,7 +656,7 @@ int main(void)
         CASE(the_first_answer_counts),
         CASE(an_error_of_the_operation_is_the_answer),
         CASE(cancelling_tells_the_resolver_once),
-        CASE(cancelling_after_the_answer_tells_nobody),
+        CASE(cancelling_after_the_answer_tells_no_user),
         CASE(what_was_not_asked_for_is_left_out),
         CASE(an_answer_of_another_kind_is_a_failure),
         CASE(another_thread_may_answer),

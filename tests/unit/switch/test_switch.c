@@ -82,7 +82,7 @@ static void a_datagram_reaches_the_owner_of_its_address(void **state)
     gn_simnet_end(b6);
 }
 
-static void an_address_nobody_has_is_host_unreachable(void **state)
+static void an_address_of_no_guest_is_host_unreachable(void **state)
 {
     struct fixture *f = *state;
     struct gn_raw_ip four = {.src = "10.77.0.200", .dst = "10.77.0.99"};
@@ -109,7 +109,7 @@ static void an_address_outside_is_net_unreachable(void **state)
     assert_int_equal(gn_simnet_drops(f->sim.net, GN_DROP_NO_ROUTE), 1);
 }
 
-static void a_source_of_somebody_else_is_dropped(void **state)
+static void a_source_of_another_guest_is_dropped(void **state)
 {
     struct fixture *f = *state;
     struct gn_sock *b = gn_simnet_udp(f->b, "10.77.0.3:1000");
@@ -311,9 +311,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_datagram_reaches_the_owner_of_its_address),
-        CASE(an_address_nobody_has_is_host_unreachable),
+        CASE(an_address_of_no_guest_is_host_unreachable),
         CASE(an_address_outside_is_net_unreachable),
-        CASE(a_source_of_somebody_else_is_dropped),
+        CASE(a_source_of_another_guest_is_dropped),
         CASE(loopback_never_comes_from_the_wire),
         CASE(a_closed_port_is_unreachable),
         CASE(an_unknown_protocol_is_unreachable),
