@@ -101,7 +101,7 @@ static int conn_open(const struct options *options, char *why, size_t why_len)
         where_folder(folder, sizeof(folder), why, why_len) ||
         path_find(options, folder, path, why, why_len))
         return -1;
-    fd = where_connect(path);
+    fd = where_connect(path, 0);
     if (fd < 0)
         return why_set(why, why_len, "%s: %s; guestnet ps lists the networks",
                        path, strerror(-fd));

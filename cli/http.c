@@ -111,7 +111,7 @@ int http_upgrade(int fd, const char *target, const char *protocol, char *why,
 cJSON *http_network(const char *path)
 {
     char head[HEAD_MAX] = "", *body = NULL;
-    int fd = where_connect(path);
+    int fd = where_connect(path, 0);
     cJSON *json;
 
     if (fd < 0)

@@ -36,7 +36,7 @@ int guest_enter(struct guest *guest, char *why, size_t why_len);
 /**
  * Put it on the network that it has entered.
  *
- * @wire    "tap" or "qemu"; @fd: its descriptor, consumed.
+ * @wire    As net/request.h has them; @fd: its descriptor, consumed.
  * @answer  Gets the network's answer, a line of JSON.
  *
  * Returns 0, or -1 with a line.

@@ -61,12 +61,20 @@ static const struct verb verbs[] = {
      "  --netns PATH     the namespace's file\n"
      "  --pid PID        a process in it\n" OPTIONS_GUEST},
     {"vm", verb_vm, TAKES_GUEST | TAKES_NETWORK | TAKES_SOCKET,
-     "a network for QEMU processes",
-     "usage: guestnet vm --socket PATH [--vms N] [OPTION]...\n\n"
+     "a network for virtual machines",
+     "usage: guestnet vm --socket PATH [--serial] [--vms N] [OPTION]...\n"
+     "       guestnet vm --vsock PATH[:PORT] [--vms N] [OPTION]...\n\n"
      "Waits for virtual machines at PATH (PATH.1, PATH.2, ... with --vms) and\n"
-     "prints QEMU's options for each. A machine that is started again finds its\n"
-     "address as it was.\n\n"
-     "  --socket PATH    a Unix socket, which is made\n"
+     "prints the options of the VMM for each. A machine that is started again\n"
+     "finds its address as it was.\n\n"
+     "  --socket PATH    a Unix socket, which is made, for QEMU\n"
+     "  --serial         the machine has a serial port in the place of a card,\n"
+     "                   and guestnet-agent serial:" AGENT_SERIAL
+     " runs in it\n"
+     "  --vsock PATH[:PORT]\n"
+     "                   the Unix socket that Firecracker or cloud-hypervisor\n"
+     "                   has for AF_VSOCK; guestnet-agent vsock:PORT runs in the\n"
+     "                   machine, PORT being 1077 without one\n"
      "  --vms N          so many machines, 1 to 64\n" OPTIONS_GUEST},
     {"dial", verb_dial, TAKES_NETWORK | TAKES_TARGET,
      "standard input and output as a connection to a guest",

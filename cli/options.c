@@ -30,6 +30,8 @@ enum {
     OPT_PID,
     OPT_ROOT,
     OPT_SOCKET,
+    OPT_SERIAL,
+    OPT_VSOCK,
     OPT_VMS,
     OPT_JSON,
     OPT_HELP
@@ -49,6 +51,8 @@ static const struct option longs[] = {
     {"pid", required_argument, NULL, OPT_PID},
     {"root", no_argument, NULL, OPT_ROOT},
     {"socket", required_argument, NULL, OPT_SOCKET},
+    {"serial", no_argument, NULL, OPT_SERIAL},
+    {"vsock", required_argument, NULL, OPT_VSOCK},
     {"vms", required_argument, NULL, OPT_VMS},
     {"json", no_argument, NULL, OPT_JSON},
     {"help", no_argument, NULL, OPT_HELP},
@@ -67,6 +71,8 @@ static unsigned takes_of(int opt)
     case OPT_ROOT:
         return TAKES_ROOT;
     case OPT_SOCKET:
+    case OPT_SERIAL:
+    case OPT_VSOCK:
     case OPT_VMS:
         return TAKES_SOCKET;
     case OPT_JSON:
@@ -201,6 +207,24 @@ static int rules_check(const struct options *options)
     return 0;
 }
 
+/* "PATH:PORT", or a path alone. */
+static int vsock_read(struct options *options, const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    long port = colon ? number_read(colon + 1, 0, UINT32_MAX - 1) : -1;
+    size_t len = port < 0 ? strlen(text) : (size_t)(colon - text);
+
+    options->vsock_port = port < 0 ? AGENT_PORT : (uint32_t)port;
+    free(options->vsock);
+    options->vsock = strndup(text, len);
+    if (options->vsock && len)
+        return 0;
+    say("--vsock \"%.80s\": PATH[:PORT] is needed, the VMM's socket and the "
+        "machine's port, as in /run/vm.vsock:%u",
+        text, AGENT_PORT);
+    return -1;
+}
+
 static int number_option(const char *name, const char *text, long least,
                          long most, long *out)
 {
@@ -266,6 +290,11 @@ static int other_option(struct options *options, int opt, const char *value)
     case OPT_SOCKET:
         options->socket = value;
         return 0;
+    case OPT_SERIAL:
+        options->serial = true;
+        return 0;
+    case OPT_VSOCK:
+        return vsock_read(options, value);
     case OPT_VMS:
         err = number_option("vms", value, 1, VMS_MAX, &n);
         options->vms = (unsigned)n;
@@ -355,4 +384,5 @@ void options_done(struct options *options)
 {
     while (options->n_rules)
         free(options->rules[--options->n_rules]);
+    free(options->vsock);
 }

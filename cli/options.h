@@ -19,6 +19,10 @@
 #define PUBLISH_MAX 32u
 #define VMS_MAX     64u
 
+/** Where guestnet-agent listens unless told otherwise, and its serial port. */
+#define AGENT_PORT   1077u
+#define AGENT_SERIAL "guestnet.0"
+
 /** A port of this machine that leads to a guest's. */
 struct publish {
     char at[GN_ADDR_TEXT_MAX]; /* "127.0.0.1:8080" */
@@ -32,7 +36,9 @@ struct options {
     const char *pcap;
     const char *netns;
     const char *socket;
-    const char *target; /* dial's */
+    char *vsock;         /* a path; NULL: none */
+    uint32_t vsock_port; /* the machine's */
+    const char *target;  /* dial's */
     char *rules[RULES_MAX + 1];
     size_t n_rules;
     struct publish publish[PUBLISH_MAX];
@@ -40,7 +46,8 @@ struct options {
     struct gn_link_config link;
     uint32_t mtu; /* 0: the verb's own */
     unsigned vms;
-    pid_t pid; /* 0: none */
+    pid_t pid;   /* 0: none */
+    bool serial; /* machines have a serial port and no card */
     bool root;
     bool json;
     char **command; /* NULL-ended; run's */
@@ -54,7 +61,7 @@ enum {
     TAKES_NETNS = 1u << 2,
     TAKES_PID = 1u << 3,
     TAKES_ROOT = 1u << 4,
-    TAKES_SOCKET = 1u << 5, /* --socket, --vms */
+    TAKES_SOCKET = 1u << 5, /* --socket, --serial, --vsock, --vms */
     TAKES_JSON = 1u << 6,
     TAKES_COMMAND = 1u << 7,
     TAKES_TARGET = 1u << 8

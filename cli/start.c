@@ -142,7 +142,7 @@ void place_leave(struct place *place)
 static int network_find(struct place *place, const char *network, char *why,
                         size_t why_len)
 {
-    int fd = where_connect(place->path);
+    int fd = where_connect(place->path, 0);
 
     if (fd >= 0) {
         place->fd = fd;

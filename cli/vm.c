@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * guestnet vm: a network for QEMU processes, each at a path of its own. The
- * sockets are made here and passed on; a process that only waits takes their
- * files away, even when guestnet is killed.
+ * guestnet vm: a network for virtual machines, each at a path of its own. QEMU
+ * connects: the sockets are made here and passed on; a process that only waits
+ * takes their files away, even when guestnet is killed. To the vsock of another
+ * VMM this process connects, whenever the network asks for it.
  */
 #include "cli/verbs.h"
 
@@ -18,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/connector.h"
 #include "cli/front.h"
 #include "cli/join.h"
 #include "cli/say.h"
@@ -26,7 +28,8 @@
 
 struct vm {
     struct guest guest;
-    char path[WHERE_MAX];
+    char path[WHERE_MAX]; /* of a socket that was made; "": none was */
+    struct connector connector;
 };
 
 struct vms {
@@ -38,17 +41,16 @@ struct vms {
 
 /* ---- the files ---- */
 
-static int vm_path(const struct options *options, unsigned i, unsigned n,
+static int vm_path(const char *option, const char *path, unsigned i, unsigned n,
                    char *out)
 {
-    int len = n == 1
-                  ? snprintf(out, WHERE_MAX, "%s", options->socket)
-                  : snprintf(out, WHERE_MAX, "%s.%u", options->socket, i + 1);
+    int len = n == 1 ? snprintf(out, WHERE_MAX, "%s", path)
+                     : snprintf(out, WHERE_MAX, "%s.%u", path, i + 1);
 
     if (len < (int)WHERE_MAX)
         return 0;
     out[0] = '\0'; /* What fits of it is the path of something else. */
-    say("--socket %s: a socket's path has up to %zu bytes", options->socket,
+    say("%s %s: a socket's path has up to %zu bytes", option, path,
         WHERE_MAX - 1);
     return -1;
 }
@@ -108,30 +110,62 @@ static int guard_start(struct vms *vms)
 
 /* ---- joining ---- */
 
-/* In a value of QEMU's options a comma is two. */
-static void vm_print(const struct vm *vm, unsigned i)
+/* With @before in front of what the text around it takes for its own. */
+static void text_print(const char *text, const char *special, char before)
 {
-    fputs("-netdev stream,id=n0,server=off,addr.type=unix,addr.path=", stdout);
-    for (const char *at = vm->path; *at; at++) {
-        if (*at == ',')
-            putchar(',');
-        putchar(*at);
+    for (; *text; text++) {
+        if (strchr(special, *text))
+            putchar(before);
+        putchar(*text);
     }
+}
+
+/* In a value of QEMU's options a comma is two. */
+static void qemu_print(const struct vm *vm, unsigned i)
+{
+    if (vm->guest.options->serial) {
+        fputs("-device virtio-serial -chardev socket,id=n0,path=", stdout);
+        text_print(vm->path, ",", ',');
+        puts(
+            ",reconnect=1 -device virtserialport,chardev=n0,name=" AGENT_SERIAL);
+        return;
+    }
+    fputs("-netdev stream,id=n0,server=off,addr.type=unix,addr.path=", stdout);
+    text_print(vm->path, ",", ',');
     printf(" -device virtio-net-pci,netdev=n0,mac=52:54:00:12:34:%02x\n",
            0x56 + i);
 }
 
+/** The first CID that is no machine's of a meaning of its own, vsock(7). */
+#define CID_FIRST 3u
+
+static void vsock_print(const struct vm *vm, unsigned i)
+{
+    unsigned cid = CID_FIRST + i;
+
+    printf("Firecracker: {\"vsock\": {\"guest_cid\": %u, \"uds_path\": \"",
+           cid);
+    text_print(vm->connector.path, "\"\\", '\\');
+    printf("\"}}\ncloud-hypervisor: --vsock cid=%u,socket=%s\n"
+           "in the machine: guestnet-agent vsock:%u\n",
+           cid, vm->connector.path, vm->guest.options->vsock_port);
+}
+
 static int vm_join(struct vm *vm, unsigned i, int fd)
 {
+    const char *wire = vm->guest.options->vsock ? "vsock" : "qemu";
     char why[500] = "", answer[8192];
 
     if (guest_enter(&vm->guest, why, sizeof(why)) ||
-        guest_join(&vm->guest, "qemu", fd, answer, sizeof(answer), why,
+        guest_join(&vm->guest, wire, fd, answer, sizeof(answer), why,
                    sizeof(why))) {
         say("%s", why);
         return -1;
     }
-    vm_print(vm, i);
+    if (vm->guest.options->vsock)
+        vsock_print(vm, i);
+    else
+        qemu_print(vm, i);
     return 0;
 }
 
@@ -147,8 +181,10 @@ static void vms_leave(struct vms *vms)
 {
     int status;
 
-    for (unsigned i = vms->n; i-- > 0;)
+    for (unsigned i = vms->n; i-- > 0;) {
         guest_leave(&vms->vm[i].guest);
+        connector_close(&vms->vm[i].connector);
+    }
     close(vms->guard);
     if (waitpid(vms->guard_pid, &status, 0) == vms->guard_pid &&
         WIFSIGNALED(status))
@@ -157,22 +193,34 @@ static void vms_leave(struct vms *vms)
 
 /* ---- while they run ---- */
 
+/* Descriptors of a machine, and of the signals behind those of all. */
+enum { FD_PLACE = 0, FD_CONNECTOR, FDS_EACH };
+
 static int vms_wait(struct vms *vms, int signals)
 {
-    struct pollfd fds[VMS_MAX + 1] = {{.fd = signals, .events = POLLIN}};
-    unsigned i;
+    struct pollfd fds[VMS_MAX * FDS_EACH + 1], *last = fds + vms->n * FDS_EACH;
 
-    for (i = 0; i < vms->n; i++)
-        fds[i + 1] =
-            (struct pollfd){.fd = vms->vm[i].guest.place.fd, .events = POLLIN};
     for (;;) {
-        if (poll(fds, vms->n + 1, -1) < 0)
+        for (unsigned i = 0; i < vms->n; i++) {
+            struct pollfd *of = fds + i * FDS_EACH;
+
+            of[FD_PLACE].fd = vms->vm[i].guest.place.fd;
+            of[FD_CONNECTOR].fd = vms->vm[i].connector.sock;
+            of[FD_PLACE].events = of[FD_CONNECTOR].events = POLLIN;
+        }
+        *last = (struct pollfd){.fd = signals, .events = POLLIN};
+        if (poll(fds, vms->n * FDS_EACH + 1, -1) < 0)
             continue;
-        if (fds[0].revents && front_ends(signals))
+        if (last->revents && front_ends(signals))
             return 0;
-        for (i = 0; i < vms->n; i++)
-            if (fds[i + 1].revents && !guest_hear(&vms->vm[i].guest))
+        for (unsigned i = 0; i < vms->n; i++) {
+            struct pollfd *of = fds + i * FDS_EACH;
+
+            if (of[FD_PLACE].revents && !guest_hear(&vms->vm[i].guest))
                 return STATUS_OURS;
+            if (of[FD_CONNECTOR].revents)
+                connector_serve(&vms->vm[i].connector);
+        }
     }
 }
 
@@ -183,21 +231,41 @@ static void vms_init(struct vms *vms, const struct options *options)
         const char *kind = options->name ? options->name : "vm";
 
         guest_init(guest, options, "vm", MTU);
+        vms->vm[i].connector.sock = -1;
         if (vms->n > 1)
             (void)snprintf(guest->name, sizeof(guest->name), "%.50s%u", kind,
                            i + 1);
     }
 }
 
-static int vms_listen(struct vms *vms, const struct options *options, int *fds)
+/* The wire of the i-th machine; -1 with a line. */
+static int vm_open(struct vms *vms, const struct options *options, unsigned i)
+{
+    struct vm *vm = &vms->vm[i];
+    int fd;
+
+    if (options->vsock) {
+        if (vm_path("--vsock", options->vsock, i, vms->n, vm->connector.path))
+            return -1;
+        fd = connector_open(&vm->connector);
+        if (fd < 0)
+            say("--vsock: %s", strerror(-fd));
+        return fd;
+    }
+    if (vm_path("--socket", options->socket, i, vms->n, vm->path))
+        return -1;
+    fd = vm_listen(vm->path);
+    if (fd < 0)
+        vm->path[0] = '\0';
+    return fd;
+}
+
+static int vms_open(struct vms *vms, const struct options *options, int *fds)
 {
     for (unsigned i = 0; i < vms->n; i++) {
-        if (vm_path(options, i, vms->n, vms->vm[i].path))
-            return -1;
-        fds[i] = vm_listen(vms->vm[i].path);
+        fds[i] = vm_open(vms, options, i);
         if (fds[i] >= 0)
             continue;
-        vms->vm[i].path[0] = '\0';
         while (i-- > 0)
             close(fds[i]);
         return -1;
@@ -211,7 +279,7 @@ static int vms_run(struct vms *vms, const struct options *options)
     int signals = front_signals(&before), fds[VMS_MAX], err;
 
     vms_init(vms, options);
-    err = vms_listen(vms, options, fds);
+    err = vms_open(vms, options, fds);
     if (guard_start(vms)) {
         say("fork: %s", strerror(errno));
         paths_remove(vms);
@@ -228,8 +296,15 @@ int verb_vm(const struct options *options)
     struct vms vms = {.n = options->vms ? options->vms : 1};
     int status;
 
-    if (!options->socket || !options->socket[0]) {
-        say("vm: --socket PATH is needed, where QEMU will connect to");
+    if (!options->vsock && (!options->socket || !options->socket[0])) {
+        say("vm: --socket PATH is needed, where QEMU will connect to, or "
+            "--vsock PATH");
+        return STATUS_OURS;
+    }
+    if (options->vsock && (options->socket || options->serial)) {
+        say("vm: --vsock and %s are for different machines; use a guestnet vm "
+            "with --network for each",
+            options->socket ? "--socket" : "--serial");
         return STATUS_OURS;
     }
     if (vms.n > 1 && (options->n_publish || options->pcap)) {

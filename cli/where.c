@@ -94,10 +94,10 @@ static struct sockaddr_un address_of(const char *path)
     return addr;
 }
 
-int where_connect(const char *path)
+int where_connect(const char *path, int flags)
 {
     const struct sockaddr_un addr = address_of(path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0), err;
 
     if (fd < 0)
         return -errno;
@@ -110,7 +110,7 @@ int where_connect(const char *path)
 
 void where_sweep(const char *path)
 {
-    int fd = where_connect(path);
+    int fd = where_connect(path, 0);
 
     if (fd == -ECONNREFUSED)
         (void)unlink(path);

@@ -25,8 +25,9 @@ int where_lock(const char *folder, char *why, size_t why_len);
 /** The next network's name in @folder, by an index from 0; -1: no more. */
 int where_list(const char *folder, size_t index, char *name, size_t cap);
 
-/** Connect to a control socket. Returns a descriptor, or a negative errno. */
-int where_connect(const char *path);
+/** Connect to a Unix socket. @flags: 0; SOCK_NONBLOCK: -EAGAIN in the place of
+ *  waiting. Returns a descriptor, or a negative errno. */
+int where_connect(const char *path, int flags);
 /** Listen there, in the place of a socket that no process listens at any more.
  *  Returns a descriptor, or a negative errno. */
 int where_listen(const char *path);

@@ -51,29 +51,42 @@ static void tap_event(struct gn_nic *nic, enum gn_nic_event what, void *arg)
     member_tell(arg, line);
 }
 
+static int wire_open(struct member *member, const struct join_request *request,
+                     const struct gn_nic_config *config, int fd)
+{
+    struct gn_network *network = member->net->network;
+
+    switch (request->wire) {
+    case WIRE_QEMU:
+        return gn_nic_fd(network, config, fd, GN_FRAMING_QEMU, &member->nic);
+    case WIRE_VSOCK:
+        return gn_nic_vsock(network, config, NULL, request->port, fd,
+                            &member->nic);
+    default:
+        return gn_nic_tap(network, config, NULL, fd, &member->nic);
+    }
+}
+
 static int nic_open(struct member *member, const struct join_request *request,
                     char *why, size_t why_len)
 {
-    const struct gn_nic_config config = {.size = sizeof(config),
-                                         .name = member->name,
-                                         .mtu = request->mtu,
-                                         .egress = member->egress,
-                                         .resolver = member->names,
-                                         .event =
-                                             request->qemu ? NULL : tap_event,
-                                         .event_arg = member,
-                                         .why = why,
-                                         .why_len = why_len};
+    const struct gn_nic_config config = {
+        .size = sizeof(config),
+        .name = member->name,
+        .mtu = request->mtu,
+        .egress = member->egress,
+        .resolver = member->names,
+        .event = request->wire == WIRE_TAP ? tap_event : NULL,
+        .event_arg = member,
+        .why = why,
+        .why_len = why_len};
     int fd = take_fd(member);
     int err;
 
     why[0] = '\0';
     if (fd < 0)
         return why_set(why, why_len, "the wire's descriptor is missing");
-    err = request->qemu ? gn_nic_fd(member->net->network, &config, fd,
-                                    GN_FRAMING_QEMU, &member->nic)
-                        : gn_nic_tap(member->net->network, &config, NULL, fd,
-                                     &member->nic);
+    err = wire_open(member, request, &config, fd);
     if (!err)
         return 0;
     close(fd);
@@ -83,7 +96,7 @@ static int nic_open(struct member *member, const struct join_request *request,
                        "--name",
                        member->name);
     if (!why[0])
-        (void)why_set(why, why_len, "%s: %s", request->qemu ? "qemu" : "tap",
+        (void)why_set(why, why_len, "%s: %s", request_wire(request),
                       gn_strerror(err));
     return -1;
 }

@@ -16,8 +16,8 @@
  *     > (end of file)
  *     < {"left": true, "last": false}
  *
- * or {"error": "a line for a person"} and the end. The wires are "tap", an open
- * TAP, and "qemu", a Unix socket that listens.
+ * or {"error": "a line for a person"} and the end. The wires are those of
+ * request.h; "vsock" has a "port".
  */
 #include <stdbool.h>
 #include <stddef.h>

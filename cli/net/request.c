@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/net/request.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +12,9 @@
 #define MTU_DEFAULT 1500u
 /** Up to here each whole number is a double of its own. */
 #define WHOLE_MAX (UINT64_C(1) << 53)
+
+static const char *const wires[] = {"tap", "qemu", "vsock"};
+static_assert(sizeof(wires) / sizeof(*wires) == N_WIRES, "a name for each");
 
 /** Where what is wrong is said. */
 struct why {
@@ -77,10 +81,19 @@ static int wire_read(const cJSON *json, struct join_request *out,
 {
     const char *wire = cJSON_GetStringValue(cJSON_GetObjectItem(json, "wire"));
 
-    out->qemu = wire && strcmp(wire, "qemu") == 0;
-    if (out->qemu || (wire && strcmp(wire, "tap") == 0))
+    uint64_t port;
+
+    for (unsigned i = 0; wire && i < N_WIRES; i++) {
+        if (strcmp(wire, wires[i]) != 0)
+            continue;
+        out->wire = (enum wire)i;
+        if (number_read(json, "port", 0, UINT32_MAX - 1, 0, &port, why))
+            return -1;
+        out->port = (uint32_t)port;
         return 0;
-    return why_set(why->text, why->cap, "the wire is \"tap\" or \"qemu\"");
+    }
+    return why_set(why->text, why->cap,
+                   "the wire is \"tap\", \"qemu\" or \"vsock\"");
 }
 
 static int rules_read(cJSON *json, struct join_request *out,
@@ -164,4 +177,9 @@ void request_done(struct join_request *request)
 {
     cJSON_Delete(request->rules);
     request->rules = NULL;
+}
+
+const char *request_wire(const struct join_request *request)
+{
+    return wires[request->wire];
 }

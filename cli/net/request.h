@@ -17,9 +17,15 @@
 
 #include "cli/options.h"
 
+/** What leads to the guest: an open TAP; a Unix socket that listens for QEMU;
+ *  one to a process that connects to the vsock of a VMM, as gn_nic_vsock() takes
+ *  it. */
+enum wire { WIRE_TAP = 0, WIRE_QEMU, WIRE_VSOCK, N_WIRES };
+
 struct join_request {
     char name[64];
-    bool qemu; /* else a TAP */
+    enum wire wire;
+    uint32_t port; /* the guest's, of WIRE_VSOCK */
     uint32_t mtu;
     cJSON *rules; /* an array of up to RULES_MAX strings; NULL: none */
     struct {
@@ -41,5 +47,7 @@ struct join_request {
 int request_read(const char *text, size_t len, struct join_request *out,
                  char *why, size_t why_len);
 void request_done(struct join_request *request);
+/** "tap", "qemu" or "vsock" */
+const char *request_wire(const struct join_request *request);
 
 #endif /* CLI_NET_REQUEST_H */

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# vm.sh FOLDER: make a small Linux machine in FOLDER, vmlinuz and initrd, of
-# Debian's cloud kernel and busybox; the kernel is downloaded once, into the
-# cache. Its console is a shell. Exit status 77, with the reason: it cannot be.
+# vm.sh FOLDER [PROGRAM...]: make a small Linux machine in FOLDER, vmlinuz and
+# initrd, of Debian's cloud kernel and busybox; the kernel is downloaded once,
+# into the cache. Its console is a shell. The programs, which are static, are in
+# its /bin; modules that only some need are in its /lib, and "load MODULE..." loads
+# them. Exit status 77, with the reason: it cannot be.
 set -euo pipefail
 out=$1
+shift
 cache=${GUESTNET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/guestnet}/vm
 
 skip() {
@@ -37,13 +40,17 @@ fi
 tree=$out/tree
 mkdir -p "$tree"/{bin,proc,sys,dev,etc,tmp,lib,www}
 cp "$busybox" "$tree/bin/busybox"
+[ $# = 0 ] || cp "$@" "$tree/bin/"
 modules=("$cache"/root/usr/lib/modules/*/kernel) # as of Debian 13
 [ -d "${modules[0]}" ] || modules=("$cache"/root/lib/modules/*/kernel)
 order=(drivers/virtio/virtio_ring drivers/virtio/virtio
     drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci_legacy_dev
     drivers/virtio/virtio_pci net/core/failover drivers/net/net_failover
     drivers/net/virtio_net)
-for module in "${order[@]}"; do
+extra=(drivers/net/tun drivers/char/virtio_console net/vmw_vsock/vsock
+    net/vmw_vsock/vmw_vsock_virtio_transport_common
+    net/vmw_vsock/vsock_loopback)
+for module in "${order[@]}" "${extra[@]}"; do
     file=${modules[0]}/$module.ko
     if [ -e "$file.xz" ]; then
         "$busybox" unxz -c "$file.xz" >"$tree/lib/${module##*/}.ko"
@@ -85,7 +92,13 @@ bound | renew)
     ;;
 esac
 END
-chmod +x "$tree/init" "$tree/dhcp"
+cat >"$tree/bin/load" <<'END'
+#!/bin/sh
+for module; do
+    [ ! -e /lib/$module.ko ] || insmod /lib/$module.ko
+done
+END
+chmod +x "$tree/init" "$tree/dhcp" "$tree/bin/load"
 (cd "$tree" && find . | cpio -o -H newc 2>/dev/null) | gzip -1 >"$out/initrd"
 rm -rf "$tree"
 cp "$cache"/root/boot/vmlinuz-* "$out/vmlinuz"

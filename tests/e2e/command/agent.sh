@@ -84,7 +84,7 @@ case_large_packets_and_much_at_once() {
     machine_start
     network --name box --mtu 65520
     agent --mtu 65520 --address 10.77.0.2/24 --gateway 10.77.0.1 unix:wire
-    until_true within ping -c 1 -W 1 -M do -s 60000 10.77.0.1
+    until_true within ping -c 1 -W 1 -M "do" -s 60000 10.77.0.1
     head -c 67108864 /dev/urandom >file
     within python3 -m http.server 80 >/dev/null 2>&1 &
     until_true within curl -s -m 5 http://127.0.0.1/said
@@ -116,6 +116,90 @@ case_it_comes_again_when_the_host_does() {
 guestnet-agent: unix:wire: no host is connected; waiting for it" \
         "$(head -n 2 said)" "what it said"
     agent_end
+}
+
+# A VMM that is a stub of the text: the host connects to "vmm", the agent's port
+# is the file "machine".
+case_the_vsock_of_a_vmm() {
+    need ip ping python3
+    machine_start
+    "$guestnet" vm --network lab --vsock vmm:1077 >lines 2>vm_said &
+    network=$!
+    until_true grep -q 'guestnet-agent vsock:1077' lines
+    has 'Firecracker: {"vsock": {"guest_cid": 3, "uds_path": "vmm"}}' \
+        "$(cat lines)"
+    has 'cloud-hypervisor: --vsock cid=3,socket=vmm' "$(cat lines)"
+    until_true grep -q 'vmm: No such file or directory; waiting' vm_said
+    python3 "$here/vsock.py" vmm 1077 machine &
+    vmm=$!
+    until_true grep -q 'does not listen at port 1077; waiting' vm_said
+    agent --address 10.77.0.2/24 unix:machine
+    until_true within ping -c 1 -W 1 10.77.0.1
+    # A machine that starts again, its VMM too.
+    kill $vmm
+    wait $vmm || true
+    rm vmm machine
+    python3 "$here/vsock.py" vmm 1077 machine &
+    until_true within ping -c 1 -W 1 10.77.0.1
+    kill "$network"
+    wait "$network"
+    # A reason is said when it is another than the last one.
+    expect "" "$(uniq -d vm_said)" "lines said twice"
+    agent_end
+}
+
+case_another_port_of_a_vmm() {
+    need ip python3
+    python3 "$here/vsock.py" vmm 1078 machine &
+    until_true [ -S vmm ]
+    "$guestnet" vm --vsock vmm >lines 2>vm_said &
+    until_true grep -q 'vmm: the machine does not listen at port 1077' vm_said
+}
+
+case_what_is_wrong_with_a_vmm_is_one_line() {
+    says '*--vsock ":5": PATH?:PORT? is needed, *' "$guestnet" vm --vsock :5
+    says '*--vsock and --socket are for different machines*' \
+        "$guestnet" vm --vsock a --socket b
+    says '*--vsock and --serial are for different machines*' \
+        "$guestnet" vm --vsock a --serial
+    says '*--socket PATH is needed*, or --vsock PATH' "$guestnet" vm --serial
+    says '*a socket?s path has up to 107 bytes' \
+        "$guestnet" vm --vsock "$(printf '%0108d' 0)"
+}
+
+# A host, hostile: what the agent says of it, and that it begins anew.
+case_lengths_that_no_frame_has() {
+    need ip python3
+    machine_start
+    python3 "$here/hostile.py" wire &
+    local host=$!
+    until_true [ -S wire ]
+    agent unix:wire
+    wait $host || fail "the host says: $(cat said)"
+    has "a length of 0 bytes came, and frames have 14 to 69632" "$(cat said)"
+    has "a length of 4294967295 bytes came" "$(cat said)"
+    has "a length of 69633 bytes came" "$(cat said)"
+    agent_end
+}
+
+case_a_host_that_does_not_read() {
+    need ip python3 ping
+    machine_start
+    python3 "$here/hostile.py" wire deaf &
+    until_true [ -S wire ]
+    agent --mtu 9000 --address 10.77.0.2/24 unix:wire
+    until_true within ip link show eth0
+    local before
+    before=$(memory_of "$agent")
+    within ip neigh replace 10.77.0.9 dev eth0 lladdr 02:00:00:00:00:09
+    within ping -q -f -c 500 -w 3 -s 8000 10.77.0.9 >/dev/null 2>&1 || true
+    [ "$(memory_of "$agent")" -le $((before + 1024)) ] ||
+        fail "it had $before KiB, and has $(memory_of "$agent")"
+    agent_end
+}
+
+memory_of() {
+    awk '/^VmRSS/ { print $2 }' "/proc/$1/status"
 }
 
 case_without_its_device_it_ends() {

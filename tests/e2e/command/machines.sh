@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# machines.sh CASE: a Linux machine under QEMU beside containers.
+# machines.sh CASE: a Linux machine under QEMU beside containers, with a card and
+# without one.
 # shellcheck disable=SC2016 # Much is for the inner shell.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -9,7 +10,7 @@
 if [ -z "${GN_VM-}" ]; then
     GN_VM=$(mktemp -d)
     export GN_VM
-    why=$("$(dirname "$0")/../vm.sh" "$GN_VM") || {
+    why=$("$(dirname "$0")/../vm.sh" "$GN_VM" "$GUESTNET_AGENT") || {
         rm -rf "$GN_VM"
         skip "$why"
     }
@@ -53,6 +54,91 @@ case_a_machine_beside_a_container() {
         python3 -m http.server 80 >/dev/null 2>&1 &
     type_in 'until wget -q -O - http://box/; do :; done'
     patience=60 until_true grep -q 'hello from the container' console
+    kill -9 $qemu
+}
+
+# typed_until TEXT COMMAND: types it in until the console says so.
+typed_until() {
+    type_in "until { $2; } >/tmp/out 2>&1; grep '$1' /tmp/out; do :; done"
+    patience=120 until_true grep -q "$1" console
+    : >console
+}
+
+# A machine has no libraries.
+static_agent() {
+    file -L "$GUESTNET_AGENT" 2>/dev/null | grep -q 'statically linked' ||
+        ! ldd "$GUESTNET_AGENT" >/dev/null 2>&1 ||
+        skip "guestnet-agent is not static in this build"
+}
+
+case_a_machine_without_a_card() {
+    need qemu-system-x86_64 curl
+    static_agent
+    "$guestnet" vm --socket vm --serial --network lab --name box \
+        --publish 18406:80 >lines &
+    local network=$!
+    until_true grep -q 'name=guestnet.0' lines
+    # shellcheck disable=SC2046 # They are words.
+    machine $(cat lines)
+    type_in 'load tun virtio_console'
+    type_in 'guestnet-agent serial:guestnet.0 & agent=$!'
+    typed_until 'lease of 10.77.0.2 obtained' \
+        'udhcpc -i eth0 -f -q -n -s /dhcp'
+    type_in 'head -c 2000000 /dev/urandom >/www/file; httpd -h /www'
+    type_in 'sha256sum </www/file >/tmp/sum; mv /tmp/sum /www/sum'
+    patience=60 until_true curl -sf -m 5 -o sum http://127.0.0.1:18406/sum
+    curl -sf -m 60 -o file http://127.0.0.1:18406/file
+    expect "$(cat sum)" "$(sha256sum <file)" "the file"
+
+    # An agent that is killed while it carries leaves half a frame: here three
+    # bytes of a length, at the least.
+    curl -s -m 60 -o /dev/null http://127.0.0.1:18406/file &
+    type_in 'kill -9 $agent; wait $agent; printf "\0\0\5" >/dev/vport*p1'
+    type_in 'guestnet-agent serial:guestnet.0 & agent=$!'
+    typed_until 'lease of 10.77.0.2 obtained' \
+        'udhcpc -i eth0 -f -q -n -s /dhcp'
+    curl -sf -m 60 -o file http://127.0.0.1:18406/file
+    expect "$(cat sum)" "$(sha256sum <file)" "the file, after kill -9"
+
+    # The host goes and comes again.
+    kill "$network"
+    wait "$network"
+    "$guestnet" vm --socket vm --serial --network lab --name box \
+        --publish 18406:80 >lines &
+    patience=60 until_true curl -sf -m 5 -o sum http://127.0.0.1:18406/sum
+    type_in 'kill $agent; wait $agent; echo "it ended: $?"'
+    until_true grep -q 'it ended: 0' console
+    kill -9 $qemu
+}
+
+# The kernel's own loopback of AF_VSOCK, which the machines that tests run on
+# seldom have: one agent waits in the machine, another connects from a network
+# namespace of it.
+case_vsock_in_a_machine() {
+    need qemu-system-x86_64
+    static_agent
+    machine
+    type_in 'guestnet-agent vsock:1077; echo "without tun: $?"'
+    until_true grep -q 'modprobe tun' console
+    type_in 'load tun'
+    type_in 'guestnet-agent vsock:1077; echo "without vsock: $?"'
+    until_true grep -q 'vmw_vsock_virtio_transport is needed' console
+    until_true grep -q 'without vsock: 125' console
+    type_in 'load vsock vmw_vsock_virtio_transport_common vsock_loopback'
+    type_in 'unshare -n sh -c "echo \$\$ >/tmp/pid; exec sleep 10000" &'
+    type_in 'until [ -s /tmp/pid ]; do :; done; pid=$(cat /tmp/pid)'
+    type_in 'nsenter -t $pid -n guestnet-agent --address 10.9.0.2/24 vsock:1:1077 &'
+    until_true grep -q 'vsock:1:1077: .*; waiting for it' console
+    # It is no host that connects there.
+    type_in 'guestnet-agent vsock:1077 & agent=$!'
+    until_true grep -q 'a connection from CID 1 is refused; --peer 1' console
+    type_in 'kill $agent; wait $agent'
+    type_in 'guestnet-agent --address 10.9.0.1/24 --peer 1 vsock:1077 & agent=$!'
+    typed_until ' 0% packet loss' 'ping -c 3 -s 1400 10.9.0.2'
+    type_in 'kill $agent; wait $agent; echo "it ended: $?"'
+    until_true grep -q 'it ended: 0' console
+    type_in 'guestnet-agent --address 10.9.0.1/24 --peer 1 vsock:1077 &'
+    typed_until ' 0% packet loss' 'ping -c 3 10.9.0.2'
     kill -9 $qemu
 }
 
