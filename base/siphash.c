@@ -11,10 +11,6 @@
 
 #include <string.h>
 
-struct state {
-    uint64_t v0, v1, v2, v3;
-};
-
 static inline uint64_t word_rotl(uint64_t x, unsigned n)
 {
     return x << n | x >> (64 - n);
@@ -31,7 +27,7 @@ static inline uint64_t load_le64(const uint8_t *p)
     return word;
 }
 
-static inline void round_of(struct state *s)
+static inline void round_of(struct gn__sipsum *s)
 {
     s->v0 += s->v1;
     s->v2 += s->v3;
@@ -44,7 +40,8 @@ static inline void round_of(struct state *s)
     s->v2 = word_rotl(s->v2, 32);
 }
 
-static inline void state_absorb(struct state *s, uint64_t word, unsigned rounds)
+static inline void state_absorb(struct gn__sipsum *s, uint64_t word,
+                                unsigned rounds)
 {
     s->v3 ^= word;
     for (unsigned i = 0; i < rounds; i++)
@@ -68,24 +65,34 @@ static inline uint64_t last_word(const uint8_t *p, size_t len)
     return word;
 }
 
+static inline struct gn__sipsum state_of(const uint64_t key[2])
+{
+    return (struct gn__sipsum){
+        .v0 = key[0] ^ UINT64_C(0x736f6d6570736575),
+        .v1 = key[1] ^ UINT64_C(0x646f72616e646f6d),
+        .v2 = key[0] ^ UINT64_C(0x6c7967656e657261),
+        .v3 = key[1] ^ UINT64_C(0x7465646279746573),
+    };
+}
+
+static inline uint64_t state_end(struct gn__sipsum *s, unsigned rounds)
+{
+    for (unsigned i = 0; i < rounds; i++)
+        round_of(s);
+    return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+}
+
 static inline uint64_t sip_hash(const uint64_t key[2], const void *data,
                                 size_t len, unsigned c, unsigned d)
 {
-    struct state s = {
-        key[0] ^ UINT64_C(0x736f6d6570736575),
-        key[1] ^ UINT64_C(0x646f72616e646f6d),
-        key[0] ^ UINT64_C(0x6c7967656e657261),
-        key[1] ^ UINT64_C(0x7465646279746573),
-    };
+    struct gn__sipsum s = state_of(key);
     const uint8_t *p = data;
 
     for (size_t n = len / 8; n; n--, p += 8)
         state_absorb(&s, load_le64(p), c);
     state_absorb(&s, last_word(p, len), c);
     s.v2 ^= 0xff;
-    for (unsigned i = 0; i < d; i++)
-        round_of(&s);
-    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+    return state_end(&s, d);
 }
 
 uint64_t gn__siphash24(const uint64_t key[2], const void *data, size_t len)
@@ -96,4 +103,39 @@ uint64_t gn__siphash24(const uint64_t key[2], const void *data, size_t len)
 uint64_t gn__siphash13(const uint64_t key[2], const void *data, size_t len)
 {
     return sip_hash(key, data, len, 1, 3);
+}
+
+/* ---- sums ---- */
+
+void gn__sipsum_init(struct gn__sipsum *sum, const uint64_t key[2])
+{
+    *sum = state_of(key);
+    sum->v1 ^= 0xee;
+}
+
+void gn__sipsum_add(struct gn__sipsum *sum, uint64_t word)
+{
+    state_absorb(sum, word, 1);
+    sum->n_words++;
+}
+
+void gn__sipsum_add_bytes(struct gn__sipsum *sum, const void *data, size_t len)
+{
+    const uint8_t *p = data;
+
+    for (; len >= 8; p += 8, len -= 8)
+        gn__sipsum_add(sum, load_le64(p));
+    if (len) /* Without the length on top. */
+        gn__sipsum_add(sum, last_word(p, len) << 8 >> 8);
+}
+
+void gn__sipsum_get(const struct gn__sipsum *sum, uint64_t out[2])
+{
+    struct gn__sipsum s = *sum;
+
+    state_absorb(&s, (s.n_words & 0x1f) << 59, 1);
+    s.v2 ^= 0xee;
+    out[0] = state_end(&s, 3);
+    s.v1 ^= 0xdd;
+    out[1] = state_end(&s, 3);
 }

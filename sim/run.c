@@ -4,10 +4,10 @@
  * Running a clock until its tasks have ended, and saying why it stopped when
  * they have not.
  *
- * The digest is two lanes of SipHash, each keyed by itself: of the time of each
- * turn, of each packet that a switch hands out (time, length and the bytes of
- * its headers), and of each line of gn_sim_log(). None of these depends on
- * addresses in memory, on the compiler or on the machine.
+ * The digest is a SipHash of 128 bits: of the time of each turn, of each packet
+ * that a switch hands out (time, length and the bytes of its headers), and of
+ * each line of gn_sim_log(). None of these depends on addresses in memory, on
+ * the compiler or on the machine.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/config.h"
-#include "base/siphash.h"
 #include "base/units.h"
 #include "sim/clock.h"
 #include "sim/sim.h"
@@ -26,33 +25,18 @@
 
 /* ---- the digest ---- */
 
-static void digest_add(struct gn__run *run, const void *data, size_t len)
-{
-    unsigned i;
-
-    for (i = 0; i < 2; i++) {
-        const uint64_t key[2] = {run->lane[i], i};
-
-        run->lane[i] = gn__siphash13(key, data, len);
-    }
-}
-
 static void digest_packet(struct gn__capture_hook *hook,
                           const struct gn__packet *packet)
 {
     struct gn_clock *clock =
         gn__container_of(hook, struct gn__run_hook, hook)->clock;
-    struct {
-        uint64_t now;
-        uint32_t len;
-        uint32_t corrupt;
-        uint8_t head[DIGEST_HEAD + 4];
-    } record = {
-        .now = clock->now, .len = packet->len, .corrupt = packet->corrupt};
+    struct gn__sipsum *digest = &clock->run.digest;
     size_t n = packet->head_len < DIGEST_HEAD ? packet->head_len : DIGEST_HEAD;
 
-    memcpy(record.head, packet->head, n);
-    digest_add(&clock->run, &record, sizeof(record));
+    gn__sipsum_add(digest, clock->now);
+    gn__sipsum_add(digest, packet->len | (uint64_t)packet->corrupt << 32 |
+                               (uint64_t)n << 48);
+    gn__sipsum_add_bytes(digest, packet->head, n);
 }
 
 static struct gn__run_hook *last_hook(struct gn_clock *clock)
@@ -92,7 +76,10 @@ void gn__run_hook_start(struct gn_clock *clock, struct gn_network *net)
 
 void gn__run_init(struct gn__run *run, uint64_t still_max)
 {
+    const uint64_t key[2] = {0, 0};
+
     memset(run, 0, sizeof(*run));
+    gn__sipsum_init(&run->digest, key);
     run->still_max = still_max;
     gn__list_init(&run->hooks);
 }
@@ -278,7 +265,7 @@ void gn__run_turn(struct gn_clock *clock, uint64_t now)
     if (now > clock->now)
         run->still = 0;
     run->events++;
-    digest_add(run, &now, sizeof(now));
+    gn__sipsum_add(&run->digest, now);
 }
 
 /* ---- a stack that was left ---- */
@@ -325,14 +312,16 @@ static void run_report(const struct gn_clock *clock,
                        struct gn_sim_report *report)
 {
     const struct gn__run *run = &clock->run;
+    uint64_t sum[2];
     size_t i;
 
+    gn__sipsum_get(&run->digest, sum);
     report->end = run->end;
     report->now_ns = clock->now;
     report->events = run->events;
     report->switches = clock->sched.n_switches;
     for (i = 0; i < sizeof(report->digest); i++)
-        report->digest[i] = (uint8_t)(run->lane[i / 8] >> (56 - i % 8 * 8));
+        report->digest[i] = (uint8_t)(sum[i / 8] >> (i % 8 * 8));
     memcpy(report->text, run->text, sizeof(report->text));
 }
 
@@ -392,7 +381,8 @@ static void run_say(struct gn_clock *clock, const char *who, const char *format,
                      (unsigned long long)(clock->now % GN__NS_PER_S), who);
 
     (void)vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
-    digest_add(&clock->run, line, strlen(line));
+    gn__sipsum_add(&clock->run.digest, strlen(line));
+    gn__sipsum_add_bytes(&clock->run.digest, line, strlen(line));
     if (clock->log)
         clock->log(line, clock->log_arg);
 }

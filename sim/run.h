@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 
+#include "base/siphash.h"
 #include "namespace/namespace.h"
 
 /** A look at one network's packets, for the digest. */
@@ -22,7 +23,7 @@ struct gn__run {
     uint64_t still;      /* calls and engine entries since time moved */
     uint64_t still_max;
     uint64_t events; /* turns of the clock */
-    uint64_t lane[2];
+    struct gn__sipsum digest;
     struct gn__list hooks; /* struct gn__run_hook */
     char text[GN_SIM_TEXT_MAX];
 };

@@ -60,6 +60,20 @@ static const uint64_t cpython13[16] = {
     UINT64_C(0xf30eb725bb91c9ea), UINT64_C(0x8972188433a5c5b7),
 };
 
+/* The 128 bits of 1-3, for the key and the input that published24 is of, of so
+ * many bytes; computed by another program, which gives what is published of
+ * 2-4. */
+static const struct {
+    size_t len;
+    uint64_t sum[2];
+} wide13[] = {
+    {0, {UINT64_C(0xbea58827b2bc7ee7), UINT64_C(0x013030dd6adb62fd)}},
+    {8, {UINT64_C(0xb4dae3d5e1fe12aa), UINT64_C(0x99c7f935ab164f72)}},
+    {16, {UINT64_C(0xeb8e511557d9a8d0), UINT64_C(0x93179e3df8b013b5)}},
+    {40, {UINT64_C(0x13b4b93e54205750), UINT64_C(0x38f9eed9fa3c0bd5)}},
+    {256, {UINT64_C(0x5a020c3a248b6cf5), UINT64_C(0x7a709cb9a27a686a)}},
+};
+
 static void fill(uint8_t *input, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -103,12 +117,52 @@ static void input_need_not_be_aligned(void **state)
     }
 }
 
+static void a_sum_is_that_of_all_its_words(void **state)
+{
+    const uint64_t key[2] = {UINT64_C(0x0706050403020100),
+                             UINT64_C(0x0f0e0d0c0b0a0908)};
+    uint64_t sum[2];
+    uint8_t input[256];
+
+    (void)state;
+    fill(input, sizeof(input));
+    for (size_t i = 0; i < sizeof(wide13) / sizeof(*wide13); i++) {
+        struct gn__sipsum s;
+
+        gn__sipsum_init(&s, key);
+        gn__sipsum_add_bytes(&s, input, wide13[i].len / 16 * 8);
+        gn__sipsum_get(&s, sum);
+        gn__sipsum_add_bytes(&s, input + wide13[i].len / 16 * 8,
+                             wide13[i].len - wide13[i].len / 16 * 8);
+        gn__sipsum_get(&s, sum);
+        assert_true(sum[0] == wide13[i].sum[0] && sum[1] == wide13[i].sum[1]);
+    }
+}
+
+static void bytes_of_a_sum_end_in_zeros(void **state)
+{
+    struct gn__sipsum bytes, words;
+    uint64_t sums[2][2];
+
+    (void)state;
+    gn__sipsum_init(&bytes, (const uint64_t[2]){1, 2});
+    words = bytes;
+    gn__sipsum_add_bytes(&bytes, "\1\2\3\4\5\6\7\10\11\12", 10);
+    gn__sipsum_add(&words, UINT64_C(0x0807060504030201));
+    gn__sipsum_add(&words, UINT64_C(0x0a09));
+    gn__sipsum_get(&bytes, sums[0]);
+    gn__sipsum_get(&words, sums[1]);
+    assert_memory_equal(sums[0], sums[1], sizeof(sums[0]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(siphash24_gives_the_published_values),
         cmocka_unit_test(siphash13_gives_cpythons_values),
         cmocka_unit_test(input_need_not_be_aligned),
+        cmocka_unit_test(a_sum_is_that_of_all_its_words),
+        cmocka_unit_test(bytes_of_a_sum_end_in_zeros),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
