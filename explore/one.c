@@ -204,6 +204,7 @@ void gn__trial_run(const struct gn__trial *trial, struct gn__outcome *out,
 {
     struct gn_clock_config config = {.size = sizeof(config),
                                      .seed = trial->seed,
+                                     .max_still = trial->scenario->max_still,
                                      .log = trial->trace ? print_line : NULL};
     struct captures captures;
     struct gn_clock *clock;

@@ -152,6 +152,56 @@ static void draw_dns(struct drawing *d, struct gn__fault *fault)
     set_option(fault, kinds[gn__rng_below(&d->rng, 4)], 1);
 }
 
+/* From one machine to another of its network; to none, if there is none. */
+static void draw_path(struct drawing *d, struct gn__fault *fault)
+{
+    size_t from = gn__rng_below(&d->rng, d->n);
+    size_t to = gn__rng_below(&d->rng, d->n), tries;
+
+    for (tries = 0; tries < d->n; tries++, to = (to + 1) % d->n) {
+        if (to != from && d->machines[to]->net == d->machines[from]->net)
+            break;
+    }
+    if (tries < d->n) {
+        name_machine(d, fault, from, 1);
+        name_machine(d, fault, to, 1);
+    }
+    switch (gn__rng_below(&d->rng, 4)) {
+    case 0:
+        set_option(fault, GN__PATH_LATENCY,
+                   (int64_t)(draw_between(d, 1, 500) * MS));
+        break;
+    case 1:
+        set_option(fault, GN__PATH_LOSS,
+                   (int64_t)draw_between(d, 1, 50) * 10000);
+        break;
+    case 2:
+        set_option(fault, GN__PATH_BLOCK, 1);
+        break;
+    default:
+        set_option(fault, GN__PATH_HOLD, 1);
+        break;
+    }
+}
+
+static void draw_limit(struct drawing *d, struct gn__fault *fault)
+{
+    static const struct {
+        unsigned option;
+        uint64_t low, high, unit;
+    } limits[] = {{GN__LIMIT_SOCKETS, 1, 16, 1},
+                  {GN__LIMIT_CONNECTIONS, 1, 8, 1},
+                  {GN__LIMIT_LOOKUPS, 1, 4, 1},
+                  {GN__LIMIT_BUFFERED, 1, 64, 1024},
+                  {GN__LIMIT_DISK, 1, 64, 1024}};
+    size_t i = gn__rng_below(&d->rng, sizeof(limits) / sizeof(*limits));
+
+    draw_any(d, fault);
+    set_option(fault, limits[i].option,
+               (int64_t)(draw_between(d, limits[i].low, limits[i].high) *
+                         limits[i].unit));
+}
+
 /* ---- kinds ---- */
 
 static const struct kind {
@@ -171,6 +221,8 @@ static const struct kind {
     {GN_PLAN_CLOCK, "clock", GN__VERB_CLOCK, false, 1, draw_clock},
     {GN_PLAN_DNS, "dns", GN__VERB_DNS, false, 1, draw_dns},
     {GN_PLAN_POWER, "power", GN__VERB_CRASH, false, 2, draw_all},
+    {GN_PLAN_PATH, "path", GN__VERB_PATH, false, 2, draw_path},
+    {GN_PLAN_LIMIT, "limit", GN__VERB_LIMIT, false, 1, draw_limit},
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(*kinds))
@@ -283,7 +335,7 @@ static void fill_config(struct drawing *d)
     struct gn_plan_config *c = &d->config;
 
     if (!c->kinds)
-        c->kinds = GN_PLAN_ALL;
+        c->kinds = GN_PLAN_USUAL;
     if (!c->duration_ns)
         c->duration_ns = DURATION_DEFAULT;
     if (!c->calm_ns)

@@ -27,7 +27,8 @@ struct cue {
     uint32_t n_off;  /* crash: machines that are off because of it, */
     char (*off)[64]; /* by their names */
     size_t room_off;
-    uint32_t n_awaited; /* of them, but daemons: in clock->n_awaited */
+    uint32_t n_awaited; /* that it will start, but daemons: in
+                           clock->n_awaited */
 };
 
 struct gn__play {
@@ -410,6 +411,21 @@ void gn__play_regroup(struct gn_clock *clock)
 
 /* ---- crashes ---- */
 
+/* A run does not end before it. */
+static void await_one(struct cue *cue, struct gn_machine *machine)
+{
+    if (machine->task.daemon)
+        return;
+    cue->n_awaited++;
+    cue->clock->n_awaited++;
+}
+
+static void await_none(struct cue *cue)
+{
+    cue->clock->n_awaited -= cue->n_awaited;
+    cue->n_awaited = 0;
+}
+
 static void crash_one(struct cue *cue, struct gn_machine *machine)
 {
     if (!machine->ns)
@@ -418,10 +434,7 @@ static void crash_one(struct cue *cue, struct gn_machine *machine)
     if (!cue->fault.for_ns || cue->n_off == cue->room_off)
         return; /* For good; or it is newer than the plan. */
     memcpy(cue->off[cue->n_off++], machine->name, sizeof(machine->name));
-    if (machine->task.daemon)
-        return;
-    cue->n_awaited++;
-    cue->clock->n_awaited++;
+    await_one(cue, machine);
 }
 
 static void start_one(struct gn_clock *clock, struct gn_machine *machine)
@@ -438,8 +451,7 @@ static void end_crash(struct cue *cue)
 {
     uint32_t i;
 
-    cue->clock->n_awaited -= cue->n_awaited;
-    cue->n_awaited = 0;
+    await_none(cue);
     for (i = 0; i < cue->n_off; i++) {
         struct gn_machine *machine = gn_machine_find(cue->clock, cue->off[i]);
 
@@ -518,6 +530,7 @@ static void cue_begin(struct gn__act *act)
     if (cue->fault.verb == GN__VERB_CRASH) {
         each_machine(cue, crash_one);
     } else if (cue->fault.verb == GN__VERB_START) {
+        await_none(cue);
         each_machine(cue, visit_start);
     } else {
         cue->is_on = true;
@@ -656,6 +669,8 @@ static void cue_plan(struct cue *cue)
     cue->end.run = cue_end;
     gn__list_add_tail(&cue->clock->play->cues, &cue->link);
     gn__clock_plan(cue->clock, &cue->begin, begin);
+    if (cue->fault.verb == GN__VERB_START)
+        each_machine(cue, await_one);
     if (cue->fault.for_ns)
         gn__clock_plan(cue->clock, &cue->end, begin + cue->fault.for_ns);
 }

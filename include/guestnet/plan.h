@@ -20,7 +20,8 @@
  * Times are counted from gn_plan_apply(). What has a "for" is over then, as if
  * it never was; a crash without one is for good. Where faults of a kind
  * overlap, each adds to those that began before it: of an option that both
- * have, the later one counts.
+ * have, the later one counts. A run does not end before machines that are off
+ * start again, or start at all, as the plan says.
  *
  *   crash M...         start M...        pause M...        stop M...
  *   partition M... | M... [| M...]       partition M... > M...
@@ -76,13 +77,16 @@ enum {
     GN_PLAN_CLOCK = 1u << 5,
     GN_PLAN_DNS = 1u << 6,
     GN_PLAN_POWER = 1u << 7, /* All of the machines crash together. */
-    GN_PLAN_ALL = (1u << 8) - 1
+    GN_PLAN_PATH = 1u << 8,  /* Of two machines of one network, one way. */
+    GN_PLAN_LIMIT = 1u << 9, /* Calls fail that seldom do: -EMFILE, -ENOSPC. */
+    GN_PLAN_ALL = (1u << 10) - 1,
+    GN_PLAN_USUAL = GN_PLAN_ALL & ~GN_PLAN_LIMIT
 };
 
 /** Settings for gn_plan_random(); zero selects the default given here. */
 struct gn_plan_config {
     size_t size;          /* sizeof this struct. Required. */
-    unsigned kinds;       /* GN_PLAN_*; GN_PLAN_ALL. */
+    unsigned kinds;       /* GN_PLAN_*; GN_PLAN_USUAL. */
     uint64_t duration_ns; /* All of them begin and end within it; 60 s. */
     uint64_t calm_ns;     /* The end of it, in which nothing is wrong; a quarter
                              of it. */

@@ -45,6 +45,8 @@ struct gn_scenario {
     void *arg;            /* For both. */
     uint64_t duration_ns; /* Of the network's time, until which a run goes on
                              unless its tasks end earlier. Required. */
+    uint64_t max_still; /* Calls and turns at one time until that is a livelock,
+                             as of struct gn_clock_config; 100,000. */
     const struct gn_plan_config *faults; /* That each seed draws; duration_ns is
                                             the scenario's where it is 0. NULL:
                                             none. */

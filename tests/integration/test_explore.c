@@ -217,6 +217,7 @@ static const struct gn_scenario scenarios[] = {
     SCENARIO("strangers", 0, .faults = &faults_of_strangers),
     SCENARIO("deadlock", 2, .faults = NULL),
     SCENARIO("livelock", 3, .faults = NULL),
+    SCENARIO("impatient", 3, .max_still = 500),
     SCENARIO("dies", 4, .faults = NULL),
     SCENARIO("leaves", 5, .faults = NULL),
     SCENARIO("spins", 6, .faults = NULL),
@@ -410,7 +411,11 @@ static void each_end_has_its_name(void **state)
         " at 0.0.0.0:80\n");
     says("without any fault");
     assert_int_equal(run("x --scenario livelock --seeds 1"), 1);
-    says("seed 1 livelock at 1.000000000:\n    n0/boot: time stands still");
+    says(
+        "seed 1 livelock at 1.000000000:\n    n0/boot: time stands still after "
+        "100000 calls");
+    assert_int_equal(run("x --scenario impatient --seeds 1"), 1);
+    says("n0/boot: time stands still after 500 calls");
     assert_int_equal(run("x --scenario check --seeds 1"), 1);
     says("its check returned -5");
     assert_int_equal(run("x --scenario says --seeds 1"), 1);

@@ -528,6 +528,47 @@ static void a_run_waits_for_machines_that_will_start(void **state)
     assert_int_equal(f->n_said, 1);
 }
 
+static void a_plan_starts_what_is_off(void **state)
+{
+    struct fixture *f = *state;
+
+    create(f, 0, sleep_long);
+    create(f, 1, sleep_long);
+    start(f, 2, sleep_long);
+    plan(f, "at 1s crash n2\n" /* for good, but for what follows */
+            "at 5s start n2\n" /* whose address is free */
+            "at 5s start n0\n"
+            "at 6s start *\n"); /* n1: the others are on */
+    (void)run(f, 5 * GN_S - 1);
+    assert_int_equal(f->n_booted, 1);
+    assert_null(gn_machine_namespace(f->machines[0]));
+    (void)run(f, 1);
+    assert_int_equal(f->n_booted, 3);
+    assert_null(gn_machine_namespace(f->machines[1]));
+    assert_int_equal(run(f, 2000 * GN_S), GN_SIM_DONE);
+    assert_int_equal(f->n_booted, 4);
+    assert_int_equal(f->n_said, 3);
+}
+
+/* As n0 cannot have its address. */
+static void a_start_that_fails_ends_the_run(void **state)
+{
+    struct gn_namespace_config other = {
+        .size = sizeof(other),
+        .addresses = (const char *const[]){"10.77.0.2", NULL}};
+    struct gn_sim_report report = {.size = sizeof(report)};
+    struct fixture *f = *state;
+    struct gn_namespace *ns;
+
+    start(f, 0, sleep_long);
+    assert_int_equal(gn_machine_crash(f->machines[0]), 0);
+    assert_int_equal(gn_namespace_create(f->sim.net, &other, &ns), 0);
+    plan(f, "at 1s start n0");
+    assert_int_equal(gn_clock_run(f->sim.clock, UINT64_MAX, &report), 0);
+    assert_int_equal(report.end, GN_SIM_FAILED);
+    assert_non_null(strstr(report.text, "the plan: n0 cannot start: "));
+}
+
 static void a_run_waits_for_no_machine_that_is_closed(void **state)
 {
     struct fixture *f = *state;
@@ -734,7 +775,8 @@ static void plans_are_drawn_from_the_seed(void **state)
     struct fixture *f = *state;
     struct gn_plan_config config = {.size = sizeof(config),
                                     .kinds = GN_PLAN_PARTITION | GN_PLAN_LINK |
-                                             GN_PLAN_CLOCK};
+                                             GN_PLAN_CLOCK | GN_PLAN_PATH |
+                                             GN_PLAN_LIMIT};
     unsigned kind, kinds = config.kinds;
     size_t len;
 
@@ -859,6 +901,8 @@ int main(void)
         CASE(clocks_go_wrong_and_stay_so),
         CASE(a_plan_crashes_and_starts),
         CASE(a_run_waits_for_machines_that_will_start),
+        CASE(a_plan_starts_what_is_off),
+        CASE(a_start_that_fails_ends_the_run),
         CASE(a_run_waits_for_no_machine_that_is_closed),
         CASE(partitions_overlap),
         CASE(a_link_is_what_all_faults_say),
