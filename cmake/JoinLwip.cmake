@@ -17,7 +17,7 @@
 #                                   clang's source coverage has sections of its
 #                                   own and works
 
-# libFuzzer's tables of switch values, which nobody writes, count as well.
+# libFuzzer's tables of switch values, which no code writes, count as well.
 set(state_max 512)
 if(CMAKE_C_FLAGS MATCHES "fuzzer")
     set(state_max 8192)

@@ -2,8 +2,8 @@
 #
 # The library optimised as one (GUESTNET_WHOLE): its sources are compiled for
 # link-time optimisation, which then is done here, once. What comes out is one
-# file of machine code: whoever links it needs no plugin and does not wait, and
-# may use any linker. docs/decisions/0026-optimised-as-one.md.
+# file of machine code: a program that links it needs no plugin, does not wait,
+# and may use any linker. docs/decisions/0026-optimised-as-one.md.
 #
 # lwIP is optimised as one by itself (JoinLwip.cmake), c-ares is left as it is.
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # glibc 2.36 reads an answer once, from its beginning: an address that comes
-# before the CNAME that leads to it is nobody's, and the name does not exist.
+# before the CNAME that leads to it belongs to no name, and the name that was
+# asked for does not exist.
 # musl 1.2.3 takes the same answer.
 # shellcheck source=findings/lib/common.bash
 source "$(dirname "$0")/lib/common.bash"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# lwIP 2.2.1 repeats a SYN that nobody answers every three seconds. RFC 6298
+# lwIP 2.2.1 repeats a SYN without an answer every three seconds. RFC 6298
 # (5.5) doubles the time-out each time, also that of a SYN: after 3, 9, 21 s.
 # shellcheck source=findings/lib/common.bash
 source "$(dirname "$0")/lib/common.bash"
@@ -17,7 +17,7 @@ cat >"$tmp/syn.c" <<'END'
 static struct netif wire;
 static u32_t first_ms;
 
-/* All that is sent is a SYN: nobody is there. */
+/* All that is sent is a SYN: no host is there. */
 static err_t send_packet(struct netif *netif, struct pbuf *packet,
                          const ip4_addr_t *to)
 {

@@ -107,9 +107,9 @@ go_build() {
         "$work/goroot/bin/go" build -ldflags '-s -w' -o "$2" "$1"
 }
 
-# others NAME FOLDER [ARGUMENT]: $work/NAME.wasm of somebody else's program, whose
-# source is in FOLDER, by tests/wasm/others/FOLDER, which gets the argument. That
-# takes up to minutes.
+# others NAME FOLDER [ARGUMENT]: $work/NAME.wasm of another project's program,
+# whose source is in FOLDER, by tests/wasm/others/FOLDER, which gets the
+# argument. That takes up to minutes.
 others() {
     local recipe=$source/tests/wasm/others/$2 sum
     wants "$2" "source of $2"

@@ -35,7 +35,7 @@ Client null received PUBLISH (d0, q0, r0, m0, 'rooms/cellar', ... (4 bytes))
 cold
 Client null sending DISCONNECT
 END
-run "a message to who waits" "${broker[@]}" -- "${sub[@]}" -- \
+run "a message to a waiting client" "${broker[@]}" -- "${sub[@]}" -- \
     ? sub Subscribed -- "${first[@]}" -- ? sub hot -- "${second[@]}" || exit 1
 
 publishes a -t news -m 'kept for later' -r -q 1 -d

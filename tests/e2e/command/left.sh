@@ -100,7 +100,7 @@ case_after_kill_9_of_the_command() {
     behind_is_gone || fail "the command's processes go on"
 }
 
-case_the_network_outlives_who_started_it() {
+case_the_network_outlives_the_guest_that_started_it() {
     need curl
     start
     "$guestnet" run --network n --name other -- sh -c 'touch other; sleep 1000' &

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2016,SC2034,SC2153
 # What the tests of the command have in common. Sourced by SCRIPT CASE, with
 # GUESTNET and GUESTNET_AGENT in the environment: the case runs as an ordinary
-# user, in a mount namespace whose /dev/net/tun is everybody's, with a folder for
-# its files; and when it is over, nothing of the command's may be left.
+# user, in a mount namespace whose /dev/net/tun any user may open, with a folder
+# for its files; and when it is over, nothing of the command's may be left.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 

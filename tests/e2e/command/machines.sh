@@ -6,7 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # The kernel and the first file system are made before the case is an ordinary
-# user's, who has no cache of packages.
+# user's, which has no cache of packages.
 if [ -z "${GN_VM-}" ]; then
     GN_VM=$(mktemp -d)
     export GN_VM

@@ -177,7 +177,7 @@ outside() {
 
 case_pings_leave_by_a_rule() {
     need ping
-    # Until it is written, the range is of nobody in there.
+    # Until it is written, the range is of no user in there.
     outside '
         ! "$guestnet" run --allow-all -- ping -c 1 -W 20 192.0.2.1
         echo 0 0 >/proc/sys/net/ipv4/ping_group_range

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# programs.sh CASE: programs that nobody here wrote, in containers.
+# programs.sh CASE: programs of other projects, in containers.
 # shellcheck disable=SC2016 # Much is for the inner shell.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -20,7 +20,7 @@ inside() {
     "$guestnet" run --network lab -- "$@"
 }
 
-case_nginx_serves_whoever_asks() {
+case_nginx_serves_all_that_ask() {
     need nginx curl
     mkdir logs
     echo hello >index.html
@@ -38,7 +38,7 @@ EOF
     expect hello "$(curl -sf http://127.0.0.1:18402/)" "the published port"
     expect hello "$(inside curl -4sf http://web.guest.internal/)" "by name"
     expect hello "$(inside curl -sSf "http://[fd77::2]/" 2>&1)" "by IPv6"
-    # Who is not this machine is seen by its own address.
+    # A client that is not this machine is seen by its own address.
     expect 10.77.0.3 "$(tail -n 2 logs/access | head -n 1 | cut -d ' ' -f 1)" \
         "the client's address"
 }
@@ -93,7 +93,7 @@ case_redis_by_name() {
         redis-cli -h db | tail -n 1')" "5000 increments"
 }
 
-# The address is taken away first, so that the client is who brings it.
+# The address is taken away first, so that the client brings it.
 case_dhcp_clients_get_the_address_that_was_given() {
     local client found=
     for client in dhclient udhcpc dhcpcd; do

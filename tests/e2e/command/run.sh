@@ -200,7 +200,7 @@ case_two_containers_meet_by_name() {
     kill %1
 }
 
-# Who comes first starts it, and who comes while it ends starts another.
+# The first guest starts it, and one that comes while it ends starts another.
 case_many_start_one_network_at_once() {
     need ping
     local i
@@ -212,9 +212,9 @@ case_many_start_one_network_at_once() {
     expect 12 "$(find . -name 'up*' | wc -l)" "containers that were there"
 }
 
-# Who has found the network just before it ends is sent to look for another. Its
-# end is held up where it removes the socket.
-case_who_comes_as_a_network_ends_finds_another() {
+# A guest that has found the network just before it ends is sent to look for
+# another. The end is held up where it removes the socket.
+case_a_guest_that_comes_as_a_network_ends_finds_another() {
     need strace curl
     [ "$(uname -m)" = x86_64 ] || skip "unlink() has another number here"
     strace -f -qq -o trace -e trace=unlink \
@@ -239,7 +239,7 @@ listening() {
 }
 
 # A socket that is bound and does not listen yet is another network's.
-case_who_leaves_takes_no_other_network_away() {
+case_a_guest_that_leaves_takes_no_other_network_away() {
     need python3 curl
     "$guestnet" run --network n -- sleep 1000 &
     until_true listening n
@@ -408,7 +408,7 @@ EOF
     kill $many
 }
 
-case_who_joins_and_says_nothing_is_sent_away() {
+case_a_client_that_joins_and_says_nothing_is_sent_away() {
     need python3
     "$guestnet" run --network n -- sleep 1000 &
     until_true listening n
