@@ -3,9 +3,9 @@
 /*
  * Start-time fair queueing (Goyal, Vin and Cheng, 1996), of tasks whose cost is
  * known only when they have run. An account's `spent` is its virtual time; the
- * heap has those that wait by it, and equal ones as they came. One that comes
- * back from being idle starts at the floor, less its credit, so that neither
- * sleeping long nor sleeping often gains anything.
+ * heap has the waiting accounts in its order, and equal ones as they came. One
+ * that comes back from being idle starts at the floor, less its credit, so that
+ * neither sleeping long nor sleeping often gains anything.
  *
  * An account whose tasks were all cancelled stays in the heap until it would be
  * picked: cancelling a task then touches nothing but the task's neighbours.

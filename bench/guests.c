@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What guests cost that do nothing: memory, creation, processor time.
+ * The cost of guests that do nothing: memory, creation, processor time.
  */
 #include "bench.h"
 #include "world.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * guestnet attach: a namespace that is there gets eth0 on a network. A child
- * that lives shortly goes into it and makes the device.
+ * guestnet attach: an existing namespace gets eth0 on a network. A short-lived
+ * child goes into it and makes the device.
  */
 #include "cli/verbs.h"
 

@@ -22,10 +22,10 @@
  *
  * The driver is kicked only when the deadline moved earlier than the one it
  * sleeps for. Each TCP connection moves its own deadlines about with each
- * segment, but they are rounded to ticks and a later one is not told, so a
- * busy connection kicks at most once a tick. Threads blocked in a call are a
- * second pair of eyes: one of them at a time, the standby, sleeps not much
- * longer than the next deadline and runs what the driver has not.
+ * segment, but they are rounded to ticks, and the driver is not told of a later
+ * one, so a busy connection kicks at most once a tick. Threads blocked in a
+ * call are a second pair of eyes: one of them at a time, the standby, sleeps
+ * not much longer than the next deadline and runs what the driver has not.
  */
 #include "engine/engine.h"
 

@@ -5,11 +5,11 @@
  * is run again first: a seed that then ends otherwise is not decided by itself,
  * and no run of it would say anything about a fault. Then faults are left
  * out by ddmin (Zeller and Hildebrandt, "Simplifying and Isolating
- * Failure-Inducing Input", 2002), until it takes each that is left. Then what
- * is left lasts half as long, and half of that, as far as it fails: since
- * everything behind a change comes at other times, others may be left out then.
- * That is repeated until nothing can be left out and nothing be shorter, unless
- * the time is over before.
+ * Failure-Inducing Input", 2002), until it takes each that is left. Then the
+ * faults that are left are halved in length, again and again, as long as the
+ * run still fails: since each change moves the times of everything after it,
+ * others may be left out then. This is repeated until no fault can be left out
+ * or shortened, unless the time is over before.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 #define GN_NAMESPACE_CHARGE_H
 
 /*
- * What guests cost the process in memory that no stack of theirs has, and that
- * is not counted byte by byte: a library's, by an estimate for each object. It is
+ * Memory that guests cost the process outside of their stacks, and that is not
+ * counted byte by byte: a library's, by an estimate for each object. It is
  * bounded by limits.max_buffered, beside what the stacks hold. Any thread,
  * without the lock.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Descriptors that guests cost the process, each a share of a pool: the one of
- * all networks that were not given a number, or a network's own.
+ * Descriptors that guests cost the process, each a share of a pool: the common
+ * one of all networks without a number of their own, or the network's own.
  *
  * A guest may have as many as are left for all guests, and no more: alone half
  * of the pool, beside n others that take what they can a share of n + 2. So

@@ -13,8 +13,8 @@
  *        +--(detach)--> local --+
  *
  * Closing it reports "gone" from the driving thread, behind all callbacks that
- * were queued before. A thread that waits for it is spared that way round when
- * no callback is running.
+ * were queued before. A thread that waits for it need not go that way when no
+ * callback is running.
  *
  * Random streams are named by the namespace, not by its number: what a guest
  * draws stays the same when others come and go.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Namespaces as what an engine is for: its packets are the switch's, and what
- * has changed in an entry are their sockets.
+ * Namespaces as the users of an engine: its packets are the switch's, and the
+ * objects that change in an entry are their sockets.
  */
 #include "namespace/shared.h"
 

@@ -3,7 +3,7 @@
 #define GN_RESOLVER_FORWARD_H
 
 /*
- * What resolvers have in common that ask others (chain, fault): any question
+ * The common part of resolvers that ask others (chain, fault): any question
  * begins a pass, which has a lookup of its own for the resolver that is asked.
  */
 #include "resolver/resolver.h"

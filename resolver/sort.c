@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * RFC 6724: in which order a guest should try the addresses of a name. Given
- * what would be the source address towards each, so that nothing here knows of
+ * RFC 6724: in which order a guest should try the addresses of a name. The
+ * caller gives the source address towards each, so that nothing here knows of
  * namespaces.
  *
  * Rules 3 (deprecated sources), 4 (home addresses) and 7 (tunnels) ask for what

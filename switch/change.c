@@ -3,14 +3,14 @@
 /*
  * Settings that are changed for a time: a link's, or a path's.
  *
- * What was set for good lies at the bottom, and on it each change that is not
- * over, in the order in which they were made. What holds is what one sees from
- * above, field by field. So taking one out of the middle is right whatever came
- * after it, and nothing has to be remembered of what a field was before.
+ * The settings for good lie at the bottom, and on them each change that is not
+ * over, in the order in which they were made. The topmost value holds, field by
+ * field. So a change can be taken out of the middle whatever came after it, and
+ * no former value has to be remembered.
  *
- * There is such a pile only while there are changes: an owner has a pointer, and
- * settings that hold. When the last change is over these are what was set for
- * good.
+ * There is such a pile only while there are changes: an owner has a pointer,
+ * and the settings that hold. When the last change is over these are the
+ * settings for good.
  */
 #include <errno.h>
 #include <string.h>

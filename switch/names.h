@@ -11,7 +11,7 @@
  * a CNAME chain counts under the name at its beginning. In lower case, without
  * the dot at the end.
  *
- * It is bounded: of what does not fit, that goes which would end first.
+ * It is bounded: when it is full, the pair that would end first goes.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
 
 /*
  * The line that a member joins with (member.h), read and judged as a whole: no
- * number is cut to fit, and nothing of it is left to be found wrong later but
- * what only the network knows.
+ * number is cut to fit, and only the checks that need the network are left for
+ * later.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * What has been broken into by a guest's packets shall find nothing. Descriptors
- * come from clients (TAPs, listening sockets, files); what is left to be opened
- * is resolv.conf, hosts, certificates, and sockets of the Internet's.
+ * A process that a guest's packets have broken into shall find nothing to use.
+ * Descriptors come from clients (TAPs, listening sockets, files); what is left
+ * to be opened is resolv.conf, hosts, certificates, and sockets of the
+ * Internet's.
  *
  * A call that is not listed is ENOSYS, so that a libc that tries a newer one
  * falls back to an older one.

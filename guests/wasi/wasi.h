@@ -20,7 +20,7 @@
  *     io.c, tcp.c, udp.c, names.c, cli.c   rows of WASI 0.2
  *     scan.c     reading modules
  *
- * Of the library it uses what is public, and base/.
+ * It uses only the public part of the library, and base/.
  */
 #include <endian.h>
 #include <errno.h>

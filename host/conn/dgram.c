@@ -2,8 +2,8 @@
 
 /*
  * UDP under a gn_conn: a connected socket, one datagram for a read and one for
- * a write. An error is about one datagram, an earlier one as a rule, and ends
- * nothing but the namespace's end does.
+ * a write. An error is about one datagram, usually an earlier one, and does not
+ * end the conn; only the namespace's end does.
  */
 #include <errno.h>
 

@@ -11,8 +11,9 @@
  * line say the same.
  *
  * A server whose backlog is full makes its clients wait in ours (those of a TCP
- * socket in connect(2), which the relay goes on with), and so does a guest that may have no more descriptors: other guests could else take all of
- * the process by connecting to it.
+ * socket in connect(2), which the relay goes on with), and so does a guest that
+ * may have no more descriptors: otherwise other guests could take all
+ * descriptors of the process by connecting to it.
  */
 #include <guestnet/conn.h>
 

@@ -3,8 +3,9 @@
 /*
  * TCP under a gn_conn. What is read is not copied: a round shows slices of what
  * waits in the connection, the reader gets them one after the other, and the
- * next round lets go of as many as he took. What he did not take, because he
- * stopped or closed, is still there, and the window says so to the peer.
+ * next round lets go of as many as it took. Slices that it did not take,
+ * because it stopped or closed, are still there, and the window says so to the
+ * peer.
  *
  * What is written is copied once, by the socket's own call, which packs small
  * writes together.

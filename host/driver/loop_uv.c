@@ -2,8 +2,8 @@
 
 /*
  * GN_DRIVE_LOOP: the driver as four handles on a libuv loop of the caller's,
- * the only loop of libuv's there ever is here. It has to look at one descriptor
- * of ours, the poll set's. What happens in one round:
+ * the only libuv loop that is ever used here. The loop has to look at one
+ * descriptor of ours, the poll set's. What happens in one round:
  *
  *   poll      watches that are ready are called
  *   check     the turn; then we rest

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The kernel is given a slot and the number of its use, not a pointer: what is
- * said of a descriptor that was closed before its watch ended, because another
- * one still stands for the same file, names a use that is over.
+ * The kernel is given a slot and the number of its use, not a pointer. An event
+ * of a descriptor that was closed before its watch ended, which comes if
+ * another one still stands for the same file, then names a use that is over.
  *
  * A watch that is ready waits for the turn of its account, and epoll would tell
  * of it again and again meanwhile. When it does so for the first time the watch

@@ -3,9 +3,9 @@
 #define GN_HOST_DRIVER_POLLSET_H
 
 /*
- * The watches of a driver on an epoll descriptor of their own: what a loop has
- * to look at is that one descriptor, however many there are. One that is ready
- * becomes a task of its account, and is told when that has its turn.
+ * The watches of a driver on an epoll descriptor of their own: a loop has to
+ * look at that one descriptor only, however many watches there are. One that is
+ * ready becomes a task of its account, and is told when that has its turn.
  */
 #include <sys/epoll.h>
 

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Blocked threads look for their wake-up a while before they sleep: a hand
- * over by futex costs 18 to 50 us, by looking half of one. For how long follows
- * from how often that helped, or would have: two threads that answer each other
- * sleep for no longer than their hand-overs take, and once both look there are
- * none. Where looking for the longest does not help either, it begins anew with
- * the shortest. And never more threads look than there are processors to spare.
+ * Blocked threads look for their wake-up a while before they sleep: a hand over
+ * by futex costs 18 to 50 us, by looking half a microsecond. How long they look
+ * follows from how often that helped, or would have: two threads that answer
+ * each other sleep for no longer than their hand-overs take, and once both look
+ * there are none. Where even the longest time does not help, it begins anew
+ * with the shortest. And never more threads look than there are processors to
+ * spare.
  *
  * No thread looks while the machine has more to run than processors: it would
  * keep the thread it waits for from one of them (measured with one busy process
  * beside on two processors: bulk 20 Gbit/s instead of 55, a round trip 30 us
- * instead of 7). Nor does one that is patient, whose wait is for bulk: by the
- * time there is room again, more was moved than a wake-up takes.
+ * instead of 7). Nor does a patient thread, which waits for bulk: by the time
+ * there is room again, the data that was moved outweighs a wake-up.
  */
 #include "host/driver/realtime.h"
 

@@ -12,7 +12,8 @@
  *           there is no way out of here that does not free it.
  *   told    the outside has it, and owes an end.
  *   over    it is the guest's no more: its place is free for the next one.
- *   Hooks that accept or refuse it meanwhile get an error instead of cancel().
+ *           Hooks that accept or refuse it meanwhile get an error instead of
+ *           cancel().
  *
  * Guests' threads may end a dial at any time, the outside does so on the
  * driving thread only, where the deferred tasks run too.

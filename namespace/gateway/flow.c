@@ -30,9 +30,10 @@
  *   - with its guest, or the socket of the guest's that had the port: what a
  *     host's kernel does, too, when a socket closes. Where there is none (a
  *     guest behind a wire, or behind a router) it idles out;
- *   - when it was idle: for 30 s, or for 180 s if it is assured, which is what
- *     went both ways and on for two seconds, as in nf_conntrack_proto_udp.c. So
- *     a question with its answer costs little, and a call is not cut off;
+ *   - when it was idle: for 30 s, or for 180 s if it is assured, which means
+ *     that datagrams went both ways and it went on for two seconds, as in
+ *     nf_conntrack_proto_udp.c. So a question with its answer costs little, and
+ *     a call is not cut off;
  *   - when another needs its place (struct gn__outside_set).
  *
  * The timer is not moved by each datagram: it looks at the time of the last one

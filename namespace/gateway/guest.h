@@ -6,8 +6,7 @@
  * What the files about the outside share. All of it under the engine's lock.
  *
  *     port.c     the gateway as a port of the switch
- *     gateway.c  which guest may reach what, guests at the gateway,
- *     demultiplexing
+ *     gateway.c  what guests may reach, guests at the gateway, demultiplexing
  *     service.c  hosts of the network that the gateway proxies
  *     dial.c     what waits for the outside to answer
  *     tcp.c      connections

@@ -5,8 +5,8 @@
  * The operations of the resolver. A lookup puts one or two questions for each
  * name that it asks for: an address of either version is a question of its own
  * (query.c). When they have ended, it has an answer, or there is another name
- * to ask for (search.c), or it ends with what the search makes of it. Where one
- * version is answered and the other is not, what there is is the answer.
+ * to ask for (search.c), or it ends with what the search makes of it. Where
+ * only one version is answered, that one is the answer.
  */
 #include <errno.h>
 #include <netinet/in.h>

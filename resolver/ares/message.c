@@ -2,10 +2,10 @@
 #include "resolver/message.h"
 
 /*
- * What resolvers make of answers differs (docs/nic.md has the list), so: the
- * question stands in every answer, FORMERR included; records of one type only,
- * the alias before its target; SOA where there is none; RA always; EDNS 0
- * whenever it was asked for, and no cookies.
+ * Resolvers differ in what they accept of an answer, so: the question stands in
+ * every answer, FORMERR included; records of one type only, the alias before
+ * its target; SOA where there is none; RA always; EDNS 0 whenever it was asked
+ * for, and no cookies.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -8,10 +8,10 @@
  * 250 ms where answers are quick, and so gives up a name whose own servers take
  * a second: at a forwarder, quick answers say nothing about the next one. Here
  * each try waits as long as the configuration says, as in the C library. To
- * that end c-ares is let look at its time-outs only when the question that was
- * sent first has waited long enough (session.c). It then ends the wait of all
- * whose time it thinks has come; a question that it gave up in this way, too
- * early, is put again until its own time is over.
+ * that end c-ares is allowed to look at its time-outs only when the question
+ * that was sent first has waited long enough (session.c). It then ends the wait
+ * of all whose time it thinks has come; a question that it gave up in this way,
+ * too early, is put again until its own time is over.
  */
 #include <string.h>
 

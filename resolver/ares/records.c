@@ -2,10 +2,11 @@
 #include "resolver/ares/internal.h"
 
 /*
- * What is read from answers: records that belong to the name that was asked
- * for, or to one that its aliases lead to. What else a server puts beside them
- * is left out. Aliases come before what they lead to, as the C library wants
- * them (RFC 1034 section 4.3.2 builds answers in that order).
+ * The records that are read from answers: those that belong to the name that
+ * was asked for, or to one that its aliases lead to. Anything else that a
+ * server puts beside them is left out. Aliases come before what they lead to,
+ * as the C library wants them (RFC 1034 section 4.3.2 builds answers in that
+ * order).
  */
 #include <netinet/in.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 /*
  * The names that a lookup asks for one after the other, and what follows from
  * each answer: as resolver(3) of the C library does it. c-ares has a search of
- * its own, which does not tell which name was asked for at last, and takes no
+ * its own, which does not tell which name was asked for last, and takes no
  * notice of a dot at the end.
  *
  * A name of enough dots is asked for as it is, and then below each domain; one

@@ -2,14 +2,14 @@
 #include "resolver/ares/internal.h"
 
 /*
- * c-ares' sockets. They are as it would make them itself, with three differences.
+ * c-ares' sockets. They are as c-ares would make them, with three differences.
  *
  * Reading ends early: c-ares reads on until there is nothing left, and a server
  * that never stops sending would hold the thread that drives, and memory with
- * it. Here one datagram, or one piece of a stream, is there at a time.
+ * it. Here it finds one datagram, or one piece of a stream, at a time.
  *
- * And it is counted. c-ares drops what does not fit in silence; since there is
- * one datagram at a time, one that was followed neither by a verdict on its
+ * And drops are counted. c-ares drops in silence what does not fit; since there
+ * is one datagram at a time, one that was followed neither by a verdict on its
  * server, nor by another question or a connection for one, was dropped.
  *
  * And questions leave without cookies.
