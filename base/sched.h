@@ -93,9 +93,9 @@ void gn__sched_done(struct gn__sched *sched);
 void gn__sched_queue(struct gn__sched *sched, struct gn__deferred *task);
 void gn__sched_cancel(struct gn__sched *sched, struct gn__deferred *task);
 
-/** The next task, off its queue; NULL: none. What runs from here on is on its
- *  account, until gn__sched_charge() says what it took, or for nothing until
- *  the next is picked. */
+/** The next task, off its queue; NULL: none. The task that runs from here on is
+ *  on its account, until gn__sched_charge() says what it took, or for nothing
+ *  until the next is picked. */
 struct gn__deferred *gn__sched_pick(struct gn__sched *sched);
 void gn__sched_charge(struct gn__sched *sched, uint64_t cost_ns);
 

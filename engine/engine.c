@@ -294,7 +294,8 @@ static bool run_event(struct gn__engine *engine)
     return true;
 }
 
-/* What is due at a time. False: nothing, and *@next is when the next timer is. */
+/* Takes what is due at a time. False: nothing is, and *@next is when the next
+ * timer is. */
 static bool run_timed(struct gn__engine *engine, uint64_t *next)
 {
     if (run_arrival(engine) || run_event(engine))
@@ -509,7 +510,7 @@ void gn__engine_forget(struct gn__engine *engine, struct gn__deferred *deferred)
     driver->unlock(engine->driver_self);
 }
 
-/* What the last one took is charged, and the next one taken. */
+/* The time of the last task is charged, and the next one taken. */
 static struct gn__deferred *next_deferred(struct gn__engine *engine,
                                           bool may_run, uint64_t took_ns)
 {

@@ -79,8 +79,8 @@ static void timer_arm(struct gn_timer *timer)
         gn__event_arm(timer->engine, &timer->event, timer->at);
 }
 
-/* What is missed is not made up for, and the pace is kept: that of the guest's
- * clock as it goes now. */
+/* Calls that were missed are not made up for, and the pace is kept: that of the
+ * guest's clock as it goes now. */
 static void timer_arm_next(struct gn_timer *timer)
 {
     uint64_t pace = gn__ns_span(timer->ns, timer->interval);

@@ -305,7 +305,7 @@ void gn__sock_port_released(struct gn_namespace *ns, void *binding);
 /** gn__transport.input of UDP. */
 bool gn__sock_udp_input(struct gn_namespace *ns, struct gn__iface *iface,
                         struct gn__packet *packet);
-/** What the socket is bound by that gets datagrams to @local from @remote; NULL:
+/** The binding of the socket that gets datagrams to @local from @remote; NULL:
  *  none does. */
 struct gn__binding *gn__sock_udp_binding(struct gn_namespace *ns,
                                          const struct gn__endpoint *local,

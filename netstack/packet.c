@@ -23,8 +23,8 @@ _Static_assert(GN__IP_HEADERS_MAX + 8 + 60 <= GN__PACKET_HEAD,
                "a fragment header and the longest TCP header fit");
 _Static_assert(GN__PACKET_MAX <= GN__CHUNK_MAX, "one chunk takes any payload");
 
-/* What of a packet is not in use while it is idle: all but its first member,
- * the link. */
+/* The part of a packet that is not in use while it is idle: all but its first
+ * member, the link. */
 #define BEHIND_LINK \
     (sizeof(struct gn__packet) - offsetof(struct gn__packet, event))
 

@@ -268,7 +268,7 @@ static uint64_t user_deadline(const struct gn__conn *conn)
     return (conn->progress_at + ns + GN__TICK_NS - 1) / GN__TICK_NS;
 }
 
-/* What waits for more waits so long, as on Linux: TCP_RTO_MIN. */
+/* Bytes that wait for more wait so long, as on Linux: TCP_RTO_MIN. */
 #define HOLD_TICKS (200000000ull / GN__TICK_NS)
 
 static void note_held(struct gn__conn *conn, bool held)

@@ -603,7 +603,8 @@ static struct cue *cue_create(struct gn_clock *clock,
     return NULL;
 }
 
-/* What names a machine that is there, and can have the fault. */
+/* The name has to be that of a machine that is there, and can have the
+ * fault. */
 static int check_name(struct gn_clock *clock, const struct gn__fault *fault,
                       const struct gn__plan_name *name, char *why,
                       size_t why_len)

@@ -3,8 +3,8 @@
 #define GN_SIM_PLAY_H
 
 /*
- * Plans that are under way. What a machine is like at a time is what it was
- * made with, and on top of that each fault that is on then, in the order in
+ * Plans that are under way. A machine behaves at a time by the settings it was
+ * made with, and on top of them each fault that is on then, in the order in
  * which they began; so faults may overlap, and the end of one never has to undo
  * anything but itself.
  */

@@ -240,7 +240,7 @@ int gn_task_start(struct gn_namespace *ns, const struct gn_task_config *config,
     if (err) {
         struct gn_machine *machine = task->machine;
 
-        gn__task_unref(task); /* What would have been its own. */
+        gn__task_unref(task); /* The reference that would have been its own. */
         gn__machine_task_ended(machine);
     }
     if (!err && out)

@@ -29,8 +29,8 @@ static void init_held(struct gn__port_held *held)
         held[way] = (struct gn__port_held){.tail = &held[way].head};
 }
 
-/* What a port that is let go had kept: by the rest of its way, or if the port
- * is about to go, dropped. */
+/* Packets that a released port had kept go the rest of their way, or, if the
+ * port is about to go, are dropped. */
 static void end_held(struct gn__port *port, bool goes_on)
 {
     struct gn__port_held *held = port->held;

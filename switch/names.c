@@ -128,7 +128,8 @@ static struct seen *seen_create(struct gn__names *names,
     return seen;
 }
 
-/* What is over goes, and then, if it must, what would be over first. */
+/* Pairs that are over go, and then, if there must be room, the one that would
+ * be over first. */
 static void make_room(struct gn__names *names, const struct gn__addr *addr,
                       uint64_t now)
 {

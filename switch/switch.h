@@ -97,7 +97,7 @@ void gn__paths_end(struct gn_network *net, uint64_t party);
 
 /* ---- groups ---- */
 
-/** What is sent to @addr is for @port, too; counted. -ENOMEM. */
+/** Packets to @addr are for @port, too; counted. -ENOMEM. */
 GN_WARN_UNUSED int gn__group_join(struct gn__port *port,
                                   const struct gn__addr *addr);
 /** Counted; @all: whatever the count. */

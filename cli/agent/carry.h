@@ -6,8 +6,8 @@
  * Frames between a TAP device and a stream, where each has its length before
  * it, 4 bytes big-endian, as in QEMU's -netdev stream.
  *
- * What comes of the stream is written to the device frame by frame; one that it
- * does not take is lost. While the stream takes nothing, nothing is read of the
+ * Frames from the stream are written to the device one by one; one that it does
+ * not take is lost. While the stream takes nothing, nothing is read of the
  * device, whose queue fills and loses the newest. Both buffers are of one size,
  * whatever the other end says.
  */

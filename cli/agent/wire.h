@@ -10,8 +10,8 @@
  *     serial:NAME     a virtio-serial port, by its name or the path of its device
  *     unix:PATH       a Unix socket that connects
  *
- * What is not there yet may come: wire_open() is for being called again, and an
- * error that no waiting mends says so.
+ * A wire that is not there yet may come: wire_open() is meant to be called
+ * again, and it says which errors no waiting mends.
  */
 #include <stdbool.h>
 #include <stddef.h>

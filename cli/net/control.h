@@ -12,7 +12,8 @@
  *                                   the connection as long as this one is
  *                                   open; or 503, if there are too many
  *
- * What cannot be is a status of 4xx or 5xx and {"error": "a line for a person"}.
+ * A request that cannot be met gets a status of 4xx or 5xx and
+ * {"error": "a line for a person"}.
  */
 #include <stddef.h>
 

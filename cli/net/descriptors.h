@@ -18,7 +18,7 @@ int descriptors_send(int sock, const void *data, size_t len, const int *fds,
 /**
  * Receive bytes, and the descriptors that came with them, close-on-exec.
  *
- * @n  In: room in @fds; out: how many came. What does not fit is closed.
+ * @n  In: room in @fds; out: how many came. Those that do not fit are closed.
  *
  * Returns the bytes; 0: the end; a negative errno.
  */

@@ -35,7 +35,7 @@ static void dialled_free(uv_handle_t *handle)
 
 static void dialled_end(struct dialled *dialled)
 {
-    /* Whoever has the descriptor, too. */
+    /* Also for the client, which has the descriptor, too. */
     (void)shutdown(dialled->fd, SHUT_RDWR);
     close(dialled->fd);
     dialled->fd = -1;
@@ -51,7 +51,7 @@ void dialled_end_all(struct net *net)
             dialled_end(dialled);
 }
 
-/* What a client says here means nothing. */
+/* Bytes that a client sends here mean nothing. */
 static void client_ready(uv_poll_t *poll, int status, int events)
 {
     struct dialled *dialled = poll->data;

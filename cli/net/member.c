@@ -22,7 +22,7 @@
 #include "cli/net/net.h"
 #include "cli/net/request.h"
 
-/** Until its line has come. Who joins sends it at once. */
+/** Until its line has come. A client that joins sends it at once. */
 #define LINE_MS 10000u
 
 void member_tell(struct member *member, cJSON *line)

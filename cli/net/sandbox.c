@@ -224,7 +224,7 @@ static int rings_list(scmp_filter_ctx filter)
     return err;
 }
 
-/* What @list does not list is done as @other says. */
+/* Calls that @list does not list are treated as @other says. */
 static int calls_restrict(uint32_t other, int (*list)(scmp_filter_ctx filter))
 {
     scmp_filter_ctx filter = seccomp_init(other);

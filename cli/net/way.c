@@ -171,7 +171,7 @@ static void way_audit(const struct gn_audit *audit, void *arg)
     (void)snprintf(rule, sizeof(rule), "%s %s%s%s", proto,
                    audit->name ? "name " : "", audit->name ? audit->name : at,
                    port);
-    /* What the machine forbids no rule allows. */
+    /* No rule allows what the machine forbids. */
     member_denied(arg, what, audit->error ? NULL : rule);
 }
 

@@ -141,7 +141,8 @@ struct dhcp4_writer {
     size_t at, cap; /* one byte is kept for the end */
 };
 
-/* What does not fit is left out: the first are those that clients need. */
+/* Options that do not fit are left out: the first are those that clients
+ * need. */
 static void put_option(struct dhcp4_writer *w, uint8_t code, const void *data,
                        size_t len)
 {

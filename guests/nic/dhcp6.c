@@ -204,7 +204,8 @@ static bool is_leased(const struct gn__dhcp6_lease *lease,
     return false;
 }
 
-/* What the lease has, and with no time left what it has not. */
+/* The addresses that the lease has, and with no time left those that it has
+ * not. */
 static void put_ia(struct dhcp6_writer *w, const struct gn__dhcp6_ia *ia,
                    const struct gn__dhcp6_lease *lease)
 {

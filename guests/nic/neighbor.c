@@ -285,7 +285,7 @@ void gn__nic_nd_input(struct gn_nic *nic, const struct gn__packet *packet)
 
     len = gn__packet_read(packet, packet->ip.l4, msg, sizeof(msg));
     if (msg[0] == GN__ND_ROUTER_ADVERT || msg[0] == GN__ND_REDIRECT) {
-        gn__nic_spoofed(nic); /* What only a router may say. */
+        gn__nic_spoofed(nic); /* Only a router may say this. */
         return;
     }
     if (packet->ip.ttl != 255 || !gn__nd_parse(msg, len, &nd)) {

@@ -217,8 +217,8 @@ static bool batch_take(struct gn_nic *nic, struct flush_batch *batch)
     return nic->busy;
 }
 
-/* What was taken is counted and freed, the rest goes back. True: there is
- * more, and it can be taken. */
+/* Packets that were taken are counted and freed, the rest goes back. True:
+ * there is more, and it can be taken. */
 static bool batch_give(struct gn_nic *nic, struct flush_batch *batch,
                        size_t taken)
 {

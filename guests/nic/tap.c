@@ -159,7 +159,8 @@ static void tap_read(struct nic_tap *self)
         n = tap_read_one(self, room + at, &batch);
         at += (n + 63) & ~(size_t)63;
     }
-    /* What it does not take is lost, as the kernel would have lost it. */
+    /* A frame that it does not take is lost, as the kernel would have lost
+     * it. */
     if (gn_nic_input(self->nic, batch.frames, batch.n) < batch.n &&
         self->fd >= 0) {
         self->paused = true;

@@ -61,8 +61,8 @@ int gn__wasi_drop(struct gn__wasi_call *call)
 
 /* ---- pollables ---- */
 
-/* What a step of the socket's is: for which events is it to be looked at? 0: it
- * is done. */
+/* For which events is the socket to be looked at in this step? 0: it is
+ * done. */
 static short step_events(const struct gn__wasi_sock *sock)
 {
     switch (sock->state) {

@@ -143,7 +143,8 @@ static int make_tcp_pair(int pair[2])
         return pair[0];
     }
     (void)!gn__fd_nonblock(pair[1], false);
-    /* What is late was so already when it came; the user's end is his. */
+    /* Bytes that are late were so already when they came; the other end's
+     * options are the user's. */
     (void)setsockopt(pair[0], IPPROTO_TCP, TCP_NODELAY, &at_once,
                      sizeof(at_once));
     return 0;

@@ -114,7 +114,7 @@ static int accept_conn(struct gn_listener *listener, struct gn_conn **out)
     return err;
 }
 
-/* What is kept comes first. */
+/* The connection that is kept comes first. */
 static int next_conn(struct gn_listener *listener, struct gn_conn **out)
 {
     *out = listener->kept;

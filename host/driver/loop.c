@@ -3,8 +3,8 @@
 /*
  * The driver in real time. Three loops drive an engine: a thread of ours, a
  * loop of any kind of the caller's that polls one descriptor, and a libuv loop
- * of the caller's (loop_uv.c). What they look at is a poll set. In it are all
- * watched descriptors, a timerfd for the engine's next deadline, which counts
+ * of the caller's (loop_uv.c). They look at a poll set. In it are all watched
+ * descriptors, a timerfd for the engine's next deadline, which counts
  * nanoseconds, and an eventfd by which other threads wake the loop. Both of the
  * latter tell of edges only and are never read.
  *

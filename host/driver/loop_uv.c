@@ -11,7 +11,7 @@
  *             sleep, and looks at descriptors between two turns
  *   prepare   the thread that runs the loop is the driving thread from now on
  *
- * What is closed by uv_close() is gone only when the loop says so.
+ * A handle that is closed by uv_close() is gone only when the loop says so.
  */
 #include "host/driver/loop_internal.h"
 

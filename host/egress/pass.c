@@ -36,7 +36,7 @@ struct own_ask {
     int error;
 };
 
-/* What is not known counts as its own. */
+/* An address that is not known counts as the machine's own. */
 static bool is_own(const struct gn__addr *addr, void *arg)
 {
     struct own_ask *ask = arg;

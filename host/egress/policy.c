@@ -56,8 +56,9 @@ static void policy_look(struct target *t, const struct gn__policy_ask *ask)
     look_inside(t);
 }
 
-/* What is the machine's own is asked when it matters, and once: it costs more
- * than the rest. Loopback is known by its range, whatever addresses lo has. */
+/* Whether the address is the machine's own is asked when it matters, and once:
+ * it costs more than the rest. Loopback is known by its range, whatever
+ * addresses lo has. */
 static void look_for_own(struct target *t)
 {
     enum gn__reach reach = t->reach;

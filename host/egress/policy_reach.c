@@ -6,8 +6,8 @@
  * of reach.
  *
  * IPv6 addresses that carry an IPv4 one lead to wherever some translator or
- * tunnel on the way takes them. What is inside is looked at as if it had been
- * asked for by itself.
+ * tunnel on the way takes them. The address inside is looked at as if it had
+ * been asked for by itself.
  */
 #include "host/egress/policy.h"
 

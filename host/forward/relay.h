@@ -19,8 +19,8 @@
  *     ECONNRESET, any other error    RST, and the other way round (a Unix
  *                                    socket is just closed)
  *
- * What is between the descriptor and its bytes is the transport's (transport.h);
- * the table above is that of the plain one.
+ * The code between the descriptor and its bytes is the transport's
+ * (transport.h); the table above is that of the plain one.
  *
  * Everything here is for the driving thread.
  */

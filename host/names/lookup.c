@@ -170,9 +170,9 @@ static void sort_answers(struct gn_namespace *ns, struct gn__result *result)
     gn__answers_sort(result->answers, sources, result->n);
 }
 
-/* For rules about the outside that are about names: the name counts that was
- * asked for at last. -ENOMEM: the guest would be refused where it may go, so it
- * is not told, and may ask again. */
+/* Rules about the outside may be about names: the name that was asked for last
+ * counts. -ENOMEM: the guest would be refused where it may go, so it is not
+ * told, and may ask again. */
 static int lookup_learn(struct request *request,
                         const struct gn__result *result)
 {
@@ -194,7 +194,8 @@ static int lookup_learn(struct request *request,
     return err == -ENOMEM ? err : 0;
 }
 
-/* What a resolver does not know may still be one of the usual services. */
+/* A name that a resolver does not know may still be one of the usual
+ * services. */
 static void look_for_service(struct request *request, struct gn__result *result)
 {
     if (result->status != GN_EAI_SERVICE && result->status != GN_EAI_NONAME)

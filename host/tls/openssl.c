@@ -336,7 +336,7 @@ static ssize_t read_into(struct gn__tls *tls, void *room, size_t size)
     return result ? (ssize_t)n : call_error(tls, result);
 }
 
-/* What came before an end or an error is told first. */
+/* Bytes that came before an end or an error are told first. */
 static ssize_t tls_read(void *self, int fd, const struct iovec *iov, unsigned n)
 {
     size_t at = 0, total = 0;

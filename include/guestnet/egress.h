@@ -280,9 +280,9 @@ typedef void (*gn_audit_cb)(const struct gn_audit *audit, void *arg);
  * A name rule matches an address while a lookup of this guest for such a name
  * may still be believed to have been answered with it: for the answer's TTL, at
  * least a second and at most a day. "*.example.org" means all names below
- * example.org, not itself. It is the name that was asked for at last that
- * counts, with its search domain, not where aliases led. Connections go on when
- * the TTL has passed.
+ * example.org, not itself. The name that was asked for last counts, with its
+ * search domain, not where aliases led. Connections go on when the TTL has
+ * passed.
  *
  * What a rule covers is not all it opens:
  *   - Private addresses (RFC 1918, fc00::/7, and their like) are opened by

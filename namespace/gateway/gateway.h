@@ -212,8 +212,9 @@ struct gn__outside_flow_config {
 #define GN__FLOW_BRIEF_NS   (30 * GN__NS_PER_S)
 #define GN__FLOW_ASSURED_NS (180 * GN__NS_PER_S)
 
-/** What a flow costs is used up: the one of the same guest that is idle longest
- *  makes room for @dial, which begins one. It has let go when this returns. */
+/** The descriptors that flows cost are used up: the flow of the same guest that
+ *  is idle longest makes room for @dial, which begins one. It has let go when
+ *  this returns. */
 void gn__outside_make_room(struct gn__outside_dial *dial);
 /** Let it be a flow, and hear what waited. Consumes the dial, also when it
  *  fails: -ENOMEM, -ECANCELED. @out: gn__outside_flow_close(). */

@@ -253,7 +253,7 @@ void gn__flow_use(struct gn__outside_flow *flow, enum gn__flow_side side);
 /** The deferred task has work to do. */
 void gn__flow_wake(struct gn__outside_flow *flow);
 void gn__flow_free(struct gn__outside_flow *flow);
-/** What the guest's socket there is bound by: for a socket of its own. NULL:
+/** The binding of the guest's socket there: for a socket of its own. NULL:
  *  there is none (any more), or the guest is behind a wire or a router. */
 struct gn__binding *gn__outside_binding(const struct gn__outside_guest *guest,
                                         const struct gn__outside_key *key);

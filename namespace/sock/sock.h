@@ -191,8 +191,9 @@ struct gn__sock_opt {
     uint32_t rcvlowat; /* last: each receive looks at it */
 };
 
-/* What a send or receive touches stands together at the end, where what the
- * backend adds follows: with thousands of sockets that is what counts. */
+/* The fields that a send or receive touches stand together at the end, followed
+ * by those that the backend adds: with thousands of sockets that is what
+ * counts. */
 struct gn_sock {
     struct gn_namespace *ns;     /* a reference, also when dead */
     struct gn__account *account; /* of its callbacks; a reference */

@@ -398,7 +398,7 @@ static int add_payload(struct gn__packet *packet, struct gn__xfer *io)
     return 0;
 }
 
-/* What own sockets hear, too: one copy takes the short way. */
+/* Own sockets hear it, too: one copy takes the short way. */
 static void loop_back(struct gn_sock *sock, const struct plan *plan,
                       const struct gn__packet *packet)
 {

@@ -190,8 +190,8 @@ static bool is_for_many(struct gn_namespace *ns, const struct gn__addr *dst)
     return gn__addr_is_v4(dst) && !gn__ns_is_local(ns, dst);
 }
 
-/* What is sent to an own address comes by lo, but has arrived where the address
- * is: inet_iif(), ip6_rcv_core(). */
+/* A packet to an own address comes by lo, but has arrived where the address is:
+ * inet_iif(), ip6_rcv_core(). */
 static struct gn__iface *heard_on(struct gn_namespace *ns,
                                   struct gn__iface *iface,
                                   const struct gn__addr *dst)
@@ -308,8 +308,8 @@ static void datagram_describe(const struct gn__packet *packet,
     io->length = gn__udp_payload_len(packet);
 }
 
-/* What was sent to many is answered from an address of ours: where it came
- * from tells which, as fib_compute_spec_dst() has it. */
+/* A datagram to many is answered from an address of ours: its source tells
+ * which, as fib_compute_spec_dst() has it. */
 static void describe_answer(struct gn_namespace *ns, struct gn__xfer *io)
 {
     struct gn__way way;

@@ -36,8 +36,8 @@ static bool timer_retransmits(const struct tcp_pcb *pcb)
     return pcb->rtime >= 0 && !pcb->persist_backoff;
 }
 
-/* A peer that takes its time over one acknowledgement would else be waited for
- * for hours, for it is doubled with each retransmission. */
+/* A peer that takes its time over one acknowledgement would otherwise be waited
+ * for for hours, because that time is doubled with each retransmission. */
 static void cap_rto(struct tcp_pcb *pcb)
 {
     if (pcb->rto > (s16_t)RTO_MAX)
@@ -246,7 +246,7 @@ static uint32_t slow_ticks_gone(const struct gn__conn *conn)
     return (uint32_t)(conn->stack->net->now / SLOW_NS) - conn->slow_tick;
 }
 
-/* What is delayed already is not delayed further. */
+/* An acknowledgement that is delayed already is not delayed further. */
 static uint64_t fast_deadline(struct gn__conn *conn)
 {
     uint64_t tick = fast_tick(conn);

@@ -42,7 +42,7 @@ static bool query_was_hurried(const struct gn__ares_query *query)
            (query->is_hurried || now < query->sent + session->wait_ns);
 }
 
-/* What guests had that are gone was in the way (share.c). */
+/* Questions of guests that are gone were in the way (share.c). */
 static bool query_is_renewed(const struct gn__ares_query *query)
 {
     return query->status == ARES_ECANCELLED &&

@@ -331,7 +331,7 @@ int gn__ares_channel(const struct gn__ares_settings *settings, int timeout_ms,
 
 /* ---- sessions ---- */
 
-/* What is not set is as the system says. */
+/* Settings that are not given are the system's. */
 static void choose_search(struct gn__ares_session *session)
 {
     const struct gn__ares_settings *settings = &session->ares->settings;
