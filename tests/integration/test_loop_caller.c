@@ -34,6 +34,7 @@ struct fixture {
     struct gn_test_heap heap;
     struct gn_network *net;
     struct gn_sock *to, *from;
+    struct gn_egress *egress; /* NULL: none */
     int n_calls;
     _Atomic int n_seen; /* of n_calls, for another thread */
     int n_closed;
@@ -69,6 +70,8 @@ static int teardown(void **state)
     gn_simnet_end(f->to);
     gn_simnet_end(f->from);
     gn_network_close(f->net, NULL, NULL);
+    if (f->egress)
+        gn_egress_close(f->egress);
     gn_test_heap_done(&f->heap);
     test_free(f);
     return 0;
@@ -498,6 +501,25 @@ static void another_thread_may_take_it_over(void **state)
     assert_int_equal(create(f, &f->net), 0);
 }
 
+/* A dial that its hooks have not been asked for. What it holds is free behind
+ * teardown's close, which is at once. */
+static void what_a_close_at_once_leaves_due_is_done(void **state)
+{
+    struct fixture *f = *state;
+    const struct gn_policy policy = {.size = sizeof(policy)};
+    struct gn_namespace_config config = {.size = sizeof(config)};
+    struct gn_namespace *ns;
+    struct gn_sock *sock;
+
+    assert_int_equal(gn_egress_system(&policy, &f->egress), 0);
+    config.egress = f->egress;
+    assert_int_equal(gn_namespace_create(f->net, &config, &ns), 0);
+    sock = gn_simnet_udp(ns, "10.77.0.4:1");
+    assert_int_equal(gn_simnet_send(sock, "203.0.113.5:1", "x", 1), 1);
+    assert_int_equal(gn_network_timeout_ms(f->net), 0);
+    gn_simnet_end(sock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,6 +538,7 @@ int main(void)
         cmocka_unit_test(a_callback_may_close_it),
         CASE(closing_with_a_callback_needs_a_run),
         CASE(another_thread_may_take_it_over),
+        CASE(what_a_close_at_once_leaves_due_is_done),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
