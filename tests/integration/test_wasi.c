@@ -14,182 +14,9 @@
 #include <cmocka.h>
 
 #include <guestnet/task.h>
-#include <guestnet/wasi.h>
 
 #include "tests/lib/case.h"
-#include "tests/lib/simnet.h"
-
-#define MEMORY_SIZE 65536u
-#define P1          "wasi_snapshot_preview1"
-#define TCP         "wasi:sockets/tcp@0.2.3"
-#define STREAMS     "wasi:io/streams@0.2.0"
-#define POLL        "wasi:io/poll@0.2.0"
-
-/* errno of preview 1 */
-enum { P1_AGAIN = 6, P1_BADF = 8, P1_FAULT = 21, P1_INVAL = 28 };
-enum { P1_NOTSOCK = 57 };
-
-static const char *const prefixes[] = {"10.77.0.0/24", "fd77::/64", NULL};
-
-struct wasm {
-    struct gn_wasi_guest *wasi;
-    uint8_t memory[MEMORY_SIZE];
-    uint32_t brk;
-    bool rubbish; /* realloc gives no memory of its own */
-    uint64_t result;
-    int woken;
-};
-
-struct fixture {
-    struct gn_simnet sim;
-    struct gn_namespace *a, *b;
-    struct wasm one, two;
-};
-
-static struct gn_wasi_memory memory_of(void *arg)
-{
-    struct wasm *wasm = arg;
-
-    return (struct gn_wasi_memory){wasm->memory, MEMORY_SIZE};
-}
-
-static int realloc_of(void *arg, uint32_t align, uint32_t size, uint32_t *at)
-{
-    struct wasm *wasm = arg;
-
-    wasm->brk = (wasm->brk + align - 1) & ~(align - 1);
-    *at = wasm->rubbish ? MEMORY_SIZE - 1 : wasm->brk;
-    wasm->brk += size;
-    return 0;
-}
-
-static void wasm_begin(struct wasm *wasm, struct gn_namespace *ns, bool pending,
-                       const struct gn_allocator *alloc)
-{
-    static const char *const args[] = {"guest", "-v", NULL};
-    static const char *const env[] = {"HOME=/", NULL};
-    const struct gn_wasi_config config = {.size = sizeof(config),
-                                          .memory = memory_of,
-                                          .realloc = realloc_of,
-                                          .arg = wasm,
-                                          .args = args,
-                                          .env = env,
-                                          .pending = pending,
-                                          .stdio = {-1, -1, -1},
-                                          .max_handles = 64,
-                                          .alloc = alloc};
-
-    memset(wasm, 0, sizeof(*wasm));
-    wasm->brk = 32768;
-    assert_int_equal(gn_wasi_create(ns, &config, &wasm->wasi), 0);
-}
-
-static int setup(void **state)
-{
-    static struct fixture f;
-
-    gn_simnet_setup(&f.sim, prefixes, 1);
-    f.a = gn_simnet_guest(f.sim.net, "a");
-    f.b = gn_simnet_guest(f.sim.net, "b");
-    wasm_begin(&f.one, f.a, true, &f.sim.heap.alloc);
-    wasm_begin(&f.two, f.b, true, &f.sim.heap.alloc);
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    gn_wasi_close(f->one.wasi);
-    gn_wasi_close(f->two.wasi);
-    if (f->sim.net)
-        gn_clock_advance(f->sim.clock, GN_MS);
-    gn_simnet_teardown(&f->sim);
-    return 0;
-}
-
-/* ---- calling ---- */
-
-static int call(struct wasm *wasm, const char *module, const char *name,
-                const char *signature, ...)
-{
-    uint64_t args[GN_WASI_ARGS_MAX] = {0};
-    int op = gn_wasi_find(module, name, signature), n = 0;
-    va_list list;
-
-    if (op < 0)
-        fail_msg("%s %s %s is not served", module, name, signature);
-    va_start(list, signature);
-    for (const char *p = signature; *p != '>'; p++)
-        args[n++] = *p == 'I' ? va_arg(list, uint64_t)
-                              : (uint32_t)va_arg(list, unsigned);
-    va_end(list);
-    return gn_wasi_call(wasm->wasi, op, args, &wasm->result);
-}
-
-/* A call that has no need to wait; its result. */
-#define DOES(wasm, ...)                                     \
-    (assert_int_equal(call(wasm, __VA_ARGS__), GN_WASI_OK), \
-     (uint32_t)(wasm)->result)
-
-static uint32_t word(const struct wasm *wasm, uint32_t at)
-{
-    uint32_t v;
-
-    memcpy(&v, wasm->memory + at, sizeof(v));
-    return v;
-}
-
-static void put_word(struct wasm *wasm, uint32_t at, uint32_t v)
-{
-    memcpy(wasm->memory + at, &v, sizeof(v));
-}
-
-static void iov_put(struct wasm *wasm, uint32_t at, uint32_t to, uint32_t len)
-{
-    put_word(wasm, at, to);
-    put_word(wasm, at + 4, len);
-}
-
-static void wake(struct gn_wasi_guest *wasi, void *arg)
-{
-    struct wasm *wasm = arg;
-
-    assert_ptr_equal(wasi, wasm->wasi);
-    wasm->woken++;
-}
-
-static void await(struct fixture *f, struct wasm *wasm)
-{
-    int before = wasm->woken;
-
-    assert_int_equal(gn_wasi_wait(wasm->wasi, wake, wasm), 0);
-    for (int i = 0; i < 1000 && wasm->woken == before; i++)
-        gn_clock_advance(f->sim.clock, GN_MS);
-    assert_int_equal(wasm->woken, before + 1);
-}
-
-/* Let a pending call end. */
-static void finish(struct fixture *f, struct wasm *wasm)
-{
-    int status;
-
-    do {
-        await(f, wasm);
-        status = gn_wasi_resume(wasm->wasi, &wasm->result);
-    } while (status == GN_WASI_PENDING);
-    assert_int_equal(status, GN_WASI_OK);
-}
-
-/* The same of one that may have ended at once. */
-static void ends(struct fixture *f, struct wasm *wasm, int status)
-{
-    if (status == GN_WASI_PENDING)
-        finish(f, wasm);
-    else
-        assert_int_equal(status, GN_WASI_OK);
-}
+#include "tests/lib/wasm.h"
 
 /* ---- finding ---- */
 
@@ -274,26 +101,26 @@ static void types_have_a_limit(void **state)
 
 static void arguments_and_clocks_are_given(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     struct wasm *w = &f->one;
     uint64_t now;
 
     assert_int_equal(DOES(w, P1, "args_sizes_get", "ii>i", 0, 4), 0);
-    assert_int_equal(word(w, 0), 2);
-    assert_int_equal(word(w, 4), 9);
+    assert_int_equal(wasm_word(w, 0), 2);
+    assert_int_equal(wasm_word(w, 4), 9);
     assert_int_equal(DOES(w, P1, "args_get", "ii>i", 16, 64), 0);
-    assert_string_equal((char *)w->memory + word(w, 16), "guest");
-    assert_string_equal((char *)w->memory + word(w, 20), "-v");
+    assert_string_equal((char *)w->memory + wasm_word(w, 16), "guest");
+    assert_string_equal((char *)w->memory + wasm_word(w, 20), "-v");
     assert_int_equal(DOES(w, P1, "environ_get", "ii>i", 16, 64), 0);
-    assert_string_equal((char *)w->memory + word(w, 16), "HOME=/");
+    assert_string_equal((char *)w->memory + wasm_word(w, 16), "HOME=/");
     assert_int_equal(
         DOES(w, P1, "clock_time_get", "iIi>i", 1, (uint64_t)0, 128), 0);
     memcpy(&now, w->memory + 128, sizeof(now));
     assert_true(now == gn_now_ns(f->a));
     assert_int_equal(DOES(w, P1, "fd_prestat_get", "ii>i", 3, 0), P1_BADF);
-    assert_int_equal(call(w, P1, "proc_exit", "i>", 7), GN_WASI_EXIT);
+    assert_int_equal(wasm_call(w, P1, "proc_exit", "i>", 7), GN_WASI_EXIT);
     assert_int_equal(w->result, 7);
-    assert_int_equal(call(w, P1, "sched_yield", ">i"), GN_WASI_TRAP);
+    assert_int_equal(wasm_call(w, P1, "sched_yield", ">i"), GN_WASI_TRAP);
 }
 
 static struct gn_sock *listener(struct gn_namespace *ns, const char *address,
@@ -312,64 +139,66 @@ static void address_put(struct wasm *wasm)
 {
     static const uint8_t bytes[] = {10, 77, 0, 2};
 
-    iov_put(wasm, 512, 520, 4);
+    wasm_put_iov(wasm, 512, 520, 4);
     memcpy(wasm->memory + 520, bytes, 4);
 }
 
-static void connect_to_a(struct fixture *f)
+static void connect_to_a(struct wasm_pair *f)
 {
     struct wasm *w = &f->two;
 
     address_put(w);
     assert_int_equal(DOES(w, P1, "sock_open", "iii>i", 1, 2, 0), 0);
-    assert_int_equal(word(w, 0), 3);
-    assert_int_equal(call(w, P1, "sock_connect", "iii>i", 3, 512, 80),
+    assert_int_equal(wasm_word(w, 0), 3);
+    assert_int_equal(wasm_call(w, P1, "sock_connect", "iii>i", 3, 512, 80),
                      GN_WASI_PENDING);
-    finish(f, w);
+    wasm_ends(f, w, GN_WASI_PENDING);
     assert_int_equal(w->result, 0);
     gn_clock_advance(f->sim.clock, GN_MS); /* The last ACK gets there. */
 }
 
 static void a_preopened_listener_accepts_what_connects(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     struct wasm *w = &f->one;
 
     assert_int_equal(gn_wasi_preopen(w->wasi, listener(f->a, ":80", false)), 3);
-    assert_int_equal(call(w, P1, "sock_accept", "iii>i", 3, 0, 0),
+    assert_int_equal(wasm_call(w, P1, "sock_accept", "iii>i", 3, 0, 0),
                      GN_WASI_PENDING);
-    assert_int_equal(gn_wasi_wait(w->wasi, wake, w), 0);
-    assert_int_equal(gn_wasi_wait(w->wasi, wake, w), -EINVAL);
+    assert_int_equal(gn_wasi_wait(w->wasi, wasm_wake, w), 0);
+    assert_int_equal(gn_wasi_wait(w->wasi, wasm_wake, w), -EINVAL);
     connect_to_a(f);
     assert_int_equal(w->woken, 1);
     assert_int_equal(gn_wasi_resume(w->wasi, &w->result), GN_WASI_OK);
     assert_int_equal(w->result, 0);
-    assert_int_equal(word(w, 0), 4);
+    assert_int_equal(wasm_word(w, 0), 4);
 
     memcpy(f->two.memory + 1000, "hello", 5);
-    iov_put(&f->two, 16, 1000, 2);
-    iov_put(&f->two, 24, 1002, 3);
+    wasm_put_iov(&f->two, 16, 1000, 2);
+    wasm_put_iov(&f->two, 24, 1002, 3);
     assert_int_equal(DOES(&f->two, P1, "fd_write", "iiii>i", 3, 16, 2, 0), 0);
-    assert_int_equal(word(&f->two, 0), 5);
-    iov_put(w, 16, 2000, 16);
-    ends(f, w, call(w, P1, "sock_recv", "iiiiii>i", 4, 16, 1, 0, 0, 8));
-    assert_int_equal(word(w, 0), 5);
+    assert_int_equal(wasm_word(&f->two, 0), 5);
+    wasm_put_iov(w, 16, 2000, 16);
+    wasm_ends(f, w,
+              wasm_call(w, P1, "sock_recv", "iiiiii>i", 4, 16, 1, 0, 0, 8));
+    assert_int_equal(wasm_word(w, 0), 5);
     assert_memory_equal(w->memory + 2000, "hello", 5);
     assert_int_equal(DOES(w, P1, "sock_shutdown", "ii>i", 4, 2), 0);
-    iov_put(&f->two, 16, 2000, 16);
-    ends(f, &f->two, call(&f->two, P1, "fd_read", "iiii>i", 3, 16, 1, 0));
-    assert_int_equal(word(&f->two, 0), 0);
+    wasm_put_iov(&f->two, 16, 2000, 16);
+    wasm_ends(f, &f->two,
+              wasm_call(&f->two, P1, "fd_read", "iiii>i", 3, 16, 1, 0));
+    assert_int_equal(wasm_word(&f->two, 0), 0);
 }
 
 static void a_non_blocking_listener_says_again(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     struct wasm *w = &f->one;
 
     assert_int_equal(gn_wasi_preopen(w->wasi, listener(f->a, ":80", true)), 3);
     assert_int_equal(DOES(w, P1, "sock_accept", "iii>i", 3, 0, 0), P1_AGAIN);
     assert_int_equal(DOES(w, P1, "fd_fdstat_set_flags", "ii>i", 3, 0), 0);
-    assert_int_equal(call(w, P1, "sock_accept", "iii>i", 3, 0, 0),
+    assert_int_equal(wasm_call(w, P1, "sock_accept", "iii>i", 3, 0, 0),
                      GN_WASI_PENDING);
 }
 
@@ -380,161 +209,110 @@ static void subscribe(struct wasm *wasm, uint32_t at, uint64_t userdata,
     memset(wasm->memory + at, 0, 48);
     memcpy(wasm->memory + at, &userdata, 8);
     wasm->memory[at + 8] = type;
-    put_word(wasm, at + 16, type ? fd : 1);
+    wasm_put_word(wasm, at + 16, type ? fd : 1);
     if (!type)
         memcpy(wasm->memory + at + 24, &timeout_ns, 8);
 }
 
 static void poll_oneoff_waits_for_sockets_and_time(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     struct wasm *w = &f->one;
     uint64_t began = gn_now_ns(f->a);
 
     assert_int_equal(gn_wasi_preopen(w->wasi, listener(f->a, ":80", true)), 3);
     subscribe(w, 4096, 11, 1, 3, 0);
     subscribe(w, 4144, 22, 0, 0, 20 * GN_MS);
-    assert_int_equal(call(w, P1, "poll_oneoff", "iiii>i", 4096, 8192, 2, 0),
-                     GN_WASI_PENDING);
-    finish(f, w);
+    assert_int_equal(
+        wasm_call(w, P1, "poll_oneoff", "iiii>i", 4096, 8192, 2, 0),
+        GN_WASI_PENDING);
+    wasm_ends(f, w, GN_WASI_PENDING);
     assert_true(gn_now_ns(f->a) - began >= 20 * GN_MS);
-    assert_int_equal(word(w, 0), 1);
-    assert_int_equal(word(w, 8192), 22);
+    assert_int_equal(wasm_word(w, 0), 1);
+    assert_int_equal(wasm_word(w, 8192), 22);
 
-    assert_int_equal(call(w, P1, "poll_oneoff", "iiii>i", 4096, 8192, 1, 0),
-                     GN_WASI_PENDING);
+    assert_int_equal(
+        wasm_call(w, P1, "poll_oneoff", "iiii>i", 4096, 8192, 1, 0),
+        GN_WASI_PENDING);
     connect_to_a(f);
-    finish(f, w);
-    assert_int_equal(word(w, 0), 1);
-    assert_int_equal(word(w, 8192), 11);
+    wasm_ends(f, w, GN_WASI_PENDING);
+    assert_int_equal(wasm_word(w, 0), 1);
+    assert_int_equal(wasm_word(w, 8192), 11);
 }
 
 static void poll_oneoff_tells_of_what_is_no_descriptor(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     struct wasm *w = &f->one;
 
     subscribe(w, 4096, 11, 1, 40, 0);
     subscribe(w, 4144, 22, 0, 0, 20 * GN_MS);
     assert_int_equal(DOES(w, P1, "poll_oneoff", "iiii>i", 4096, 8192, 2, 0), 0);
-    assert_int_equal(word(w, 0), 1);
+    assert_int_equal(wasm_word(w, 0), 1);
     assert_int_equal(w->memory[8192 + 8], P1_BADF);
     assert_int_equal(DOES(w, P1, "poll_oneoff", "iiii>i", 4096, 8192, 0, 0),
                      P1_INVAL);
     assert_int_equal(DOES(w, P1, "poll_oneoff", "iiii>i", 4096, 8192, 5000, 0),
                      P1_INVAL);
     assert_int_equal(
-        DOES(w, P1, "poll_oneoff", "iiii>i", MEMORY_SIZE - 40, 8192, 1, 0),
+        DOES(w, P1, "poll_oneoff", "iiii>i", WASM_MEMORY - 40, 8192, 1, 0),
         P1_FAULT);
 }
 
 static void addresses_outside_of_the_memory_are_errors(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     struct wasm *w = &f->one;
 
-    assert_int_equal(DOES(w, P1, "args_get", "ii>i", MEMORY_SIZE - 2, 64),
+    assert_int_equal(DOES(w, P1, "args_get", "ii>i", WASM_MEMORY - 2, 64),
                      P1_FAULT);
     assert_int_equal(DOES(w, P1, "random_get", "ii>i", 0xfffffff0, 0x20),
                      P1_FAULT);
-    iov_put(w, 16, 0xfffffff0, 0x20);
+    wasm_put_iov(w, 16, 0xfffffff0, 0x20);
     assert_int_equal(DOES(w, P1, "fd_write", "iiii>i", 1, 16, 1, 0), P1_FAULT);
     assert_int_equal(DOES(w, P1, "fd_write", "iiii>i", 1, 16, 0xffffffff, 0),
                      P1_INVAL);
     assert_int_equal(DOES(w, P1, "fd_read", "iiii>i", 9, 16, 1, 0), P1_BADF);
     assert_int_equal(DOES(w, P1, "sock_recv", "iiiiii>i", 0, 16, 1, 0, 0, 0),
                      P1_NOTSOCK);
-    assert_int_equal(DOES(w, P1, "sock_open", "iii>i", 1, 2, MEMORY_SIZE - 3),
+    assert_int_equal(DOES(w, P1, "sock_open", "iii>i", 1, 2, WASM_MEMORY - 3),
                      P1_FAULT);
     assert_int_equal(DOES(w, P1, "sock_open", "iii>i", 1, 2, 0), 0);
-    assert_int_equal(word(w, 0), 3); /* The failed one left no descriptor. */
+    assert_int_equal(wasm_word(w, 0),
+                     3); /* The failed one left no descriptor. */
 }
 
 /* ---- WASI 0.2 ---- */
 
 #define T "[method]tcp-socket."
 
-static uint32_t tcp_new(struct wasm *w)
-{
-    DOES(w, "wasi:sockets/tcp-create-socket@0.2.0", "create-tcp-socket", "ii>",
-         0, 0);
-    assert_int_equal(w->memory[0], 0);
-    return word(w, 4);
-}
-
-static void tcp_at(struct wasm *w, const char *name, uint32_t tcp,
-                   uint32_t network, unsigned d, unsigned port)
-{
-    DOES(w, TCP, name, "iiiiiiiiiiiiiii>", tcp, network, 0, port, d ? 10 : 0,
-         d ? 77 : 0, 0, d, 0, 0, 0, 0, 0, 0, 0);
-    assert_int_equal(w->memory[0], 0);
-}
-
-static uint32_t network_of(struct wasm *w)
-{
-    return DOES(w, "wasi:sockets/instance-network@0.2.0", "instance-network",
-                ">i");
-}
-
-static uint32_t tcp_listening(struct wasm *w, unsigned port)
-{
-    uint32_t tcp = tcp_new(w);
-
-    tcp_at(w, T "start-bind", tcp, network_of(w), 0, port);
-    DOES(w, TCP, T "finish-bind", "ii>", tcp, 0);
-    DOES(w, TCP, T "start-listen", "ii>", tcp, 0);
-    DOES(w, TCP, T "finish-listen", "ii>", tcp, 0);
-    assert_int_equal(w->memory[0], 0);
-    return tcp;
-}
-
-/* The handles of both ends; [1] input, [2] output. */
-static void tcp_pair(struct fixture *f, uint32_t server[3], uint32_t client[3])
-{
-    uint32_t listening = tcp_listening(&f->one, 80), pollable;
-
-    client[0] = tcp_new(&f->two);
-    pollable = DOES(&f->two, TCP, T "subscribe", "i>i", client[0]);
-    tcp_at(&f->two, T "start-connect", client[0], network_of(&f->two), 2, 80);
-    ends(f, &f->two,
-         call(&f->two, POLL, "[method]pollable.block", "i>", pollable));
-    DOES(&f->two, TCP, T "finish-connect", "ii>", client[0], 0);
-    assert_int_equal(f->two.memory[0], 0);
-    client[1] = word(&f->two, 4);
-    client[2] = word(&f->two, 8);
-    gn_clock_advance(f->sim.clock, GN_MS); /* The last ACK gets there. */
-    DOES(&f->one, TCP, T "accept", "ii>", listening, 0);
-    assert_int_equal(f->one.memory[0], 0);
-    for (int i = 0; i < 3; i++)
-        server[i] = word(&f->one, 4 + 4 * (uint32_t)i);
-}
-
 static void a_connection_carries_bytes_both_ways(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     uint32_t server[3], client[3];
 
-    tcp_pair(f, server, client);
+    wasm_connection(f, server, client);
     memcpy(f->two.memory + 1000, "over there", 10);
     DOES(&f->two, STREAMS, "[method]output-stream.check-write", "ii>",
          client[2], 16);
     assert_int_equal(f->two.memory[16], 0);
-    assert_true(word(&f->two, 24) > 0);
+    assert_true(wasm_word(&f->two, 24) > 0);
     DOES(&f->two, STREAMS, "[method]output-stream.write", "iiii>", client[2],
          1000, 10, 0);
     assert_int_equal(f->two.memory[0], 0);
-    ends(f, &f->one,
-         call(&f->one, STREAMS, "[method]input-stream.blocking-read", "iIi>",
-              server[1], (uint64_t)100, 0));
+    wasm_ends(f, &f->one,
+              wasm_call(&f->one, STREAMS, "[method]input-stream.blocking-read",
+                        "iIi>", server[1], (uint64_t)100, 0));
     assert_int_equal(f->one.memory[0], 0);
-    assert_int_equal(word(&f->one, 8), 10);
-    assert_memory_equal(f->one.memory + word(&f->one, 4), "over there", 10);
+    assert_int_equal(wasm_word(&f->one, 8), 10);
+    assert_memory_equal(f->one.memory + wasm_word(&f->one, 4), "over there",
+                        10);
 
     /* The end of a stream is "closed". */
     DOES(&f->two, TCP, T "shutdown", "iii>", client[0], 1, 0);
-    ends(f, &f->one,
-         call(&f->one, STREAMS, "[method]input-stream.blocking-read", "iIi>",
-              server[1], (uint64_t)100, 0));
+    wasm_ends(f, &f->one,
+              wasm_call(&f->one, STREAMS, "[method]input-stream.blocking-read",
+                        "iIi>", server[1], (uint64_t)100, 0));
     assert_int_equal(f->one.memory[0], 1);
     assert_int_equal(f->one.memory[4], 1);
 }
@@ -542,14 +320,14 @@ static void a_connection_carries_bytes_both_ways(void **state)
 /* check-write promises room; the guest ends with all of it unread. */
 static void what_was_promised_is_delivered_behind_the_end(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     uint32_t server[3], client[3], sent = 0, got = 0, room;
 
-    tcp_pair(f, server, client);
+    wasm_connection(f, server, client);
     for (;;) {
         DOES(&f->two, STREAMS, "[method]output-stream.check-write", "ii>",
              client[2], 16);
-        room = word(&f->two, 24);
+        room = wasm_word(&f->two, 24);
         if (room == 0)
             break;
         room = room < 32768 ? room : 32768;
@@ -565,7 +343,7 @@ static void what_was_promised_is_delivered_behind_the_end(void **state)
              (uint64_t)16384, 0);
         if (f->one.memory[0])
             break;
-        got += word(&f->one, 8);
+        got += wasm_word(&f->one, 8);
         gn_clock_advance(f->sim.clock, GN_MS);
     }
     assert_int_equal(got, sent);
@@ -575,14 +353,14 @@ static void what_was_promised_is_delivered_behind_the_end(void **state)
 /* The same, and a peer that reads when it is too late: it is told so. */
 static void what_is_not_read_for_long_ends_by_a_reset(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     uint32_t server[3], client[3], sent = 0, got = 0, room;
 
-    tcp_pair(f, server, client);
+    wasm_connection(f, server, client);
     do {
         DOES(&f->two, STREAMS, "[method]output-stream.check-write", "ii>",
              client[2], 16);
-        room = word(&f->two, 24);
+        room = wasm_word(&f->two, 24);
         DOES(&f->two, STREAMS, "[method]output-stream.write", "iiii>",
              client[2], 0, room, 32);
         sent += room;
@@ -597,7 +375,7 @@ static void what_is_not_read_for_long_ends_by_a_reset(void **state)
         f->one.brk = 32768;
         DOES(&f->one, STREAMS, "[method]input-stream.read", "iIi>", server[1],
              (uint64_t)16384, 0);
-        got += f->one.memory[0] ? 0 : word(&f->one, 8);
+        got += f->one.memory[0] ? 0 : wasm_word(&f->one, 8);
     }
     assert_true(got < sent);
     assert_int_equal(f->one.memory[0], 1);
@@ -606,46 +384,49 @@ static void what_is_not_read_for_long_ends_by_a_reset(void **state)
 
 static void mistakes_trap_and_say_why(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
 
-    assert_int_equal(call(&f->one, POLL, "[method]pollable.block", "i>", 77),
-                     GN_WASI_TRAP);
+    assert_int_equal(
+        wasm_call(&f->one, POLL, "[method]pollable.block", "i>", 77),
+        GN_WASI_TRAP);
     assert_non_null(strstr(gn_wasi_why(f->one.wasi), "a handle that"));
-    assert_int_equal(call(&f->one, POLL, "[method]pollable.block", "i>", 77),
-                     GN_WASI_TRAP);
-    assert_int_equal(call(&f->two, "wasi:clocks/wall-clock@0.2.0", "now", "i>",
-                          MEMORY_SIZE - 8),
+    assert_int_equal(
+        wasm_call(&f->one, POLL, "[method]pollable.block", "i>", 77),
+        GN_WASI_TRAP);
+    assert_int_equal(wasm_call(&f->two, "wasi:clocks/wall-clock@0.2.0", "now",
+                               "i>", WASM_MEMORY - 8),
                      GN_WASI_TRAP);
     assert_non_null(strstr(gn_wasi_why(f->two.wasi), "does not go to"));
 }
 
 static void a_dropped_handle_is_none(void **state)
 {
-    struct fixture *f = *state;
-    uint32_t tcp = tcp_new(&f->one);
+    struct wasm_pair *f = *state;
+    uint32_t tcp = wasm_tcp(&f->one);
 
     DOES(&f->one, TCP, "[resource-drop]tcp-socket", "i>", tcp);
-    assert_int_equal(call(&f->one, TCP, "[resource-drop]tcp-socket", "i>", tcp),
-                     GN_WASI_TRAP);
+    assert_int_equal(
+        wasm_call(&f->one, TCP, "[resource-drop]tcp-socket", "i>", tcp),
+        GN_WASI_TRAP);
 }
 
 static void a_realloc_that_lies_traps(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
 
     f->one.rubbish = true;
-    assert_int_equal(call(&f->one, "wasi:random/random@0.2.0",
-                          "get-random-bytes", "Ii>", (uint64_t)64, 0),
+    assert_int_equal(wasm_call(&f->one, "wasi:random/random@0.2.0",
+                               "get-random-bytes", "Ii>", (uint64_t)64, 0),
                      GN_WASI_TRAP);
     assert_non_null(strstr(gn_wasi_why(f->one.wasi), "cabi_realloc"));
-    assert_int_equal(call(&f->two, "wasi:random/random@0.2.0",
-                          "get-random-bytes", "Ii>", (uint64_t)1 << 40, 0),
+    assert_int_equal(wasm_call(&f->two, "wasi:random/random@0.2.0",
+                               "get-random-bytes", "Ii>", (uint64_t)1 << 40, 0),
                      GN_WASI_TRAP);
 }
 
 static void handles_have_a_limit(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     struct wasm *w = &f->one;
     int n = 0;
 
@@ -656,16 +437,16 @@ static void handles_have_a_limit(void **state)
     } while (w->memory[0] == 0);
     assert_int_equal(n, 64 - 3 + 1);    /* beside the standard streams */
     assert_int_equal(w->memory[4], 10); /* new-socket-limit */
-    assert_int_equal(call(w, "wasi:sockets/instance-network@0.2.0",
-                          "instance-network", ">i"),
+    assert_int_equal(wasm_call(w, "wasi:sockets/instance-network@0.2.0",
+                               "instance-network", ">i"),
                      GN_WASI_TRAP);
 }
 
 static void fewer_handles_than_standard_streams_are_refused(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     struct gn_wasi_config config = {.size = sizeof(config),
-                                    .memory = memory_of};
+                                    .memory = wasm_memory};
     struct gn_wasi_guest *guest;
 
     for (config.max_handles = 1; config.max_handles < 3; config.max_handles++)
@@ -676,19 +457,19 @@ static void fewer_handles_than_standard_streams_are_refused(void **state)
 
 static void a_kill_traps_what_waits_and_what_comes(void **state)
 {
-    struct fixture *f = *state;
-    uint32_t tcp = tcp_listening(&f->one, 80), pollable;
+    struct wasm_pair *f = *state;
+    uint32_t tcp = wasm_listening(&f->one, 80), pollable;
 
     pollable = DOES(&f->one, TCP, T "subscribe", "i>i", tcp);
     assert_int_equal(
-        call(&f->one, POLL, "[method]pollable.block", "i>", pollable),
+        wasm_call(&f->one, POLL, "[method]pollable.block", "i>", pollable),
         GN_WASI_PENDING);
-    assert_int_equal(gn_wasi_wait(f->one.wasi, wake, &f->one), 0);
+    assert_int_equal(gn_wasi_wait(f->one.wasi, wasm_wake, &f->one), 0);
     gn_namespace_kill(f->a);
     gn_clock_advance(f->sim.clock, GN_MS);
     assert_int_equal(f->one.woken, 1);
     assert_int_equal(gn_wasi_resume(f->one.wasi, &f->one.result), GN_WASI_OK);
-    assert_int_equal(call(&f->one, TCP, T "accept", "ii>", tcp, 0),
+    assert_int_equal(wasm_call(&f->one, TCP, T "accept", "ii>", tcp, 0),
                      GN_WASI_TRAP);
     assert_non_null(strstr(gn_wasi_why(f->one.wasi), "killed"));
 }
@@ -698,17 +479,17 @@ static void sleep_pending(struct wasm *w)
     DOES(w, "wasi:clocks/monotonic-clock@0.2.0", "subscribe-duration", "I>i",
          1000 * GN_MS);
     assert_int_equal(
-        call(w, POLL, "[method]pollable.block", "i>", (uint32_t)w->result),
+        wasm_call(w, POLL, "[method]pollable.block", "i>", (uint32_t)w->result),
         GN_WASI_PENDING);
 }
 
 /* No socket of theirs tells of it. */
 static void a_kill_traps_a_guest_that_sleeps(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
 
     sleep_pending(&f->one);
-    assert_int_equal(gn_wasi_wait(f->one.wasi, wake, &f->one), 0);
+    assert_int_equal(gn_wasi_wait(f->one.wasi, wasm_wake, &f->one), 0);
     sleep_pending(&f->two);
     gn_namespace_kill(f->a);
     gn_namespace_kill(f->b);
@@ -716,22 +497,22 @@ static void a_kill_traps_a_guest_that_sleeps(void **state)
     assert_int_equal(f->one.woken, 1);
     assert_int_equal(gn_wasi_resume(f->one.wasi, &f->one.result), GN_WASI_TRAP);
     assert_non_null(strstr(gn_wasi_why(f->one.wasi), "killed"));
-    assert_int_equal(gn_wasi_wait(f->two.wasi, wake, &f->two), -ECANCELED);
+    assert_int_equal(gn_wasi_wait(f->two.wasi, wasm_wake, &f->two), -ECANCELED);
     assert_int_equal(gn_wasi_resume(f->two.wasi, &f->two.result), GN_WASI_TRAP);
     assert_non_null(strstr(gn_wasi_why(f->two.wasi), "killed"));
 }
 
 static void closing_a_guest_forgets_what_it_waits_for(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
 
-    tcp_listening(&f->one, 80);
+    wasm_listening(&f->one, 80);
     DOES(&f->one, "wasi:clocks/monotonic-clock@0.2.0", "subscribe-duration",
          "I>i", 5 * GN_MS);
-    assert_int_equal(call(&f->one, POLL, "[method]pollable.block", "i>",
-                          (uint32_t)f->one.result),
+    assert_int_equal(wasm_call(&f->one, POLL, "[method]pollable.block", "i>",
+                               (uint32_t)f->one.result),
                      GN_WASI_PENDING);
-    assert_int_equal(gn_wasi_wait(f->one.wasi, wake, &f->one), 0);
+    assert_int_equal(gn_wasi_wait(f->one.wasi, wasm_wake, &f->one), 0);
     gn_wasi_close(f->one.wasi);
     f->one.wasi = NULL;
     gn_clock_advance(f->sim.clock, 10 * GN_MS);
@@ -740,20 +521,21 @@ static void closing_a_guest_forgets_what_it_waits_for(void **state)
 
 static void names_are_looked_up(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     struct wasm *w = &f->one;
     uint32_t lookup, pollable;
 
     memcpy(w->memory + 1000, "b", 1);
     DOES(w, "wasi:sockets/ip-name-lookup@0.2.0", "resolve-addresses", "iiii>",
-         network_of(w), 1000, 1, 0);
+         wasm_network(w), 1000, 1, 0);
     assert_int_equal(w->memory[0], 0);
-    lookup = word(w, 4);
+    lookup = wasm_word(w, 4);
     pollable = DOES(w, "wasi:sockets/ip-name-lookup@0.2.0",
                     "[method]resolve-address-stream.subscribe", "i>i", lookup);
-    assert_int_equal(call(w, POLL, "[method]pollable.block", "i>", pollable),
-                     GN_WASI_PENDING);
-    finish(f, w);
+    assert_int_equal(
+        wasm_call(w, POLL, "[method]pollable.block", "i>", pollable),
+        GN_WASI_PENDING);
+    wasm_ends(f, w, GN_WASI_PENDING);
     for (int i = 0; i < 3; i++) {
         DOES(w, "wasi:sockets/ip-name-lookup@0.2.0",
              "[method]resolve-address-stream.resolve-next-address", "ii>",
@@ -766,20 +548,21 @@ static void names_are_looked_up(void **state)
 /* It ends between the call and the wait: no call waits for it just then. */
 static void what_ended_before_the_wait_is_told(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     struct wasm *w = &f->one;
     uint32_t pollable;
 
     memcpy(w->memory + 1000, "b", 1);
     DOES(w, "wasi:sockets/ip-name-lookup@0.2.0", "resolve-addresses", "iiii>",
-         network_of(w), 1000, 1, 0);
-    pollable =
-        DOES(w, "wasi:sockets/ip-name-lookup@0.2.0",
-             "[method]resolve-address-stream.subscribe", "i>i", word(w, 4));
-    assert_int_equal(call(w, POLL, "[method]pollable.block", "i>", pollable),
-                     GN_WASI_PENDING);
+         wasm_network(w), 1000, 1, 0);
+    pollable = DOES(w, "wasi:sockets/ip-name-lookup@0.2.0",
+                    "[method]resolve-address-stream.subscribe", "i>i",
+                    wasm_word(w, 4));
+    assert_int_equal(
+        wasm_call(w, POLL, "[method]pollable.block", "i>", pollable),
+        GN_WASI_PENDING);
     gn_clock_advance(f->sim.clock, GN_MS);
-    assert_int_equal(gn_wasi_wait(w->wasi, wake, w), 0);
+    assert_int_equal(gn_wasi_wait(w->wasi, wasm_wake, w), 0);
     gn_clock_advance(f->sim.clock, GN_MS);
     assert_int_equal(w->woken, 1);
     assert_int_equal(gn_wasi_resume(w->wasi, &w->result), GN_WASI_OK);
@@ -789,12 +572,12 @@ static void what_ended_before_the_wait_is_told(void **state)
 
 static void on_the_driving_thread_it_does_not_block(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     struct wasm w;
 
     wasm_begin(&w, f->a, false, &f->sim.heap.alloc);
     assert_int_equal(gn_wasi_preopen(w.wasi, listener(f->a, ":80", false)), 3);
-    assert_int_equal(call(&w, P1, "sock_accept", "iii>i", 3, 0, 0),
+    assert_int_equal(wasm_call(&w, P1, "sock_accept", "iii>i", 3, 0, 0),
                      GN_WASI_TRAP);
     assert_non_null(strstr(gn_wasi_why(w.wasi), "driving thread"));
     gn_wasi_close(w.wasi);
@@ -804,7 +587,7 @@ static void on_the_driving_thread_it_does_not_block(void **state)
 static int task_main(void *arg)
 {
     static struct wasm w; /* More than a task's stack. */
-    struct fixture *f = arg;
+    struct wasm_pair *f = arg;
     uint64_t began = gn_now_ns(f->a);
 
     wasm_begin(&w, f->a, false, &f->sim.heap.alloc);
@@ -817,7 +600,7 @@ static int task_main(void *arg)
 
 static void a_task_waits_in_virtual_time(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     struct gn_task *task;
     int result;
 
@@ -831,10 +614,10 @@ static void a_task_waits_in_virtual_time(void **state)
 
 static int guest_makes_much(struct gn_test_heap *heap, void *arg)
 {
-    struct fixture *f = arg;
+    struct wasm_pair *f = arg;
     struct gn_wasi_config config = {.size = sizeof(config),
-                                    .memory = memory_of,
-                                    .realloc = realloc_of,
+                                    .memory = wasm_memory,
+                                    .realloc = wasm_realloc,
                                     .arg = &f->one,
                                     .stdio = {-1, -1, -1},
                                     .pending = true,
@@ -858,26 +641,26 @@ static int guest_makes_much(struct gn_test_heap *heap, void *arg)
 
 static void a_close_never_lingers(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
     struct wasm *w = &f->one;
     uint32_t fd, seconds;
 
     assert_int_equal(DOES(w, P1, "sock_open", "iii>i", 1, 2, 16), 0);
-    fd = word(w, 16);
+    fd = wasm_word(w, 16);
     for (seconds = 0; seconds < 2; seconds++) {
-        put_word(w, 100, 1);
-        put_word(w, 104, seconds);
+        wasm_put_word(w, 100, 1);
+        wasm_put_word(w, 104, seconds);
         assert_int_equal(
             DOES(w, P1, "sock_setsockopt", "iiiii>i", fd, 0, 9, 100, 8), 0);
         assert_int_equal(
             DOES(w, P1, "sock_getsockopt", "iiiii>i", fd, 0, 9, 200, 8), 0);
-        assert_int_equal(word(w, 200), seconds == 0);
+        assert_int_equal(wasm_word(w, 200), seconds == 0);
     }
 }
 
 static void memory_may_end_anywhere(void **state)
 {
-    struct fixture *f = *state;
+    struct wasm_pair *f = *state;
 
     assert_true(gn_test_heap_sweep(guest_makes_much, f) > 10);
 }
@@ -886,31 +669,31 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(imports_are_found_by_name_and_signature),
-        CASE(arguments_and_clocks_are_given),
-        CASE(a_preopened_listener_accepts_what_connects),
-        CASE(a_non_blocking_listener_says_again),
-        CASE(poll_oneoff_waits_for_sockets_and_time),
-        CASE(poll_oneoff_tells_of_what_is_no_descriptor),
-        CASE(addresses_outside_of_the_memory_are_errors),
-        CASE(a_connection_carries_bytes_both_ways),
-        CASE(what_was_promised_is_delivered_behind_the_end),
-        CASE(what_is_not_read_for_long_ends_by_a_reset),
-        CASE(mistakes_trap_and_say_why),
-        CASE(a_dropped_handle_is_none),
-        CASE(a_realloc_that_lies_traps),
-        CASE(handles_have_a_limit),
-        CASE(fewer_handles_than_standard_streams_are_refused),
-        CASE(rows_for_many_names_are_for_names_of_wasi),
-        CASE(types_have_a_limit),
-        CASE(a_close_never_lingers),
-        CASE(what_ended_before_the_wait_is_told),
-        CASE(a_kill_traps_what_waits_and_what_comes),
-        CASE(a_kill_traps_a_guest_that_sleeps),
-        CASE(closing_a_guest_forgets_what_it_waits_for),
-        CASE(names_are_looked_up),
-        CASE(on_the_driving_thread_it_does_not_block),
-        CASE(a_task_waits_in_virtual_time),
-        CASE(memory_may_end_anywhere),
+        CASE_OF(wasm_pair, arguments_and_clocks_are_given),
+        CASE_OF(wasm_pair, a_preopened_listener_accepts_what_connects),
+        CASE_OF(wasm_pair, a_non_blocking_listener_says_again),
+        CASE_OF(wasm_pair, poll_oneoff_waits_for_sockets_and_time),
+        CASE_OF(wasm_pair, poll_oneoff_tells_of_what_is_no_descriptor),
+        CASE_OF(wasm_pair, addresses_outside_of_the_memory_are_errors),
+        CASE_OF(wasm_pair, a_connection_carries_bytes_both_ways),
+        CASE_OF(wasm_pair, what_was_promised_is_delivered_behind_the_end),
+        CASE_OF(wasm_pair, what_is_not_read_for_long_ends_by_a_reset),
+        CASE_OF(wasm_pair, mistakes_trap_and_say_why),
+        CASE_OF(wasm_pair, a_dropped_handle_is_none),
+        CASE_OF(wasm_pair, a_realloc_that_lies_traps),
+        CASE_OF(wasm_pair, handles_have_a_limit),
+        CASE_OF(wasm_pair, fewer_handles_than_standard_streams_are_refused),
+        CASE_OF(wasm_pair, rows_for_many_names_are_for_names_of_wasi),
+        CASE_OF(wasm_pair, types_have_a_limit),
+        CASE_OF(wasm_pair, a_close_never_lingers),
+        CASE_OF(wasm_pair, what_ended_before_the_wait_is_told),
+        CASE_OF(wasm_pair, a_kill_traps_what_waits_and_what_comes),
+        CASE_OF(wasm_pair, a_kill_traps_a_guest_that_sleeps),
+        CASE_OF(wasm_pair, closing_a_guest_forgets_what_it_waits_for),
+        CASE_OF(wasm_pair, names_are_looked_up),
+        CASE_OF(wasm_pair, on_the_driving_thread_it_does_not_block),
+        CASE_OF(wasm_pair, a_task_waits_in_virtual_time),
+        CASE_OF(wasm_pair, memory_may_end_anywhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
