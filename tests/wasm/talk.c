@@ -133,6 +133,25 @@ static int client(const char *host, const char *port, const char *version)
         text);
 }
 
+/* Prints what comes behind the head. */
+static int fetch(const char *host, const char *port, const char *path)
+{
+    int sock = dial(host, port, AF_INET, SOCK_STREAM);
+    ssize_t n,
+        len = snprintf(bytes, sizeof(bytes), "GET %s HTTP/1.0\r\n\r\n", path);
+    const char *body;
+
+    if (send(sock, bytes, (size_t)len, 0) != len)
+        die("request");
+    for (len = 0;
+         (n = recv(sock, bytes + len, sizeof(bytes) - 1 - len, 0)) > 0;)
+        len += n;
+    bytes[len] = '\0';
+    body = strstr(bytes, "\r\n\r\n");
+    printf("wasm: %s", body ? body + 4 : "no answer\n");
+    return !body;
+}
+
 static unsigned char pattern(size_t i)
 {
     return (unsigned char)(i ^ i >> 9);
@@ -253,6 +272,8 @@ int main(int argc, char **argv)
     if (argc == 5 && !strcmp(what, "send"))
         return exchange(argv[2], dial(argv[2], argv[3], AF_INET, SOCK_STREAM),
                         argv[4]);
+    if (argc == 5 && !strcmp(what, "fetch"))
+        return fetch(argv[2], argv[3], argv[4]);
     if (argc == 3 && !strcmp(what, "sink"))
         return sink(argv[2]);
     if (argc == 5 && !strcmp(what, "bulk"))

@@ -13,6 +13,7 @@
  */
 #define NAPI_VERSION 8
 #include <node_api.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,8 @@ struct guest {
     napi_deferred pending;
     char result; /* The type of the pending call's, 0: none. */
 };
+
+static atomic_int n_guests;
 
 struct import {
     struct guest *guest;
@@ -107,6 +110,7 @@ static napi_value *args_of(napi_env env, napi_callback_info info, napi_value *v)
 
 /* ---- the guest's memory ---- */
 
+/* Nothing in a Worker that is being terminated: nothing of it can be asked. */
 static struct gn_wasi_memory memory_of(void *arg)
 {
     struct guest *guest = arg;
@@ -114,9 +118,9 @@ static struct gn_wasi_memory memory_of(void *arg)
     void *base = NULL;
     size_t size = 0;
 
-    napi_get_reference_value(guest->env, guest->memory, &memory);
-    napi_get_named_property(guest->env, memory, "buffer", &buffer);
-    napi_get_arraybuffer_info(guest->env, buffer, &base, &size);
+    if (!napi_get_reference_value(guest->env, guest->memory, &memory) &&
+        !napi_get_named_property(guest->env, memory, "buffer", &buffer))
+        napi_get_arraybuffer_info(guest->env, buffer, &base, &size);
     return (struct gn_wasi_memory){base, size};
 }
 
@@ -417,6 +421,24 @@ static napi_value scan(napi_env env, napi_callback_info info)
     return out;
 }
 
+/* A Worker that is terminated, or exits, runs nothing more: what it had of guests
+ * is ended here, by end() or by Node. */
+static void guest_end(void *arg)
+{
+    struct guest *guest = arg;
+
+    gn_wasi_close(guest->wasi);
+    atomic_fetch_sub(&n_guests, 1);
+    free(guest);
+}
+
+/* guests(): how many there are, of all Workers. */
+static napi_value guests(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    return integer(env, atomic_load(&n_guests));
+}
+
 /* guest(namespace, args, stdout, pending) */
 static napi_value guest_new(napi_env env, napi_callback_info info)
 {
@@ -445,10 +467,16 @@ static napi_value guest_new(napi_env env, napi_callback_info info)
     err = gn_wasi_create(pointer_of(env, v[0]), &config, &guest->wasi);
     for (uint32_t i = 0; i < n && i < ARGS_MAX; i++)
         free((void *)(uintptr_t)args[i]);
+    if (err) {
+        free(guest);
+        return failed(env, "guest", err);
+    }
+    atomic_fetch_add(&n_guests, 1);
+    napi_add_env_cleanup_hook(env, guest_end, guest);
     napi_create_string_utf8(env, "guest", NAPI_AUTO_LENGTH, &name);
     napi_async_init(env, NULL, name, &guest->context);
     napi_create_external(env, guest, NULL, NULL, &out);
-    return err ? failed(env, "guest", err) : out;
+    return out;
 }
 
 static struct guest *guest_of(napi_env env, napi_value value)
@@ -522,13 +550,13 @@ static napi_value end(napi_env env, napi_callback_info info)
     napi_value v[ARGS_MAX];
     struct guest *guest = guest_of(env, args_of(env, info, v)[0]);
 
-    gn_wasi_close(guest->wasi);
+    napi_remove_env_cleanup_hook(env, guest_end, guest);
     napi_async_destroy(env, guest->context);
     if (guest->memory)
         napi_delete_reference(env, guest->memory);
     if (guest->realloc)
         napi_delete_reference(env, guest->realloc);
-    free(guest);
+    guest_end(guest);
     return NULL;
 }
 
@@ -538,12 +566,19 @@ NAPI_MODULE_INIT()
         const char *name;
         napi_callback function;
     } all[] = {
-        {"network", network},     {"namespace", namespace_},
-        {"kill", kill_},          {"close", close_},
-        {"publish", publish},     {"scan", scan},
-        {"listening", listening}, {"guest", guest_new},
-        {"preopen", preopen},     {"import", import_new},
-        {"attach", attach},       {"end", end},
+        {"network", network},
+        {"namespace", namespace_},
+        {"kill", kill_},
+        {"close", close_},
+        {"publish", publish},
+        {"scan", scan},
+        {"listening", listening},
+        {"guest", guest_new},
+        {"guests", guests},
+        {"preopen", preopen},
+        {"import", import_new},
+        {"attach", attach},
+        {"end", end},
         {"leave", leave},
     };
 
