@@ -193,7 +193,7 @@ static void frames_follow_the_handshake(void **state)
 static void the_answer_comes_in_any_pieces(void **state)
 {
     struct fixture *f = *state;
-    static const char answer[] = "OK 7\n";
+    static const uint8_t answer[] = {'O', 'K', ' ', '7', '\n'};
     struct gn_nic *nic;
     uint8_t bytes[64];
     int fd;
@@ -201,15 +201,15 @@ static void the_answer_comes_in_any_pieces(void **state)
     vmm_start(f);
     nic = nic_open(f);
     fd = vmm_accept(f);
-    for (const char *at = answer; *at; at++)
-        gn_machine_write(fd, at, 1);
+    for (size_t i = 0; i < sizeof(answer); i++)
+        gn_machine_write(fd, answer + i, 1);
     gn_machine_ask(fd, 1);
     close(fd);
     /* And with the first frame behind it. */
     fd = vmm_accept(f);
-    memcpy(bytes, answer, 5);
-    gn_machine_arp(1, bytes + 5);
-    gn_machine_write(fd, bytes, 5 + 46);
+    memcpy(bytes, answer, sizeof(answer));
+    gn_machine_arp(1, bytes + sizeof(answer));
+    gn_machine_write(fd, bytes, sizeof(answer) + 46);
     gn_machine_expect_arp(fd, 1);
     close(fd);
     gn_nic_close(nic, NULL, NULL);

@@ -54,6 +54,12 @@ case $case in
 install)
     rm -rf "$PREFIX"
     cmake --install "$BUILD" --prefix "$PREFIX"
+    for program in "$BUILD"/cli/guestnet*; do
+        [ ! -f "$program" ] || [ -x "$PREFIX/bin/${program##*/}" ] || {
+            echo "${program##*/} is not installed"
+            exit 1
+        }
+    done
     ;;
 find_package)
     cmake -G Ninja -S "$here/find_package" -B . -DCMAKE_PREFIX_PATH="$PREFIX" \

@@ -62,6 +62,45 @@ case_it_is_a_guest_like_others() {
     expect "" "$(cat said)" "what it said"
 }
 
+# Of other machines it is not known what they have.
+case_it_is_one_small_static_program() {
+    need nm
+    nm "$guestnet-agent" >names
+    ! grep -qE ' (__asan_init|__tsan_init|_DYNAMIC)$' names ||
+        skip "guestnet-agent is not static in this build"
+    ! grep -E ' (gn_|gn__|uv_)' names || fail "that is the library's"
+    strip -o stripped "$guestnet-agent"
+    [ "$(stat -c %s stripped)" -lt 1048576 ] || fail "$(ls -l stripped)"
+}
+
+# Nothing to do is no time of the processor's: 2 s and less than 0.1 s of it.
+case_it_is_idle_where_it_can_do_nothing() {
+    need ip python3
+    machine_start
+    agent --address 10.77.0.2/24 unix:wire
+    until_true grep -q 'waiting for it' said
+    idle "without a host"
+    network
+    until_true within ping -c 1 -W 1 10.77.0.1
+    idle "connected"
+    within ip link set eth0 down
+    idle "with the interface down"
+    agent_end
+}
+
+# idle WHAT: the agent is, for two seconds.
+idle() {
+    local before
+    before=$(ticks)
+    sleep 2
+    [ $(($(ticks) - before)) -lt 10 ] ||
+        fail "$1 it takes $(($(ticks) - before)) hundredths in 2 s"
+}
+
+ticks() {
+    awk '{ print $14 + $15 }' "/proc/$agent/stat"
+}
+
 case_its_address_comes_by_dhcp() {
     need ip ping udhcpc
     machine_start
