@@ -76,7 +76,7 @@ static void wire_deliver(struct gn__port *port, struct gn__packet *packet)
         ns->wire->ops->deliver(ns->wire, packet);
 }
 
-/* Of an ordinary interface, but for the sockets. */
+/* Those of an ordinary interface, except for the sockets. */
 static const struct gn__port_ops wire_port_ops = {
     .name = "wire",
     .deliver = wire_deliver,

@@ -293,8 +293,9 @@ static const struct gn__addr *choose_source(const struct gn__iface *iface,
     return best;
 }
 
-/* Of what leaves by lo and is for none of our own addresses: Linux takes no
- * address for it that is good on this host only, if there is another. */
+/* The source of a packet that leaves by lo and is for none of our own
+ * addresses: Linux takes no address for it that is good on this host only, if
+ * there is another. */
 static const struct gn__addr *source_at_home(const struct gn_namespace *ns)
 {
     const struct gn__addr *source = NULL;

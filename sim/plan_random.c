@@ -233,8 +233,8 @@ static bool is_down_verb(enum gn__verb verb)
            verb == GN__VERB_STOP;
 }
 
-/* Of machines that are down while this one is, itself included, are there more
- * than may be? Each fault counts, so it is never less than there are. */
+/* Are more machines down while this one is, itself included, than may be? Each
+ * fault counts, so it is never less than there are. */
 static bool is_too_much(const struct drawing *d, const struct gn__fault *fault)
 {
     uint64_t end = fault->at_ns + fault->for_ns;

@@ -248,8 +248,8 @@ static struct gn_fault_rule dns_rule(const struct gn__fault *fault)
         .probability_ppm = (uint32_t)fault->values[GN__DNS_CHANCE]};
 }
 
-/* Of rules the first that matches counts, of faults the last. Without memory
- * the rules stay as they are. */
+/* The first rule that matches counts, but the last fault. Without memory the
+ * rules stay as they are. */
 static void apply_names(struct gn_machine *machine)
 {
     struct gn_fault_rule rules[RULES_MAX];
@@ -446,7 +446,8 @@ static void start_one(struct gn_clock *clock, struct gn_machine *machine)
                      gn_strerror(err));
 }
 
-/* Of the machines some may be gone meanwhile, or others of their names. */
+/* Some of the machines may be gone meanwhile, or replaced by others of their
+ * names. */
 static void end_crash(struct cue *cue)
 {
     uint32_t i;

@@ -115,8 +115,8 @@ static int listener_open(struct wire *wire)
     return err;
 }
 
-/* Of all that can connect, processes of this machine too, only the host is to
- * be the network. */
+/* Processes of this machine can connect, too, but only the host is to be the
+ * network. */
 static int host_accept(struct wire *wire)
 {
     struct sockaddr_vm from = {.svm_family = AF_VSOCK};

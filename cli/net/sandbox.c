@@ -186,8 +186,8 @@ static const int calls[] = {
     SCMP_SYS(exit_group),
 };
 
-/** Of Unix sockets only pairs of streams: one of datagrams can be connected to
- *  any other that is bound. */
+/** The only Unix sockets are pairs of streams: a datagram socket can be
+ *  connected to any other that is bound. */
 #define PAIR_TYPE_BITS 0xfu
 static const int families[] = {AF_INET, AF_INET6, AF_NETLINK};
 static const int pages[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};

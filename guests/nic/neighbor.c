@@ -91,7 +91,7 @@ static size_t n_addresses(struct gn_nic *nic)
     return n;
 }
 
-/* Of a prefix that addresses are made of? */
+/* Is it of a prefix that addresses are made of? */
 static bool is_autonomous(struct gn_nic *nic, const struct gn__addr *addr)
 {
     struct gn__prefix prefix;

@@ -110,8 +110,8 @@ static void tap_arm(struct nic_tap *self)
         tap_gone(self);
 }
 
-/* Of a device that is down, or not there yet, reads are EAGAIN and writes EIO;
- * of one that was deleted both are EBADFD. */
+/* Reads from a device that is down, or not there yet, are EAGAIN and writes
+ * EIO; if it was deleted both are EBADFD. */
 static bool is_gone(int error)
 {
     return error != EAGAIN && error != EINTR && error != EIO &&

@@ -11,8 +11,8 @@
 
 struct gn__wasi_lookup;
 
-/** Of the guest's name at @at in its memory, starts it. In the blocking form it
- *  has ended when this returns. -EINVAL: it can be no name. */
+/** Starts the lookup of a guest's name. In the blocking form it has ended when
+ *  this returns. -EINVAL: it can be no name. */
 int gn__wasi_lookup_start(struct gn_wasi_guest *guest, const char *name,
                           struct gn__wasi_lookup **out);
 /** Has it ended? Then *status is 0 or its error. */

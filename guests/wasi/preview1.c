@@ -108,7 +108,7 @@ static int run_no_sys(struct gn__wasi_call *call)
     return -ENOSYS;
 }
 
-/* Of files and directories there are none. */
+/* There are no files and directories. */
 static int run_no_file(struct gn__wasi_call *call)
 {
     (void)call;

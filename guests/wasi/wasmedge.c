@@ -383,7 +383,7 @@ static int run_setsockopt(struct gn__wasi_call *call)
     value[0] = le32toh(value[0]);
     value[1] = le32toh(value[1]);
     /* A close that waits would do so on the host's thread, when the guest ends;
-     * and what is left is sent without it. Of 0 it is a reset. */
+     * and the bytes that are left are sent without it. With 0 it is a reset. */
     if (level == SOL_SOCKET && name == SO_LINGER && value[1])
         value[0] = 0;
     return gn_sock_setopt(sock->sock, level, name, value, len);

@@ -218,7 +218,8 @@ static bool answer_addr(struct gn__dns_request *request)
     return true;
 }
 
-/* Of other types a guest has nothing, but its name is no other's for that. */
+/* A guest has no records of other types, but its name is no other's for
+ * that. */
 static bool answer_nothing(struct gn__dns_request *request)
 {
     struct gn__addr addrs[OWN_ADDRS];

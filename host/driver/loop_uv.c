@@ -80,7 +80,8 @@ void gn__loop_uv_hold(struct gn__loop *loop)
         uv_unref((uv_handle_t *)&loop->uv.poll);
 }
 
-/* Of these only the first can fail, which leaves nothing to be closed. */
+/* Only the first of these calls can fail, and then nothing is left to be
+ * closed. */
 int gn__loop_uv_open(struct gn__loop *loop)
 {
     struct gn__loop_uv *uv = &loop->uv;

@@ -69,7 +69,7 @@ void gn__egress_relay_open(struct gn__pass *pass, struct gn__relay *relay);
 /** The guest that dials; as long as it is under way. */
 struct gn__guest *gn__egress_guest(const struct gn_egress_dial *request);
 /** A descriptor is about to be opened for a dial: errors are those of
- *  gn__fds_take(), and the guest gets them. Of datagrams the flow that is idle
+ *  gn__fds_take(), and the guest gets them. For datagrams the flow that is idle
  *  longest makes room. */
 GN_WARN_UNUSED int gn__egress_charge(struct gn_egress_dial *request);
 

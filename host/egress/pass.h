@@ -76,7 +76,7 @@ void gn__pass_open(struct gn__pass *pass, gn__pass_cut cut, void *owner);
 /** It is over. NULL: nothing happens. */
 void gn__pass_end(struct gn__pass *pass);
 
-/** Of IP: IPPROTO_TCP, ... */
+/** The protocol of IP: IPPROTO_TCP, ... */
 int gn__pass_protocol(const struct gn__pass *pass);
 /** "tcp", "udp", "icmp", of SOCK_STREAM, SOCK_DGRAM, SOCK_RAW. */
 const char *gn__type_name(int type);

@@ -225,7 +225,7 @@ static size_t take_chunks(struct gn__relay *relay)
     return total;
 }
 
-/* Of what was read into, keep the first @n bytes. */
+/* Keep the first @n of the bytes that were read. */
 static void keep_read(struct gn__relay *relay, size_t n)
 {
     unsigned i;

@@ -287,8 +287,8 @@ static void tls_say(struct gn__tls *tls)
     ERR_clear_error();
 }
 
-/* Of a call that was not done: -EAGAIN, -EINTR (there was a record, with nothing
- * in it), or what ended it. */
+/* The error of a call that was not done: -EAGAIN, -EINTR (there was a record,
+ * with nothing in it), or what ended it. */
 static int call_error(struct gn__tls *tls, int result)
 {
     switch (SSL_get_error(tls->ssl, result)) {

@@ -108,8 +108,8 @@ GN_API GN_WARN_UNUSED int gn_machine_start(struct gn_machine *machine);
 /**
  * Cut its power. In a task of its own this does not return.
  *
- * Of what was written to its files and not synced, each write is lost, kept, or
- * kept up to one of its 512-byte sectors, as the seed says.
+ * Each write to its files that was not synced is lost, kept, or kept up to one
+ * of its 512-byte sectors, as the seed says.
  *
  * Returns 0, -EALREADY (it is off), -ENOTSUP (real time) or -EINVAL (NULL).
  */

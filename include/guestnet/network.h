@@ -77,10 +77,10 @@ enum gn_log_level { GN_LOG_ERROR = 0, GN_LOG_WARN, GN_LOG_INFO, GN_LOG_DEBUG };
 
 /**
  * One line without its newline: that the network is there or gone, and whenever
- * something is turned away, paused, limited, evicted, or fails behind the
- * caller's back: what it is about (a guest, a publication), what happened, and
- * why. Of each such kind ten in a second; the next one says how many were not
- * said. Any thread; must not call back in.
+ * something is turned away, paused, limited or evicted, or fails without a call
+ * that could report it: what it is about (a guest, a publication), what
+ * happened, and why. There are at most ten lines of a kind in a second; the
+ * next one says how many were left out. Any thread; must not call back in.
  */
 typedef void (*gn_log_cb)(enum gn_log_level level, const char *line, void *arg);
 

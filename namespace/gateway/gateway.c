@@ -35,8 +35,9 @@ static bool is_reserved4(const struct gn__addr *addr)
     return first == 0 || first >= 224;
 }
 
-/* Of IPv6 they belong to each link: the guest's is not the machine's. Those of
- * IPv4 lead by the machine's routes, to a cloud's metadata for one. */
+/* IPv6 link-local addresses belong to each link: the guest's link is not the
+ * machine's. Those of IPv4 lead by the machine's routes, for one to a cloud's
+ * metadata. */
 static bool is_of_a_link(const struct gn__addr *addr)
 {
     return !gn__addr_is_v4(addr) && gn__addr_is_linklocal(addr);

@@ -80,7 +80,7 @@ int gn__sock_join(struct gn_sock *sock, const struct gn__addr *group,
     if (!gn__addr_is_multicast(group))
         return -EINVAL;
     if (!gn__addr_is_v4(group) && group_find(sock, group, index))
-        return -EADDRINUSE; /* Of IPv6 on any interface, if none is named. */
+        return -EADDRINUSE; /* For IPv6 on any interface, if none is named. */
     if (!index)
         index = gn__sock_group_iface(sock, group);
     iface = gn__ns_iface_by_index(sock->ns, index);

@@ -48,7 +48,7 @@ static void default_options(struct gn_sock *sock)
     opt->mcast_hops6 = 1;
     opt->mcast_loop = true;
     opt->mcast_loop6 = true;
-    opt->mcast_all = sock->family == AF_INET; /* Of IPv6 none of IPv4's. */
+    opt->mcast_all = sock->family == AF_INET; /* IPv6: none of IPv4. */
     opt->mcast_all6 = true;
     opt->quick_ack = true;
     opt->pmtu = 1; /* IP_PMTUDISC_WANT */

@@ -6,11 +6,11 @@
  * A stream socket by reference, for code that moves payload between it and
  * something else and copies none: relays.
  *
- * All that a round has to say and to ask is one entry of the engine. Sent are
- * slices, whose references move into the connection. Received are slices that
- * stay in the connection, and keep its window closed, until the next round says
- * how many of their bytes went on: what the other side does not take costs
- * nothing but the window.
+ * All that a round has to say and to ask is one entry of the engine. Slices
+ * that are sent move their references into the connection. Slices that are
+ * received stay in the connection, and keep its window closed, until the next
+ * round says how many of their bytes went on: bytes that the other side does
+ * not take cost nothing but the window.
  *
  * The hook is a wait and a deferred task in one: armed by a round for what it
  * did not find, it runs once on the driving thread when that changes.

@@ -116,7 +116,7 @@ static int connect_to(struct gn_sock *sock, const struct sockaddr *addr,
     if (!err)
         err = parse_peer(sock, addr, len, &remote);
     if (!err && gn__addr_is_v4(&remote.addr))
-        sock->routed = false; /* Of IPv4 also if there is no way. */
+        sock->routed = false; /* For IPv4 also if there is no way. */
     if (!err)
         err = route_to(sock, &remote, &way);
     if (err)

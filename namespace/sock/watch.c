@@ -178,7 +178,7 @@ int gn_sock_watch(struct gn_sock *sock, short events, gn_watch_cb callback,
         return -EFAULT;
     if (gn__sock_is_system(sock))
         return -ENOTSUP;
-    gn__engine_enter(sock->engine); /* Also a dead socket can be let alone. */
+    gn__engine_enter(sock->engine); /* A dead socket can be let alone, too. */
     gn__watch_stop(sock);
     err = events || sock->dead == -EBADF ? sock->dead : 0;
     if (events && !err)

@@ -89,7 +89,7 @@ static void lookup_free(struct gn__ares_lookup *lookup)
     free(lookup);
 }
 
-/* Of each version some, where there are more than are kept. */
+/* Some of each version, where there are more than are kept. */
 static size_t pick_answers(const struct gn__ares_lookup *lookup,
                            struct gn_answer out[GN__ANSWERS_MAX])
 {

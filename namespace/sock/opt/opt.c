@@ -109,7 +109,7 @@ static int set_flag(struct gn_sock *sock, const struct gn__option *option,
     return 0;
 }
 
-/* Of these levels every value is an int at least, whatever the option. */
+/* Every value of these levels is an int at least, whatever the option. */
 static bool is_too_short(const struct gn_sock *sock, int level,
                          const struct gn__option *option, socklen_t len)
 {

@@ -89,9 +89,9 @@ static int get_user_timeout(struct gn_sock *sock, int *value)
 
 /* ---- what is held back ---- */
 
-/* Of what has been queued so far, TCP_NODELAY sends all, corked or not, and
- * TCP_CORK with 0 as much as Nagle's algorithm lets it: also what MSG_MORE has
- * held back. */
+/* TCP_NODELAY sends all bytes that have been queued so far, corked or not, and
+ * TCP_CORK with 0 as many as Nagle's algorithm lets it: also those that
+ * MSG_MORE has held back. */
 static int tcp_push(struct gn_sock *sock)
 {
     struct gn__tcp_sock *tcp = gn__tcp_of(sock);
