@@ -35,22 +35,58 @@ bool vm_prepare(const char *folder)
 
 /* ---- life ---- */
 
+static const char *qemu(void)
+{
+    const char *given = getenv("GN_QEMU");
+
+    return given ? given : "qemu-system-x86_64";
+}
+
+static bool knows_reconnect_ms(char *version, size_t cap)
+{
+    unsigned major = 0, minor = 0;
+    char command[COMMAND_MAX];
+    FILE *pipe;
+
+    (void)snprintf(command, sizeof(command), "'%s' --version", qemu());
+    pipe = popen(command, "r");
+    assert_non_null(pipe);
+    version[0] = 0;
+    if (fgets(version, (int)cap, pipe))
+        version[strcspn(version, "\n")] = 0;
+    (void)pclose(pipe);
+    (void)sscanf(version, "QEMU emulator version %u.%u", &major, &minor);
+    return major > 9 || (major == 9 && minor >= 2);
+}
+
+bool vm_reconnects(void)
+{
+    char version[128];
+    bool knows = knows_reconnect_ms(version, sizeof(version));
+
+    if (!knows)
+        printf("skipped: %s does not know reconnect-ms\n", version);
+    return knows;
+}
+
 static void vm_exec(const char *folder, const char *path, const char *mac)
 {
-    char kernel[256], initrd[256], netdev[256], device[256];
+    char kernel[256], initrd[256], netdev[256], device[256], version[128];
+    bool reconnects = knows_reconnect_ms(version, sizeof(version));
 
     (void)snprintf(kernel, sizeof(kernel), "%s/vmlinuz", folder);
     (void)snprintf(initrd, sizeof(initrd), "%s/initrd", folder);
     (void)snprintf(netdev, sizeof(netdev),
-                   "stream,id=n0,server=off,addr.type=unix,addr.path=%s", path);
+                   "stream,id=n0,server=off,addr.type=unix,addr.path=%s%s",
+                   path, reconnects ? ",reconnect-ms=500" : "");
     (void)snprintf(device, sizeof(device),
                    "virtio-net-pci,netdev=n0,romfile=%s%s", mac ? ",mac=" : "",
                    mac ? mac : "");
-    execlp("qemu-system-x86_64", "qemu-system-x86_64", "-accel", "tcg", "-m",
-           "192", "-display", "none", "-serial", "stdio", "-monitor", "none",
-           "-no-reboot", "-nodefaults", "-kernel", kernel, "-initrd", initrd,
-           "-append", "console=ttyS0 quiet panic=-1 no_timer_check", "-netdev",
-           netdev, "-device", device, (char *)NULL);
+    execlp(qemu(), qemu(), "-accel", "tcg", "-m", "320", "-display", "none",
+           "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nodefaults",
+           "-kernel", kernel, "-initrd", initrd, "-append",
+           "console=ttyS0 quiet panic=-1 no_timer_check", "-netdev", netdev,
+           "-device", device, (char *)NULL);
     _exit(127);
 }
 
