@@ -29,7 +29,7 @@ void connector_close(struct connector *connector)
     connector->sock = -1;
 }
 
-/* Its text is a machine's in part, and shown on a terminal. */
+/* A part of the text comes from a machine, and a terminal shows it. */
 static void connector_say(struct connector *connector, char *why)
 {
     for (char *at = why; *at; at++)

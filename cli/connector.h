@@ -14,12 +14,12 @@
 struct connector {
     int sock; /* where it asks; -1: there is none */
     char path[WHERE_MAX];
-    char said[200]; /* what has been said of why it is not connected */
+    char said[200]; /* the last reason that was said */
 };
 
 /** Returns the other end, which is the network's; or a negative errno. */
 int connector_open(struct connector *connector);
-/** It has asked: connect, and say what went wrong if that is new. */
+/** It has asked: connect, and say its reason for asking if that is a new one. */
 void connector_serve(struct connector *connector);
 void connector_close(struct connector *connector);
 

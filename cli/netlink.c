@@ -46,7 +46,7 @@ static void attribute_add(struct request *request, int type, const void *data,
     request->header.nlmsg_len = (uint32_t)(at + RTA_SPACE(len));
 }
 
-/* What the kernel says to it. */
+/* Returns the answer of the kernel. */
 static int request_send(const struct request *request)
 {
     const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};

@@ -3,8 +3,8 @@
 #define CLI_NETLINK_H
 
 /*
- * Interfaces of this network namespace: TAP devices, and what rtnetlink(7)
- * configures. Nothing here is of the library.
+ * Interfaces of this network namespace: TAP devices, and their configuration by
+ * rtnetlink(7). Nothing here uses the library.
  */
 #include <stddef.h>
 #include <stdint.h>

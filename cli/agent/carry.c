@@ -31,7 +31,7 @@ static bool tap_is_gone(int error)
     return error == EBADFD || error == ENODEV;
 }
 
-/* Write what is whole; the rest moves to the front. */
+/* Write the frames that are whole; the rest moves to the front. */
 static enum carry_end frames_deliver(struct carry *carry)
 {
     enum carry_end end = CARRY_SIGNAL;

@@ -7,15 +7,15 @@
  * it, 4 bytes big-endian, as in QEMU's -netdev stream.
  *
  * Frames from the stream are written to the device one by one; one that it does
- * not take is lost. While the stream takes nothing, nothing is read of the
- * device, whose queue fills and loses the newest. Both buffers are of one size,
- * whatever the other end says.
+ * not take is lost. While the stream takes nothing, nothing is read from the
+ * device, whose queue fills and loses the newest frames. Both buffers have a
+ * fixed size, so the other end cannot make the agent allocate anything.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/** Lengths that a frame may have: an Ethernet header's; QEMU's longest. */
+/** Lengths that a frame may have: an Ethernet header's, and QEMU's longest. */
 #define CARRY_LEAST  14u
 #define CARRY_MOST   69632u
 #define CARRY_PREFIX 4u
@@ -25,9 +25,9 @@ struct carry {
     int tap; /* both non-blocking */
     int wire;
     bool heard;     /* a frame has come of the stream */
-    size_t in_len;  /* it begins with a length */
-    size_t out_at;  /* what of it has been written */
-    size_t out_len; /* whole frames */
+    size_t in_len;  /* of `in`, which begins with a length */
+    size_t out_at;  /* of `out`, as far as it has been written */
+    size_t out_len; /* of `out`: whole frames, each behind its length */
     uint8_t in[CARRY_ROOM];
     uint8_t out[CARRY_ROOM];
 };
@@ -39,8 +39,8 @@ enum carry_end {
     CARRY_TAP         /* the device is gone: errno */
 };
 
-/** Begin on a new stream: what was under way is forgotten, and so is what waits
- *  in the device. */
+/** Begin on a new stream: frames that were under way are forgotten, and so are
+ *  those that wait in the device. */
 void carry_init(struct carry *carry, int tap, int wire);
 /** Carry frames until something ends it. @signals: a signalfd. */
 enum carry_end carry_run(struct carry *carry, int signals);

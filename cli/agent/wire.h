@@ -44,8 +44,8 @@ int wire_open(struct wire *wire, bool *connecting);
 /** Is it of no use to try again after this errno? Writes a line that says so. */
 bool wire_is_hopeless(const struct wire *wire, int error, char *why,
                       size_t why_len);
-/** A stream that lost its place is ended, so that the other end begins anew.
- *  Closes it. */
+/** Close it. One that lost its place is ended first in such a way that the other
+ *  end begins anew. */
 void wire_close(const struct wire *wire, int fd, bool lost_its_place);
 
 #endif /* CLI_AGENT_WIRE_H */

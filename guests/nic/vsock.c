@@ -50,7 +50,7 @@ struct nic_vsock {
     struct gn__io_watch watch;
     uint8_t reply[GN__VSOCK_REPLY_MAX];
     size_t reply_len;
-    char why[160]; /* it is not connected, as was logged; "": not known */
+    char why[160]; /* the last failure, which was logged; "": none */
 };
 
 /* ---- the text ---- */
@@ -143,7 +143,7 @@ static void reply_end(struct nic_vsock *self, int error)
         vsock_fail(self, "the machine does not listen at port %u", self->port);
 }
 
-/* Byte by byte, as what stands behind the answer is a frame's. */
+/* Byte by byte, as the bytes behind the answer are those of frames. */
 static void reply_ready(struct gn__io_watch *watch, short revents)
 {
     struct nic_vsock *self = gn__container_of(watch, struct nic_vsock, watch);
@@ -239,7 +239,7 @@ static void connector_close(struct nic_vsock *self)
     self->over = true;
 }
 
-/* A descriptor came: is it what it is to be? */
+/* A descriptor came: is it a stream, which may be made non-blocking? */
 static bool is_stream(int fd)
 {
     int type = 0;

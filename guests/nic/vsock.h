@@ -12,9 +12,9 @@
 #define GN__VSOCK_REPLY_MAX 14u
 
 /**
- * What is answered to "CONNECT PORT\n": "OK PORT\n", of a decimal number.
+ * Read the answer to "CONNECT PORT\n": "OK PORT\n", of a decimal number.
  *
- * Returns how many bytes that is; 0: it may become one; -EPROTO: it does not.
+ * Returns its length; 0: more bytes may make it one; -EPROTO: it is none.
  */
 GN_WARN_UNUSED ssize_t gn__vsock_reply(const uint8_t *data, size_t len);
 

@@ -220,12 +220,13 @@ GN_API GN_WARN_UNUSED int gn_nic_unix(struct gn_network *net,
  * Create a NIC for a machine that has none, but AF_VSOCK (vsock(7)), and
  * guestnet-agent listening there. Firecracker and cloud-hypervisor have the
  * host's side of it at a Unix socket: on a connection to it "CONNECT PORT\n" is
- * written and "OK N\n" comes, and then QEMU's framing. (What the guest connects
- * to by itself is a path, PATH_PORT, for gn_nic_unix().)
+ * written and "OK N\n" comes, and then QEMU's framing. (Where the guest connects
+ * to the host, the VMM connects to PATH_PORT, which gn_nic_unix() makes.)
  *
- * The carrier is off until the machine is there and listens, and when it has
- * gone, and it is tried again, 0.1 to 1 s apart. Answers of another kind or that
- * take 5 s are such failures; each kind of failure is logged once in a row.
+ * The carrier is off until the machine is there and listens, and after it has
+ * gone; meanwhile it is tried again, 0.1 to 1 s apart. An answer of another kind,
+ * or none within 5 s, is a failure too. A failure is logged, unless it is the same
+ * as the last one.
  *
  * @path  The VMM's `uds_path`, `socket=`.
  * @port  The guest's, below 2^32 - 1.

@@ -456,7 +456,7 @@ static void another_process_may_connect(void **state)
     vmm_hear(fd);
     vmm_say(fd, "OK 1\n");
     gn_machine_ask(fd, 1);
-    /* What it did not ask for is closed. */
+    /* A descriptor that it did not ask for is closed. */
     expect_end(connector_give_stream(connector[1]));
     gn_machine_ask(fd, 1);
     /* Without it, the machine goes on as long as it is there. */

@@ -18,7 +18,7 @@ within() {
     nsenter -t "$inside" -U -n --preserve-credentials "$@"
 }
 
-# agent ARGUMENT...: starts one there, which says what it has to into "said".
+# agent ARGUMENT...: starts one there; its lines go into the file "said".
 agent() {
     nsenter -t "$inside" -U -n --preserve-credentials \
         "$guestnet-agent" "$@" 2>said &
@@ -62,7 +62,7 @@ case_it_is_a_guest_like_others() {
     expect "" "$(cat said)" "what it said"
 }
 
-# Of other machines it is not known what they have.
+# A machine may have no libraries.
 case_it_is_one_small_static_program() {
     need nm
     nm "$guestnet-agent" >names
@@ -206,7 +206,7 @@ case_what_is_wrong_with_a_vmm_is_one_line() {
         "$guestnet" vm --vsock "$(printf '%0108d' 0)"
 }
 
-# A host, hostile: what the agent says of it, and that it begins anew.
+# The host lies: the agent says one line of it and begins anew.
 case_lengths_that_no_frame_has() {
     need ip python3
     machine_start
