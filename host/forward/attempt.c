@@ -11,17 +11,21 @@
 
 /* ---- connecting ---- */
 
-/* On one machine a port may meet itself: a connection to a free port that was
- * picked for this end, too. Nothing listens there. */
-static bool is_to_itself(int fd)
+/* Is it connected? If not, -ENOTCONN. On one machine a port may meet itself: a
+ * connection to a free port that was picked for this end, too. Nothing listens
+ * there: -ECONNREFUSED. */
+static int is_connected(int fd)
 {
     struct sockaddr_storage local = {0}, peer = {0};
     socklen_t local_len = sizeof(local), peer_len = sizeof(peer);
 
-    return !getsockname(fd, (struct sockaddr *)&local, &local_len) &&
-           !getpeername(fd, (struct sockaddr *)&peer, &peer_len) &&
-           local.ss_family != AF_UNIX && local_len == peer_len &&
-           !memcmp(&local, &peer, local_len);
+    if (getpeername(fd, (struct sockaddr *)&peer, &peer_len))
+        return -ENOTCONN;
+    return peer.ss_family != AF_UNIX &&
+                   !getsockname(fd, (struct sockaddr *)&local, &local_len) &&
+                   local_len == peer_len && !memcmp(&local, &peer, local_len)
+               ? -ECONNREFUSED
+               : 0;
 }
 
 static int socket_error(int fd)
@@ -31,7 +35,7 @@ static int socket_error(int fd)
 
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
         error = errno;
-    return !error && is_to_itself(fd) ? -ECONNREFUSED : -error;
+    return !error && is_connected(fd) == -ECONNREFUSED ? -ECONNREFUSED : -error;
 }
 
 /* The machine itself has answered before connect(2) returns, and says
@@ -39,7 +43,10 @@ static int socket_error(int fd)
 static int look_once(int fd)
 {
     struct pollfd look = {.fd = fd, .events = POLLOUT};
+    int err = is_connected(fd);
 
+    if (err != -ENOTCONN)
+        return err;
     return poll(&look, 1, 0) == 1 ? socket_error(fd) : -EINPROGRESS;
 }
 
@@ -88,7 +95,7 @@ int gn__attempt_open(int type, const struct sockaddr *addr, int *out)
         err = -errno;
     if (err == -EINPROGRESS)
         err = look_once(fd);
-    else if (!err && is_to_itself(fd))
+    else if (!err && is_connected(fd) == -ECONNREFUSED)
         err = -ECONNREFUSED;
     if (err && err != -EINPROGRESS)
         (void)close(fd); /* Also after an error it is closed. */
