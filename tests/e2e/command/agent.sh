@@ -237,6 +237,29 @@ case_a_host_that_does_not_read() {
     agent_end
 }
 
+# It gets more than its socket holds, and the others are answered meanwhile.
+case_an_agent_that_is_stopped_delays_no_other() {
+    need ip ping
+    machine_start
+    network
+    agent --address 10.77.0.2/24 unix:wire
+    until_true within ping -c 1 -W 1 10.77.0.1
+    kill -STOP "$agent"
+    timeout 60 "$guestnet" run --network lab -- sh -c '
+        for i in 1 2 3 4 5; do
+            ping -q -i 0.002 -w 3 -s 1400 10.77.0.2 >/dev/null &
+        done
+        ping -q -c 12 -i 0.2 -W 5 10.77.0.1' >pings || true
+    "$guestnet" ps --json >state
+    kill -CONT "$agent"
+    has "12 received" "$(cat pings)"
+    [ "$(grep -A1 '"received"' state | tr -dc 0-9)" -gt 100000 ] ||
+        fail "too little came for it: $(cat state)"
+    until_true within ping -c 1 -W 1 10.77.0.1
+    expect "" "$(cat said)" "what it said"
+    agent_end
+}
+
 memory_of() {
     awk '/^VmRSS/ { print $2 }' "/proc/$1/status"
 }
