@@ -391,7 +391,7 @@ static napi_value scan_imports(napi_env env, const struct gn_wasi_scan *scan)
     return list;
 }
 
-/* scan(bytes): {from, len, start, imports}, the core module's place in them. */
+/* scan(bytes): {from, len, start, language, imports}, the core module's place in them. */
 static napi_value scan(napi_env env, napi_callback_info info)
 {
     napi_value v[ARGS_MAX], out;
@@ -416,6 +416,7 @@ static napi_value scan(napi_env env, napi_callback_info info)
     napi_set_named_property(env, out, "len",
                             integer(env, (int64_t)found.core_len));
     string_set(env, out, "start", found.start);
+    string_set(env, out, "language", found.language);
     napi_set_named_property(env, out, "imports", scan_imports(env, &found));
     gn_wasi_scan_done(&found);
     return out;

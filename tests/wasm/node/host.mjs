@@ -57,7 +57,7 @@ async function guestStart([where, file, ...args]) {
             args[i] = await firstLine(guests.find((g) => g.name === name));
     const options = { ns, file: file.replace(/\.so$/, '.wasm'), args, fd };
     if (kind)
-        options.listener = { address: `:${port}`, nonblock: kind === '*' };
+        options.listener = { address: `:${port}` };
     guests.push(guest);
     guest.ended = (pending ? suspended(options) : inWorker(options))
         .then((end) => { closeSync(fd); return end; });

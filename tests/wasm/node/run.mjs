@@ -48,7 +48,7 @@ function prepare({ ns, file, args, fd, listener }, pending) {
     const guest = addon.guest(ns, args, fd, pending);
     const scan = program(file);
     if (listener)
-        addon.preopen(guest, ns, listener.address, listener.nonblock);
+        addon.preopen(guest, ns, listener.address, scan.language === 'Go');
     const { exports } =
         new WebAssembly.Instance(scan.module, imports(guest, scan, pending));
     addon.attach(guest, exports.memory, exports.cabi_realloc);
