@@ -11,14 +11,14 @@ int program_instantiate(void);
 
 int program_instantiate(void)
 {
-    Z_program_instance_t *instance = calloc(1, sizeof(*instance));
+    guest_instance *instance = calloc(1, sizeof(*instance));
     struct gn_w2c c = {.instance = instance};
 
     if (!instance)
         return -ENOMEM;
     (void)pthread_once(&once, guest_once);
     guest_instantiate(&c);
-    Z_program_free(instance);
+    guest_free(instance);
     free(instance);
     return 0;
 }

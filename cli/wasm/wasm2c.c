@@ -7,7 +7,7 @@
  * same name with different parameters.
  *
  * wasm2c 1.0.32 (Debian 12) writes Z_ names, and later ones w2c_ names, under
- * other rules; the source has both, chosen by what the output defines.
+ * other rules; the source has both, and takes those of the runtime's header.
  */
 #include "wasm2c.h"
 
@@ -18,16 +18,23 @@
 
 /* What all files agree about: no signal handler (a memory of 8 GiB of address
  * space each, and one handler for the process), no count of the depth of calls
- * (it is one variable for all threads). */
+ * (it is one variable for all threads, and later one that a longjmp() leaves as
+ * it was). Later headers are known by their variables of threads. */
 static const char prologue[] =
     "#define WASM_RT_MEMCHECK_SIGNAL_HANDLER 0\n"
     "#define WASM_RT_USE_STACK_DEPTH_COUNT 0\n"
+    "#define WASM_RT_NONCONFORMING_UNCHECKED_STACK_EXHAUSTION 1\n"
     "#define WASM_RT_TRAP_HANDLER gn_w2c_trap\n"
     "#include <setjmp.h>\n"
     "#include <stdlib.h>\n"
     "#include <string.h>\n"
     "#include <pthread.h>\n"
     "#include <wasm-rt.h>\n"
+    "#ifdef WASM_RT_THREAD_LOCAL\n"
+    "#define GN_W2C(old, new) new\n"
+    "#else\n"
+    "#define GN_W2C(old, new) old\n"
+    "#endif\n"
     "void gn_w2c_trap(wasm_rt_trap_t);\n"
     "struct gn_w2c {\n"
     "    struct gn_wasi_guest *wasi;\n"
@@ -52,7 +59,10 @@ int wasm2c_print_runtime(void)
            "    gn_w2c_running->trap = (int)code;\n"
            "    longjmp(gn_w2c_running->out, 2);\n"
            "}\n"
-           "#include \"wasm-rt-impl.c\"\n",
+           "#include \"wasm-rt-impl.c\"\n"
+           "#ifdef WASM_RT_THREAD_LOCAL\n"
+           "#include \"wasm-rt-mem-impl.c\"\n"
+           "#endif\n",
            prologue);
     return 0;
 }
@@ -76,21 +86,58 @@ static void print_params(const struct gn_wasi_import *import)
         printf(", %s a%u", *p == 'I' ? "uint64_t" : "uint32_t", n);
 }
 
+/* Of a module's name every underscore is doubled, and of another's those are
+ * escaped that begin it, end it or follow one. */
+static void new_mangle(const char *name, bool is_module)
+{
+    char last = '_';
+
+    for (; *name; last = *name++)
+        if (*name == '_' && is_module && last != '_' && name[1])
+            fputs("__", stdout);
+        else if (isalnum((unsigned char)*name) ||
+                 (*name == '_' && last != '_' && name[1]))
+            putchar(*name);
+        else
+            printf("0x%02X", (unsigned char)*name);
+}
+
+static void print_struct(const char *module)
+{
+    printf("struct GN_W2C(Z_");
+    old_mangle(module);
+    printf("_instance_t, w2c_");
+    new_mangle(module, true);
+    printf(")");
+}
+
+/* What @module (of ours: its identifier) exports as @name. */
+static void print_function(const char *module, const char *name)
+{
+    printf("GN_W2C(Z_");
+    old_mangle(module);
+    printf("Z_");
+    old_mangle(name);
+    printf(", w2c_");
+    new_mangle(module, true);
+    printf("_");
+    new_mangle(name, false);
+    printf(")");
+}
+
 /* One import as a function of ours. */
 static void print_import(const struct gn_wasi_import *import, size_t index)
 {
     const char *result = strchr(import->signature, '>') + 1;
     unsigned n = (unsigned)strcspn(import->signature, ">");
 
-    printf("static %s Z_", *result == 'I'   ? "uint64_t"
-                           : *result == 'i' ? "uint32_t"
-                                            : "void");
-    old_mangle(import->module);
-    printf("Z_");
-    old_mangle(import->name);
-    printf("(struct Z_");
-    old_mangle(import->module);
-    printf("_instance_t *c");
+    printf("static %s ", *result == 'I'   ? "uint64_t"
+                         : *result == 'i' ? "uint32_t"
+                                          : "void");
+    print_function(import->module, import->name);
+    printf("(");
+    print_struct(import->module);
+    printf(" *c");
     print_params(import);
     printf(")\n{\n    const uint64_t args[] = {");
     for (unsigned i = 0; i < n; i++)
@@ -126,9 +173,8 @@ static void print_imports(const struct gn_wasi_scan *scan)
            "}\n\n");
     for (size_t i = 0; i < scan->n_imports; i++) {
         if (module_is_new(scan, i)) {
-            printf("struct Z_");
-            old_mangle(scan->imports[i].module);
-            printf("_instance_t;\n");
+            print_struct(scan->imports[i].module);
+            printf(";\n");
         }
         print_import(&scan->imports[i], i);
     }
@@ -141,37 +187,43 @@ static void print_callbacks(const struct gn_wasi_scan *scan, const char *name)
     printf("static struct gn_wasi_memory guest_memory(void *arg)\n"
            "{\n"
            "    struct gn_w2c *c = arg;\n"
-           "    wasm_rt_memory_t *m = Z_%sZ_memory(c->instance);\n"
+           "    wasm_rt_memory_t *m = GN_W2C(Z_%sZ_memory, w2c_%s_memory)(\n"
+           "        c->instance);\n"
            "\n"
            "    return (struct gn_wasi_memory){m->data, m->size};\n"
            "}\n\n",
-           name);
+           name, name);
     if (scan->has_realloc)
         printf("static int guest_realloc(void *arg, uint32_t align,\n"
                "                         uint32_t size, uint32_t *at)\n"
                "{\n"
                "    struct gn_w2c *c = arg;\n"
                "\n"
-               "    *at = Z_%sZ_cabi_realloc(c->instance, 0, 0, align, size);\n"
+               "    *at = GN_W2C(Z_%sZ_cabi_realloc, w2c_%s_cabi_realloc)(\n"
+               "        c->instance, 0, 0, align, size);\n"
                "    return 0;\n"
                "}\n\n",
-               name);
+               name, name);
 }
 
 static void print_start(const struct gn_wasi_scan *scan, const char *name)
 {
     bool run = strcmp(scan->start, "_start") != 0;
 
+    printf("typedef GN_W2C(Z_%s_instance_t, w2c_%s) guest_instance;\n\n"
+           "static void guest_free(guest_instance *instance)\n"
+           "{\n    GN_W2C(Z_%s_free, wasm2c_%s_free)(instance);\n}\n\n",
+           name, name, name, name);
     printf("static void guest_instantiate(struct gn_w2c *c)\n"
-           "{\n    Z_%s_instantiate(c->instance",
-           name);
+           "{\n    GN_W2C(Z_%s_instantiate, wasm2c_%s_instantiate)(c->instance",
+           name, name);
     for (size_t i = 0; i < scan->n_imports; i++)
         if (module_is_new(scan, i))
             printf(", (void *)c");
     printf(");\n}\n\nstatic uint64_t guest_main(struct gn_w2c *c)\n{\n"
-           "    guest_instantiate(c);\n    %sZ_%sZ_",
-           run ? "return " : "", name);
-    old_mangle(scan->start);
+           "    guest_instantiate(c);\n    %s",
+           run ? "return " : "");
+    print_function(name, scan->start);
     printf("(c->instance)%s;\n%s}\n\n", run ? " != 0" : "",
            run ? "" : "    return 0;\n");
 }
@@ -185,7 +237,7 @@ static void print_run(const struct gn_wasi_scan *scan, const char *name)
            "        ops[i] = gn_wasi_find(imports[i][0], imports[i][1],\n"
            "                              imports[i][2]);\n"
            "    pthread_mutex_lock(&gn_w2c_types);\n"
-           "    Z_%s_init_module();\n"
+           "    GN_W2C(Z_%s_init_module, wasm_rt_init)();\n"
            "    pthread_mutex_unlock(&gn_w2c_types);\n"
            "}\n\n",
            name);
@@ -198,9 +250,9 @@ static void print_run(const struct gn_wasi_scan *scan, const char *name)
            "           void *arg, uint64_t *status, char why[160])\n"
            "{\n"
            "    struct gn_w2c c = {0}, *outer = gn_w2c_running;\n"
-           "    Z_%s_instance_t *instance = calloc(1, sizeof(*instance));\n"
+           "    guest_instance *instance = calloc(1, sizeof(*instance));\n"
            "    int err, how;\n\n",
-           name, name);
+           name);
     printf("    (void)pthread_once(&once, guest_once);\n"
            "    if (!instance)\n"
            "        return -ENOMEM;\n"
@@ -227,11 +279,10 @@ static void print_run(const struct gn_wasi_scan *scan, const char *name)
            "            snprintf(why, 160, \"%%s\", gn_wasi_why(c.wasi));\n"
            "    }\n"
            "    gn_wasi_close(c.wasi);\n"
-           "    Z_%s_free(instance);\n"
+           "    guest_free(instance);\n"
            "    free(instance);\n"
            "    return err;\n"
-           "}\n",
-           name);
+           "}\n");
 }
 
 static bool is_identifier(const char *name)

@@ -139,6 +139,8 @@ wasm_provide() {
         libstd-rust-1.85 libstd-rust-dev-wasm32 libllvm19 "${wasm_loader[@]}"
     [ -d "$cache/wasm/go" ] ||
         wasm_or_skip Go wasm_debs wasm/go golang-1.24-go golang-1.24-src
+    [ -d "$cache/wasm/wabt" ] || wasm_or_skip "a newer wasm2c" \
+        wasm_debs wasm/wabt wabt libssl3t64 "${wasm_loader[@]}"
     [ -d "$cache/wasm/wasmedge" ] || wasm_or_skip WasmEdge wasm_debs \
         wasm/wasmedge libwasmedge0 libwasmedge-dev libfmt10 libspdlog1.15 \
         libllvm19 libzstd1 "${wasm_loader[@]}"

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # What the tests of WebAssembly programs share. Sourced with $source set; CC,
 # CFLAGS, GUESTNET, GUESTNET_SHARED, GUESTNET_WASM and ENGINE are CMake's. ENGINE
-# is what runs guests: wasm2c, wasmedge, and Node with "workers", a thread for each
+# is what runs guests: wasm2c, the machine's; newer, that of Debian 13, which
+# names things otherwise; wasmedge, and Node with "workers", a thread for each
 # guest, or "jspi", all on one.
 set -euo pipefail
 work=$(mktemp -d)
@@ -9,6 +10,7 @@ trap 'rm -rf "$work"' EXIT
 # shellcheck disable=SC2154
 wasi_cc=$source/examples/wasm-two-guests/wasi-cc
 runtime=/usr/src/wasm2c
+wasm2c=(wasm2c)
 cache=${GUESTNET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/guestnet}
 
 skip() {
@@ -30,6 +32,16 @@ wasm2c)
         skip "there is no wasm2c with its sources; script/setup wasm"
     fi
     host=("$work/host")
+    ;;
+newer)
+    wants wabt "newer wasm2c"
+    runtime=$cache/wasm/wabt$runtime
+    libs=$cache/wasm/wabt/usr/lib/x86_64-linux-gnu
+    wasm2c=("$libs/ld-linux-x86-64.so.2" --library-path "$libs"
+        "$cache/wasm/wabt/usr/bin/wasm2c")
+    host=("$work/host")
+    ENGINE=wasm2c
+    newer=newer-
     ;;
 wasmedge)
     wants wasmedge WasmEdge
@@ -133,7 +145,7 @@ others_build() {
 # translated NAME: $work/NAME.c and NAME_guest.c from $work/NAME.wasm.
 translated() {
     "$GUESTNET_WASM" core "$work/$1.wasm" >"$work/$1.core.wasm"
-    wasm2c -n "$1" "$work/$1.core.wasm" -o "$work/$1.c"
+    "${wasm2c[@]}" -n "$1" "$work/$1.core.wasm" -o "$work/$1.c"
     "$GUESTNET_WASM" wasm2c "$work/$1.wasm" "$1" >"$work/$1_guest.c"
 }
 
@@ -150,7 +162,7 @@ linked() {
 # guest NAME: $work/NAME.so from $work/NAME.wasm. It is kept until the program,
 # or what is made of it, is another.
 guest() {
-    local name=$1 kept=$1-${CC##*/}
+    local name=$1 kept=$1-${newer-}${CC##*/}
     [ "$ENGINE" = wasm2c ] || return 0
     translated "$name"
     keeping "$kept" "$({ "$CC" --version &&
