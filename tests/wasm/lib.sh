@@ -155,7 +155,7 @@ linked() {
     translated "$2"
     "$GUESTNET_WASM" runtime >"$work/runtime.c"
     # shellcheck disable=SC2086 # They are words.
-    "$CC" ${CFLAGS-} -O1 -w -I$runtime -I"$work" "$source/tests/wasm/$1.c" \
+    "$CC" ${CFLAGS-} -O1 -w -I"$runtime" -I"$work" "$source/tests/wasm/$1.c" \
         "$work/$2_guest.c" "$work/runtime.c" $GUESTNET -lm -o "$work/$1"
 }
 
@@ -172,7 +172,7 @@ guest() {
 }
 
 guest_build() {
-    "$CC" -O1 -w -shared -fPIC -I$runtime -I"$work" -I"$source/include" \
+    "$CC" -O1 -w -shared -fPIC -I"$runtime" -I"$work" -I"$source/include" \
         "$work/${1}_guest.c" -lm -o "$2"
 }
 
@@ -187,7 +187,7 @@ host() {
     elif [ "$ENGINE" = wasm2c ]; then
         "$GUESTNET_WASM" runtime >"$work/runtime.c"
         # shellcheck disable=SC2086 # They are words.
-        "$CC" ${CFLAGS-} -O1 -rdynamic -I$runtime "$source/tests/wasm/host.c" \
+        "$CC" ${CFLAGS-} -O1 -rdynamic -I"$runtime" "$source/tests/wasm/host.c" \
             "$work/runtime.c" $GUESTNET -lm -ldl -o "$work/host"
     else
         addon
