@@ -29,7 +29,7 @@
 #define LO_INDEX 1u
 
 #define LO_MTU     GN__PACKET_MAX
-#define MAX_IFACES 64u
+#define MAX_IFACES 1024u
 #define MAX_ADDRS  (GN_INTERFACE_ADDRS - 1u) /* and the link-local one */
 #define FE80_TRIES 64u
 

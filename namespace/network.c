@@ -235,11 +235,18 @@ static int add_prefixes(struct gn_network *net,
 
 /* ---- creating ---- */
 
+static bool is_named(struct gn__engine *engine, const char *name)
+{
+    return gn__table_find(&gn__shared_of(engine)->names, name, strlen(name));
+}
+
 static unsigned count_named(struct gn__engine *engine, const char *name)
 {
     struct gn__list *it;
     unsigned n = 0;
 
+    if (!is_named(engine, name))
+        return 0;
     gn__list_foreach (it, &gn__shared_of(engine)->networks) {
         if (!strcmp(gn__container_of(it, struct gn_network, of_engine)->name,
                     name))
@@ -250,15 +257,25 @@ static unsigned count_named(struct gn__engine *engine, const char *name)
 
 static void set_name(struct gn_network *net, const char *name)
 {
-    unsigned i = 0;
+    unsigned *i = &gn__shared_of(net->engine)->first_number;
 
     if (name) {
         memcpy(net->name, name, strlen(name) + 1);
         return;
     }
-    do {
-        (void)snprintf(net->name, sizeof(net->name), "net%u", i++);
-    } while (count_named(net->engine, net->name));
+    for (;; ++*i) {
+        (void)snprintf(net->name, sizeof(net->name), "net%u", *i);
+        if (!is_named(net->engine, net->name))
+            return;
+    }
+}
+
+static void forget_name(struct gn_network *net)
+{
+    struct gn__shared *shared = gn__shared_of(net->engine);
+
+    gn__table_del(&shared->names, &net->by_name);
+    shared->first_number = 0; /* It may be one of those. */
 }
 
 static void init_random(struct gn_network *net, uint64_t seed)
@@ -369,9 +386,13 @@ static int network_create(struct gn__engine *engine,
     net->engine = engine;
     net->addr_added = addr_added;
     init_simple(net, config);
-    err = gn__logger_create(net);
+    err = gn__table_add(&gn__shared_of(engine)->names, &net->by_name, net->name,
+                        strlen(net->name));
     if (err)
         goto undo_alloc;
+    err = gn__logger_create(net);
+    if (err)
+        goto undo_name;
     err = add_prefixes(net, config);
     if (err)
         goto undo_logger;
@@ -391,6 +412,8 @@ undo_prefixes:
     free_prefixes(net);
 undo_logger:
     gn__logger_discard(net);
+undo_name:
+    forget_name(net);
 undo_alloc:
     done_tables(net);
     gn__free(mem, net, sizeof(*net));
@@ -648,6 +671,7 @@ static bool end_some(struct gn_network *net, struct gn__deferred *next,
         end_ports(net);
         gn__paths_end(net, 0);
         gn__list_del(&net->of_engine);
+        forget_name(net);
     }
     if (more && next)
         gn__deferred_queue(engine, next);

@@ -15,6 +15,7 @@ static void shared_init(struct gn__engine *engine, const uint64_t key[2])
 
     gn__switch_init(engine);
     gn__list_init(&shared->networks);
+    gn__table_init(&shared->names, &engine->net.mem, key);
     gn__table_init(&shared->ports, &engine->net.mem, key);
     gn__list_init(&shared->served_waits);
 }
@@ -22,6 +23,7 @@ static void shared_init(struct gn__engine *engine, const uint64_t key[2])
 static void shared_done(struct gn__engine *engine)
 {
     gn__switch_done(engine);
+    gn__table_done(&gn__shared_of(engine)->names);
     gn__table_done(&gn__shared_of(engine)->ports);
 }
 

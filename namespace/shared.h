@@ -15,6 +15,8 @@ struct gn__port_use;
 struct gn__shared {
     struct gn__gates gates;   /* first: the switch's */
     struct gn__list networks; /* struct gn_network.of_engine */
+    struct gn__table names;   /* struct gn_network.by_name */
+    unsigned first_number;    /* net0, net1, ... before this one are in use */
     struct gn__table ports;   /* bound ports of all namespaces (sock) */
     /** Some of them (sock); each NULL or in the table. */
     struct gn__port_use *hot_ports[GN__HOT_PORTS];

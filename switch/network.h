@@ -33,6 +33,7 @@ struct gn__net_prefix {
 struct gn_network {
     struct gn__engine *engine;
     struct gn__list of_engine; /* in gn__shared.networks */
+    struct gn__table_node by_name;
     char name[64];
     uint64_t key[2]; /* what its random streams derive from */
     uint32_t mtu;

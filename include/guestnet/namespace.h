@@ -148,7 +148,7 @@ GN_API GN_WARN_UNUSED int gn_namespace_hostname(struct gn_namespace *ns,
  *
  * Returns 0, or with nothing changed:
  *   -EXDEV       The network has another driver.
- *   -ENOSPC      A prefix has no free address, or there are 64 interfaces.
+ *   -ENOSPC      A prefix has no free address, or it has 1,024 interfaces.
  *   -ECANCELED   The namespace was killed or is closing, or the network is.
  *   -EINVAL, -EADDRINUSE, -ENOMEM as gn_namespace_create(); -EINVAL also for
  *                a network without prefixes.

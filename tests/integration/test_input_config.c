@@ -508,7 +508,7 @@ static void attach_refuses_what_is_wrong(void **state)
     expect_why(&before, "the gateway has it");
     expect_unchanged(&before);
 
-    for (i = 2; i < 64; i++)
+    for (i = 2; i < 1024; i++)
         assert_int_equal(gn_namespace_attach(ns, arena->net, NULL), 0);
     look(&before, arena);
     assert_int_equal(gn_namespace_attach(ns, arena->net, NULL), -ENOSPC);

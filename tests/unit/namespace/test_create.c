@@ -292,6 +292,57 @@ static void attached_interfaces_are_numbered(void **state)
     assert_int_equal(gn_namespace_attach(ns, NULL, NULL), -EINVAL);
 }
 
+static struct gn_network *open_unnamed(struct fixture *f, const char *prefix)
+{
+    const char *const prefixes[] = {prefix, NULL};
+
+    return gn_simnet_add(&f->sim, NULL, prefixes);
+}
+
+/* The lowest number that is free, also when a lower one has become so. */
+static void networks_without_a_name_are_numbered(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_network *nets[3];
+    char name[16];
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        nets[i] = open_unnamed(f, "10.78.0.0/24");
+        (void)snprintf(name, sizeof(name), "net%d", i + 1);
+        assert_string_equal(gn_network_name(nets[i]), name);
+    }
+    gn_network_close(nets[1], NULL, NULL);
+    gn_clock_advance(f->sim.clock, 0);
+    nets[1] = open_unnamed(f, "10.78.0.0/24");
+    assert_string_equal(gn_network_name(nets[1]), "net2");
+    for (i = 0; i < 3; i++)
+        gn_network_close(nets[i], NULL, NULL);
+}
+
+/* lo, eth0 of the fixture's network, and these. */
+#define N_ATTACHED (1024 - 2)
+
+static void a_namespace_has_a_thousand_interfaces(void **state)
+{
+    static struct gn_network *nets[N_ATTACHED + 1];
+    struct fixture *f = *state;
+    struct gn_namespace *ns;
+    char prefix[32];
+    int i;
+
+    assert_int_equal(create(f, NULL, NULL, NULL, 0, &ns), 0);
+    for (i = 0; i <= N_ATTACHED; i++) {
+        (void)snprintf(prefix, sizeof(prefix), "10.%d.%d.0/30", 100 + i / 256,
+                       i % 256);
+        nets[i] = open_unnamed(f, prefix);
+        assert_int_equal(gn_namespace_attach(ns, nets[i], NULL),
+                         i < N_ATTACHED ? 0 : -ENOSPC);
+    }
+    for (i = 0; i <= N_ATTACHED; i++)
+        gn_network_close(nets[i], NULL, NULL);
+}
+
 static void bad_arguments_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -416,6 +467,8 @@ int main(void)
         CASE(the_host_is_at_the_gateway),
         CASE(sockets_are_limited),
         CASE(attached_interfaces_are_numbered),
+        CASE(networks_without_a_name_are_numbered),
+        CASE(a_namespace_has_a_thousand_interfaces),
         CASE(bad_arguments_are_refused),
         CASE(network_settings_are_checked),
         CASE(drops_have_names),
