@@ -9,7 +9,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd)
 tmp=$(mktemp -d)
 root=$tmp/root
 triple=$(uname -m)-linux-gnu
-trap 'kill "${server:-}" 2>/dev/null || true; rm -rf "$tmp"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$tmp"' EXIT
 
 skip() {
     echo "skipped: $1"
@@ -30,24 +30,43 @@ archive() {
         -o Dir::Cache="$tmp/cache" -o APT::Sandbox::User="$(id -un)" "${@:2}"
 }
 
-# debian SUITE NAME=VERSION...: below $root.
-debian() {
-    local suite=$1 package
+# release SUITE: what archive knows.
+release() {
     need apt-get dpkg
     mkdir -p "$tmp/lists/partial" "$tmp/cache/archives/partial" "$root"
-    sed -E "s/^Suites:.*/Suites: $suite/" \
+    sed -E "s/^Suites:.*/Suites: $1/" \
         /etc/apt/sources.list.d/debian.sources 2>/dev/null |
         awk -v RS= 'NR == 1' >"$tmp/apt.sources"
     [ -s "$tmp/apt.sources" ] ||
         skip "no debian.sources among apt's entries"
     archive apt-get update >"$tmp/apt.log" 2>&1 ||
-        skip "apt-get update of $suite failed"
+        skip "apt-get update of $1 failed"
+}
+
+# debian SUITE NAME=VERSION...: below $root.
+debian() {
+    local package
+    release "$1"
     for package in "${@:2}"; do
         (cd "$tmp" && archive apt-get download "$package") \
             >>"$tmp/apt.log" 2>&1 || skip "$package is no longer to be had"
         dpkg -x "$tmp/${package%%=*}"_*.deb "$root"
         rm "$tmp/${package%%=*}"_*.deb
     done
+}
+
+# debian_whole SUITE NAME=VERSION...: below $root, with all that they depend on.
+debian_whole() {
+    local package
+    release "$1"
+    : >"$tmp/status"
+    archive apt-get -o Dir::State::status="$tmp/status" --download-only -y \
+        --no-install-recommends install "${@:2}" >>"$tmp/apt.log" 2>&1 ||
+        skip "of ${*:2} something is no longer to be had"
+    for package in "$tmp"/cache/archives/*.deb; do
+        dpkg -x "$package" "$root"
+    done
+    rm "$tmp"/cache/archives/*.deb
 }
 
 # build SOURCE LIBRARY...: $tmp/program, against $root.
@@ -76,12 +95,19 @@ run() {
     "${before[@]}" "$@"
 }
 
+# as NAME PROGRAM ARGUMENT...: $tmp/NAME runs it, with these arguments and more.
+as() {
+    local before
+    mapfile -t before < <(loader)
+    printf '#!/bin/sh\nexec %s "$@"\n' "${before[*]} ${*:2}" >"$tmp/$1"
+    chmod +x "$tmp/$1"
+}
+
 # Our name server at PORT of 127.0.0.1; it logs to $tmp/asked.
 serve() {
     need python3
     : >"$tmp/asked"
     python3 "$here/lib/nameserver.py" "$1" >"$tmp/asked" &
-    server=$!
     for _ in $(seq 100); do
         grep -q ready "$tmp/asked" && return
         sleep 0.05
@@ -102,7 +128,7 @@ inside() {
 # musl and glibc of Debian 12: $tmp/musl NAME... and $tmp/glibc NAME... print
 # what getaddrinfo() says.
 two_libraries() {
-    local musl before
+    local musl
     need cc
     musl=$root/usr/lib/$(uname -m)-linux-musl
     debian bookworm musl=1.2.3-1 musl-dev=1.2.3-1 libc6=2.36-9+deb12u14
@@ -110,10 +136,7 @@ two_libraries() {
         -static -nostdlib -o "$tmp/musl" "$musl"/crt{1,i}.o \
         "$here/lib/gai.c" "$musl/libc.a" -lgcc "$musl/crtn.o"
     build "$here/lib/gai.c"
-    mapfile -t before < <(loader)
-    printf '#!/bin/sh\nexec %s "$@"\n' "${before[*]} $tmp/program" \
-        >"$tmp/glibc"
-    chmod +x "$tmp/glibc"
+    as glibc "$tmp/program"
 }
 
 # expect WHAT PATTERN: fails unless a line of standard input matches.
