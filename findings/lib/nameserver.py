@@ -7,6 +7,8 @@ from words in the name, between dots and hyphens.
   after    a CNAME that comes after the address it leads to
   refused  REFUSED
   lateN    the answer is N ms late
+  cut      over UDP the answer is truncated: TC, and no records
+  once     a TCP connection is closed after the answer
   cookie   the first answer of this kind has a server cookie, no later one
 
 Each question is a line on standard output: protocol, type, name.
@@ -63,7 +65,7 @@ def answers(q, words):
     return [record(target, q.kind, address), record(q.name, CNAME, wire(target))]
 
 
-def reply(q, message):
+def reply(q, message, how):
     words = re.split("[-.]", q.name.lower())
     for word in words:
         if word.startswith("late"):
@@ -76,7 +78,10 @@ def reply(q, message):
     if "cookie" in words and q.cookie and not cookies:
         cookies.append(q.cookie[:8] + b"servers.")
         option = struct.pack("!HH", COOKIE, 16) + cookies[0]
-    head = struct.pack("!HHHHH", 0x8180 | code, 1, len(found), 0, q.edns)
+    flags = 0x8180 | code
+    if "cut" in words and how == "udp":
+        flags, found = flags | 0x0200, []
+    head = struct.pack("!HHHHH", flags, 1, len(found), 0, q.edns)
     opt = b"\0" + struct.pack("!HHIH", 41, 1232, 0, len(option)) + option
     parts = [message[:2], head, message[12 : q.end], *found]
     return b"".join(parts + [opt] * q.edns)
@@ -86,7 +91,8 @@ def answer(message, how, send):
     q = Question(message)
     sys.stdout.write(f"{how} {TYPES.get(q.kind, q.kind)} {q.name}\n")
     sys.stdout.flush()
-    send(reply(q, message))
+    send(reply(q, message, how))
+    return q
 
 
 def udp(server):
@@ -101,7 +107,10 @@ def tcp(stream, _peer):
         size = struct.unpack("!H", head)[0]
         message = stream.recv(size, socket.MSG_WAITALL)
         send = lambda r: stream.sendall(struct.pack("!H", len(r)) + r)
-        answer(message, "tcp", send)
+        if "once" in answer(message, "tcp", send).name:
+            stream.shutdown(socket.SHUT_WR)
+            while stream.recv(4096):
+                pass
 
 
 address, _, port = sys.argv[1].rpartition(":")
