@@ -50,7 +50,18 @@ run() {
 }
 
 run /path/to/lwip
+run GUESTNET_CLI
 run "cmake --install"
+for command in guestnet guestnet-agent guestnet-wasm; do
+    "$work/opt/bin/$command" --help >/dev/null || {
+        echo "$command is not installed, or does not run"
+        exit 1
+    }
+done
+[ ! -e build/library/examples ] || {
+    echo "the examples are built, which the README wants more libraries for"
+    exit 1
+}
 tests/docs/block.sh README.md c >program.c
 tests/docs/block.sh README.md text >expected
 commands PKG_CONFIG_PATH | while IFS= read -r line; do
