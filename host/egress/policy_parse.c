@@ -20,6 +20,8 @@
 #define EXPECTED_TARGET \
     "expected any, an address, a prefix such as 203.0.113.0/24, or name"
 
+#define ALL_PROTOS (GN__RULE_TCP | GN__RULE_UDP | GN__RULE_ICMP)
+
 /* A rule while it is being read. */
 struct reader {
     const struct gn__mem *mem;
@@ -97,7 +99,7 @@ static int read_kind(struct reader *r, struct gn__rule *rule)
 
 static int read_proto(struct reader *r, struct gn__rule *rule)
 {
-    rule->protos = GN__RULE_TCP | GN__RULE_UDP | GN__RULE_ICMP;
+    rule->protos = ALL_PROTOS;
     if (word_is(r, "tcp"))
         rule->protos = GN__RULE_TCP;
     else if (word_is(r, "udp"))
@@ -293,7 +295,10 @@ static int read_prefix(struct reader *r, struct gn__rule *rule)
         if (err)
             return refuse(r, "%s", why);
     } else if (read_address(r, &rule->prefix)) {
-        return refuse_target(r, "is no target: " EXPECTED_TARGET);
+        return refuse_target(r, rule->protos == ALL_PROTOS
+                                    ? "is no target, and none of tcp, udp and "
+                                      "icmp: " EXPECTED_TARGET
+                                    : "is no target: " EXPECTED_TARGET);
     }
     return word_next(r);
 }

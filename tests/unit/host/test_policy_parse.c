@@ -128,7 +128,9 @@ static void refusals_say_what_would_be_right(void **state)
         {"allow", "a target is missing"},
         {"allow tcp", "a target is missing"},
         {"allow tcp port 80", "a target is missing: expected any"},
-        {"allow sctp any", "\"sctp\" is no target"},
+        {"allow sctp any", "\"sctp\" is no target, and none of tcp, udp and "
+                           "icmp: expected any, an address"},
+        {"allow tcp udp any", "\"udp\" is no target: expected any"},
         {"allow tcp/80", "\"tcp\" before the \"/\" is no"},
         {"allow example.org",
          "\"example.org\" is no target: for a name write name example.org"},
