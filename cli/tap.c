@@ -35,8 +35,9 @@ static const char *tap_hint(int err)
     case EINVAL:
         return "; the namespace has one already";
     case EPERM:
-        return "; it takes CAP_NET_ADMIN in the network namespace: "
-               "kernel.apparmor_restrict_unprivileged_userns must be 0";
+        return "; it takes CAP_NET_ADMIN in the network namespace: root has "
+               "it, and you do in a user namespace of yours if "
+               "kernel.apparmor_restrict_unprivileged_userns is 0";
     default:
         return "";
     }

@@ -294,6 +294,8 @@ case_what_is_wrong_is_one_line() {
         within "$guestnet-agent" --address 10.77.0.2 unix:a
     says '*10.0.0.1: *; as in --gateway*' \
         within "$guestnet-agent" --gateway 10.0.0.1 unix:a
+    says '*wire0: *CAP_NET_ADMIN*: root has it*' \
+        "$guestnet-agent" --name wire0 unix:a
     within ip link add eth0 type veth peer name other
     says '*eth0: *has one already; --name takes another' \
         within "$guestnet-agent" unix:a
