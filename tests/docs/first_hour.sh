@@ -23,7 +23,10 @@ exec $(command -v "${CC:-cc}") -Wall -Wextra -Werror ${flags[*]} "\$@"
 EOF
 cat >"$work/bin/pkg-config" <<EOF
 #!/bin/sh
-echo "-I$source/include $libraries"
+case \$1 in
+--variable=*) echo "$work" ;;
+*) echo "-I$source/include $libraries" ;;
+esac
 EOF
 chmod +x "$work/bin/cc" "$work/bin/pkg-config"
 
