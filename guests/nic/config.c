@@ -20,8 +20,14 @@
 #define LEASE_S     3600u
 #define VALID_S     86400u
 #define PREFERRED_S 14400u
-#define ROUTER_S    1800u
-#define DNS_S       ROUTER_S
+/* A guest may not shorten what it was told to less than two hours (RFC 4862
+ * section 5.5.3), so no advertisement could take back a longer lifetime when
+ * the next network has another prefix; those of RFC 9096 section 3.3 end by
+ * themselves. */
+#define RA_VALID_S     5400u
+#define RA_PREFERRED_S 2700u
+#define ROUTER_S       1800u
+#define DNS_S          ROUTER_S
 /* Unsolicited advertisements of a new guest, RFC 4861 section 10. */
 #define ADVERTS        3u
 #define ADVERT_NS      (2 * GN__NS_PER_S)
@@ -188,8 +194,8 @@ static void ra_fill(struct gn_nic *nic, struct gn__ra *ra)
         ra->prefixes[ra->n_prefixes++] =
             (struct gn__ra_prefix){.prefix = prefix,
                                    .autonomous = prefix.len == 64,
-                                   .valid_s = VALID_S,
-                                   .preferred_s = PREFERRED_S};
+                                   .valid_s = RA_VALID_S,
+                                   .preferred_s = RA_PREFERRED_S};
         if (gn__addr_is_any(&ra->dns))
             ra->dns = gateway;
     }

@@ -294,9 +294,10 @@ static enum gn__dhcp4_type answer_request(const struct gn__dhcp4 *request,
         named = &request->own;
     if (gn__addr_is_any(named))
         return GN__DHCP4_NONE;
-    return !gn__addr_is_any(&lease->addr) && gn__addr_equal(named, &lease->addr)
-               ? GN__DHCP4_ACK
-               : GN__DHCP4_NAK;
+    /* Another server may know a client that this one does not. */
+    if (gn__addr_is_any(&lease->addr) && gn__addr_is_any(&request->server))
+        return GN__DHCP4_NONE;
+    return gn__addr_equal(named, &lease->addr) ? GN__DHCP4_ACK : GN__DHCP4_NAK;
 }
 
 static enum gn__dhcp4_type answer_type(const struct gn__dhcp4 *request,

@@ -64,7 +64,8 @@ struct gn__dhcp4_lease {
  * caller's to act on.
  *
  * INIT-REBOOT, renewing and rebinding get NAK for another address than the
- * lease's (RFC 2131 section 4.3.2), with the server's identifier.
+ * lease's (RFC 2131 section 4.3.2), with the server's identifier, and no answer
+ * where there is no lease.
  */
 enum gn__dhcp4_type gn__dhcp4_answer(const struct gn__dhcp4 *request,
                                      const struct gn__dhcp4_lease *lease,

@@ -238,7 +238,23 @@ static void without_an_address_there_is_no_offer(void **state)
     assert_int_equal(answer(f), GN__DHCP4_NONE);
     begin(f, GN__DHCP4_REQUEST);
     add_addr(f, 50, "10.77.0.2");
+    add_addr(f, 54, "10.77.0.1");
     assert_int_equal(answer(f), GN__DHCP4_NAK);
+}
+
+/* RFC 2131 section 4.3.2: silence, in INIT-REBOOT and when it renews. */
+static void a_client_that_is_not_known_hears_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct gn__addr own = addr_of("10.77.0.2");
+
+    f->lease.addr = gn__addr_any(AF_INET);
+    begin(f, GN__DHCP4_REQUEST);
+    add_addr(f, 50, "10.77.0.2");
+    assert_int_equal(answer(f), GN__DHCP4_NONE);
+    begin(f, GN__DHCP4_REQUEST);
+    memcpy(f->msg + 12, own.bytes + 12, 4);
+    assert_int_equal(answer(f), GN__DHCP4_NONE);
 }
 
 static void an_answer_is_as_long_as_the_client_takes(void **state)
@@ -313,6 +329,7 @@ int main(void)
         cmocka_unit_test_setup(rapid_commit_saves_a_round, setup),
         cmocka_unit_test_setup(the_broadcast_flag_is_obeyed, setup),
         cmocka_unit_test_setup(without_an_address_there_is_no_offer, setup),
+        cmocka_unit_test_setup(a_client_that_is_not_known_hears_nothing, setup),
         cmocka_unit_test_setup(an_answer_is_as_long_as_the_client_takes, setup),
         cmocka_unit_test_setup(a_host_name_is_one_label, setup),
         cmocka_unit_test_setup(what_is_no_request_is_not_read, setup),
