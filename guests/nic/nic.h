@@ -10,8 +10,9 @@
  *     config.c   DHCP, DHCPv6, router advertisements
  *     output.c   the queue to the guest; frames are made here
  *     nic.c      life, calls
- *     unix.c, vsock.c, tap.c  wires: each is a user of the public operations;
- *                socket.c is what is common to those that are sockets
+ *     unix.c, listen.c, vsock.c, tap.c  wires: each is a user of the public
+ *                operations; socket.c is what is common to those that are
+ *                sockets
  *
  * A NIC lives on the driving thread (host/handle.h). Its frames may come from
  * any thread: what follows `wire` is under the engine's lock unless it says

@@ -421,3 +421,27 @@ int gn__nic_socket_attach(struct gn__nic_socket *self, int fd)
     gn_nic_writable(self->nic);
     return 0;
 }
+
+int gn__nic_socket_attach_behind(struct gn__nic_socket *self, int fd,
+                                 const uint8_t *data, size_t len)
+{
+    int err;
+
+    self->rx = gn__alloc(self->io->mem, RX_ROOM);
+    if (!self->rx)
+        return -ENOMEM;
+    memcpy(self->rx, data, len);
+    self->rx_len = len;
+    err = gn__nic_socket_attach(self, fd);
+    if (err)
+        rx_drop(self);
+    return err;
+}
+
+bool gn__nic_socket_is_over(const struct gn__nic_socket *self)
+{
+    struct pollfd poll_of = {.fd = self->fd};
+
+    return poll(&poll_of, 1, 0) == 1 &&
+           (poll_of.revents & (POLLHUP | POLLERR)) != 0;
+}

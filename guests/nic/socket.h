@@ -37,6 +37,13 @@ void gn__nic_socket_ready(struct gn__nic_socket *self);
 /** Go on with a peer: a connected socket, non-blocking (consumed on success).
  *  Errors are those of gn__io_watch(). */
 GN_WARN_UNUSED int gn__nic_socket_attach(struct gn__nic_socket *self, int fd);
+/** The same, @len bytes of the stream having been read already: fewer than a
+ *  frame. -ENOMEM too. */
+GN_WARN_UNUSED int gn__nic_socket_attach_behind(struct gn__nic_socket *self,
+                                                int fd, const uint8_t *data,
+                                                size_t len);
+/** Has its peer, of a stream, closed it, which is yet to be found? */
+bool gn__nic_socket_is_over(const struct gn__nic_socket *self);
 /** Close the descriptor, and forget what was under way. Calls no callback. */
 void gn__nic_socket_detach(struct gn__nic_socket *self);
 

@@ -216,6 +216,102 @@ GN_API GN_WARN_UNUSED int gn_nic_unix(struct gn_network *net,
                                       const char *path, unsigned mode,
                                       struct gn_nic **out);
 
+/** Machines that come to one path: gn_nic_listen().
+ *
+ *     open --(gn_nic_listener_close(), the network's end)--> gone
+ */
+struct gn_nic_listener;
+
+/** The most NICs of one listener. */
+#define GN_NIC_LISTEN_MAX 64u
+
+/** Settings of a listener; zero selects the default given here. */
+struct gn_nic_listen_options {
+    size_t size;          /* sizeof this struct. Required. */
+    uint32_t max_nics;    /* So many are made: 8; GN_NIC_LISTEN_MAX at most. */
+    uint32_t max_waiting; /* Clients that have sent no frame yet; 64, 1024
+                             at most. */
+    uint32_t wait_ms;     /* Until they are closed; 300,000. A machine sends
+                             nothing before its system has found the card. */
+    unsigned mode;        /* Of the file, as gn_nic_unix() takes it. */
+    bool use_fd;          /* Take `fd`; the path must be NULL. */
+    int fd;               /* A Unix stream socket that listens. Consumed on
+                             success; its file is the caller's. */
+};
+
+/**
+ * Create NICs that wait at the path of one Unix socket, for as many machines of
+ * QEMU, with "-netdev stream,server=off,addr.type=unix,addr.path=PATH".
+ *
+ * A machine is known by the source MAC address of its first frame. It gets the
+ * NIC of the last machine with this address, if that has no client now, and so
+ * the name, the addresses and the published ports as they were; if there is
+ * none, or it is in use, a NIC that has had no client yet; and if there is none
+ * of those, it is turned away. Machines with one MAC address, which QEMU gives
+ * all of them, are told apart only while they run: gn_nic_unix() with a path
+ * for each needs no such care.
+ *
+ * A client that is turned away is closed, counted (struct
+ * gn_nic_listener_stats) and logged with the reason. The NICs are all there
+ * from the beginning, without carrier: their namespaces can be found, linked
+ * and published before a machine comes. They are closed with the listener, and
+ * not by gn_nic_close().
+ *
+ * @net      Borrowed; closing it ends the listener.
+ * @config   Copied; of each NIC. Its name is what theirs begin with, "vm1",
+ *           "vm2", ...; NULL: "vm". Its `mac` is zero, and `event` is told of
+ *           all of them.
+ * @path     As gn_nic_unix() takes it. NULL with options.use_fd.
+ * @options  Copied. NULL for the defaults.
+ * @out      Set only on success. Owned by the caller: gn_nic_listener_close().
+ *
+ * Returns 0, or a negative errno with nothing left behind:
+ *   -EINVAL      The path is too long or empty, the descriptor is no such
+ *                socket, both or none are given, a number above its most, a MAC
+ *                address is given, or as gn_nic_create().
+ *   -EADDRINUSE  A process listens there, or it is no socket; or one of the
+ *                names is taken.
+ *   -EBADF, -ENOTSOCK  The descriptor is no socket.
+ *   -ENOTSUP     The network is on a virtual clock.
+ *   and what bind(2) says, and the others of gn_nic_create().
+ */
+GN_API GN_WARN_UNUSED int gn_nic_listen(
+    struct gn_network *net, const struct gn_nic_config *config,
+    const char *path, const struct gn_nic_listen_options *options,
+    struct gn_nic_listener **out);
+
+/** One of its NICs, from 0; borrowed as long as the listener. NULL: there are
+ *  no more, or for NULL. Any thread. */
+GN_API struct gn_nic *gn_nic_listener_nic(struct gn_nic_listener *listener,
+                                          unsigned i);
+
+/** What has become of a listener's clients. */
+struct gn_nic_listener_stats {
+    uint64_t clients;   /* Have got a NIC. */
+    uint64_t full;      /* Turned away: each NIC is another machine's. */
+    uint64_t crowded;   /* Turned away: max_waiting waited already. */
+    uint64_t silent;    /* Closed: no frame within wait_ms. */
+    uint64_t malformed; /* Closed: the first frame's length or source is one
+                           that no frame has. */
+    uint64_t failed;    /* Closed: no memory, or what the kernel refuses. */
+    uint32_t waiting;   /* Have sent no frame yet, now. */
+};
+
+/** Its counters, copied to @out. Any thread. */
+GN_API void gn_nic_listener_stats(struct gn_nic_listener *listener,
+                                  struct gn_nic_listener_stats *out);
+
+/**
+ * Close it, with its NICs and its clients; its file is removed.
+ *
+ * @listener  Consumed. NULL: nothing happens, and @callback never runs.
+ * @callback  Runs once on the driving thread when it is gone, after which no
+ *            event of its NICs comes. NULL: off the driving thread the call
+ *            returns when it is gone; on it no call is made.
+ */
+GN_API void gn_nic_listener_close(struct gn_nic_listener *listener,
+                                  gn_close_cb callback, void *arg);
+
 /**
  * Create a NIC for a machine that has none, but AF_VSOCK (vsock(7)), and
  * guestnet-agent listening there. Firecracker and cloud-hypervisor have the

@@ -23,7 +23,7 @@
 
 #include <guestnet/guestnet.h>
 
-#define NAMES_MAX 256
+#define NAMES_MAX 320
 
 static const char *called[NAMES_MAX];
 static size_t n_called;
@@ -162,6 +162,10 @@ static void nics_of_nothing(void **state)
     SAYS(-EINVAL, gn_nic_fd, NULL, NULL, -1, GN_FRAMING_QEMU, NULL);
     SAYS(-EINVAL, gn_nic_tap, NULL, NULL, NULL, -1, NULL);
     SAYS(-EINVAL, gn_nic_unix, NULL, NULL, NULL, 0, NULL);
+    SAYS(-EINVAL, gn_nic_listen, NULL, NULL, NULL, NULL, NULL);
+    IS_NULL(gn_nic_listener_nic, NULL, 0);
+    DOES_NOTHING(gn_nic_listener_stats, NULL, NULL);
+    DOES_NOTHING(gn_nic_listener_close, NULL, NULL, NULL);
     SAYS(-EINVAL, gn_nic_vsock, NULL, NULL, NULL, 0, -1, NULL);
     DOES_NOTHING(gn_nic_writable, NULL);
     DOES_NOTHING(gn_nic_set_carrier, NULL, true);
