@@ -109,6 +109,7 @@ static char *join_line(const struct guest *guest, const char *wire)
     (void)cJSON_AddStringToObject(line, "name", guest->name);
     (void)cJSON_AddStringToObject(line, "wire", wire);
     (void)cJSON_AddNumberToObject(line, "port", options->vsock_port);
+    (void)cJSON_AddNumberToObject(line, "shared", options->shared);
     (void)cJSON_AddNumberToObject(line, "mtu", guest->mtu);
     (void)cJSON_AddBoolToObject(line, "pcap", options->pcap != NULL);
     array = cJSON_AddArrayToObject(line, "rules");

@@ -63,6 +63,7 @@ static const struct verb verbs[] = {
     {"vm", verb_vm, TAKES_GUEST | TAKES_NETWORK | TAKES_SOCKET,
      "a network for virtual machines",
      "usage: guestnet vm --socket PATH [--serial] [--vms N] [OPTION]...\n"
+     "       guestnet vm --socket PATH --shared N [OPTION]...\n"
      "       guestnet vm --vsock PATH[:PORT] [--vms N] [OPTION]...\n\n"
      "Waits for virtual machines at PATH (PATH.1, PATH.2, ... with --vms) and\n"
      "prints the options of the VMM for each. A machine that is started again\n"
@@ -75,7 +76,9 @@ static const struct verb verbs[] = {
      "                   the Unix socket that Firecracker or cloud-hypervisor\n"
      "                   has for AF_VSOCK; guestnet-agent vsock:PORT runs in the\n"
      "                   machine, PORT being 1077 without one\n"
-     "  --vms N          so many machines, 1 to 64\n" OPTIONS_GUEST},
+     "  --vms N          so many machines, 1 to 64, each at a path of its own\n"
+     "  --shared N       so many machines, 1 to 64, at the one PATH, told apart\n"
+     "                   by their MAC addresses\n" OPTIONS_GUEST},
     {"dial", verb_dial, TAKES_NETWORK | TAKES_TARGET,
      "standard input and output as a connection to a guest",
      "usage: guestnet dial [--network NAME] NAME:PORT\n\n"

@@ -33,6 +33,7 @@ enum {
     OPT_SERIAL,
     OPT_VSOCK,
     OPT_VMS,
+    OPT_SHARED,
     OPT_JSON,
     OPT_HELP
 };
@@ -54,6 +55,7 @@ static const struct option longs[] = {
     {"serial", no_argument, NULL, OPT_SERIAL},
     {"vsock", required_argument, NULL, OPT_VSOCK},
     {"vms", required_argument, NULL, OPT_VMS},
+    {"shared", required_argument, NULL, OPT_SHARED},
     {"json", no_argument, NULL, OPT_JSON},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -74,6 +76,7 @@ static unsigned takes_of(int opt)
     case OPT_SERIAL:
     case OPT_VSOCK:
     case OPT_VMS:
+    case OPT_SHARED:
         return TAKES_SOCKET;
     case OPT_JSON:
         return TAKES_JSON;
@@ -298,6 +301,10 @@ static int other_option(struct options *options, int opt, const char *value)
     case OPT_VMS:
         err = number_option("vms", value, 1, VMS_MAX, &n);
         options->vms = (unsigned)n;
+        return err;
+    case OPT_SHARED:
+        err = number_option("shared", value, 1, VMS_MAX, &n);
+        options->shared = (unsigned)n;
         return err;
     default:
         options->json = true;

@@ -46,8 +46,9 @@ struct options {
     struct gn_link_config link;
     uint32_t mtu; /* 0: the verb's own */
     unsigned vms;
-    pid_t pid;   /* 0: none */
-    bool serial; /* machines have a serial port and no card */
+    unsigned shared; /* machines at one path; 0: a path for each */
+    pid_t pid;       /* 0: none */
+    bool serial;     /* machines have a serial port and no card */
     bool root;
     bool json;
     char **command; /* NULL-ended; run's */
@@ -61,7 +62,8 @@ enum {
     TAKES_NETNS = 1u << 2,
     TAKES_PID = 1u << 3,
     TAKES_ROOT = 1u << 4,
-    TAKES_SOCKET = 1u << 5, /* --socket, --serial, --vsock, --vms */
+    TAKES_SOCKET = 1u << 5, /* --socket, --serial, --vsock, --vms,
+                              --shared */
     TAKES_JSON = 1u << 6,
     TAKES_COMMAND = 1u << 7,
     TAKES_TARGET = 1u << 8

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * guestnet vm: a network for virtual machines, each at a path of its own. QEMU
- * connects: the sockets are made here and passed on; a process that only waits
- * takes their files away, even when guestnet is killed. To the vsock of another
- * VMM this process connects, whenever the network asks for it.
+ * guestnet vm: a network for virtual machines, each at a path of its own, or
+ * all at one. QEMU connects: the sockets are made here and passed on; a process
+ * that only waits takes their files away, even when guestnet is killed. To the
+ * vsock of another VMM this process connects, whenever the network asks for it.
  */
 #include "cli/verbs.h"
 
@@ -136,6 +136,16 @@ static void qemu_print(const struct vm *vm, unsigned i)
            0x56 + i);
 }
 
+/* A machine at a path of its own, or all that share this one. */
+static void wires_print(const struct vm *vm, unsigned i)
+{
+    unsigned n = vm->guest.options->shared;
+
+    do
+        qemu_print(vm, i);
+    while (++i < n);
+}
+
 /** The first CID that is no machine's of a meaning of its own, vsock(7). */
 #define CID_FIRST 3u
 
@@ -165,7 +175,7 @@ static int vm_join(struct vm *vm, unsigned i, int fd)
     if (vm->guest.options->vsock)
         vsock_print(vm, i);
     else
-        qemu_print(vm, i);
+        wires_print(vm, i);
     return 0;
 }
 
@@ -235,6 +245,8 @@ static void vms_init(struct vms *vms, const struct options *options)
         if (vms->n > 1)
             (void)snprintf(guest->name, sizeof(guest->name), "%.50s%u", kind,
                            i + 1);
+        else if (options->shared) /* The network numbers them. */
+            (void)snprintf(guest->name, sizeof(guest->name), "%.50s", kind);
     }
 }
 
@@ -291,27 +303,46 @@ static int vms_run(struct vms *vms, const struct options *options)
     return err ? STATUS_OURS : 0;
 }
 
-int verb_vm(const struct options *options)
+/* What fits together; -1 with a line. */
+static int options_check(const struct options *options)
 {
-    struct vms vms = {.n = options->vms ? options->vms : 1};
-    int status;
+    bool many = options->vms > 1 || options->shared;
 
     if (!options->vsock && (!options->socket || !options->socket[0])) {
         say("vm: --socket PATH is needed, where QEMU will connect to, or "
             "--vsock PATH");
-        return STATUS_OURS;
+        return -1;
     }
     if (options->vsock && (options->socket || options->serial)) {
         say("vm: --vsock and %s are for different machines; use a guestnet vm "
             "with --network for each",
             options->socket ? "--socket" : "--serial");
-        return STATUS_OURS;
+        return -1;
     }
-    if (vms.n > 1 && (options->n_publish || options->pcap)) {
+    if (options->shared &&
+        (options->vsock || options->serial || options->vms)) {
+        say("vm: --shared is for machines with a card at one --socket, without "
+            "--%s",
+            options->vsock    ? "vsock"
+            : options->serial ? "serial"
+                              : "vms");
+        return -1;
+    }
+    if (many && (options->n_publish || options->pcap)) {
         say("vm: --publish and --pcap are for one machine; use a guestnet vm "
             "with --network for each");
-        return STATUS_OURS;
+        return -1;
     }
+    return 0;
+}
+
+int verb_vm(const struct options *options)
+{
+    struct vms vms = {.n = options->vms ? options->vms : 1};
+    int status;
+
+    if (options_check(options))
+        return STATUS_OURS;
     vms.vm = calloc(vms.n, sizeof(*vms.vm));
     if (!vms.vm) {
         say("no memory");

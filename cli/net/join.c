@@ -51,6 +51,19 @@ static void tap_event(struct gn_nic *nic, enum gn_nic_event what, void *arg)
     member_tell(arg, line);
 }
 
+static int shared_open(struct member *member,
+                       const struct join_request *request,
+                       const struct gn_nic_config *config, int fd)
+{
+    const struct gn_nic_listen_options options = {.size = sizeof(options),
+                                                  .max_nics = request->shared,
+                                                  .use_fd = true,
+                                                  .fd = fd};
+
+    return gn_nic_listen(member->net->network, config, NULL, &options,
+                         &member->nics);
+}
+
 static int wire_open(struct member *member, const struct join_request *request,
                      const struct gn_nic_config *config, int fd)
 {
@@ -58,6 +71,8 @@ static int wire_open(struct member *member, const struct join_request *request,
 
     switch (request->wire) {
     case WIRE_QEMU:
+        if (request->shared)
+            return shared_open(member, request, config, fd);
         return gn_nic_fd(network, config, fd, GN_FRAMING_QEMU, &member->nic);
     case WIRE_VSOCK:
         return gn_nic_vsock(network, config, NULL, request->port, fd,
@@ -92,9 +107,9 @@ static int nic_open(struct member *member, const struct join_request *request,
     close(fd);
     if (err == -EADDRINUSE)
         return why_set(why, why_len,
-                       "the name %s is taken on this network; choose another "
+                       "the name %s%s is taken on this network; choose another "
                        "--name",
-                       member->name);
+                       member->name, request->shared ? "N" : "");
     if (!why[0])
         (void)why_set(why, why_len, "%s: %s", request_wire(request),
                       gn_strerror(err));
@@ -104,8 +119,11 @@ static int nic_open(struct member *member, const struct join_request *request,
 static int link_apply(struct member *member, const struct join_request *request,
                       char *why, size_t why_len)
 {
-    int err = gn_link_set(gn_nic_namespace(member->nic), NULL, &request->link);
+    struct gn_nic *nic;
+    int err = 0;
 
+    for (unsigned i = 0; !err && (nic = member_nic(member, i)); i++)
+        err = gn_link_set(gn_nic_namespace(nic), NULL, &request->link);
     return err ? why_set(why, why_len, "the link: %s", gn_strerror(err)) : 0;
 }
 
@@ -169,8 +187,8 @@ static int capture_open(struct member *member,
     }
     err = fd < 0 ? -EBADF
                  : gn_capture_start_fd(member->net->network,
-                                       gn_nic_namespace(member->nic), fd,
-                                       &member->capture);
+                                       gn_nic_namespace(member_nic(member, 0)),
+                                       fd, &member->capture);
     if (fd >= 0)
         close(fd);
     return err ? why_set(why, why_len, "the capture: %s", gn_strerror(err)) : 0;
@@ -229,7 +247,7 @@ static void add_addresses(struct gn_namespace *ns, bool with_length,
 
 cJSON *join_answer(const struct member *member)
 {
-    struct gn_namespace *ns = gn_nic_namespace(member->nic);
+    struct gn_namespace *ns = gn_nic_namespace(member_nic(member, 0));
     struct gn_network *network = member->net->network;
     cJSON *line = cJSON_CreateObject();
 

@@ -53,6 +53,26 @@ void member_denied(struct member *member, const char *what, const char *rule)
     member_tell(member, line);
 }
 
+/* ---- its NICs ---- */
+
+struct gn_nic *member_nic(const struct member *member, unsigned i)
+{
+    if (member->nics)
+        return gn_nic_listener_nic(member->nics, i);
+    return i == 0 ? member->nic : NULL;
+}
+
+struct gn_nic *member_nic_of(const struct member *member,
+                             const struct gn_namespace *ns)
+{
+    struct gn_nic *nic;
+
+    for (unsigned i = 0; (nic = member_nic(member, i)); i++)
+        if (gn_nic_namespace(nic) == ns)
+            return nic;
+    return NULL;
+}
+
 /* ---- the end ---- */
 
 static void member_free(uv_handle_t *timer)
@@ -111,11 +131,14 @@ static void member_leave(struct member *member)
     (void)uv_timer_stop(&member->timer);
     (void)uv_poll_stop(&member->poll);
     join_undo(member);
-    if (member->nic)
+    if (member->nics)
+        gn_nic_listener_close(member->nics, member_left, member);
+    else if (member->nic)
         gn_nic_close(member->nic, member_left, member);
     else
         member_left(member);
     member->nic = NULL;
+    member->nics = NULL;
 }
 
 /* ---- what comes ---- */
@@ -231,7 +254,7 @@ void member_query(const struct gn_query *query, void *arg)
         !net->network || is_inside(net, query->name))
         return;
     for (member = net->members; member; member = member->next) {
-        if (!member->nic || gn_nic_namespace(member->nic) != query->ns ||
+        if (!member_nic_of(member, query->ns) ||
             way_allows_name(member, query->name))
             continue;
         (void)snprintf(what, sizeof(what), "looking %s up", query->name);

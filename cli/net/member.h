@@ -17,7 +17,7 @@
  *     < {"left": true, "last": false}
  *
  * or {"error": "a line for a person"} and the end. The wires are those of
- * request.h; "vsock" has a "port".
+ * request.h; "vsock" has a "port", and "qemu" may be "shared" by so many machines.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,6 +31,9 @@
 #include "cli/net/descriptors.h"
 #include "cli/options.h"
 
+struct gn_namespace;
+struct gn_nic;
+struct gn_nic_listener;
 struct gn_query;
 struct join_request;
 struct MHD_UpgradeResponseHandle;
@@ -62,7 +65,8 @@ struct member {
     uint64_t denied;
     struct gn_egress *egress;
     struct gn_resolver *names;
-    struct gn_nic *nic; /* NULL: it is not on the network */
+    struct gn_nic *nic;           /* NULL: it is not on the network, */
+    struct gn_nic_listener *nics; /* or it has many at one path */
     struct gn_capture *capture;
     struct port ports[PUBLISH_MAX];
     size_t n_ports;
@@ -71,6 +75,11 @@ struct member {
 /** A client joins. Returns 0, or -1: no memory. */
 int member_open(struct net *net, int sock,
                 struct MHD_UpgradeResponseHandle *handle);
+/** The @i-th of its NICs; NULL: it has no more. */
+struct gn_nic *member_nic(const struct member *member, unsigned i);
+/** The one that is this namespace; NULL: none is. */
+struct gn_nic *member_nic_of(const struct member *member,
+                             const struct gn_namespace *ns);
 /** A lookup has ended: a gn_query_log_cb. */
 void member_query(const struct gn_query *query, void *net);
 

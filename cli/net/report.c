@@ -48,15 +48,16 @@ static void add_traffic(cJSON *guest, const char *name, uint64_t bytes,
     (void)cJSON_AddNumberToObject(json, "packets", (double)packets);
 }
 
-static void add_counters(const struct member *member, cJSON *guest)
+static void add_counters(const struct member *member, struct gn_nic *of,
+                         cJSON *guest)
 {
     cJSON *dropped;
     struct gn_nic_stats nic;
     struct gn_stats stats;
     char mac[18];
 
-    gn_nic_stats(member->nic, &nic);
-    gn_namespace_stats(gn_nic_namespace(member->nic), &stats);
+    gn_nic_stats(of, &nic);
+    gn_namespace_stats(gn_nic_namespace(of), &stats);
     (void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x",
                    nic.mac[0], nic.mac[1], nic.mac[2], nic.mac[3], nic.mac[4],
                    nic.mac[5]);
@@ -78,14 +79,15 @@ static void add_counters(const struct member *member, cJSON *guest)
 static void add_guest(const struct gn_namespace_info *info, void *arg)
 {
     const struct member *member;
+    struct gn_nic *nic = NULL;
     struct net *net = ((void **)arg)[0];
     cJSON *array = ((void **)arg)[1], *guest, *addresses;
     char text[GN_ADDR_TEXT_MAX];
 
     for (member = net->members; member; member = member->next)
-        if (member->nic && gn_nic_namespace(member->nic) == info->ns)
+        if ((nic = member_nic_of(member, info->ns)))
             break;
-    if (!member)
+    if (!nic)
         return;
     guest = cJSON_CreateObject();
     (void)cJSON_AddStringToObject(guest, "name", info->name);
@@ -97,8 +99,30 @@ static void add_guest(const struct gn_namespace_info *info, void *arg)
     if (member->rules)
         (void)cJSON_AddItemToObject(guest, "rules",
                                     cJSON_Duplicate(member->rules, true));
-    add_counters(member, guest);
+    add_counters(member, nic, guest);
     (void)cJSON_AddItemToArray(array, guest);
+}
+
+/* What has become of the machines that came to a path for many. */
+static void add_shared(const struct member *member, cJSON *array)
+{
+    struct gn_nic_listener_stats stats;
+    cJSON *json, *away;
+
+    if (!member->nics)
+        return;
+    gn_nic_listener_stats(member->nics, &stats);
+    json = cJSON_CreateObject();
+    (void)cJSON_AddStringToObject(json, "name", member->name);
+    (void)cJSON_AddNumberToObject(json, "clients", (double)stats.clients);
+    (void)cJSON_AddNumberToObject(json, "waiting", stats.waiting);
+    away = cJSON_AddObjectToObject(json, "turned_away");
+    add_count(away, "full", stats.full);
+    add_count(away, "crowded", stats.crowded);
+    add_count(away, "silent", stats.silent);
+    add_count(away, "malformed", stats.malformed);
+    add_count(away, "failed", stats.failed);
+    (void)cJSON_AddItemToArray(array, json);
 }
 
 cJSON *report_network(struct net *net)
@@ -113,5 +137,8 @@ cJSON *report_network(struct net *net)
                                   gn_network_domain(net->network));
     what[1] = cJSON_AddArrayToObject(json, "guests");
     (void)gn_network_each_namespace(net->network, add_guest, what);
+    what[1] = cJSON_AddArrayToObject(json, "shared");
+    for (const struct member *at = net->members; at; at = at->next)
+        add_shared(at, what[1]);
     return json;
 }

@@ -18,7 +18,9 @@ struct net;
  *          "rules": ["allow any"], "denied": 0,
  *          "sent": {"bytes": 1, "packets": 1},
  *          "received": {"bytes": 1, "packets": 1},
- *          "dropped": {"spoofed": 1}}]}
+ *          "dropped": {"spoofed": 1}}],
+ *      "shared": [{"name": "vm", "clients": 3, "waiting": 0,
+ *          "turned_away": {"full": 1}}]}
  */
 cJSON *report_network(struct net *net);
 

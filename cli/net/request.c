@@ -81,15 +81,18 @@ static int wire_read(const cJSON *json, struct join_request *out,
 {
     const char *wire = cJSON_GetStringValue(cJSON_GetObjectItem(json, "wire"));
 
-    uint64_t port;
+    uint64_t port, shared;
 
     for (unsigned i = 0; wire && i < N_WIRES; i++) {
         if (strcmp(wire, wires[i]) != 0)
             continue;
         out->wire = (enum wire)i;
-        if (number_read(json, "port", 0, UINT32_MAX - 1, 0, &port, why))
+        if (number_read(json, "port", 0, UINT32_MAX - 1, 0, &port, why) ||
+            number_read(json, "shared", 0, out->wire == WIRE_QEMU ? VMS_MAX : 0,
+                        0, &shared, why))
             return -1;
         out->port = (uint32_t)port;
+        out->shared = (uint32_t)shared;
         return 0;
     }
     return why_set(why->text, why->cap,

@@ -25,7 +25,8 @@ enum wire { WIRE_TAP = 0, WIRE_QEMU, WIRE_VSOCK, N_WIRES };
 struct join_request {
     char name[64];
     enum wire wire;
-    uint32_t port; /* the guest's, of WIRE_VSOCK */
+    uint32_t port;   /* the guest's, of WIRE_VSOCK */
+    uint32_t shared; /* NICs of one path, of WIRE_QEMU; 0: one, whose it is */
     uint32_t mtu;
     cJSON *rules; /* an array of up to RULES_MAX strings; NULL: none */
     struct {

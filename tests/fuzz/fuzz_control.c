@@ -26,6 +26,7 @@ static void check_request(const struct join_request *request)
 
     CHECK(request->name[0] && memchr(request->name, 0, sizeof(request->name)));
     CHECK(request->wire < N_WIRES && request->port < UINT32_MAX);
+    CHECK(request->shared <= (request->wire == WIRE_QEMU ? VMS_MAX : 0));
     CHECK(request->n_publish <= PUBLISH_MAX);
     for (size_t i = 0; i < request->n_publish; i++)
         CHECK(request->publish[i].to > 0);
@@ -38,7 +39,8 @@ static void check_same(const struct join_request *a,
                        const struct join_request *b)
 {
     CHECK(!strcmp(a->name, b->name) && a->wire == b->wire &&
-          a->port == b->port && a->mtu == b->mtu && a->pcap == b->pcap);
+          a->port == b->port && a->shared == b->shared && a->mtu == b->mtu &&
+          a->pcap == b->pcap);
     CHECK(cJSON_Compare(a->rules, b->rules, true) == (a->rules && b->rules));
     CHECK(a->n_publish == b->n_publish);
     for (size_t i = 0; i < a->n_publish; i++)

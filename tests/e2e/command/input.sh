@@ -37,6 +37,14 @@ case_values() {
     wrong '--link: "latency": a value such as latency=20ms is needed' \
         run --link latency -- true
     wrong '--vms "0": a number from 1 to 64 is needed' vm --vms 0 --socket x
+    wrong '--shared "65": a number from 1 to 64 is needed' \
+        vm --shared 65 --socket x
+    wrong 'vm: --shared is for machines with a card at one --socket, *--vms' \
+        vm --shared 2 --vms 2 --socket x
+    wrong 'vm: --shared is for machines *, without --serial' \
+        vm --shared 2 --serial --socket x
+    wrong 'vm: --publish and --pcap are for one machine; *' \
+        vm --shared 2 --publish 8080:80 --socket x
     wrong '--pid "x": a number *' attach --pid x
     local bad
     for bad in 80 x:80 80:x 80:0 99999:80 ::1:80:80 1.2.3:80:80 80:80/sctp :; do

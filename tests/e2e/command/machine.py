@@ -1,4 +1,6 @@
-# machine.py PATH: a machine behind QEMU's stream that discovers a DHCP server.
+# machine.py PATH [N]...: a machine behind QEMU's stream that discovers a DHCP
+# server, and is offered 10.77.0.N, 10.77.0.2 without one; one more for each N, all
+# at once and with one MAC address.
 import socket
 import struct
 import sys
@@ -30,14 +32,19 @@ def read(stream, n):
     return data
 
 
-wire = socket.socket(socket.AF_UNIX)
-wire.settimeout(30)
-wire.connect(sys.argv[1])
-frame = discover()
-wire.sendall(struct.pack("!I", len(frame)) + frame)
-stream = wire.makefile("rb")
-while True:
-    frame = read(stream, struct.unpack("!I", read(stream, 4))[0])
-    if frame[12:14] == b"\x08\x00" and frame[34:36] == b"\x00\x43":
-        break
-assert frame[58:62] == bytes([10, 77, 0, 2]), "offered %r" % frame[58:62]
+def machine(last):
+    wire = socket.socket(socket.AF_UNIX)
+    wire.settimeout(30)
+    wire.connect(sys.argv[1])
+    frame = discover()
+    wire.sendall(struct.pack("!I", len(frame)) + frame)
+    stream = wire.makefile("rb")
+    while True:
+        frame = read(stream, struct.unpack("!I", read(stream, 4))[0])
+        if frame[12:14] == b"\x08\x00" and frame[34:36] == b"\x00\x43":
+            break
+    assert frame[58:62] == bytes([10, 77, 0, last]), "offered %r" % frame[58:62]
+    return wire
+
+
+machines = [machine(int(last)) for last in sys.argv[2:] or ["2"]]

@@ -246,4 +246,25 @@ case_a_machine_gets_an_address_beside_a_container() {
     has '"connected":	true' "$("$guestnet" ps --json)"
 }
 
+# As QEMU has them: all with the same MAC address.
+case_machines_at_one_path_are_guests_of_their_own() {
+    need python3
+    "$guestnet" vm --socket vm --shared 2 --name m --network lab \
+        --link latency=1ms >lines &
+    until_true grep -q 'addr.path=vm -device .*:57' lines
+    expect 2 "$(grep -c '^-netdev stream,.*,addr.path=vm -device ' lines)" lines
+    python3 "$here/machine.py" vm 2 3
+    python3 "$here/machine.py" vm 2 3 # The same two again.
+    if python3 "$here/machine.py" vm 2 3 4 2>said; then
+        fail "there is a third"
+    fi
+    "$guestnet" ps --json >network
+    has '"m2"' "$(cat network)"
+    has '"turned_away":{"full":1}' "$(tr -d '[:space:]' <network)"
+    says "guestnet: the name mN is taken on this network; *" \
+        "$guestnet" vm --socket other --shared 2 --name m --network lab
+    kill -9 %1
+    until_true test ! -e vm
+}
+
 run_case "$@"
