@@ -275,6 +275,8 @@ int gn__ns_find_name(struct gn_namespace *ns, const char *host, int family,
     char lower[GN__HOSTNAME_MAX + 1];
     int err;
 
+    if (!gn__hostname_is_valid(host))
+        return GN_EAI_NONAME; /* It may be longer than there is room for. */
     gn__hostname_lower(host, lower);
     gn__engine_enter(ns->engine);
     err = gn__ns_name_addrs(ns, lower, family, out, cap, n);

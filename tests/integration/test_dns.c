@@ -211,6 +211,29 @@ static void a_guest_has_a_name_whatever_is_asked_of_it(void **state)
     assert_int_equal(f->answer[9], 1); /* SOA */
 }
 
+/* In text each of its bytes is four. */
+static void a_name_of_bytes_that_no_host_has_does_no_harm(void **state)
+{
+    static const uint8_t head[12] = {0x12, 0x34, 1, 0, 0, 1};
+    struct fixture *f = *state;
+    uint8_t msg[512];
+    size_t at = 12, i;
+
+    memcpy(msg, head, sizeof(head));
+    for (i = 0; i < 3; i++) {
+        msg[at++] = 63;
+        memset(msg + at, 1, 63);
+        at += 63;
+    }
+    memcpy(msg + at, "\0\0\1\0\1", 5);
+    ask_bytes(f, msg, at + 5);
+    msg[13] = '_';
+    memcpy(msg + at, "\0\0\x21\0\1", 5); /* SRV */
+    ask_bytes(f, msg, at + 5);
+    assert_int_equal(ask(f, "web.guest.internal", 1), 0);
+    assert_int_equal(n_answers(f), 1);
+}
+
 /* ---- messages that are none ---- */
 
 static void what_is_malformed_is_told_so(void **state)
@@ -496,6 +519,7 @@ int main(void)
         CASE(one_family_alone_is_no_missing_name),
         CASE(https_is_no_data_at_once),
         CASE(a_guest_has_a_name_whatever_is_asked_of_it),
+        CASE(a_name_of_bytes_that_no_host_has_does_no_harm),
         CASE(what_is_malformed_is_told_so),
         CASE(edns_is_answered_with_edns),
         CASE(what_is_refused_is_counted_at_the_guest_that_asked),
