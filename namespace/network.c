@@ -315,6 +315,7 @@ static void init_simple(struct gn_network *net,
     gn__list_init(&net->of_engine);
     gn__list_init(&net->ports);
     gn__list_init(&net->namespaces);
+    gn__list_init(&net->published);
     gn__list_init(&net->ended);
     gn__list_init(&net->capture_hooks);
     gn__list_init(&net->calls);

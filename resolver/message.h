@@ -24,6 +24,7 @@ enum gn__dns_type {
     GN__DNS_A = 1,
     GN__DNS_PTR = 12,
     GN__DNS_AAAA = 28,
+    GN__DNS_SRV = 33,
     GN__DNS_HTTPS = 65,
     GN__DNS_ANY = 255
 };
@@ -60,10 +61,12 @@ struct gn__dns_answer {
     enum gn__dns_rcode rcode;
     bool authoritative;
     bool cut;                      /* there is more than is given here */
-    const struct gn_answer *addrs; /* of the question's type */
+    const struct gn_answer *addrs; /* of the question's type; of SRV those of
+                                      host, as many as there is room for */
     size_t n;
     const char *canonical; /* NULL, or what the name is an alias of */
-    const char *host;      /* of PTR; NULL */
+    const char *host;      /* of PTR and SRV; NULL */
+    uint16_t port;         /* of SRV; 0: it is no SRV */
     uint32_t ttl_s;        /* of host and canonical */
     const char *zone;      /* of SOA where there is no record */
 };

@@ -57,6 +57,7 @@ struct gn_network {
 
     /* Of the layers above: */
     struct gn__list namespaces; /* struct gn_namespace.of_net */
+    struct gn__list published;  /* struct gn__published.of_net */
     struct gn__list ended;      /* those that ended with the network */
     struct gn_namespace *gateway;
     struct gn__outside_net outside;

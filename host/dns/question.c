@@ -170,6 +170,21 @@ void gn__dns_request_cancel(struct gn__dns_request *request)
 #define OWN_ADDRS 32u
 #define OWN_TTL   5u /* s: a guest may go at any time */
 
+static void own_answers(const struct gn__addr *addrs, size_t n,
+                        struct gn_answer *out)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        struct gn__endpoint at = {.addr = addrs[i]};
+
+        (void)gn__endpoint_to_sockaddr(&at, gn__addr_family(&addrs[i]),
+                                       (struct sockaddr *)&out[i].addr,
+                                       sizeof(out[i].addr));
+        out[i].ttl_s = OWN_TTL;
+    }
+}
+
 /* False: it is no guest's name, nor the gateway's. */
 static bool answer_guest(struct gn__dns_request *request)
 {
@@ -178,19 +193,11 @@ static bool answer_guest(struct gn__dns_request *request)
     struct gn_answer answers[OWN_ADDRS];
     struct gn__addr addrs[OWN_ADDRS];
     struct gn__dns_answer answer = {.authoritative = true, .addrs = answers};
-    size_t i;
 
     if (gn__ns_find_name(request->ns, q->name, family, addrs, OWN_ADDRS,
                          &answer.n))
         return false;
-    for (i = 0; i < answer.n; i++) {
-        struct gn__endpoint at = {.addr = addrs[i]};
-
-        (void)gn__endpoint_to_sockaddr(&at, family,
-                                       (struct sockaddr *)&answers[i].addr,
-                                       sizeof(answers[i].addr));
-        answers[i].ttl_s = OWN_TTL;
-    }
+    own_answers(addrs, answer.n, answers);
     if (answer.n)
         send_answer(request->server, &request->from, request->tcp, q, &answer);
     else
@@ -233,8 +240,72 @@ static bool answer_nothing(struct gn__dns_request *request)
     return true;
 }
 
+/* "_http._tcp.web.guest.internal", taken apart in place: the rest behind the
+ * protocol, with what is asked for; NULL: it is no service's name. */
+static const char *service_parse(char *lower, struct gn__served *what)
+{
+    char *proto = lower[0] == '_' ? strchr(lower, '.') : NULL;
+    bool tcp = proto && !strncmp(proto, "._tcp.", 6);
+
+    if (!proto || (!tcp && strncmp(proto, "._udp.", 6) != 0))
+        return NULL;
+    *proto = 0;
+    *what = (struct gn__served){.proto = tcp ? GN__PROTO_TCP : GN__PROTO_UDP,
+                                .family = AF_UNSPEC,
+                                .name = proto + 6};
+    what->port = gn__service_port(tcp ? "tcp" : "udp", lower + 1);
+    return what->name;
+}
+
+static void send_service(struct gn__dns_request *request,
+                         const struct gn__served *what,
+                         const struct gn__addr *addrs, size_t n)
+{
+    struct gn_answer answers[OWN_ADDRS];
+    struct gn__dns_answer answer = {.authoritative = true,
+                                    .addrs = answers,
+                                    .n = n,
+                                    .host = what->name,
+                                    .port = what->port,
+                                    .ttl_s = OWN_TTL};
+
+    own_answers(addrs, n, answers);
+    send_answer(request->server, &request->from, request->tcp,
+                &request->question, &answer);
+}
+
+/* A service of a guest (RFC 2782): one that it serves, or that is published, at
+ * the port of that name. False: it is none of a guest's. */
+static bool answer_service(struct gn__dns_request *request)
+{
+    const struct gn__dns_question *q = &request->question;
+    char lower[GN__HOSTNAME_MAX + 1];
+    struct gn__addr addrs[OWN_ADDRS];
+    struct gn__served what;
+    const char *host;
+    bool served;
+    size_t n;
+
+    if (!gn__hostname_is_valid(q->name))
+        return false;
+    gn__hostname_lower(q->name, lower);
+    host = service_parse(lower, &what);
+    if (!host ||
+        gn__ns_find_name(request->ns, host, AF_UNSPEC, addrs, OWN_ADDRS, &n))
+        return false;
+    served = what.port && gn__ns_is_served(request->ns, &what);
+    if (served && q->type == GN__DNS_SRV)
+        send_service(request, &what, addrs, n);
+    else
+        send_rcode(request->server, &request->from, request->tcp, q,
+                   served ? GN__RCODE_OK : GN__RCODE_NXDOMAIN);
+    return true;
+}
+
 static bool answer_own(struct gn__dns_request *request)
 {
+    if (answer_service(request))
+        return true;
     switch (request->question.type) {
     case GN__DNS_A:
     case GN__DNS_AAAA:

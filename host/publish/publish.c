@@ -57,6 +57,7 @@ static void publish_destroy(struct gn_publication *pub)
 static void publish_shut(struct gn_publication *pub)
 {
     pub->closing = true;
+    gn__published_del(pub->net, &pub->published);
     gn__publish_unlink(&pub->file);
     gn__publish_forget(pub);
     gn__reports_stop(&pub->reports);
@@ -181,6 +182,19 @@ static void publish_configure(struct gn_publication *pub,
     set_label(pub, call->to);
 }
 
+/* Guests may know of it. */
+static void publish_show(struct gn_publication *pub)
+{
+    const struct gn__target *to = &pub->target;
+
+    pub->published = (struct gn__published){
+        .proto = to->type == SOCK_DGRAM ? GN__PROTO_UDP : GN__PROTO_TCP,
+        .port = to->port,
+        .addr = to->has_addr ? &to->addr : NULL,
+        .name = to->host};
+    gn__published_add(pub->net, &pub->published);
+}
+
 static struct gn_publication *publish_create(struct gn__io *io,
                                              const struct publish_call *call)
 {
@@ -222,6 +236,7 @@ static int publish_start(void *arg)
     }
     gn__io_at_end(io, &pub->end);
     gn__io_hold(io);
+    publish_show(pub);
     call->pub = pub;
     return 0;
 }

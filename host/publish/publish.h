@@ -60,6 +60,7 @@ struct gn_publication {
     struct gn_network *net;
     struct gn__io *io;
     struct gn__target target;
+    struct gn__published published; /* that, to those who ask for services */
     struct gn__publish_lookup *resolving; /* where that is; NULL: not now */
     struct gn__addr found[2];    /* IPv4 and IPv6, in order of preference;
                                           any: not known */

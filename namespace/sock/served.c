@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Is a port served, and waiting until it is. The waiters of all networks of an
+ * Is a port served or published, and waiting until it is served. The waiters of all networks of an
  * engine are on one list, and look again whenever a socket begins to listen, a
  * datagram socket is bound, or a port of the switch gets an address. All three
  * are rare beside packets, and the list is nearly always empty.
@@ -118,6 +118,79 @@ static bool is_served(struct gn_namespace *ns, const struct gn__served *what)
             return true;
     }
     return false;
+}
+
+/* ---- what is published ---- */
+
+void gn__published_add(struct gn_network *net, struct gn__published *published)
+{
+    gn__engine_enter(net->engine);
+    gn__list_add_tail(&net->published, &published->of_net);
+    gn__engine_leave(net->engine);
+}
+
+void gn__published_del(struct gn_network *net, struct gn__published *published)
+{
+    gn__engine_enter(net->engine);
+    gn__list_del(&published->of_net);
+    gn__engine_leave(net->engine);
+}
+
+/* Does it lead to this address? A name means what it does to the gateway. */
+static bool published_leads_to(const struct gn__published *published,
+                               struct gn_namespace *gateway,
+                               const struct gn__addr *addr)
+{
+    char lower[GN__HOSTNAME_MAX + 1];
+    struct gn__addr addrs[ADDRS_MAX];
+    size_t i, n = 0;
+
+    if (published->addr)
+        return gn__addr_equal(published->addr, addr);
+    gn__hostname_lower(published->name, lower);
+    if (gn__ns_name_addrs(gateway, lower, AF_UNSPEC, addrs, ADDRS_MAX, &n))
+        return false;
+    for (i = 0; i < n; i++) {
+        if (gn__addr_equal(&addrs[i], addr))
+            return true;
+    }
+    return false;
+}
+
+static bool is_published(const struct gn_network *net,
+                         const struct gn__served *what,
+                         const struct gn__addr *addr)
+{
+    struct gn__list *it;
+
+    gn__list_foreach (it, &net->published) {
+        const struct gn__published *published =
+            gn__container_of(it, struct gn__published, of_net);
+
+        if (published->proto == what->proto && published->port == what->port &&
+            published_leads_to(published, net->gateway, addr))
+            return true;
+    }
+    return false;
+}
+
+bool gn__ns_is_served(struct gn_namespace *ns, const struct gn__served *what)
+{
+    struct gn__addr addrs[ADDRS_MAX];
+    const struct gn_network *net;
+    size_t i, n = 0;
+    bool found;
+
+    gn__engine_enter(ns->engine);
+    net = ns->guest.home;
+    found = is_served(ns, what);
+    if (!found && net && what->name &&
+        gn__ns_name_addrs(ns, what->name, what->family, addrs, ADDRS_MAX, &n))
+        n = 0;
+    for (i = 0; !found && i < n; i++)
+        found = is_published(net, what, &addrs[i]);
+    gn__ns_leave(ns);
+    return found;
 }
 
 /* ---- waiting ---- */

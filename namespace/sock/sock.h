@@ -73,6 +73,24 @@ struct gn__served {
     uint16_t port;
 };
 
+struct gn_network;
+
+/** A port of a guest that the host program publishes. */
+struct gn__published {
+    struct gn__list of_net; /* gn_network.published */
+    unsigned proto;
+    uint16_t port;
+    const struct gn__addr *addr; /* NULL: by name */
+    const char *name;
+};
+/** Without the lock; @published is borrowed until it is deleted. */
+void gn__published_add(struct gn_network *net, struct gn__published *published);
+void gn__published_del(struct gn_network *net, struct gn__published *published);
+
+/** Is it served now, or published? Of a guest behind a wire only the latter is
+ *  known. Without the lock. */
+bool gn__ns_is_served(struct gn_namespace *ns, const struct gn__served *what);
+
 /**
  * Wait until it is served. @timeout_ns 0: for ever.
  *

@@ -85,8 +85,8 @@ int gn__dns_parse(const void *msg, size_t len, struct gn__dns_question *out)
 
 /* ---- writing ---- */
 
-static bool add_addr(ares_dns_record_t *record, const char *name,
-                     const struct gn_answer *answer)
+static bool add_addr(ares_dns_record_t *record, ares_dns_section_t section,
+                     const char *name, const struct gn_answer *answer)
 {
     const struct sockaddr_in6 *sin6 = (const void *)&answer->addr;
     const struct sockaddr_in *sin = (const void *)&answer->addr;
@@ -94,7 +94,7 @@ static bool add_addr(ares_dns_record_t *record, const char *name,
     struct ares_in6_addr v6;
     ares_dns_rr_t *rr;
 
-    if (ares_dns_record_rr_add(&rr, record, ARES_SECTION_ANSWER, name,
+    if (ares_dns_record_rr_add(&rr, record, section, name,
                                v4 ? ARES_REC_TYPE_A : ARES_REC_TYPE_AAAA,
                                ARES_CLASS_IN, answer->ttl_s) != ARES_SUCCESS)
         return false;
@@ -114,6 +114,31 @@ static bool add_name(ares_dns_record_t *record, const char *name,
     return ares_dns_record_rr_add(&rr, record, ARES_SECTION_ANSWER, name, type,
                                   ARES_CLASS_IN, ttl_s) == ARES_SUCCESS &&
            ares_dns_rr_set_str(rr, key, target) == ARES_SUCCESS;
+}
+
+/* RFC 2782, with as many addresses as there is room for. */
+static bool add_service(ares_dns_record_t *record, const char *name,
+                        const struct gn__dns_answer *answer, size_t n)
+{
+    ares_dns_rr_t *rr;
+    size_t i;
+
+    if (ares_dns_record_rr_add(&rr, record, ARES_SECTION_ANSWER, name,
+                               ARES_REC_TYPE_SRV, ARES_CLASS_IN,
+                               answer->ttl_s) != ARES_SUCCESS ||
+        ares_dns_rr_set_u16(rr, ARES_RR_SRV_PRIORITY, 0) != ARES_SUCCESS ||
+        ares_dns_rr_set_u16(rr, ARES_RR_SRV_WEIGHT, 0) != ARES_SUCCESS ||
+        ares_dns_rr_set_u16(rr, ARES_RR_SRV_PORT, answer->port) !=
+            ARES_SUCCESS ||
+        ares_dns_rr_set_str(rr, ARES_RR_SRV_TARGET, answer->host) !=
+            ARES_SUCCESS)
+        return false;
+    for (i = 0; i < n; i++) {
+        if (!add_addr(record, ARES_SECTION_ADDITIONAL, answer->host,
+                      &answer->addrs[i]))
+            return false;
+    }
+    return true;
 }
 
 /* Without it some resolvers do not remember that there is nothing. */
@@ -155,6 +180,8 @@ static bool add_records(ares_dns_record_t *record,
     const char *name = question->name;
     size_t i;
 
+    if (answer->port)
+        return add_service(record, name, answer, n);
     if (n && answer->canonical && strcasecmp(answer->canonical, name) != 0) {
         if (!add_name(record, name, ARES_REC_TYPE_CNAME, ARES_RR_CNAME_CNAME,
                       answer->canonical, answer->ttl_s))
@@ -162,13 +189,19 @@ static bool add_records(ares_dns_record_t *record,
         name = answer->canonical;
     }
     for (i = 0; i < n; i++) {
-        if (!add_addr(record, name, &answer->addrs[i]))
+        if (!add_addr(record, ARES_SECTION_ANSWER, name, &answer->addrs[i]))
             return false;
     }
     if (answer->host)
         return add_name(record, name, ARES_REC_TYPE_PTR, ARES_RR_PTR_DNAME,
                         answer->host, answer->ttl_s);
     return n || !answer->zone || add_soa(record, answer->zone);
+}
+
+/* Has something been left out that the client asked for? */
+static bool is_cut(const struct gn__dns_answer *answer, size_t n)
+{
+    return answer->cut || (n < answer->n && !answer->port);
 }
 
 static ares_dns_record_t *record_make(const struct gn__dns_question *question,
@@ -178,7 +211,7 @@ static ares_dns_record_t *record_make(const struct gn__dns_question *question,
     unsigned flags = (unsigned)ARES_FLAG_QR | ARES_FLAG_RA |
                      (question->recursive ? ARES_FLAG_RD : 0) |
                      (answer->authoritative ? ARES_FLAG_AA : 0) |
-                     (n < answer->n || answer->cut ? ARES_FLAG_TC : 0);
+                     (is_cut(answer, n) ? ARES_FLAG_TC : 0);
     ares_dns_record_t *record = NULL;
     bool asked = question->type != 0;
 

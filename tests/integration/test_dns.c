@@ -234,6 +234,83 @@ static void a_name_of_bytes_that_no_host_has_does_no_harm(void **state)
     assert_int_equal(n_answers(f), 1);
 }
 
+/* ---- services ---- */
+
+static struct gn_sock *listen_at(struct gn_namespace *ns, const char *address)
+{
+    struct sockaddr_storage at;
+    struct gn_sock *sock;
+    socklen_t len;
+
+    assert_int_equal(gn_addr_parse(address, &at, &len), 0);
+    assert_int_equal(gn_sock_open(ns, AF_INET, SOCK_STREAM, 0, &sock), 0);
+    assert_int_equal(gn_sock_bind(sock, (struct sockaddr *)&at, len), 0);
+    assert_int_equal(gn_sock_listen(sock, 8), 0);
+    return sock;
+}
+
+static void what_a_guest_listens_on_is_a_service(void **state)
+{
+    /* Priority, weight, port; and the name, which is not compressed. */
+    static const char want[] = "\0\0\0\0\0\x50\3web\5guest\x8internal";
+    struct fixture *f = *state;
+    struct gn_sock *sock = listen_at(f->web, "0.0.0.0:80");
+
+    assert_int_equal(ask(f, "_http._tcp.web.guest.internal", 33), 0);
+    assert_int_equal(n_answers(f), 1);
+    assert_true(has(f, want, sizeof(want)));
+    assert_int_equal(f->answer[11], 2); /* beside it: A, AAAA */
+    assert_true(has(f, "\x0a\x4d\x00\x02", 4));
+    assert_int_equal(ask(f, "_HTTP._Tcp.Web.guest.internal", 33), 0);
+    assert_int_equal(n_answers(f), 1);
+    gn_simnet_end(sock);
+    assert_int_equal(ask(f, "_http._tcp.web.guest.internal", 33), 3);
+    assert_int_equal(f->answer[9], 1); /* SOA */
+}
+
+static void a_service_has_records_of_one_type(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = listen_at(f->web, "0.0.0.0:80");
+
+    assert_int_equal(ask(f, "_http._tcp.web.guest.internal", 1), 0);
+    assert_int_equal(n_answers(f), 0);
+    assert_int_equal(f->answer[9], 1);
+    gn_simnet_end(sock);
+}
+
+static void the_dns_server_is_one_itself(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(ask(f, "_domain._udp.host.guest.internal", 33), 0);
+    assert_true(has(f, "\0\0\0\0\0\x35\4host", 11));
+    assert_int_equal(ask(f, "_domain._tcp.host.guest.internal", 33), 0);
+    assert_int_equal(n_answers(f), 1);
+}
+
+static void what_is_served_to_none_is_no_service(void **state)
+{
+    static const char *const names[] = {
+        "_http._tcp.web.guest.internal",    /* not served */
+        "_http._udp.web.guest.internal",    /* of the other protocol */
+        "_ssh._tcp.web.guest.internal",     /* to itself only */
+        "_nothing._tcp.web.guest.internal", /* no port is called so */
+        "_._tcp.web.guest.internal",
+        "_http._tcp.vm.guest.internal", /* not known of a wire */
+        "_http._tcp.none.guest.internal",
+        "_http._sctp.web.guest.internal",
+        "_http._tcp.guest.internal",
+    };
+    struct fixture *f = *state;
+    struct gn_sock *sock = listen_at(f->web, "127.0.0.1:22");
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+        assert_int_equal(ask(f, names[i], 33), 3);
+    gn_simnet_end(sock);
+}
+
 /* ---- messages that are none ---- */
 
 static void what_is_malformed_is_told_so(void **state)
@@ -520,6 +597,10 @@ int main(void)
         CASE(https_is_no_data_at_once),
         CASE(a_guest_has_a_name_whatever_is_asked_of_it),
         CASE(a_name_of_bytes_that_no_host_has_does_no_harm),
+        CASE(what_a_guest_listens_on_is_a_service),
+        CASE(a_service_has_records_of_one_type),
+        CASE(the_dns_server_is_one_itself),
+        CASE(what_is_served_to_none_is_no_service),
         CASE(what_is_malformed_is_told_so),
         CASE(edns_is_answered_with_edns),
         CASE(what_is_refused_is_counted_at_the_guest_that_asked),

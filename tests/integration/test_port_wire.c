@@ -244,6 +244,36 @@ static void ports_are_published_to_its_name(void **state)
     gn_unpublish(pub, NULL, NULL);
 }
 
+static bool is_served(struct fixture *f, uint16_t port)
+{
+    const struct gn__served what = {
+        .proto = GN__PROTO_TCP, .name = "vm", .port = port};
+
+    return gn__ns_is_served(f->eg.guest, &what);
+}
+
+/* What it listens on is not known, but what the host program says is. */
+static void what_is_published_to_it_is_served(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_publication *pub, *by_address;
+
+    begin(f, RULES("allow udp 192.0.2.1"), 0, NULL);
+    assert_false(is_served(f, 80));
+    assert_int_equal(
+        gn_publish(f->eg.net, "tcp", "127.0.0.1:0", "VM:http", NULL, &pub), 0);
+    assert_int_equal(gn_publish(f->eg.net, "tcp", "127.0.0.1:0", WIRE4 ":22",
+                                NULL, &by_address),
+                     0);
+    assert_true(is_served(f, 80));
+    assert_true(is_served(f, 22));
+    assert_false(is_served(f, 81));
+    gn_unpublish(pub, NULL, NULL);
+    gn_unpublish(by_address, NULL, NULL);
+    assert_false(is_served(f, 80));
+    assert_false(is_served(f, 22));
+}
+
 static void guests_find_it_by_its_name(void **state)
 {
     struct fixture *f = *state;
@@ -323,6 +353,7 @@ int main(void)
         CASE(a_limit_is_its_own),
         CASE(rules_hear_the_names_it_was_told),
         CASE(ports_are_published_to_its_name),
+        CASE(what_is_published_to_it_is_served),
         CASE(guests_find_it_by_its_name),
         CASE(a_batch_is_flushed_once),
         CASE(a_source_that_is_not_its_own_is_counted),
