@@ -20,7 +20,7 @@ start() {
     local before
     before=$(inode)
     "$tmp/qemu" -netdev "$1" 2>>"$tmp/printed" &
-    for _ in $(seq 100); do
+    for _ in $(seq 300); do
         [ "$(inode)" = "$before" ] || return 0
         sleep 0.1
     done

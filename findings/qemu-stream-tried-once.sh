@@ -13,9 +13,9 @@ netdev=stream,id=net0,server=off,addr.type=unix,addr.path=$tmp/socket
 as qemu "$root/usr/bin/qemu-system-x86_64" -L "$root/usr/share/qemu" \
     -M none -nodefaults -display none -qmp stdio
 
-# info network, for at most five seconds until the answer matches $1.
+# info network, for at most half a minute until the answer matches $1.
 state() {
-    for _ in $(seq 50); do
+    for _ in $(seq 300); do
         echo '{"execute": "human-monitor-command",
                "arguments": {"command-line": "info network"}}'
         sleep 0.1
