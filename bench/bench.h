@@ -72,6 +72,7 @@ extern const struct bench_row bench_node_rows[];
 extern const struct bench_row bench_nic_rows[];
 extern const struct bench_row bench_command_rows[];
 extern const struct bench_row bench_wire_rows[];
+extern const struct bench_row bench_vm_rows[];
 
 /** CLOCK_MONOTONIC. */
 uint64_t bench_now_ns(void);

@@ -71,6 +71,7 @@ static const struct bench_row *const all_rows[] = {
     bench_node_rows,    bench_nic_rows,      bench_wire_rows,
     bench_sim_rows,     bench_flock_rows,    bench_seeds_rows,
     bench_routes_rows,  bench_dumbbell_rows, bench_command_rows,
+    bench_vm_rows,
 };
 
 static const char *const goal_text[] = {

@@ -38,7 +38,8 @@ packages_of() {
         ;;
     bench)
         packages_of demo
-        printf '%s\n' wrk iproute2 passt slirp4netns
+        printf '%s\n' wrk iproute2 passt slirp4netns \
+            qemu-system-x86 busybox-static cpio
         ;;
     *) fail "there is no set $1 (see script/setup --help)" ;;
     esac
