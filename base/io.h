@@ -29,13 +29,13 @@
 struct gn__io;
 
 /** Beside POLLIN and POLLOUT: tell of changes only (EPOLLET). The callback has
- *  to go on until -EAGAIN. Saves a system call each time interest changes. */
+ *  to go on until -EAGAIN, or as epoll(7) says. Saves a system call each time interest changes. */
 #define GN__IO_EDGE 0x4000
 
 /** A kernel descriptor; embedded. Zero: not watched. */
 struct gn__io_watch {
-    /** @revents  POLLIN, POLLOUT, POLLERR, POLLHUP, POLLRDHUP. May unwatch any
-     *  watch, also its own, and free it then. */
+    /** @revents  POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLRDHUP. May
+     *  unwatch any watch, also its own, and free it then. */
     void (*ready)(struct gn__io_watch *watch, short revents);
     struct gn__account *account; /* whose it is; NULL: the host program's */
     int fd;

@@ -15,8 +15,10 @@
  * of relays get their share.
  *
  * Readiness of the descriptor is remembered in two flags, that an edge sets and
- * -EAGAIN clears. For the socket the round itself arms the hook for what was
- * missing.
+ * -EAGAIN clears. A read of TCP that leaves room has read all there was, as
+ * epoll(7) says, and clears it too, unless it may have stopped for another
+ * reason: at urgent data, or before an end or an error, of which no other edge
+ * will tell. For the socket the round itself arms the hook for what was missing.
  */
 #include "host/forward/relay.h"
 
@@ -66,10 +68,12 @@ struct gn__relay {
     bool ask;      /* the socket has, or may have, something to tell */
     bool readable; /* the descriptor, as far as is known */
     bool writable;
-    bool failed;    /* it has reported an error, which a call will say */
-    bool read_end;  /* its end of file has been read */
-    bool shut;      /* ... and passed on */
-    bool write_end; /* the socket's FIN has been passed on */
+    bool tcp : 1;    /* the kernel's, not a Unix socket */
+    bool drains : 1; /* a read that leaves room has read all */
+    bool failed;     /* it has reported an error, which a call will say */
+    bool read_end;   /* its end of file has been read */
+    bool shut;       /* ... and passed on */
+    bool write_end;  /* the socket's FIN has been passed on */
 };
 
 size_t gn__relay_size(void)
@@ -261,6 +265,8 @@ static int read_some(struct gn__relay *relay)
     keep_read(relay, n > 0 ? (size_t)n : 0);
     if (n > 0) {
         relay_adapt(relay, (size_t)n, asked);
+        if (relay->drains && (size_t)n < asked)
+            relay->readable = false;
         return 0;
     }
     if (n == 0) {
@@ -438,6 +444,8 @@ static void fd_ready(struct gn__io_watch *watch, short revents)
     }
     if (revents & POLLERR)
         relay->failed = true;
+    relay->drains = relay->tcp && relay->transport == &gn__transport_plain &&
+                    !(revents & (POLLPRI | POLLRDHUP | POLLHUP | POLLERR));
     take_turn(relay);
 }
 
@@ -468,13 +476,15 @@ static void try_again(struct gn__io_timer *timer)
 /* ---- starting ---- */
 
 /* A relay passes on what there is, so neither end shall wait for more. */
-static void set_options(const struct gn__relay_config *config)
+static void set_options(struct gn__relay *relay,
+                        const struct gn__relay_config *config)
 {
     int on = 1;
 
     (void)gn_sock_setopt(config->sock, IPPROTO_TCP, TCP_NODELAY, &on,
                          sizeof(on));
-    (void)setsockopt(config->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    relay->tcp =
+        setsockopt(config->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0;
 }
 
 static int opener_copy(struct gn__relay *relay, const char *text)
@@ -514,7 +524,7 @@ static struct gn__relay *relay_create(const struct gn__relay_config *config)
         gn__free(config->io->mem, relay, sizeof(*relay));
         return NULL;
     }
-    set_options(config);
+    set_options(relay, config);
     relay->watch.ready = fd_ready;
     relay->watch.account = relay->sock->account;
     relay->again.run = go_on;
@@ -536,7 +546,7 @@ int gn__relay_start(const struct gn__relay_config *config,
     if (!relay)
         goto undo_ends;
     err = gn__io_watch(config->io, &relay->watch, config->fd,
-                       POLLIN | POLLOUT | POLLRDHUP | GN__IO_EDGE);
+                       POLLIN | POLLPRI | POLLOUT | POLLRDHUP | GN__IO_EDGE);
     if (err)
         goto undo_relay;
     gn__io_hold(config->io);

@@ -51,6 +51,8 @@ static int watch(struct gn__io *io, struct gn__io_watch *watch, int fd,
         return desk_of(io)->refuse;
     if (events & POLLIN)
         event.events |= EPOLLIN | EPOLLRDHUP;
+    if (events & POLLPRI)
+        event.events |= EPOLLPRI;
     if (events & POLLOUT)
         event.events |= EPOLLOUT;
     if (events & GN__IO_EDGE)

@@ -278,6 +278,38 @@ static void an_urgent_byte_stops_nothing(void **state)
     gn__relay_abort(f->relay);
 }
 
+/* A read of a Unix socket stops at them, with room left. */
+static void descriptors_that_are_passed_stop_nothing(void **state)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                          .cmsg_level = SOL_SOCKET,
+                          .cmsg_type = SCM_RIGHTS}};
+    struct fixture *f = *state;
+    struct iovec iov = {(void *)(uintptr_t) "before", 6};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+    struct gn_sock *sock;
+    size_t got = 0;
+    int fds[2];
+
+    connect_pair(f->s, 80, &sock, &f->guest);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds),
+                     0);
+    f->client = fds[0];
+    memcpy(CMSG_DATA(&control.head), &fds[0], sizeof(int));
+    assert_int_equal(sendmsg(f->client, &msg, 0), 6);
+    assert_int_equal(send(f->client, "behind", 6, 0), 6);
+    assert_int_equal(start_with(f, sock, fds[1]), 0);
+    until(f, (got += (size_t)gn_sock_available(f->guest),
+              guest_recv(f, buffer, sizeof(buffer)), got >= 12));
+    gn__relay_abort(f->relay);
+}
+
 /* ---- ends ---- */
 
 static void the_client_ends_first(void **state)
@@ -640,6 +672,7 @@ int main(void)
         CASE(bytes_pass_both_ways),
         CASE(much_passes_both_ways_at_once),
         CASE(an_urgent_byte_stops_nothing),
+        CASE(descriptors_that_are_passed_stop_nothing),
         CASE(the_client_ends_first),
         CASE(the_guest_ends_first),
         CASE(an_end_waits_for_all_bytes),
