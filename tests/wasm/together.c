@@ -47,15 +47,24 @@ static void skip(const char *what)
 
 /* ---- the container ---- */
 
-static void file_write(const char *path, const char *format, unsigned id)
+static void file_write(const char *path, const char *text)
 {
     FILE *file = fopen(path, "w");
 
     if (!file)
         skip(path);
-    fprintf(file, format, id);
+    fputs(text, file);
     if (fclose(file))
         skip(path);
+}
+
+/* Root inside is @id outside. */
+static void map_write(const char *path, unsigned id)
+{
+    char line[32];
+
+    (void)snprintf(line, sizeof(line), "0 %u 1", id);
+    file_write(path, line);
 }
 
 static int card_make(void)
@@ -67,9 +76,9 @@ static int card_make(void)
 
     if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS))
         skip("no namespaces for a user");
-    file_write("/proc/self/setgroups", "deny", 0);
-    file_write("/proc/self/uid_map", "0 %u 1", uid);
-    file_write("/proc/self/gid_map", "0 %u 1", gid);
+    file_write("/proc/self/setgroups", "deny");
+    map_write("/proc/self/uid_map", uid);
+    map_write("/proc/self/gid_map", gid);
     fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
     if (fd < 0)
         skip("/dev/net/tun");
