@@ -46,8 +46,7 @@ int gn__wasi_fd_install(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
 ssize_t gn__wasi_fd_recv(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
                          uint32_t riflags, struct msghdr *msg)
 {
-    struct iovec one;
-    int err = gn__wasi_iov(call, &one, msg);
+    int err = gn__wasi_iov(call, msg);
     ssize_t got;
 
     if (err)
@@ -86,8 +85,7 @@ static uint64_t msg_len(const struct msghdr *msg)
 ssize_t gn__wasi_fd_send(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
                          struct msghdr *msg)
 {
-    struct iovec one;
-    int err = gn__wasi_iov(call, &one, msg);
+    int err = gn__wasi_iov(call, msg);
     ssize_t sent;
 
     if (err)
@@ -141,8 +139,7 @@ static ssize_t stdio_move(struct gn__wasi_call *call, int fd,
                           ssize_t (*move)(int, const struct iovec *, int))
 {
     struct msghdr msg;
-    struct iovec one;
-    int err = gn__wasi_iov(call, &one, &msg);
+    int err = gn__wasi_iov(call, &msg);
 
     return err ? err : move(fd, msg.msg_iov, (int)msg.msg_iovlen);
 }

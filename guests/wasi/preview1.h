@@ -49,16 +49,15 @@ static inline uint32_t gn__wasi_roflags(const struct msghdr *msg)
     return msg->msg_flags & MSG_TRUNC ? P1_RECV_CUT : 0;
 }
 
-/** The ARG(2) buffers at ARG(1) as those of @msg, in @one if that is enough and
- *  else in the guest's scratch. 0, -EINVAL (too many), -EFAULT or -ENOMEM. */
-static inline int gn__wasi_iov(struct gn__wasi_call *call, struct iovec *one,
-                               struct msghdr *msg)
+/** The ARG(2) buffers at ARG(1) as those of @msg, in call->one if that is enough
+ *  and else in the guest's scratch. 0, -EINVAL (too many), -EFAULT or -ENOMEM. */
+static inline int gn__wasi_iov(struct gn__wasi_call *call, struct msghdr *msg)
 {
     if (ARG(2) != 1)
         return gn__wasi_iovs(call->guest, ARG(1), ARG(2), msg);
-    msg->msg_iov = one;
+    msg->msg_iov = &call->one;
     msg->msg_iovlen = 1;
-    return gn__wasi_buffer(call->guest, ARG(1), one);
+    return gn__wasi_buffer(call->guest, ARG(1), &call->one);
 }
 
 int gn__wasi_fd_accept(struct gn__wasi_call *call, uint32_t fdflags,

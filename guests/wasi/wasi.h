@@ -248,6 +248,7 @@ struct gn__wasi_call {
     /* The result, of WASI 0.2: its parts in the order of its type. */
     uint64_t value[3];
     struct sockaddr_storage addr;
+    struct iovec one; /* preview1: the only buffer that was given */
 };
 
 struct gn__wasi_waits {

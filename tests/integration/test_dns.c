@@ -215,6 +215,8 @@ static void a_guest_has_a_name_whatever_is_asked_of_it(void **state)
 static void a_name_of_bytes_that_no_host_has_does_no_harm(void **state)
 {
     static const uint8_t head[12] = {0x12, 0x34, 1, 0, 0, 1};
+    static const uint8_t by_a[5] = {0, 0, 1, 0, 1},
+                         by_srv[5] = {0, 0, 33, 0, 1};
     struct fixture *f = *state;
     uint8_t msg[512];
     size_t at = 12, i;
@@ -225,10 +227,10 @@ static void a_name_of_bytes_that_no_host_has_does_no_harm(void **state)
         memset(msg + at, 1, 63);
         at += 63;
     }
-    memcpy(msg + at, "\0\0\1\0\1", 5);
+    memcpy(msg + at, by_a, sizeof(by_a));
     ask_bytes(f, msg, at + 5);
     msg[13] = '_';
-    memcpy(msg + at, "\0\0\x21\0\1", 5); /* SRV */
+    memcpy(msg + at, by_srv, sizeof(by_srv));
     ask_bytes(f, msg, at + 5);
     assert_int_equal(ask(f, "web.guest.internal", 1), 0);
     assert_int_equal(n_answers(f), 1);

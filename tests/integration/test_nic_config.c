@@ -103,12 +103,13 @@ static int say(struct fixture *f, const struct saying *what)
     struct gn_raw_ip ip = {.src = what->own ? "10.77.0.2" : "0.0.0.0",
                            .dst =
                                what->unicast ? "10.77.0.1" : "255.255.255.255"};
+    static const uint8_t cookie[4] = {0x63, 0x82, 0x53, 0x63};
     uint8_t msg[300] = {1, 1, 6}, packet[1500], *at = msg + 240;
 
     memcpy(msg + 28, f->card.mac, 6);
     if (what->own)
         memcpy(msg + 12, what->own, 4);
-    memcpy(msg + 236, "\x63\x82\x53\x63", 4);
+    memcpy(msg + 236, cookie, sizeof(cookie));
     at = put(at, 53, (const char *)&what->type, 1);
     at = put(at, 50, what->wanted, 4);
     at = put(at, 54, what->server, 4);
