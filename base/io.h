@@ -29,7 +29,8 @@
 struct gn__io;
 
 /** Beside POLLIN and POLLOUT: tell of changes only (EPOLLET). The callback has
- *  to go on until -EAGAIN, or as epoll(7) says. Saves a system call each time interest changes. */
+ *  to go on until -EAGAIN, or as epoll(7) says. Saves a system call each time
+ *  interest changes. */
 #define GN__IO_EDGE 0x4000
 
 /** A kernel descriptor; embedded. Zero: not watched. */

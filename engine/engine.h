@@ -239,8 +239,8 @@ bool gn__engine_is_behind(const struct gn__engine *engine);
 /** For drivers, on the driving thread, without the lock: enter, run what is
  *  due, leave. */
 void gn__engine_run(struct gn__engine *engine);
-/** Run deferred tasks (callbacks), at most @max, and none after GN__ENGINE_TURN_NS;
- *  true if any ran. Driving thread. */
+/** Run deferred tasks (callbacks), at most @max, and none after
+ *  GN__ENGINE_TURN_NS; true if any ran. Driving thread. */
 bool gn__engine_dispatch(struct gn__engine *engine, unsigned max);
 
 /** Queue a packet for delivery to packet->to, behind those that packet->from has

@@ -40,8 +40,8 @@ const struct gn__mem *gn__ns_mem(const struct gn_namespace *ns);
 struct gn__account *gn__ns_account(const struct gn_namespace *ns);
 
 /**
- * Under the lock: a lookup begins. Until gn__ns_lookup_end() it counts, and @wait->fire
- * is called, under the lock, when the namespace is killed or closes.
+ * Under the lock: a lookup begins. Until gn__ns_lookup_end() it counts, and
+ * @wait->fire is called, under the lock, when the namespace is killed or closes.
  *
  *   -EAGAIN     As many are under way as may be.
  *   -ECANCELED  Killed or closing.

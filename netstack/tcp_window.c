@@ -3,11 +3,12 @@
  * How much a connection may have under way.
  *
  * Windows start at 128 KiB, or four segments: between two guests without delay
- * that is faster than more, for it stays in the processor's cache. A window grows only when
- * it is what limits the connection: half a window arrived within little more
- * than half a round trip, the reader keeps up, and the round trip is a link's
- * delay and not our own scheduling. Then it doubles, as slow start does, up to
- * about twice what the path holds, while the guest's budget is not half used.
+ * that is faster than more, for it stays in the processor's cache. A window
+ * grows only when it is what limits the connection: half a window arrived within
+ * little more than half a round trip, the reader keeps up, and the round trip is
+ * a link's delay and not our own scheduling. Then it doubles, as slow start
+ * does, up to about twice what the path holds, while the guest's budget is not
+ * half used.
  *
  * A window set by SO_RCVBUF or SO_SNDBUF stays as it is.
  */

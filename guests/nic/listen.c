@@ -32,18 +32,19 @@ struct listen_place {
 
 /* ---- places ---- */
 
-static bool place_is_taken(struct listen_place *place)
+/* True if its machine has gone, also if it went before this client came and its
+ * turn to be told of is yet to come. */
+static bool place_vacate(struct listen_place *place)
 {
     struct gn__nic_socket *socket = &place->socket;
 
     if (socket->fd < 0)
-        return false;
-    if (!gn__nic_socket_is_over(socket))
         return true;
-    /* Its machine went before this client came; its turn is yet to come. */
+    if (!gn__nic_socket_is_over(socket))
+        return false;
     gn__nic_socket_detach(socket);
     gn_nic_set_carrier(socket->nic, false);
-    return false;
+    return true;
 }
 
 /* The machine's own, or the first that has been no machine's yet. */
@@ -57,7 +58,7 @@ static struct listen_place *place_find(struct gn_nic_listener *self,
         struct listen_place *place =
             gn__container_of(it, struct listen_place, link);
 
-        if (gn__mac_equal(place->mac, mac) && !place_is_taken(place))
+        if (gn__mac_equal(place->mac, mac) && place_vacate(place))
             return place;
         if (!fresh && gn__mac_is_zero(place->mac))
             fresh = place;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Is a port served or published, and waiting until it is served. The waiters of all networks of an
- * engine are on one list, and look again whenever a socket begins to listen, a
- * datagram socket is bound, or a port of the switch gets an address. All three
- * are rare beside packets, and the list is nearly always empty.
+ * Is a port served or published, and waiting until it is served. The waiters of
+ * all networks of an engine are on one list, and look again whenever a socket
+ * begins to listen, a datagram socket is bound, or a port of the switch gets an
+ * address. All three are rare beside packets, and the list is nearly always
+ * empty.
  */
 #include <errno.h>
 
