@@ -6,7 +6,6 @@
 #include <guestnet/nic.h>
 
 #include <errno.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -26,6 +25,7 @@
 
 #include "netstack/netstack.h"
 #include "tests/lib/case.h"
+#include "tests/lib/loglines.h"
 #include "tests/lib/machine.h"
 #include "tests/lib/simnet.h"
 #include "tests/lib/until.h"
@@ -37,33 +37,8 @@ struct fixture {
     struct gn_network *net;
     struct gn_namespace *web; /* 10.77.0.2; vm1 has .3, vm2 .4, ... */
     char dir[32], path[64];
-    pthread_mutex_t lock;
-    char log[4096]; /* lines about clients that were turned away */
+    struct gn_loglines lines;
 };
-
-static void log_line(enum gn_log_level level, const char *line, void *arg)
-{
-    struct fixture *f = arg;
-    const char *at = strstr(line, "turned away: ");
-
-    (void)level;
-    if (!at)
-        return;
-    pthread_mutex_lock(&f->lock);
-    (void)snprintf(f->log + strlen(f->log), sizeof(f->log) - strlen(f->log),
-                   "%s\n", at + strlen("turned away: "));
-    pthread_mutex_unlock(&f->lock);
-}
-
-static bool logged(struct fixture *f, const char *line)
-{
-    bool is_there;
-
-    pthread_mutex_lock(&f->lock);
-    is_there = strstr(f->log, line) != NULL;
-    pthread_mutex_unlock(&f->lock);
-    return is_there;
-}
 
 static int setup(void **state)
 {
@@ -71,13 +46,13 @@ static int setup(void **state)
     static struct fixture f;
     struct gn_network_config config = {.size = sizeof(config),
                                        .prefixes = prefixes,
-                                       .log = log_line,
-                                       .log_arg = &f};
+                                       .log = gn_loglines_add,
+                                       .log_arg = &f.lines};
 
     memset(&f, 0, sizeof(f));
     gn_test_heap_init(&f.heap);
     config.alloc = &f.heap.alloc;
-    assert_int_equal(pthread_mutex_init(&f.lock, NULL), 0);
+    gn_loglines_init(&f.lines);
     strcpy(f.dir, "/tmp/guestnet-nic-XXXXXX");
     assert_non_null(mkdtemp(f.dir));
     (void)snprintf(f.path, sizeof(f.path), "%s/vms", f.dir);
@@ -95,7 +70,7 @@ static int teardown(void **state)
         gn_network_close(f->net, NULL, NULL);
     gn_test_heap_done(&f->heap);
     assert_int_equal(rmdir(f->dir), 0); /* Nothing is left in it. */
-    pthread_mutex_destroy(&f->lock);
+    gn_loglines_done(&f->lines);
     return 0;
 }
 
@@ -367,7 +342,8 @@ static void one_too_many_is_turned_away(void **state)
     expect_full(f, 2);
     assert_int_equal(stats_of(listener).full, 2);
     assert_int_equal(stats_of(listener).clients, 2);
-    gn_test_until(logged(f, "full: each NIC is another machine's: max_nics"));
+    gn_test_until(gn_loglines_count(
+        &f->lines, "full: each NIC is another machine's: max_nics"));
     machine_ask(first, 1, 3);
     machine_ask(second, 1, 4);
     close(first);
@@ -387,8 +363,8 @@ static void those_that_say_nothing_have_a_bound(void **state)
     gn_test_until(stats_of(listener).waiting == 2);
     expect_end(gn_machine_connect(f->path));
     assert_int_equal(stats_of(listener).crowded, 1);
-    gn_test_until(
-        logged(f, "crowded: too many have sent no frame yet: max_waiting"));
+    gn_test_until(gn_loglines_count(
+        &f->lines, "crowded: too many have sent no frame yet: max_waiting"));
     close(silent); /* Its place is free. */
     gn_test_until(stats_of(listener).waiting == 1);
     close(machine_start(f, 1, 3));
@@ -417,7 +393,8 @@ static void silence_has_an_end(void **state)
     expect_end(half);
     assert_int_equal(stats_of(listener).silent, 2);
     assert_int_equal(stats_of(listener).waiting, 0);
-    gn_test_until(logged(f, "silent: no frame came: wait_ms"));
+    gn_test_until(
+        gn_loglines_count(&f->lines, "silent: no frame came: wait_ms"));
     machine_ask(good, 2, 3); /* It has no deadline any more. */
     close(good);
     listener_end(listener);
@@ -444,7 +421,7 @@ static void a_frame_that_is_none_is_turned_away(void **state)
     }
     assert_int_equal(stats_of(listener).malformed, 7);
     assert_int_equal(stats_of(listener).clients, 0);
-    gn_test_until(logged(f, "malformed: "));
+    gn_test_until(gn_loglines_count(&f->lines, "malformed: "));
     close(machine_start(f, 1, 3)); /* They have taken no NIC. */
     listener_end(listener);
 }
@@ -611,7 +588,8 @@ static void a_client_without_memory_is_turned_away(void **state)
         close(machine_start(f, 1, 3));
     }
     assert_true(stats_of(listener).failed >= 2);
-    gn_test_until(logged(f, "failed: Cannot allocate memory"));
+    gn_test_until(
+        gn_loglines_count(&f->lines, "failed: Cannot allocate memory"));
     listener_end(listener);
 }
 

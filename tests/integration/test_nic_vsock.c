@@ -7,7 +7,6 @@
 #include <guestnet/nic.h>
 
 #include <errno.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,6 +22,7 @@
 #include <guestnet/sim.h>
 
 #include "tests/lib/case.h"
+#include "tests/lib/loglines.h"
 #include "tests/lib/machine.h"
 #include "tests/lib/simnet.h"
 #include "tests/lib/until.h"
@@ -35,23 +35,8 @@ struct fixture {
     struct gn_network *net;
     char dir[32], path[64];
     int listener; /* the VMM's; -1: there is none */
-    pthread_mutex_t lock;
-    char log[4096]; /* lines about the vsock */
+    struct gn_loglines lines;
 };
-
-static void log_line(enum gn_log_level level, const char *line, void *arg)
-{
-    struct fixture *f = arg;
-    const char *at = strstr(line, "no vsock yet: ");
-
-    (void)level;
-    if (!at)
-        return;
-    pthread_mutex_lock(&f->lock);
-    (void)snprintf(f->log + strlen(f->log), sizeof(f->log) - strlen(f->log),
-                   "%s\n", at + strlen("no vsock yet: "));
-    pthread_mutex_unlock(&f->lock);
-}
 
 static int setup(void **state)
 {
@@ -59,11 +44,11 @@ static int setup(void **state)
     static struct fixture f;
     struct gn_network_config config = {.size = sizeof(config),
                                        .prefixes = prefixes,
-                                       .log = log_line,
-                                       .log_arg = &f};
+                                       .log = gn_loglines_add,
+                                       .log_arg = &f.lines};
 
     memset(&f, 0, sizeof(f));
-    pthread_mutex_init(&f.lock, NULL);
+    gn_loglines_init(&f.lines);
     gn_test_heap_init(&f.heap);
     config.alloc = &f.heap.alloc;
     strcpy(f.dir, "/tmp/guestnet-vsock-XXXXXX");
@@ -91,7 +76,7 @@ static int teardown(void **state)
         vmm_end(f);
     gn_test_heap_done(&f->heap);
     assert_int_equal(rmdir(f->dir), 0);
-    pthread_mutex_destroy(&f->lock);
+    gn_loglines_done(&f->lines);
     return 0;
 }
 
@@ -153,18 +138,6 @@ static void expect_end(int fd)
     close(fd);
 }
 
-/* How often a line has been logged. */
-static size_t logged(struct fixture *f, const char *line)
-{
-    size_t n = 0;
-
-    pthread_mutex_lock(&f->lock);
-    for (const char *at = f->log; (at = strstr(at, line)); at++)
-        n++;
-    pthread_mutex_unlock(&f->lock);
-    return n;
-}
-
 /* It comes again by itself, and then all is well. */
 static void expect_well(struct fixture *f, struct gn_nic *nic)
 {
@@ -187,7 +160,7 @@ static void frames_follow_the_handshake(void **state)
 
     vmm_start(f);
     expect_well(f, nic_open(f));
-    assert_string_equal(f->log, "");
+    assert_int_equal(gn_loglines_count(&f->lines, "no vsock yet: "), 0);
 }
 
 static void the_answer_comes_in_any_pieces(void **state)
@@ -221,7 +194,7 @@ static void a_machine_that_is_not_there_is_waited_for(void **state)
     struct gn_nic *nic = nic_open(f);
     struct gn_nic_stats stats;
 
-    gn_test_until(logged(f, "No such file or directory"));
+    gn_test_until(gn_loglines_count(&f->lines, "No such file or directory"));
     gn_nic_stats(nic, &stats);
     assert_false(stats.carrier);
     vmm_start(f);
@@ -239,7 +212,9 @@ static void a_port_at_which_nothing_listens_is_tried_again(void **state)
     for (i = 0; i < 4; i++)
         close(vmm_accept(f)); /* As Firecracker does. */
     expect_well(f, nic);
-    assert_int_equal(logged(f, "the machine does not listen at port 1077"), 1);
+    assert_int_equal(gn_loglines_count(
+                         &f->lines, "the machine does not listen at port 1077"),
+                     1);
 }
 
 static void a_bad_answer_is_one_line(void **state)
@@ -264,10 +239,13 @@ static void a_bad_answer_is_one_line(void **state)
         expect_end(fd);
     }
     expect_well(f, nic);
-    assert_int_equal(logged(f, "is no answer to CONNECT 1077"), i);
-    assert_int_equal(logged(f, "\"OK 12x\" is no answer to CONNECT 1077, which "
-                               "is OK and a number"),
-                     1);
+    assert_int_equal(
+        gn_loglines_count(&f->lines, "is no answer to CONNECT 1077"), i);
+    assert_int_equal(
+        gn_loglines_count(&f->lines,
+                          "\"OK 12x\" is no answer to CONNECT 1077, which "
+                          "is OK and a number"),
+        1);
 }
 
 static void an_endless_answer_ends(void **state)
@@ -301,7 +279,7 @@ static void an_answer_that_ends_in_its_middle_is_none(void **state)
     vmm_say(fd, "OK 1");
     close(fd);
     expect_well(f, nic);
-    assert_int_equal(logged(f, "ended in its middle"), 1);
+    assert_int_equal(gn_loglines_count(&f->lines, "ended in its middle"), 1);
 }
 
 static void silence_has_a_bound(void **state)
@@ -319,7 +297,10 @@ static void silence_has_a_bound(void **state)
     expect_end(fd);
     assert_true(gn_test_now_ns() - began >= 4000 * GN_MS);
     expect_well(f, nic);
-    assert_int_equal(logged(f, "no answer to CONNECT 1077 came within 5 s"), 1);
+    assert_int_equal(
+        gn_loglines_count(&f->lines,
+                          "no answer to CONNECT 1077 came within 5 s"),
+        1);
 }
 
 static void a_machine_that_has_gone_is_the_same_guest(void **state)
@@ -336,7 +317,7 @@ static void a_machine_that_has_gone_is_the_same_guest(void **state)
     gn_machine_ask(fd, 1);
     vmm_end(f);
     close(fd);
-    gn_test_until(logged(f, "No such file or directory"));
+    gn_test_until(gn_loglines_count(&f->lines, "No such file or directory"));
     vmm_start(f);
     fd = vmm_accept(f);
     vmm_say(fd, "OK 2\n");

@@ -15,26 +15,9 @@
 #include "base/lock.h"
 #include "tests/lib/kept.h"
 
-static void keep_line(enum gn_log_level level, const char *line, void *arg)
-{
-    struct pubnet *p = arg;
-    size_t len;
-
-    (void)level;
-    pthread_mutex_lock(&p->lock);
-    len = strlen(p->log);
-    (void)snprintf(p->log + len, sizeof(p->log) - len, "%s\n", line);
-    pthread_mutex_unlock(&p->lock);
-}
-
 bool pubnet_said(struct pubnet *p, const char *what)
 {
-    bool said;
-
-    pthread_mutex_lock(&p->lock);
-    said = strstr(p->log, what) != NULL;
-    pthread_mutex_unlock(&p->lock);
-    return said;
+    return gn_loglines_count(&p->lines, what) > 0;
 }
 
 int pubnet_setup_for_load(void **state)
@@ -47,9 +30,9 @@ int pubnet_setup_for_load(void **state)
 
     assert_non_null(p);
     gn_test_heap_init(&p->heap);
-    pthread_mutex_init(&p->lock, NULL);
-    config.log = keep_line;
-    config.log_arg = p;
+    gn_loglines_init(&p->lines);
+    config.log = gn_loglines_add;
+    config.log_arg = &p->lines;
     config.alloc = &p->heap.alloc;
     config.limits.max_sockets = 20000;
     assert_int_equal(gn_network_create(&config, &p->net), 0);
@@ -71,6 +54,7 @@ int pubnet_teardown(void **state)
 
     gn_network_close(p->net, NULL, NULL);
     gn_test_heap_done(&p->heap);
+    gn_loglines_done(&p->lines);
     free(p);
     return 0;
 }

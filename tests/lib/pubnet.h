@@ -15,6 +15,7 @@
 #include <guestnet/guestnet.h>
 
 #include "tests/lib/heap.h"
+#include "tests/lib/loglines.h"
 #include "tests/lib/until.h"
 
 /** Serves one connection in a thread of its own; the socket is closed and given
@@ -32,8 +33,7 @@ struct pubnet_server {
 
 struct pubnet {
     struct gn_test_heap heap;
-    pthread_mutex_t lock;
-    char log[16384];        /* all lines so far, as much as there is room for */
+    struct gn_loglines lines;
     struct gn_network *net; /* NULL once closed by the test */
     struct gn_namespace *web;
 };
