@@ -23,6 +23,18 @@ static void send_bytes(const struct gn__dns_from *from, bool tcp,
         gn__dns_conn_send(from->conn, msg, len);
 }
 
+/* Its name cannot be repeated in a message: the client hears nothing. */
+static void count_unanswered(const struct gn__dns_server *server,
+                             const struct gn__dns_from *from)
+{
+    struct gn_namespace *ns = gn__dns_asker(server, from);
+
+    if (!ns)
+        return;
+    gn__dns_count(ns, GN_DROP_MALFORMED);
+    gn__ns_unref(ns);
+}
+
 static void send_answer(struct gn__dns_server *server,
                         const struct gn__dns_from *from, bool tcp,
                         const struct gn__dns_question *question,
@@ -36,6 +48,8 @@ static void send_answer(struct gn__dns_server *server,
     len = gn__dns_write(question, answer, out, cap);
     if (len)
         send_bytes(from, tcp, out, len);
+    else
+        count_unanswered(server, from);
     gn__free(server->mem, out, cap);
 }
 

@@ -218,6 +218,7 @@ static void a_name_of_bytes_that_no_host_has_does_no_harm(void **state)
     static const uint8_t by_a[5] = {0, 0, 1, 0, 1},
                          by_srv[5] = {0, 0, 33, 0, 1};
     struct fixture *f = *state;
+    struct gn_stats stats;
     uint8_t msg[512];
     size_t at = 12, i;
 
@@ -234,6 +235,8 @@ static void a_name_of_bytes_that_no_host_has_does_no_harm(void **state)
     ask_bytes(f, msg, at + 5);
     assert_int_equal(ask(f, "web.guest.internal", 1), 0);
     assert_int_equal(n_answers(f), 1);
+    gn_namespace_stats(f->asker, &stats);
+    assert_int_equal(stats.drops[GN_DROP_MALFORMED], 2);
 }
 
 /* ---- services ---- */
