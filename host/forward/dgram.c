@@ -44,6 +44,7 @@ struct notes {
     struct gn__addr answer_from; /* any: not known */
     unsigned iface;
     int error; /* 0: none */
+    uint32_t mtu;
 };
 
 static void take_info4(const void *data, struct notes *out)
@@ -81,6 +82,7 @@ static void take_note(const struct cmsghdr *head, struct notes *out)
                (v6 && head->cmsg_type == IPV6_RECVERR)) {
         memcpy(&error, CMSG_DATA(head), sizeof(error));
         out->error = (int)error.ee_errno;
+        out->mtu = error.ee_errno == EMSGSIZE ? error.ee_info : 0;
     }
 }
 
@@ -139,6 +141,7 @@ bool gn__dgram_read_error(int fd, struct gn__dgram_error *out)
     take_notes(&msg, &notes);
     memset(out, 0, sizeof(*out));
     out->error = -notes.error;
+    out->mtu = notes.mtu;
     out->local = notes.sent_to; /* Of one that left: its source. */
     if (gn__endpoint_from_sockaddr((struct sockaddr *)&peer, msg.msg_namelen,
                                    AF_UNSPEC, &out->peer))

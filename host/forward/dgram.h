@@ -28,6 +28,7 @@ struct gn__dgram {
 /** What ICMP has said of a datagram. */
 struct gn__dgram_error {
     int error;                /* a negative errno */
+    uint32_t mtu;             /* of -EMSGSIZE: what the way takes; else 0 */
     struct gn__endpoint peer; /* it was sent to; port 0: not known */
     struct gn__addr local;    /* it left from; any: not known */
 };

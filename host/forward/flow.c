@@ -352,5 +352,5 @@ void gn__flow_unreach(struct gn__flow_table *table,
     struct gn__flow *flow = flow_find(table, &key);
 
     if (flow && flow->outside)
-        gn__outside_flow_unreach(flow->outside, error->error);
+        gn__outside_flow_unreach(flow->outside, error->error, error->mtu);
 }

@@ -47,7 +47,7 @@ static bool inlet_answer(struct gn__flow_table *table,
     const struct gn__inlet_config *config = &inlet_of(table)->config;
     int err = gn__dgram_send(config->fd, config->family, dgram);
 
-    if (err && err != -EAGAIN && err != -EMSGSIZE)
+    if (err && err != -EAGAIN)
         err = gn__dgram_send(config->fd, config->family, dgram);
     return !err;
 }

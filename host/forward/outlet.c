@@ -65,7 +65,7 @@ static bool pass_error(struct gn__outlet *outlet)
 
     if (!gn__dgram_read_error(outlet->fd, &queued))
         return false;
-    gn__outside_flow_unreach(outlet->flow, queued.error);
+    gn__outside_flow_unreach(outlet->flow, queued.error, queued.mtu);
     return true;
 }
 
@@ -78,13 +78,13 @@ static void pass_errors(struct gn__outlet *outlet, int error)
     while (n < READ_AT_ONCE && pass_error(outlet))
         n++;
     if (!n && error == -ECONNREFUSED)
-        gn__outside_flow_unreach(outlet->flow, error);
+        gn__outside_flow_unreach(outlet->flow, error, 0);
 }
 
 /* ---- out ---- */
 
-/* A full buffer, or a datagram the way does not take: it is lost. An error of
- * one before this is told, and this one is sent. */
+/* A full buffer, or a datagram that no socket takes: it is lost. An error of one
+ * before this is told, and this one is sent. */
 static void flow_received(struct gn__outside_flow *outside, const void *data,
                           size_t len, void *user)
 {
@@ -94,7 +94,7 @@ static void flow_received(struct gn__outside_flow *outside, const void *data,
     for (tries = 0; tries < 2; tries++) {
         if (send(outlet->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
             return;
-        if (tries > 0 || errno == EAGAIN || errno == EMSGSIZE)
+        if (tries > 0 || errno == EAGAIN)
             break;
         pass_errors(outlet, -errno);
     }

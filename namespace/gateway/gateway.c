@@ -497,7 +497,7 @@ static void host_refuse(struct gn__outside_guest *guest,
                          net->limits.icmp_per_second))
         gn__outside_count(guest, GN_DROP_ICMP_RATE, 1);
     else
-        gn__outside_icmp_error(guest, packet, &packet->ip.dst, kind, 0);
+        gn__outside_icmp_error(guest, packet, &packet->ip.dst, kind, 0, 0);
 }
 
 void gn__outside_unreachable(struct gn__outside_guest *guest,
@@ -540,10 +540,10 @@ enum gn__icmp_kind gn__outside_icmp_kind(int error)
 void gn__outside_icmp_error(struct gn__outside_guest *guest,
                             const struct gn__packet *cause,
                             const struct gn__addr *from,
-                            enum gn__icmp_kind kind, int verdict)
+                            enum gn__icmp_kind kind, uint32_t mtu, int verdict)
 {
     struct gn__packet *error =
-        gn__icmp_error(cause->pool, cause, from, kind, 0);
+        gn__icmp_error(cause->pool, cause, from, kind, mtu);
 
     if (!error)
         return;

@@ -247,9 +247,15 @@ GN_WARN_UNUSED int gn__outside_flow_open(
  */
 int gn__outside_flow_send(struct gn__outside_flow *flow, const void *data,
                           size_t len);
-/** The outside said that a datagram did not arrive (a negative errno): tell the
- *  guest by ICMP. Not of -EMSGSIZE and -ETIMEDOUT. */
-void gn__outside_flow_unreach(struct gn__outside_flow *flow, int error);
+/**
+ * The outside said that a datagram did not arrive (a negative errno): tell the
+ * guest by ICMP. Not of -ETIMEDOUT.
+ *
+ * @mtu  Of -EMSGSIZE: what the way takes, RFC 1191 and RFC 8201; 0: nobody has
+ *       said, and nor is the guest told.
+ */
+void gn__outside_flow_unreach(struct gn__outside_flow *flow, int error,
+                              uint32_t mtu);
 /** A datagram of the guest's was lost: count it, at the guest as well. */
 void gn__outside_flow_drop(struct gn__outside_flow *flow, enum gn_drop why);
 void gn__outside_flow_close(struct gn__outside_flow *flow);

@@ -176,11 +176,12 @@ void gn__outside_unreachable(struct gn__outside_guest *guest,
                              struct gn__packet *packet, enum gn_drop why);
 /** The ICMP message that says what @error says; GN__ICMP_NONE: silence. */
 enum gn__icmp_kind gn__outside_icmp_kind(int error);
-/** Send an ICMP error about @cause as @from, which stands for @verdict. */
+/** Send an ICMP error about @cause as @from, which stands for @verdict; @mtu of
+ *  GN__ICMP_TOO_BIG. */
 void gn__outside_icmp_error(struct gn__outside_guest *guest,
                             const struct gn__packet *cause,
                             const struct gn__addr *from,
-                            enum gn__icmp_kind kind, int verdict);
+                            enum gn__icmp_kind kind, uint32_t mtu, int verdict);
 
 /** A packet for a host that is proxied (consumed). */
 void gn__outside_host_input(struct gn_network *net, struct gn__packet *packet);

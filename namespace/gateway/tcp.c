@@ -270,7 +270,7 @@ static void tell_refused(struct gn__outside_guest *guest, struct gn__dial *dial,
     } else if (kind == GN__ICMP_NONE) {
         gn__packet_free(cause);
     } else {
-        gn__outside_icmp_error(guest, cause, &dial->pub.outside.addr, kind,
+        gn__outside_icmp_error(guest, cause, &dial->pub.outside.addr, kind, 0,
                                error);
         gn__packet_free(cause);
     }

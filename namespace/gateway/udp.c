@@ -318,13 +318,15 @@ int gn__outside_flow_send(struct gn__outside_flow *flow, const void *data,
     return err;
 }
 
-void gn__outside_flow_unreach(struct gn__outside_flow *flow, int error)
+void gn__outside_flow_unreach(struct gn__outside_flow *flow, int error,
+                              uint32_t mtu)
 {
     struct gn__engine *engine = flow->engine;
-    enum gn__icmp_kind kind = gn__outside_icmp_kind(error);
+    enum gn__icmp_kind kind =
+        error == -EMSGSIZE ? GN__ICMP_TOO_BIG : gn__outside_icmp_kind(error);
     struct gn__packet *cause = NULL;
 
-    if (error == -EMSGSIZE || kind == GN__ICMP_NONE)
+    if (kind == GN__ICMP_NONE || (kind == GN__ICMP_TOO_BIG && !mtu))
         return;
     gn__engine_enter(engine);
     if (flow->guest)
@@ -335,7 +337,7 @@ void gn__outside_flow_unreach(struct gn__outside_flow *flow, int error)
         else
             write_headers(cause, flow, &flow->key.guest, &flow->key.outside, 0);
         gn__outside_icmp_error(flow->guest, cause, &flow->key.outside.addr,
-                               kind, 0);
+                               kind, mtu, 0);
         gn__packet_free(cause);
     }
     gn__engine_leave(engine);

@@ -59,8 +59,10 @@ static void received(struct gn__outside_flow *flow, const void *data,
     (void)user;
     if (len < 100)
         (void)gn__outside_flow_send(flow, data, len);
+    else if (len < 1000)
+        gn__outside_flow_unreach(flow, -ECONNREFUSED, 0);
     else
-        gn__outside_flow_unreach(flow, -ECONNREFUSED);
+        gn__outside_flow_unreach(flow, -EMSGSIZE, (uint32_t)len % 2048);
 }
 
 static void failed(struct gn__outside_flow *flow, int error, void *user)

@@ -329,9 +329,38 @@ static void a_flow_that_is_refused_later_tells_the_guest(void **state)
     assert_int_equal(bind_to(sock, "10.77.0.2:53"), 0);
     flow = flow_from(f, "198.51.100.9:5555", "10.77.0.2:53", &heard);
     assert_int_equal(connect_to(sock, "198.51.100.9:5555"), 0);
-    gn__outside_flow_unreach(flow, -ECONNREFUSED);
+    gn__outside_flow_unreach(flow, -ECONNREFUSED, 0);
     pass(f, 1);
     assert_int_equal(take_error(sock), -ECONNREFUSED);
+    gn__outside_flow_close(flow);
+    drop(sock);
+}
+
+static void a_narrow_way_is_told_to_the_guest(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *sock = open4(f->s->a, SOCK_DGRAM);
+    int probe = IP_PMTUDISC_DO, mtu;
+    socklen_t len = sizeof(mtu);
+    char large[1400] = {0};
+    struct heard heard;
+    struct gn__outside_flow *flow;
+
+    assert_int_equal(bind_to(sock, "10.77.0.2:53"), 0);
+    flow = flow_from(f, "198.51.100.9:5555", "10.77.0.2:53", &heard);
+    assert_int_equal(connect_to(sock, "198.51.100.9:5555"), 0);
+    assert_int_equal(gn_sock_setopt(sock, IPPROTO_IP, IP_MTU_DISCOVER, &probe,
+                                    sizeof(probe)),
+                     0);
+    gn__outside_flow_unreach(flow, -EMSGSIZE, 0); /* Nobody said which. */
+    assert_int_equal(gn_sock_send(sock, large, sizeof(large), 0), 1400);
+    gn__outside_flow_unreach(flow, -EMSGSIZE, 1280);
+    pass(f, 1);
+    assert_int_equal(take_error(sock), -EMSGSIZE);
+    assert_int_equal(gn_sock_getopt(sock, IPPROTO_IP, IP_MTU, &mtu, &len), 0);
+    assert_int_equal(mtu, 1280);
+    assert_int_equal(gn_sock_send(sock, large, sizeof(large), 0), -EMSGSIZE);
+    assert_int_equal(gn_sock_send(sock, large, 1252, 0), 1252);
     gn__outside_flow_close(flow);
     drop(sock);
 }
@@ -739,6 +768,7 @@ int main(void)
         CASE(a_full_send_buffer_ends_with_what_filled_it),
         CASE(refusals_are_told_to_connected_sockets),
         CASE(a_flow_that_is_refused_later_tells_the_guest),
+        CASE(a_narrow_way_is_told_to_the_guest),
         CASE(a_client_from_outside_is_heard_and_answered),
         CASE(large_datagrams_come_in),
         CASE(a_closed_port_is_told),

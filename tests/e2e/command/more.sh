@@ -195,6 +195,60 @@ case_pings_leave_by_a_rule() {
     has "Packet filtered" "$(cat out)"
 }
 
+# Behind a router that takes 1500 bytes and passes 1280 on. What the kernel has
+# learnt of an address it keeps: each is asked once.
+case_a_narrow_way_is_told() {
+    need ping python3
+    cat >probe.py <<'END'
+import socket, sys, time
+
+# linux/in.h, linux/in6.h: MTU_DISCOVER, PMTUDISC_DO, MTU
+for family, to, level, discover, mtu in (
+    (socket.AF_INET, "198.51.100.2", socket.IPPROTO_IP, 10, 14),
+    (socket.AF_INET6, "2001:db8:1::2", socket.IPPROTO_IPV6, 23, 24),
+):
+    probe = socket.socket(family, socket.SOCK_DGRAM)
+    probe.setsockopt(level, discover, 2)
+    probe.connect((to, 9))
+    end = time.monotonic() + 30
+    while probe.getsockopt(level, mtu) != 1280 and time.monotonic() < end:
+        try:
+            probe.send(bytes(1400))
+        except OSError:
+            pass
+        time.sleep(0.05)
+    print(to, "takes", probe.getsockopt(level, mtu))
+END
+    outside '
+        unshare -n sleep 1000 & beyond=$!
+        trap "kill $far $beyond" EXIT
+        until [ "$(readlink /proc/$beyond/ns/net)" != \
+            "$(readlink /proc/self/ns/net)" ]; do :; done
+        beyond() { nsenter -t $beyond -n "$@"; }
+        far ip link add narrow mtu 1280 type veth peer name end mtu 1280
+        far ip link set end netns $beyond
+        far ip addr add 198.51.100.1/24 dev narrow
+        far ip addr add 2001:db8:1::1/64 dev narrow nodad
+        far ip link set narrow up
+        far sh -c "echo 1 >/proc/sys/net/ipv4/ip_forward &&
+            echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"
+        beyond ip addr add 198.51.100.2/24 dev end
+        beyond ip addr add 198.51.100.3/24 dev end
+        beyond ip addr add 2001:db8:1::2/64 dev end nodad
+        beyond ip link set end up
+        beyond ip route add default via 198.51.100.1
+        beyond ip route add default via 2001:db8:1::1
+        ip route add default via 192.0.2.1
+        ip route add default via 2001:db8::1
+        echo 0 0 >/proc/sys/net/ipv4/ping_group_range
+        "$guestnet" run --allow-all -- python3 probe.py
+        ! "$guestnet" run --allow-all -- \
+            ping -c 1 -W 2 -M "do" -s 1300 198.51.100.3'
+    has "198.51.100.2 takes 1280" "$(cat out)"
+    has "2001:db8:1::2 takes 1280" "$(cat out)"
+    has "mtu = 1280" "$(cat out)"
+}
+
 case_names_open_what_they_lead_to() {
     need curl python3 dnsmasq
     mkdir www
