@@ -72,15 +72,6 @@ static void msg_skip(struct msghdr *msg, uint64_t skip)
     }
 }
 
-static uint64_t msg_len(const struct msghdr *msg)
-{
-    uint64_t len = 0;
-
-    for (size_t i = 0; i < msg->msg_iovlen; i++)
-        len += msg->msg_iov[i].iov_len;
-    return len;
-}
-
 /* A stream that blocks goes on until all is sent; call->done says how much. */
 ssize_t gn__wasi_fd_send(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
                          struct msghdr *msg)
@@ -93,15 +84,16 @@ ssize_t gn__wasi_fd_send(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
     if (call->done)
         msg_skip(msg, call->done);
     sent = gn_sock_sendmsg(sock->sock, msg, 0);
-    if (sent > 0)
-        call->done += (uint64_t)sent;
     if (sent < 0 && sent != -EAGAIN)
         return call->done ? (ssize_t)call->done : sent;
     if (sock->nonblock)
         return sent;
-    if (sent >= 0 &&
-        (sock->type == SOCK_DGRAM || (uint64_t)sent >= msg_len(msg)))
-        return (ssize_t)call->done;
+    if (sent >= 0) {
+        call->done += (uint64_t)sent;
+        msg_skip(msg, (uint64_t)sent);
+        if (sock->type == SOCK_DGRAM || !msg->msg_iovlen)
+            return (ssize_t)call->done;
+    }
     err = gn__wasi_wait_sock(call, sock, POLLOUT, sock->send_timeout_ns);
     return err == -EAGAIN && call->done ? (ssize_t)call->done : err;
 }
@@ -144,46 +136,55 @@ static ssize_t stdio_move(struct gn__wasi_call *call, int fd,
     return err ? err : move(fd, msg.msg_iov, (int)msg.msg_iovlen);
 }
 
-/* The descriptor of a call that moves bytes, and stores at ARG(3) how many: 0 or
- * an error. */
+/* The descriptor of a call that moves bytes, and the place, at ARG(3), of how
+ * many: 0 or an error. */
 static int fd_check(struct gn__wasi_call *call,
-                    const struct gn__wasi_handle **fd)
+                    const struct gn__wasi_handle **fd, uint8_t **count)
 {
     *fd = gn__wasi_handle_any(call->guest, ARG(0));
     if (!*fd ||
         ((*fd)->kind != GN__WASI_SOCKET && (*fd)->kind != GN__WASI_STDIO))
         return -EBADF;
-    return gn__wasi_at(call->guest, ARG(3), 4) ? 0 : -EFAULT;
+    *count = gn__wasi_at(call->guest, ARG(3), 4);
+    return *count ? 0 : -EFAULT;
+}
+
+static int fd_moved(ssize_t n, uint8_t *count)
+{
+    if (n < 0)
+        return (int)n;
+    gn__wasi_store32(count, (uint32_t)n);
+    return 0;
 }
 
 int gn__wasi_fd_read(struct gn__wasi_call *call)
 {
     const struct gn__wasi_handle *fd;
     struct msghdr msg = {0};
-    int err = fd_check(call, &fd);
-    ssize_t n;
+    uint8_t *count;
+    int err = fd_check(call, &fd, &count);
 
     if (err)
         return err;
-    n = fd->kind == GN__WASI_SOCKET
-            ? gn__wasi_fd_recv(call, fd->of.sock, 0, &msg)
-            : stdio_move(call, fd->fd, gn__wasi_kernel_readv);
-    return n < 0 ? (int)n : gn__wasi_put32(call->guest, ARG(3), (uint64_t)n);
+    return fd_moved(fd->kind == GN__WASI_SOCKET
+                        ? gn__wasi_fd_recv(call, fd->of.sock, 0, &msg)
+                        : stdio_move(call, fd->fd, gn__wasi_kernel_readv),
+                    count);
 }
 
 int gn__wasi_fd_write(struct gn__wasi_call *call)
 {
     const struct gn__wasi_handle *fd;
     struct msghdr msg = {0};
-    int err = fd_check(call, &fd);
-    ssize_t n;
+    uint8_t *count;
+    int err = fd_check(call, &fd, &count);
 
     if (err)
         return err;
-    n = fd->kind == GN__WASI_SOCKET
-            ? gn__wasi_fd_send(call, fd->of.sock, &msg)
-            : stdio_move(call, fd->fd, gn__wasi_kernel_writev);
-    return n < 0 ? (int)n : gn__wasi_put32(call->guest, ARG(3), (uint64_t)n);
+    return fd_moved(fd->kind == GN__WASI_SOCKET
+                        ? gn__wasi_fd_send(call, fd->of.sock, &msg)
+                        : stdio_move(call, fd->fd, gn__wasi_kernel_writev),
+                    count);
 }
 
 /* ---- what a descriptor is ---- */
@@ -327,6 +328,8 @@ int gn__wasi_sock_accept_fd(struct gn__wasi_call *call)
  * for the rest, and C libraries read in a loop. */
 int gn__wasi_sock_recv_fd(struct gn__wasi_call *call)
 {
+    uint8_t *count = gn__wasi_at(call->guest, ARG(4), 4);
+    uint8_t *flags = gn__wasi_at(call->guest, ARG(5), 2);
     struct msghdr msg = {0};
     struct gn__wasi_sock *sock;
     ssize_t n;
@@ -335,31 +338,26 @@ int gn__wasi_sock_recv_fd(struct gn__wasi_call *call)
     sock = gn__wasi_fd_sock(call, ARG(0), &err);
     if (!sock)
         return err;
-    if (!gn__wasi_at(call->guest, ARG(4), 4) ||
-        !gn__wasi_at(call->guest, ARG(5), 2))
+    if (!count || !flags)
         return -EFAULT;
     n = gn__wasi_fd_recv(call, sock, ARG(3), &msg);
-    if (n < 0)
-        return (int)n;
-    err = gn__wasi_put32(call->guest, ARG(4), (uint64_t)n);
-    return err ? err
-               : gn__wasi_put16(call->guest, ARG(5), gn__wasi_roflags(&msg));
+    if (n >= 0)
+        gn__wasi_store16(flags, gn__wasi_roflags(&msg));
+    return fd_moved(n, count);
 }
 
 int gn__wasi_sock_send_fd(struct gn__wasi_call *call)
 {
+    uint8_t *count = gn__wasi_at(call->guest, ARG(4), 4);
     struct msghdr msg = {0};
     struct gn__wasi_sock *sock;
-    ssize_t n;
     int err;
 
     sock = gn__wasi_fd_sock(call, ARG(0), &err);
     if (!sock)
         return err;
-    if (!gn__wasi_at(call->guest, ARG(4), 4))
-        return -EFAULT;
-    n = gn__wasi_fd_send(call, sock, &msg);
-    return n < 0 ? (int)n : gn__wasi_put32(call->guest, ARG(4), (uint64_t)n);
+    return count ? fd_moved(gn__wasi_fd_send(call, sock, &msg), count)
+                 : -EFAULT;
 }
 
 int gn__wasi_sock_shutdown_fd(struct gn__wasi_call *call)

@@ -335,11 +335,9 @@ static int call_end(struct gn__wasi_call *call, int err, uint64_t *result)
 /* One try: a result, or GN__WASI_WAIT and its like. */
 static inline int call_try(struct gn__wasi_call *call)
 {
-    struct gn_wasi_guest *guest = call->guest;
-
-    gn__wasi_memory_forget(guest);
     if (call->row->self) {
-        call->self = gn__wasi_handle(guest, call->args[0], call->row->self);
+        call->self =
+            gn__wasi_handle(call->guest, call->args[0], call->row->self);
         if (!call->self)
             return -EBADF;
     }
@@ -375,22 +373,39 @@ static int call_fail(struct gn__wasi_call *call, int err, uint64_t *result)
     return err ? trap_of(call, err) : GN_WASI_OK;
 }
 
-/* What a try has given: until it is done, or has to wait and may not. */
-static int call_finish(struct gn__wasi_call *call, int err, uint64_t *result)
+static inline int call_result(struct gn__wasi_call *call, int err,
+                              uint64_t *result)
 {
-    while (err == GN__WASI_WAIT) {
-        err = call_wait(call->guest);
-        if (err == GN__WASI_WAIT)
-            return GN_WASI_PENDING;
-        if (err)
-            return trap_of(call, err);
-        err = call_try(call);
-    }
     if (err >= 0 && call->shape)
         err = gn__wasi_lower(call, err, result);
     else if (err >= 0)
         *result = 0;
     return err < 0 ? call_fail(call, err, result) : GN_WASI_OK;
+}
+
+/* It is tried again until it is done, or has to wait and may not. */
+static int call_repeat(struct gn__wasi_call *call, uint64_t *result)
+{
+    int err;
+
+    do {
+        err = call_wait(call->guest);
+        if (err == GN__WASI_WAIT)
+            return GN_WASI_PENDING;
+        if (err)
+            return trap_of(call, err);
+        gn__wasi_memory_forget(call->guest);
+        err = call_try(call);
+    } while (err == GN__WASI_WAIT);
+    return call_result(call, err, result);
+}
+
+/* What the first try has given. */
+static inline int call_finish(struct gn__wasi_call *call, int err,
+                              uint64_t *result)
+{
+    return err == GN__WASI_WAIT ? call_repeat(call, result)
+                                : call_result(call, err, result);
 }
 
 /* What it waits for is kept until gn_wasi_resume(). */
@@ -442,6 +457,7 @@ int gn_wasi_resume(struct gn_wasi_guest *guest, uint64_t *result)
     if (!guest || !result || !guest->held)
         return GN_WASI_TRAP;
     guest->held = false;
+    gn__wasi_memory_forget(guest);
     status = call_finish(&guest->call, call_try(&guest->call), result);
     guest->held = status == GN_WASI_PENDING;
     guest->busy = guest->held;

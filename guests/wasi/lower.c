@@ -20,18 +20,6 @@ static void groups_store(uint8_t *to, const struct in6_addr *addr)
     }
 }
 
-static void store16(uint8_t *to, uint16_t v)
-{
-    v = htole16(v);
-    memcpy(to, &v, sizeof(v));
-}
-
-static void store32(uint8_t *to, uint32_t v)
-{
-    v = htole32(v);
-    memcpy(to, &v, sizeof(v));
-}
-
 static uint16_t load16(const uint8_t *from)
 {
     uint16_t v;
@@ -55,15 +43,15 @@ void gn__wasi_store_addr(uint8_t *to, const struct sockaddr_storage *addr)
 
     memset(to, 0, 32);
     if (addr->ss_family == AF_INET) {
-        store16(to + 4, ntohs(v4->sin_port));
+        gn__wasi_store16(to + 4, ntohs(v4->sin_port));
         memcpy(to + 6, &v4->sin_addr, 4);
         return;
     }
     to[0] = 1;
-    store16(to + 4, ntohs(v6->sin6_port));
-    store32(to + 8, ntohl(v6->sin6_flowinfo));
+    gn__wasi_store16(to + 4, ntohs(v6->sin6_port));
+    gn__wasi_store32(to + 8, ntohl(v6->sin6_flowinfo));
     groups_store(to + 12, &v6->sin6_addr);
-    store32(to + 28, v6->sin6_scope_id);
+    gn__wasi_store32(to + 28, v6->sin6_scope_id);
 }
 
 static void store_ip(uint8_t *to, const struct sockaddr_storage *addr)
@@ -131,11 +119,8 @@ static void store_word(uint8_t *to, uint64_t v, unsigned size)
     case 4:
         memcpy(to, &v, 4);
         break;
-    case 8:
+    default:
         memcpy(to, &v, 8);
-        break;
-    default: /* '_' */
-        break;
     }
 }
 
@@ -147,12 +132,12 @@ static void store_part(uint8_t *to, const struct gn__wasi_part *part,
     case 's':
     case 'L':
     case 'P': /* where, and how many */
-        store32(to, (uint32_t)value[0]);
-        store32(to + 4, (uint32_t)value[1]);
+        gn__wasi_store32(to, (uint32_t)value[0]);
+        gn__wasi_store32(to + 4, (uint32_t)value[1]);
         break;
     case 'T':
         store_word(to, value[0], 8);
-        store32(to + 8, (uint32_t)value[1]);
+        gn__wasi_store32(to + 8, (uint32_t)value[1]);
         break;
     case 'A':
         gn__wasi_store_addr(to, addr);
@@ -193,7 +178,7 @@ static int store_stream_error(struct gn_wasi_guest *guest, uint8_t *to, int err)
         return number;
     guest->handles[number].err = err;
     to[0] = 0;
-    store32(to + 4, (uint32_t)number);
+    gn__wasi_store32(to + 4, (uint32_t)number);
     return 0;
 }
 

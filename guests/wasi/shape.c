@@ -23,8 +23,6 @@ struct layout {
 static struct layout layout_of_letter(char letter)
 {
     switch (letter) {
-    case '_':
-        return (struct layout){0, 1};
     case 'h':
         return (struct layout){2, 2};
     case 'o':
@@ -65,6 +63,8 @@ static struct layout parts_place(struct gn__wasi_shape *shape,
         letters++;
         n--;
     }
+    if (n && *letters == '_')
+        n--; /* Nothing. */
     assert(n <= GN__WASI_PARTS_MAX);
     for (size_t i = 0; i < n; i++) {
         part = layout_of_letter(letters[i]);

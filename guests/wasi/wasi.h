@@ -359,20 +359,38 @@ static inline int gn__wasi_put(struct gn_wasi_guest *guest, uint64_t at,
     return 0;
 }
 
-static inline int gn__wasi_put16(struct gn_wasi_guest *guest, uint64_t at,
-                                 uint64_t v)
+/** A number, where gn__wasi_at() has found room for it. */
+static inline void gn__wasi_store16(uint8_t *to, uint32_t v)
 {
     uint16_t word = htole16((uint16_t)v);
 
-    return gn__wasi_put(guest, at, &word, sizeof(word));
+    memcpy(to, &word, sizeof(word));
+}
+
+static inline void gn__wasi_store32(uint8_t *to, uint32_t v)
+{
+    v = htole32(v);
+    memcpy(to, &v, sizeof(v));
+}
+
+static inline int gn__wasi_put16(struct gn_wasi_guest *guest, uint64_t at,
+                                 uint64_t v)
+{
+    uint8_t *to = gn__wasi_at(guest, at, 2);
+
+    if (to)
+        gn__wasi_store16(to, (uint32_t)v);
+    return to ? 0 : -EFAULT;
 }
 
 static inline int gn__wasi_put32(struct gn_wasi_guest *guest, uint64_t at,
                                  uint64_t v)
 {
-    uint32_t word = htole32((uint32_t)v);
+    uint8_t *to = gn__wasi_at(guest, at, 4);
 
-    return gn__wasi_put(guest, at, &word, sizeof(word));
+    if (to)
+        gn__wasi_store32(to, (uint32_t)v);
+    return to ? 0 : -EFAULT;
 }
 
 static inline int gn__wasi_put64(struct gn_wasi_guest *guest, uint64_t at,
