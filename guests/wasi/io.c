@@ -237,7 +237,8 @@ static int recv_result(ssize_t n)
     return n == 0 ? -EPIPE : n == -ENOTCONN ? -EPIPE : (int)n;
 }
 
-/* How much there is has to be known before the guest can give room for it. */
+/* How much there is has to be known before the guest can give room for it. That
+ * is a question more, which only pays where much is to be expected. */
 static int read_much(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
                      uint32_t len)
 {
@@ -303,12 +304,15 @@ static int stream_read(struct gn__wasi_call *call)
     uint32_t len =
         wanted < GN__WASI_PIECE_MAX ? (uint32_t)wanted : GN__WASI_PIECE_MAX;
     struct gn__wasi_handle *in = call->self;
+    int err;
 
     if (len == 0)
         return bytes_lower(call, "", 0);
-    return len <= FIRST_READ || !in->of.sock
-               ? read_little(call, len)
-               : read_much(call, in->of.sock, len);
+    err = in->much && len > FIRST_READ ? read_much(call, in->of.sock, len)
+                                       : read_little(call, len);
+    if (!err)
+        in->much = in->of.sock && call->value[1] >= FIRST_READ;
+    return err;
 }
 
 static int run_read(struct gn__wasi_call *call)

@@ -89,10 +89,11 @@ enum gn__wasi_until {
 
 struct gn__wasi_handle {
     uint8_t kind;
-    uint8_t until;   /* of a pollable */
-    uint16_t permit; /* datagrams that check-send has allowed */
-    int fd;          /* of the kernel; -1: none */
-    int err;         /* of an error: a negative errno */
+    uint8_t until;  /* of a pollable */
+    uint8_t permit; /* datagrams that check-send has allowed */
+    bool much;      /* of an input: the last read was a large one */
+    int fd;         /* of the kernel; -1: none */
+    int err;        /* of an error: a negative errno */
     union {
         struct gn__wasi_sock *sock;
         struct gn__wasi_lookup *lookup;

@@ -317,6 +317,31 @@ static void a_connection_carries_bytes_both_ways(void **state)
     assert_int_equal(f->one.memory[4], 1);
 }
 
+/* The first read is a small one, without a question of how much there is. */
+static void two_reads_take_all_that_is_there(void **state)
+{
+    struct wasm_pair *f = *state;
+    uint32_t server[3], client[3], got = 0, n;
+
+    wasm_connection(f, server, client);
+    for (uint32_t i = 0; i < 10000; i++)
+        f->two.memory[1000 + i] = (uint8_t)(i * 7);
+    DOES(&f->two, STREAMS, "[method]output-stream.write", "iiii>", client[2],
+         1000, 10000, 0);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    for (int i = 0; i < 2; i++) {
+        f->one.brk = 32768;
+        DOES(&f->one, STREAMS, "[method]input-stream.read", "iIi>", server[1],
+             (uint64_t)16384, 0);
+        assert_int_equal(f->one.memory[0], 0);
+        n = wasm_word(&f->one, 8);
+        assert_memory_equal(f->one.memory + wasm_word(&f->one, 4),
+                            f->two.memory + 1000 + got, n);
+        got += n;
+    }
+    assert_int_equal(got, 10000);
+}
+
 /* check-write promises room; the guest ends with all of it unread. */
 static void what_was_promised_is_delivered_behind_the_end(void **state)
 {
@@ -676,6 +701,7 @@ int main(void)
         CASE_OF(wasm_pair, poll_oneoff_tells_of_what_is_no_descriptor),
         CASE_OF(wasm_pair, addresses_outside_of_the_memory_are_errors),
         CASE_OF(wasm_pair, a_connection_carries_bytes_both_ways),
+        CASE_OF(wasm_pair, two_reads_take_all_that_is_there),
         CASE_OF(wasm_pair, what_was_promised_is_delivered_behind_the_end),
         CASE_OF(wasm_pair, what_is_not_read_for_long_ends_by_a_reset),
         CASE_OF(wasm_pair, mistakes_trap_and_say_why),
