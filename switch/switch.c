@@ -273,11 +273,27 @@ static void put_on_link(struct gn_network *net, struct gn__packet *packet,
 
 static void leave_link(struct gn__packet *packet)
 {
-    struct gn__port *from = gn__packet_from(packet);
+    struct gn__port *from;
 
-    if (packet->on_link && from)
+    if (!packet->on_link)
+        return;
+    from = gn__packet_from(packet);
+    if (from)
         from->under_way -= gn__packet_cost(packet);
     packet->on_link = false;
+}
+
+static void leave_switch(struct gn_network *net, struct gn__packet *packet,
+                         uint64_t when)
+{
+    net->stats.packets_out++;
+    net->stats.bytes_out += packet->len;
+    if (!gn__list_empty(&net->capture_hooks))
+        gn__capture_hooks_see(net, packet);
+    if (when <= gn__now(net->engine))
+        gn__engine_post(net->engine, packet);
+    else
+        put_on_link(net, packet, when);
 }
 
 void gn__switch_climb(struct gn_network *net, struct gn__port *from,
@@ -305,6 +321,15 @@ void gn__switch_climb(struct gn_network *net, struct gn__port *from,
     gn__switch_forward(net, packet, crossing.arrival);
     if (twin)
         gn__switch_forward(net, twin, crossing.arrival);
+}
+
+/* Is there nothing between the two that could delay, damage, hold or cut it? */
+static bool is_straight(const struct gn__port *from, const struct gn__port *to,
+                        const struct gn__packet *packet)
+{
+    return from->wire.perfect && to->wire.perfect &&
+           to->ops != &gn__group_ops && !gn__table_count(&from->net->paths) &&
+           gn__packet_fits(packet, to->mtu);
 }
 
 void gn__switch_send(struct gn__port *from, const struct gn__addr *next_hop,
@@ -335,6 +360,8 @@ void gn__switch_send(struct gn__port *from, const struct gn__addr *next_hop,
     gn__packet_address(packet, from, to);
     if (from->held)
         gn__port_keep(from, GN__WAY_UP, packet);
+    else if (is_straight(from, to, packet))
+        leave_switch(net, packet, 0);
     else
         gn__switch_climb(net, from, packet);
 }
@@ -392,19 +419,6 @@ static void cut_or_reject(struct gn_network *net, struct gn__packet *packet,
         switch_reject(net, packet, GN__ICMP_TOO_BIG, to->mtu, GN_DROP_TOO_BIG);
     else if (err)
         gn__net_drop(net, GN_DROP_MEMORY);
-}
-
-static void leave_switch(struct gn_network *net, struct gn__packet *packet,
-                         uint64_t when)
-{
-    net->stats.packets_out++;
-    net->stats.bytes_out += packet->len;
-    if (!gn__list_empty(&net->capture_hooks))
-        gn__capture_hooks_see(net, packet);
-    if (when <= gn__now(net->engine))
-        gn__engine_post(net->engine, packet);
-    else
-        put_on_link(net, packet, when);
 }
 
 /* The slowest way either of them has met: for how long connections rest. */
