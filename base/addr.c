@@ -31,22 +31,6 @@ struct gn__addr gn__addr_from_v4(uint32_t v4)
                               (uint8_t)v4}};
 }
 
-struct gn__addr gn__addr_from_v4_bytes(const void *bytes)
-{
-    struct gn__addr a = gn__addr_from_v4(0);
-
-    memcpy(a.bytes + 12, bytes, 4);
-    return a;
-}
-
-struct gn__addr gn__addr_from_v6_bytes(const void *bytes)
-{
-    struct gn__addr a;
-
-    memcpy(a.bytes, bytes, 16);
-    return a;
-}
-
 uint32_t gn__addr_v4(const struct gn__addr *a)
 {
     return (uint32_t)a->bytes[12] << 24 | (uint32_t)a->bytes[13] << 16 |
@@ -62,31 +46,6 @@ struct gn__addr gn__addr_loopback(int family)
 {
     return family == AF_INET6 ? gn__addr_from_v6_bytes(&in6addr_loopback)
                               : gn__addr_from_v4(INADDR_LOOPBACK);
-}
-
-bool gn__addr_is_any(const struct gn__addr *a)
-{
-    static const struct gn__addr zero;
-
-    if (gn__addr_is_v4(a))
-        return gn__addr_v4(a) == 0;
-    return gn__addr_equal(a, &zero);
-}
-
-bool gn__addr_is_loopback(const struct gn__addr *a)
-{
-    static const struct gn__addr one = {{[15] = 1}};
-
-    if (gn__addr_is_v4(a))
-        return a->bytes[12] == 127;
-    return gn__addr_equal(a, &one);
-}
-
-bool gn__addr_is_multicast(const struct gn__addr *a)
-{
-    if (gn__addr_is_v4(a))
-        return (a->bytes[12] & 0xf0) == 0xe0;
-    return a->bytes[0] == 0xff;
 }
 
 bool gn__addr_is_broadcast(const struct gn__addr *a)

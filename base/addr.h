@@ -45,11 +45,16 @@ struct gn__prefix {
 /* Enough for any address, endpoint or prefix and the final NUL. */
 #define GN__ADDR_TEXT GN_ADDR_TEXT_MAX
 
+/* By words: compilers call memcmp() for twelve bytes, and every packet is asked
+ * this a dozen times. */
 static inline bool gn__addr_is_v4(const struct gn__addr *a)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    uint64_t zeros;
+    uint32_t mapped;
 
-    return memcmp(a->bytes, mapped, sizeof(mapped)) == 0;
+    memcpy(&zeros, a->bytes, sizeof(zeros));
+    memcpy(&mapped, a->bytes + 8, sizeof(mapped));
+    return zeros == 0 && mapped == htonl(0xffff);
 }
 
 static inline bool gn__addr_equal(const struct gn__addr *a,
@@ -62,8 +67,21 @@ static inline bool gn__addr_equal(const struct gn__addr *a,
 struct gn__addr gn__addr_from_v4(uint32_t v4);
 
 /** From the four or sixteen bytes of a packet's address field. */
-struct gn__addr gn__addr_from_v4_bytes(const void *bytes);
-struct gn__addr gn__addr_from_v6_bytes(const void *bytes);
+static inline struct gn__addr gn__addr_from_v4_bytes(const void *bytes)
+{
+    struct gn__addr a = {{[10] = 0xff, [11] = 0xff}};
+
+    memcpy(a.bytes + 12, bytes, 4);
+    return a;
+}
+
+static inline struct gn__addr gn__addr_from_v6_bytes(const void *bytes)
+{
+    struct gn__addr a;
+
+    memcpy(a.bytes, bytes, 16);
+    return a;
+}
 
 /** In host order; the address is IPv4. */
 uint32_t gn__addr_v4(const struct gn__addr *a);
@@ -80,9 +98,29 @@ static inline int gn__addr_family(const struct gn__addr *a)
     return gn__addr_is_v4(a) ? AF_INET : AF_INET6;
 }
 
-bool gn__addr_is_any(const struct gn__addr *a);
-bool gn__addr_is_loopback(const struct gn__addr *a);     /* 127/8, ::1. */
-bool gn__addr_is_multicast(const struct gn__addr *a);    /* 224/4, ff00::/8. */
+static inline bool gn__addr_is_any(const struct gn__addr *a)
+{
+    static const uint8_t zero[16];
+
+    return memcmp(a->bytes + 12, zero, 4) == 0 &&
+           (gn__addr_is_v4(a) || memcmp(a->bytes, zero, 12) == 0);
+}
+
+/** 127/8, ::1. */
+static inline bool gn__addr_is_loopback(const struct gn__addr *a)
+{
+    static const struct gn__addr one = {{[15] = 1}};
+
+    return gn__addr_is_v4(a) ? a->bytes[12] == 127 : gn__addr_equal(a, &one);
+}
+
+/** 224/4, ff00::/8. */
+static inline bool gn__addr_is_multicast(const struct gn__addr *a)
+{
+    return gn__addr_is_v4(a) ? (a->bytes[12] & 0xf0) == 0xe0
+                             : a->bytes[0] == 0xff;
+}
+
 bool gn__addr_is_broadcast(const struct gn__addr *a);    /* 255.255.255.255. */
 bool gn__addr_is_lo_broadcast(const struct gn__addr *a); /* 127.255.255.255. */
 bool gn__addr_is_linklocal(const struct gn__addr *a); /* 169.254/16, fe80/10. */

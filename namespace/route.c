@@ -461,26 +461,31 @@ static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,
     return 0;
 }
 
+static bool last_way_is(const struct gn__last_way *last,
+                        const struct gn__addr *dst, const struct gn__addr *src)
+{
+    return last->valid && gn__addr_equal(&last->dst, dst) &&
+           gn__addr_equal(&last->src, src);
+}
+
 int gn__ns_route(struct gn_namespace *ns, const struct gn__addr *dst,
                  const struct gn__addr *src, uint32_t scope,
                  struct gn__way *out)
 {
     static const struct gn__addr none;
-    struct gn__last_way *last;
+    struct gn__last_way *last = &ns->last_ways[src != NULL];
     int err;
 
+    if (!scope && last_way_is(last, dst, src ? src : &none)) {
+        *out = last->way;
+        return 0;
+    }
     if (src && gn__addr_is_v4(src) && !gn__addr_is_v4(dst)) {
         err = find_way(ns, dst, NULL, scope, out);
         return err ? err : -EAFNOSUPPORT; /* Also from any address of IPv4. */
     }
     if (src && gn__addr_is_any(src))
-        src = NULL;
-    last = &ns->last_ways[src != NULL];
-    if (last->valid && !scope && gn__addr_equal(&last->dst, dst) &&
-        gn__addr_equal(&last->src, src ? src : &none)) {
-        *out = last->way;
-        return 0;
-    }
+        return gn__ns_route(ns, dst, NULL, scope, out);
     err = find_way(ns, dst, src, scope, out);
     if (err || scope)
         return err;

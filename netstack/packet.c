@@ -363,13 +363,11 @@ size_t gn__packet_copy(const struct gn__packet *packet, void *out, size_t cap)
     return gn__packet_read(packet, 0, out, cap);
 }
 
-bool gn__packet_pull(struct gn__packet *packet, size_t len)
+bool gn__packet_pull_more(struct gn__packet *packet, size_t len)
 {
     size_t want;
     unsigned used = 0; /* slices that have nothing left */
 
-    if (packet->head_len >= len)
-        return true;
     if (packet->len < len || len > GN__PACKET_HEAD)
         return false;
     want = len - packet->head_len;

@@ -148,12 +148,18 @@ size_t gn__packet_copy(const struct gn__packet *packet, void *out, size_t cap);
 size_t gn__packet_read(const struct gn__packet *packet, size_t from, void *out,
                        size_t len);
 
+/** What gn__packet_pull() does if they do not; not for others. */
+bool gn__packet_pull_more(struct gn__packet *packet, size_t len);
+
 /**
  * Make sure that the first @len bytes of the packet stand in head (they are
  * moved there from the payload). Returns false if the packet is shorter or
  * head too small.
  */
-bool gn__packet_pull(struct gn__packet *packet, size_t len);
+static inline bool gn__packet_pull(struct gn__packet *packet, size_t len)
+{
+    return packet->head_len >= len || gn__packet_pull_more(packet, len);
+}
 
 /** Compute IPv4's header checksum and, in a whole packet, the transport's, and
  *  store them: in the packet's own head, never in shared payload. */
