@@ -54,8 +54,8 @@ static struct gn__table_node *node_of(struct entry *entry)
     return (struct gn__table_node *)(void *)entry;
 }
 
-static unsigned table_hash(const struct gn__table *table, const void *key,
-                           size_t len)
+unsigned gn__table_hash(const struct gn__table *table, const void *key,
+                        size_t len)
 {
     return (unsigned)gn__siphash13(table->key, key, len);
 }
@@ -75,33 +75,46 @@ void gn__table_done(struct gn__table *table)
     table->n = 0;
 }
 
-struct gn__table_node *gn__table_find(const struct gn__table *table,
-                                      const void *key, size_t len)
+struct gn__table_node *gn__table_find_by(const struct gn__table *table,
+                                         unsigned hash, const void *key,
+                                         size_t len)
 {
     struct entry *head = entry_of(table->head);
     struct entry *found;
-    unsigned value;
 
     if (!head)
         return NULL;
-    value = table_hash(table, key, len);
-    HASH_FIND_BYHASHVALUE(hh, head, key, len, value, found);
+    HASH_FIND_BYHASHVALUE(hh, head, key, len, hash, found);
     return node_of(found);
 }
 
-int gn__table_add(struct gn__table *table, struct gn__table_node *node,
-                  const void *key, size_t len)
+struct gn__table_node *gn__table_find(const struct gn__table *table,
+                                      const void *key, size_t len)
+{
+    return table->head ? gn__table_find_by(
+                             table, gn__table_hash(table, key, len), key, len)
+                       : NULL;
+}
+
+int gn__table_add_by(struct gn__table *table, struct gn__table_node *node,
+                     unsigned hash, const void *key, size_t len)
 {
     struct entry *head = entry_of(table->head);
     struct entry *entry = entry_of(node);
-    unsigned value = table_hash(table, key, len);
 
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, head, key, len, value, entry);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, head, key, len, hash, entry);
     if (!entry->hh.tbl)
         return -ENOMEM;
     table->head = node_of(head);
     table->n++;
     return 0;
+}
+
+int gn__table_add(struct gn__table *table, struct gn__table_node *node,
+                  const void *key, size_t len)
+{
+    return gn__table_add_by(table, node, gn__table_hash(table, key, len), key,
+                            len);
 }
 
 void gn__table_del(struct gn__table *table, struct gn__table_node *node)

@@ -63,6 +63,16 @@ struct gn__table_node *gn__table_find(const struct gn__table *table,
 int gn__table_add(struct gn__table *table, struct gn__table_node *node,
                   const void *key, size_t len) GN_WARN_UNUSED;
 
+/** What a key hashes to, for more than one search of it. */
+unsigned gn__table_hash(const struct gn__table *table, const void *key,
+                        size_t len);
+/** The same two, with that. */
+struct gn__table_node *gn__table_find_by(const struct gn__table *table,
+                                         unsigned hash, const void *key,
+                                         size_t len);
+int gn__table_add_by(struct gn__table *table, struct gn__table_node *node,
+                     unsigned hash, const void *key, size_t len) GN_WARN_UNUSED;
+
 /** @node  On this table. */
 void gn__table_del(struct gn__table *table, struct gn__table_node *node);
 

@@ -19,15 +19,6 @@
  */
 #include "netstack/tcp.h"
 
-/** What a 4-tuple is looked up by. No padding: hashed as bytes. */
-struct gn__tuple_key {
-    struct gn__addr local;
-    struct gn__addr remote;
-    uint64_t stack;
-    uint32_t local_port;
-    uint32_t remote_port;
-};
-
 /** An entry of gn__netstack.tuples. */
 struct gn__tuple {
     struct gn__table_node node;

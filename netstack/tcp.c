@@ -202,10 +202,28 @@ void gn__tuple_key(const struct gn__stack *stack,
     out->stack = stack->id;
 }
 
+/* A connection is looked for before it is added, and more than once: a key is
+ * hashed once for all of that. */
+static unsigned tuple_hash(struct gn__netstack *net,
+                           const struct gn__tuple_key *key)
+{
+    if (memcmp(&net->hashed, key, sizeof(*key)) != 0) {
+        net->hash = gn__table_hash(&net->tuples, key, sizeof(*key));
+        net->hashed = *key;
+    }
+    return net->hash;
+}
+
 int gn__tuple_add(struct gn__stack *stack, struct gn__tuple *tuple)
 {
-    return gn__table_add(&stack->net->tuples, &tuple->node, &tuple->key,
-                         sizeof(tuple->key));
+    struct gn__netstack *net = stack->net;
+    int err = gn__table_add_by(&net->tuples, &tuple->node,
+                               tuple_hash(net, &tuple->key), &tuple->key,
+                               sizeof(tuple->key));
+
+    if (!err)
+        stack->hot = tuple;
+    return err;
 }
 
 void gn__tuple_del(struct gn__stack *stack, struct gn__tuple *tuple)
@@ -225,7 +243,8 @@ struct gn__tuple *gn__tuple_find(struct gn__stack *stack,
     gn__tuple_key(stack, local, remote, &key);
     if (stack->hot && !memcmp(&stack->hot->key, &key, sizeof(key)))
         return stack->hot;
-    node = gn__table_find(&stack->net->tuples, &key, sizeof(key));
+    node = gn__table_find_by(&stack->net->tuples, tuple_hash(stack->net, &key),
+                             &key, sizeof(key));
     if (!node)
         return NULL;
     stack->hot = gn__container_of(node, struct gn__tuple, node);

@@ -109,6 +109,15 @@ struct gn__stack_ops {
     void (*freed)(struct gn__stack *stack);
 };
 
+/** What a 4-tuple is looked up by. No padding: hashed as bytes. */
+struct gn__tuple_key {
+    struct gn__addr local;
+    struct gn__addr remote;
+    uint64_t stack;
+    uint32_t local_port;
+    uint32_t remote_port;
+};
+
 struct gn__netstack {
     struct gn__mem mem;
     struct gn__chunk_pool *chunks;
@@ -116,7 +125,9 @@ struct gn__netstack {
     struct gn__slab slab; /* lwIP's blocks */
     uint64_t now;         /* ns; set by the engine before each entry */
     struct gn__wheel wheel;
-    struct gn__table tuples; /* struct gn__tuple: connections, TIME_WAIT */
+    struct gn__table tuples;     /* struct gn__tuple: connections, TIME_WAIT */
+    struct gn__tuple_key hashed; /* the last key that was, and to what */
+    unsigned hash;
     uint64_t secret[2];
     uint64_t last_stack_id;
 };

@@ -76,6 +76,21 @@ static void finds_what_is_in(void **state)
         assert_ptr_equal(find(f, i), i % 2 ? NULL : &f->item[i]);
 }
 
+static void a_hash_serves_every_search_of_its_key(void **state)
+{
+    struct gn__table_node a, b;
+    struct fixture *f = *state;
+    unsigned hash = gn__table_hash(&f->table, "ab", 2);
+
+    assert_null(gn__table_find_by(&f->table, hash, "ab", 2));
+    assert_int_equal(gn__table_add_by(&f->table, &a, hash, "ab", 2), 0);
+    assert_int_equal(gn__table_add(&f->table, &b, "abc", 3), 0);
+    assert_ptr_equal(gn__table_find_by(&f->table, hash, "ab", 2), &a);
+    assert_ptr_equal(gn__table_find(&f->table, "ab", 2), &a);
+    gn__table_del(&f->table, &a);
+    gn__table_del(&f->table, &b);
+}
+
 static void keys_may_differ_in_length(void **state)
 {
     struct gn__table_node a, b;
@@ -191,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(finds_what_is_in),
+        CASE(a_hash_serves_every_search_of_its_key),
         CASE(keys_may_differ_in_length),
         CASE(last_removal_frees_all),
         CASE(a_small_table_is_small),
