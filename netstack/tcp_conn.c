@@ -285,10 +285,10 @@ static bool held_long_enough(const struct gn__conn *conn)
            conn->hold_tick <= conn->stack->net->now / GN__TICK_NS;
 }
 
-static void conn_arm(struct gn__conn *conn)
+/* @tick  When lwIP needs time next. */
+static void conn_arm(struct gn__conn *conn, uint64_t tick)
 {
     struct gn__wheel *wheel = &conn->stack->net->wheel;
-    uint64_t tick = gn__netstack_ops.deadline(conn);
     uint64_t user = user_deadline(conn);
     uint64_t deferred = gn__conn_deferred_until(conn);
 
@@ -310,23 +310,23 @@ static void conn_arm(struct gn__conn *conn)
 
 static void conn_update_live(struct gn__conn *conn)
 {
-    struct gn__pcb_view view;
+    struct gn__pcb_look look;
 
-    gn__netstack_ops.view(conn, &view);
-    release_sent(conn, view.first_kept);
-    if (view.state == GN__TCP_TIME_WAIT) {
+    gn__netstack_ops.look(conn, &look);
+    release_sent(conn, look.first_kept);
+    if (look.state == GN__TCP_TIME_WAIT) {
         gn__time_wait_begin(conn);
         gn__netstack_ops.abandon(conn, false);
         conn_update_gone(conn);
         conn->woken = true;
         return;
     }
-    gn__window_acked(conn, &view);
-    note_changes(conn, view.state);
+    gn__window_acked(conn, look.may_fly);
+    note_changes(conn, look.state);
     if (conn->data_arrived)
-        gn__window_arrived(conn, view.rcv_nxt);
-    note_held(conn, view.held);
-    conn_arm(conn);
+        gn__window_arrived(conn, look.rcv_nxt);
+    note_held(conn, look.held);
+    conn_arm(conn, look.deadline);
 }
 
 void gn__conn_update(struct gn__conn *conn)
@@ -376,8 +376,8 @@ static void conn_fired(struct gn__timer *timer)
     }
     if (!conn->held_back_len && !held_long_enough(conn) &&
         gn__conn_deferred_until(conn) > now && !gn__netstack_ops.due(conn)) {
-        conn_arm(
-            conn); /* it was armed for something that has been done since */
+        /* It was armed for something that has been done since. */
+        conn_arm(conn, gn__netstack_ops.deadline(conn));
         return;
     }
     gn__conn_enter(conn);

@@ -100,7 +100,7 @@ bool gn__conn_undefer(struct gn__conn *conn);
 void gn__window_begin(struct gn__conn *conn);
 /** In-order data has arrived: widen the window if the delay needs it. */
 void gn__window_arrived(struct gn__conn *conn, uint32_t rcv_nxt);
-/** The peer acknowledged: widen the send buffer with it. */
-void gn__window_acked(struct gn__conn *conn, const struct gn__pcb_view *view);
+/** The peer acknowledged: widen the send buffer with what may be under way. */
+void gn__window_acked(struct gn__conn *conn, uint32_t may_fly);
 
 #endif /* GN_NETSTACK_TCP_INTERNAL_H */

@@ -77,10 +77,9 @@ void gn__window_arrived(struct gn__conn *conn, uint32_t rcv_nxt)
     conn->window_seq = rcv_nxt + conn->window / 2;
 }
 
-void gn__window_acked(struct gn__conn *conn, const struct gn__pcb_view *view)
+void gn__window_acked(struct gn__conn *conn, uint32_t may_fly)
 {
-    uint32_t flight = view->cwnd < view->snd_wnd ? view->cwnd : view->snd_wnd;
-    uint32_t limit = 2 * flight;
+    uint32_t limit = 2 * may_fly;
 
     if (conn->params.send_buffer || limit <= conn->tx_limit)
         return;

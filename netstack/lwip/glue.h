@@ -12,22 +12,28 @@
  */
 #include "netstack/conn.h"
 
-/** What a look at a connection's innards gives. */
-struct gn__pcb_view {
+/** What gn__conn_update() looks at, after each entry. */
+struct gn__pcb_look {
     enum gn__tcp_state state;
     uint32_t rcv_nxt;
-    uint32_t snd_nxt;
     uint32_t first_kept; /* oldest sequence number lwIP still refers to */
-    uint32_t in_flight;  /* snd_nxt - lastack */
+    uint32_t may_fly;    /* bytes that both windows allow */
+    bool held; /* what waits to be sent waits for nothing but more of it */
+    uint64_t deadline; /* gn__netstack_ops.deadline() */
+};
+
+/** What a look at a connection's innards gives. */
+struct gn__pcb_view {
+    uint32_t rcv_nxt;
+    uint32_t snd_nxt;
+    uint32_t in_flight; /* snd_nxt - lastack */
     uint32_t cwnd;
     uint32_t ssthresh;
-    uint32_t snd_wnd;
     uint32_t rcv_wnd;
     uint32_t mss;
     uint32_t rto_ms;
     uint32_t rtt_ms;
     uint32_t retransmits;
-    bool held; /* what waits to be sent waits for nothing but more of it */
     bool window_scaling;
 };
 
@@ -73,6 +79,7 @@ struct gn__netstack_ops {
     void (*tick)(struct gn__conn *conn);
     /** Take over conn->params and conn->mtu. */
     void (*apply)(struct gn__conn *conn);
+    void (*look)(struct gn__conn *conn, struct gn__pcb_look *out);
     void (*view)(const struct gn__conn *conn, struct gn__pcb_view *out);
 
     /** gn__stack_reassemble(). */

@@ -541,24 +541,32 @@ static uint32_t first_kept(const struct tcp_pcb *pcb)
     return seg ? lwip_ntohl(seg->tcphdr->seqno) : pcb->snd_lbb;
 }
 
-static void op_view(const struct gn__conn *conn, struct gn__pcb_view *out)
+static void op_look(struct gn__conn *conn, struct gn__pcb_look *out)
 {
     const struct tcp_pcb *pcb = gn__pcb(conn);
 
     out->state = state_of(pcb);
     out->rcv_nxt = pcb->rcv_nxt;
-    out->snd_nxt = pcb->snd_nxt;
     out->first_kept = first_kept(pcb);
+    out->may_fly = LWIP_MIN(pcb->cwnd, pcb->snd_wnd);
+    out->held = pcb->unsent && !pcb->unacked && !pcb->persist_backoff;
+    out->deadline = gn__pcb_deadline(conn);
+}
+
+static void op_view(const struct gn__conn *conn, struct gn__pcb_view *out)
+{
+    const struct tcp_pcb *pcb = gn__pcb(conn);
+
+    out->rcv_nxt = pcb->rcv_nxt;
+    out->snd_nxt = pcb->snd_nxt;
     out->in_flight = pcb->snd_nxt - pcb->lastack;
     out->cwnd = pcb->cwnd;
     out->ssthresh = pcb->ssthresh;
-    out->snd_wnd = pcb->snd_wnd;
     out->rcv_wnd = pcb->rcv_wnd;
     out->mss = pcb->mss;
     out->rto_ms = (uint32_t)pcb->rto * GN__SLOW_MS;
     out->rtt_ms = (uint32_t)(pcb->sa >> 3) * GN__SLOW_MS;
     out->retransmits = pcb->nrtx;
-    out->held = pcb->unsent && !pcb->unacked && !pcb->persist_backoff;
     out->window_scaling = pcb->flags & TF_WND_SCALE;
 }
 
@@ -586,6 +594,7 @@ const struct gn__netstack_ops gn__netstack_ops = {
     .due = gn__pcb_due,
     .tick = gn__pcb_tick,
     .apply = op_apply,
+    .look = op_look,
     .view = op_view,
     .reassemble = gn__lwip_reassemble,
     .reassembly_second = gn__lwip_reassembly_second,

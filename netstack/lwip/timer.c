@@ -249,23 +249,27 @@ static uint32_t slow_ticks_gone(const struct gn__conn *conn)
 /* An acknowledgement that is delayed already is not delayed further. */
 static uint64_t fast_deadline(struct gn__conn *conn)
 {
-    uint64_t tick = fast_tick(conn);
+    uint64_t tick;
 
-    if (!fast_waits(gn__pcb(conn)))
+    if (!fast_waits(gn__pcb(conn))) {
         conn->fast_tick = 0;
-    else if (!conn->fast_tick || tick < conn->fast_tick)
+        return GN__NEVER;
+    }
+    tick = fast_tick(conn);
+    if (!conn->fast_tick || tick < conn->fast_tick)
         conn->fast_tick = tick;
-    return conn->fast_tick ? conn->fast_tick : GN__NEVER;
+    return conn->fast_tick;
 }
 
 uint64_t gn__pcb_deadline(struct gn__conn *conn)
 {
     uint64_t fast = fast_deadline(conn), slow;
     uint32_t in = slow_ticks_left(conn);
-    uint32_t gone = slow_ticks_gone(conn);
+    uint32_t gone;
 
     if (in == NO_TICK)
         return fast;
+    gone = slow_ticks_gone(conn);
     slow = conn->stack->net->now / SLOW_NS + (in > gone ? in - gone : 0);
     slow *= TICKS_PER_SLOW;
     return slow < fast ? slow : fast;
