@@ -309,12 +309,31 @@ static tcpwnd_size_t hidden_window(const struct gn__conn *conn)
     return pcb->rcv_wnd;
 }
 
+/* lwIP cuts what is in order to the window, but keeps the first segment behind a
+ * gap whole: once the gap is filled, more has come than it may take. */
+static void cut_to_window(const struct gn__conn *conn,
+                          struct gn__packet *packet)
+{
+    const struct tcp_pcb *pcb = gn__pcb(conn);
+    uint8_t *tcp = packet->head + packet->ip.l4;
+    uint32_t fin = tcp[13] & TCP_FIN;
+    uint32_t len = packet->len - packet->ip.l4 - (tcp[12] >> 4) * 4u + fin;
+    uint32_t over = gn__get32(tcp + 4) + len - (pcb->rcv_nxt + pcb->rcv_wnd);
+
+    if (over == 0 || over >= len)
+        return; /* Nothing is beyond it, or everything. */
+    tcp[13] = (uint8_t)(tcp[13] - fin);
+    gn__packet_cut(packet, packet->len - (over - fin));
+}
+
 static void op_input(struct gn__conn *conn, struct gn__packet *packet,
                      bool hold)
 {
     tcpwnd_size_t hidden = hidden_window(conn);
 
     pcb_begin(conn);
+    if (conn->connected && !hidden)
+        cut_to_window(conn, packet);
     if (hold)
         set_hold(gn__pcb(conn), true);
     if (!conn->connected && gn__pcb_simultaneous(conn, packet)) {
