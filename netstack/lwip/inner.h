@@ -57,6 +57,11 @@ struct tcp_pcb_listen *gn__pcb_listener(void);
 /** The receive window begins at what this connection may have. */
 void gn__pcb_set_window(struct gn__conn *conn);
 
+/* ---- predict.c ---- */
+/** True: the segment was the next payload of its connection and nothing else,
+ *  and has been taken; else lwIP is to see it. */
+bool gn__pcb_predicted(struct gn__conn *conn, const struct gn__packet *packet);
+
 /* ---- simultaneous.c ---- */
 /** A segment before the connection is established. True: it was a SYN that
  *  crossed ours and has been dealt with; else lwIP is to see it. */

@@ -332,6 +332,11 @@ static void op_input(struct gn__conn *conn, struct gn__packet *packet,
     tcpwnd_size_t hidden = hidden_window(conn);
 
     pcb_begin(conn);
+    if (!hidden && gn__pcb_predicted(conn, packet)) {
+        gn__packet_free(packet);
+        pcb_finish(conn);
+        return;
+    }
     if (conn->connected && !hidden)
         cut_to_window(conn, packet);
     if (hold)
