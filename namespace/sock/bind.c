@@ -122,16 +122,16 @@ static struct gn__port_use *new_use(struct gn_namespace *ns, unsigned proto,
     struct gn__engine *engine = ns->engine;
     struct gn__port_use *use;
 
-    use = gn__zalloc(&engine->net.mem, sizeof(*use));
+    use = gn__slab_take(&engine->net.slab, &engine->net.mem, sizeof(*use));
     if (!use)
         return NULL;
-    use->key = (struct gn__port_key){
-        .ns = ns->guest.id, .port = port, .proto = (uint16_t)proto};
-    use->engine = engine;
+    *use = (struct gn__port_use){
+        .key = {.ns = ns->guest.id, .port = port, .proto = (uint16_t)proto},
+        .engine = engine};
     gn__list_init(&use->bindings);
     if (gn__table_add(&gn__shared_of(engine)->ports, &use->node, &use->key,
                       sizeof(use->key))) {
-        gn__free(&engine->net.mem, use, sizeof(*use));
+        gn__slab_give(&engine->net.slab, &engine->net.mem, use, sizeof(*use));
         return NULL;
     }
     *hot_place(engine, &use->key) = use;
@@ -156,7 +156,7 @@ static void drop_use_if_empty(struct gn__port_use *use)
     if (*hot == use)
         *hot = NULL;
     gn__table_del(&gn__shared_of(engine)->ports, &use->node);
-    gn__free(&engine->net.mem, use, sizeof(*use));
+    gn__slab_give(&engine->net.slab, &engine->net.mem, use, sizeof(*use));
 }
 
 /* @use NULL: there was no memory for it. */
@@ -164,15 +164,17 @@ static struct gn__binding *bind_make(struct gn_sock *sock,
                                      const struct gn__addr *addr,
                                      struct gn__port_use *use)
 {
+    struct gn__netstack *net = &sock->engine->net;
     struct gn__binding *b;
 
     if (!use)
         return NULL;
-    b = gn__zalloc(&sock->engine->net.mem, sizeof(*b));
+    b = gn__slab_take(&net->slab, &net->mem, sizeof(*b));
     if (!b) {
         drop_use_if_empty(use);
         return NULL;
     }
+    memset(b, 0, sizeof(*b));
     b->use = use;
     b->addr = *addr;
     b->iface = sock->bound_if;
@@ -195,11 +197,12 @@ struct gn__binding *gn__binding_ref(struct gn__binding *binding)
 void gn__binding_unref(struct gn__binding *binding)
 {
     struct gn__port_use *use = binding->use;
+    struct gn__netstack *net = &use->engine->net;
 
     if (!gn__ref_give(&binding->refs))
         return;
     gn__list_del(&binding->of_use);
-    gn__free(&use->engine->net.mem, binding, sizeof(*binding));
+    gn__slab_give(&net->slab, &net->mem, binding, sizeof(*binding));
     drop_use_if_empty(use);
 }
 
