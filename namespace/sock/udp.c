@@ -354,17 +354,15 @@ void gn__udp_write(struct gn__packet *packet, const struct gn__udp_plan *plan,
     packet->head_len = (uint16_t)(at + GN__UDP_HDR_LEN);
     packet->len = packet->head_len;
     packet->csum_absent = true;
-    packet->ip = (struct gn__ip){
-        .src = build.src,
-        .dst = build.dst,
-        .version = at == GN__IP4_HDR_LEN ? 4 : 6,
-        .proto = GN__PROTO_UDP,
-        .ttl = build.ttl,
-        .tos = build.tos,
-        .l4 = (uint16_t)at,
-        .total_len = (uint16_t)(at + GN__UDP_HDR_LEN + len),
-        .dont_fragment = plan->dont_fragment || at == GN__IP6_HDR_LEN,
-    };
+    packet->ip.src = plan->from.addr;
+    packet->ip.dst = plan->to.addr;
+    packet->ip.version = at == GN__IP4_HDR_LEN ? 4 : 6;
+    packet->ip.proto = GN__PROTO_UDP;
+    packet->ip.ttl = plan->ttl;
+    packet->ip.tos = plan->tos;
+    packet->ip.l4 = (uint16_t)at;
+    packet->ip.total_len = (uint16_t)(at + GN__UDP_HDR_LEN + len);
+    packet->ip.dont_fragment = plan->dont_fragment || at == GN__IP6_HDR_LEN;
 }
 
 static void write_headers(struct gn_sock *sock, struct gn__packet *packet,

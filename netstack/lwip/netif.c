@@ -183,7 +183,6 @@ static err_t netif_output(struct pbuf *p, u16_t ip_len)
         gn__packet_free(packet);
         return ERR_MEM;
     }
-    memset(&packet->ip, 0, sizeof(packet->ip));
     packet->ip.l4 = ip_len;
     packet->ip.total_len = (uint16_t)packet->len;
     if (ip_len == GN__IP4_HDR_LEN)
