@@ -10,6 +10,9 @@
  *   3. the sockets that changed are told: their waiters are put on `wakes`;
  *   4. the next deadline is compared with the one the driver has.
  *
+ * Where nothing is queued or due, which is usual of a call that waits or that
+ * has found what it wanted, there is the last of these steps only.
+ *
  * Step 2 moves GN__ENGINE_BUDGET packets and timers in all. No stack is trusted
  * to fall silent: what is left makes the deadline "now", and the driver goes
  * on, so that two guests that answer each other for ever cost others a share
@@ -428,8 +431,30 @@ static bool is_crowded(const struct gn__engine *engine,
            (!account || gn__account_is_busy(account));
 }
 
-void gn__engine_leave_for(struct gn__engine *engine,
-                          const struct gn__account *account)
+/* Has the caller's operation left nothing to be done but, in time, what is due
+ * then? */
+static bool is_quiet(const struct gn__engine *engine)
+{
+    return !engine->n_run && !engine->deferred.n &&
+           gn__list_empty(&engine->changed) && gn__list_empty(&engine->wakes) &&
+           gn__list_empty(&engine->fds);
+}
+
+static void leave_quietly(struct gn__engine *engine, uint64_t next)
+{
+    const struct gn__driver_ops *driver = engine->driver;
+    bool kick;
+
+    atomic_store_explicit(&engine->next, next, memory_order_relaxed);
+    kick = arm_driver(engine, next);
+    driver->unlock(engine->driver_self);
+    if (kick)
+        driver->kick(engine->driver_self, next);
+}
+
+/* Apart, so that what is usual saves no registers. */
+__attribute__((noinline)) static void leave_busily(
+    struct gn__engine *engine, const struct gn__account *account)
 {
     const struct gn__driver_ops *driver = engine->driver;
     struct gn__unlock_hook *hooks[N_HOOKS];
@@ -457,6 +482,21 @@ void gn__engine_leave_for(struct gn__engine *engine,
         driver->kick(engine->driver_self, next);
     if (crowded && !gn__engine_is_driving(engine))
         (void)sched_yield();
+}
+
+void gn__engine_leave_for(struct gn__engine *engine,
+                          const struct gn__account *account)
+{
+    uint64_t next;
+
+    if (is_quiet(engine)) {
+        next = next_deadline(engine, gn__netstack_deadline(&engine->net));
+        if (next > engine->net.now) {
+            leave_quietly(engine, next);
+            return;
+        }
+    }
+    leave_busily(engine, account);
 }
 
 void gn__engine_leave(struct gn__engine *engine)
