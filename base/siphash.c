@@ -121,12 +121,15 @@ void gn__sipsum_add(struct gn__sipsum *sum, uint64_t word)
 
 void gn__sipsum_add_bytes(struct gn__sipsum *sum, const void *data, size_t len)
 {
+    struct gn__sipsum s = *sum; /* In registers: @data may be anywhere. */
     const uint8_t *p = data;
 
+    s.n_words += (len + 7) / 8;
     for (; len >= 8; p += 8, len -= 8)
-        gn__sipsum_add(sum, load_le64(p));
+        state_absorb(&s, load_le64(p), 1);
     if (len) /* Without the length on top. */
-        gn__sipsum_add(sum, last_word(p, len) << 8 >> 8);
+        state_absorb(&s, last_word(p, len) << 8 >> 8, 1);
+    *sum = s;
 }
 
 void gn__sipsum_get(const struct gn__sipsum *sum, uint64_t out[2])
