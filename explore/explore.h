@@ -65,7 +65,8 @@ struct gn__options {
     const char *pcap;
     const char *junit;
     const char *plan_file;
-    char *plan; /* its text; NULL: drawn */
+    bool faults; /* --fault */
+    char *plan;  /* the text of either; NULL: drawn */
     size_t plan_len;
 };
 
@@ -83,7 +84,8 @@ struct gn__tried {
     /* What was shrunk; n_left is n_faults if it was not. */
     size_t n_faults, n_left, n_runs;
     bool is_minimal;
-    bool varies; /* run again, it ended otherwise */
+    bool is_shrunk; /* the outcome's plan is not what was run at first */
+    bool varies;    /* run again, it ended otherwise */
 };
 
 /* ---- one.c ---- */

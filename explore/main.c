@@ -29,6 +29,7 @@ static const char usage[] =
     "  --pcap FILE      write its packets; of further networks to FILE.NAME\n"
     "  --no-fork        in this process, for a debugger\n"
     "  --plan FILE      these faults, instead of those that the seed draws\n"
+    "  --fault LINE     this one, as a line of a plan; again for each further\n"
     "  --no-shrink      leave the plan of a seed that fails as it is\n"
     "  --digest         print a digest of all seeds\n"
     "  --junit FILE     write the results as JUnit's XML\n"
@@ -45,6 +46,7 @@ enum {
     OPT_PCAP,
     OPT_NO_FORK,
     OPT_PLAN,
+    OPT_FAULT,
     OPT_NO_SHRINK,
     OPT_DIGEST,
     OPT_JUNIT,
@@ -63,6 +65,7 @@ static const struct option long_options[] = {
     {"pcap", required_argument, NULL, OPT_PCAP},
     {"no-fork", no_argument, NULL, OPT_NO_FORK},
     {"plan", required_argument, NULL, OPT_PLAN},
+    {"fault", required_argument, NULL, OPT_FAULT},
     {"no-shrink", no_argument, NULL, OPT_NO_SHRINK},
     {"digest", no_argument, NULL, OPT_DIGEST},
     {"junit", required_argument, NULL, OPT_JUNIT},
@@ -104,19 +107,40 @@ static int read_text(struct gn__options *options, const char *path)
     return err;
 }
 
+static int refuse_plan(const struct gn__options *options, const char *why)
+{
+    if (options->plan_file)
+        (void)fprintf(stderr, "--plan %s: %s\n", options->plan_file, why);
+    else
+        (void)fprintf(stderr, "--fault: %s\n", why);
+    return -EINVAL;
+}
+
 static int read_file(struct gn__options *options, const char *path)
 {
+    char *plan = realloc(options->plan, GN_PLAN_TEXT_MAX + 1);
     int err = -ENOMEM;
 
     options->plan_file = path;
-    if (!options->plan) /* Of two the last counts. */
-        options->plan = malloc(GN_PLAN_TEXT_MAX + 1);
-    if (options->plan)
+    if (plan) {
+        options->plan = plan; /* Of two the last counts. */
         err = read_text(options, path);
-    if (!err)
-        return 0;
-    (void)fprintf(stderr, "--plan %s: %s\n", path, gn_strerror(err));
-    return -EINVAL;
+    }
+    return err ? refuse_plan(options, gn_strerror(err)) : 0;
+}
+
+static int read_fault(struct gn__options *options, const char *line)
+{
+    size_t len = strlen(line);
+    char *plan = realloc(options->plan, options->plan_len + len + 2);
+
+    options->faults = true;
+    if (!plan)
+        return refuse_plan(options, gn_strerror(-ENOMEM));
+    (void)snprintf(plan + options->plan_len, len + 2, "%s\n", line);
+    options->plan = plan;
+    options->plan_len += len + 1;
+    return 0;
 }
 
 static int check_plan(const struct gn__options *options)
@@ -124,13 +148,14 @@ static int check_plan(const struct gn__options *options)
     struct gn_plan *plan;
     char why[512] = "out of memory";
 
+    if (options->plan_file && options->faults)
+        return refuse_plan(options, "a plan has all of its faults: write what "
+                                    "--fault says into it");
     if (!options->plan)
         return 0;
     if (gn_plan_parse(options->plan, options->plan_len, why, sizeof(why),
-                      &plan)) {
-        (void)fprintf(stderr, "--plan %s: %s\n", options->plan_file, why);
-        return -EINVAL;
-    }
+                      &plan))
+        return refuse_plan(options, why);
     gn_plan_close(plan);
     return 0;
 }
@@ -152,6 +177,8 @@ static int read_flag(int option, const char *value, struct gn__options *options)
         return 0;
     case OPT_PLAN:
         return read_file(options, value);
+    case OPT_FAULT:
+        return read_fault(options, value);
     case OPT_NO_SHRINK:
         options->no_shrink = true;
         return 0;
@@ -367,9 +394,7 @@ static int try_seeds(const struct gn__options *options,
         (void)fprintf(stderr, "%s: %s\n", result->scenario->name,
                       gn_strerror(err));
     } else if (result->outcome->verdict == GN__REFUSED) {
-        (void)fprintf(stderr, "--plan %s: %s\n", options->plan_file,
-                      result->outcome->text);
-        err = -EINVAL;
+        err = refuse_plan(options, result->outcome->text);
     }
     return err;
 }

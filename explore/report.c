@@ -55,6 +55,47 @@ static void print_plan(const struct gn__tried *result)
     print_lines(result->outcome->plan);
 }
 
+/* As a shell reads it as one word. */
+static void print_word(const char *word, size_t len)
+{
+    size_t i;
+
+    (void)putchar('\'');
+    for (i = 0; i < len; i++) {
+        if (word[i] == '\'')
+            (void)fputs("'\\'", stdout);
+        (void)putchar(word[i]);
+    }
+    (void)putchar('\'');
+}
+
+/* What the seed does not draw by itself. No fault at all is one line, too. */
+static void print_faults(const char *plan)
+{
+    size_t len;
+
+    do {
+        len = strcspn(plan, "\n");
+        (void)printf(" --fault ");
+        print_word(plan, len);
+        plan += len + (plan[len] == '\n');
+    } while (*plan);
+}
+
+static void print_replay(const struct gn__options *options,
+                         const struct gn__tried *result)
+{
+    (void)printf("  replay: %s --scenario %s --seed %llu", options->program,
+                 result->scenario->name, (unsigned long long)result->seed);
+    if (result->is_shrunk)
+        print_faults(result->outcome->plan);
+    else if (options->faults)
+        print_faults(options->plan);
+    else if (options->plan)
+        (void)printf(" --plan %s", options->plan_file);
+    (void)printf(" --trace\n");
+}
+
 static void print_failure(const struct gn__options *options,
                           const struct gn__tried *result)
 {
@@ -77,11 +118,7 @@ static void print_failure(const struct gn__options *options,
     if (result->varies)
         (void)printf("  run again it ended otherwise: not all of it is decided "
                      "by the seed\n");
-    (void)printf("  replay: %s --scenario %s --seed %llu%s%s --trace\n",
-                 options->program, result->scenario->name,
-                 (unsigned long long)result->seed,
-                 options->plan ? " --plan " : "",
-                 options->plan ? options->plan_file : "");
+    print_replay(options, result);
 }
 
 static void print_unreached(const struct gn__tried *result)

@@ -70,6 +70,7 @@ static unsigned limit_of_run(const struct shrinking *s)
 /* What the last run that failed says is what is shown. */
 static void plan_keep(struct shrinking *s)
 {
+    s->result->is_shrunk = s->result->n_runs > 1;
     memcpy(s->result->outcome, s->child.outcome, sizeof(*s->child.outcome));
     gn__child_tail(&s->child, s->result->tail, sizeof(s->result->tail));
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# first_hour.sh SOURCE LIBRARY...: the program of docs/simulation.md compiles as it
-# stands by the commands of the page, which print what it shows. CC is given.
+# first_hour.sh SOURCE LIBRARY...: the program of docs/simulation.md compiles as
+# it stands by the commands of the page, which print what it shows, and what
+# they say replays a failure does. CC is given.
 set -euo pipefail
 source=$1
 libraries=${*:2}
@@ -36,3 +37,11 @@ PATH=$work/bin:$PATH sh -e commands >printed && {
     exit 1
 }
 diff expected printed
+
+# Its last line, as it is pasted: the same failure at the same time.
+sed -n 's/^  replay: //p' expected >again
+sh -e again >replayed && {
+    echo "the seed does not fail again"
+    exit 1
+}
+diff <(grep -A 1 '^bank: seed' expected) <(grep -A 1 '^bank: seed' replayed)

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <wordexp.h>
 
 #include <cmocka.h>
 
@@ -246,17 +247,16 @@ static const struct gn_scenario scenarios[] = {
 static char output[65536];
 static bool is_ignoring; /* its children, as what started it had it */
 
-/* As a command: its exit status, and what it wrote in `output`. */
+/* As a command of a shell: its exit status, and what it wrote in `output`. */
 static int run_these(const struct gn_scenario *these, size_t n,
                      const char *line)
 {
-    char *argv[32], *copy = strdup(line), *at = copy;
-    int argc = 0, status, fd = memfd_create("output", 0);
+    int status, fd = memfd_create("output", 0);
+    wordexp_t words;
     ssize_t len;
     pid_t pid;
 
-    while ((argv[argc] = strsep(&at, " ")))
-        argc++;
+    assert_int_equal(wordexp(line, &words, WRDE_NOCMD), 0);
     (void)fflush(NULL);
     pid = fork();
     assert_true(pid >= 0 && fd >= 0);
@@ -265,7 +265,7 @@ static int run_these(const struct gn_scenario *these, size_t n,
         (void)dup2(fd, STDERR_FILENO);
         if (is_ignoring)
             (void)signal(SIGCHLD, SIG_IGN);
-        status = gn_sim_main(argc, argv, these, n);
+        status = gn_sim_main((int)words.we_wordc, words.we_wordv, these, n);
         (void)fflush(NULL);
         _exit(status);
     }
@@ -273,7 +273,7 @@ static int run_these(const struct gn_scenario *these, size_t n,
     len = pread(fd, output, sizeof(output) - 1, 0);
     output[len > 0 ? len : 0] = '\0';
     (void)close(fd);
-    free(copy);
+    wordfree(&words);
     if (!WIFEXITED(status))
         fail_msg("signal %d:\n%s", WTERMSIG(status), output);
     return WEXITSTATUS(status);
@@ -316,9 +316,22 @@ static void digests_are_the_same_however_many_run_at_once(void **state)
     assert_string_not_equal(strstr(output, "digest"), first);
 }
 
+/* What a run that failed says about it, up to the command that replays it, into
+ * @replay, which has room for more. */
+static char *take_replay(char *replay, size_t cap)
+{
+    char *at = strstr(output, "  replay: ");
+
+    assert_non_null(at);
+    (void)snprintf(replay, cap, "%s", at + strlen("  replay: "));
+    replay[strcspn(replay, "\n")] = '\0';
+    *at = '\0';
+    return strdup(output);
+}
+
 static void a_seed_that_fails_is_shrunk_and_replayed(void **state)
 {
-    char replay[256], *at, failed[64];
+    char replay[512], *said;
 
     (void)state;
     assert_int_equal(run("x --scenario back --seeds 1000"), 1);
@@ -326,18 +339,49 @@ static void a_seed_that_fails_is_shrunk_and_replayed(void **state)
     says("  with 1 of its ");
     says("each of which it takes");
     says(" crash n1 for ");
-    at = strstr(output, "replay: ");
-    assert_non_null(at);
-    assert_int_equal(sscanf(output, "back: seed %63s", failed), 1);
-    (void)snprintf(replay, sizeof(replay), "%s", at + strlen("replay: "));
-    replay[strcspn(replay, "\n")] = '\0';
+    said = take_replay(replay, sizeof(replay));
+    *strstr(said, "  with 1 of its ") = '\0'; /* Then it was shrunk. */
     assert_int_equal(run(replay), 1);
     says("n1/boot rests");
-    says(failed);
-    at = replay + strlen(replay);
-    (void)snprintf(at, sizeof(replay) - (size_t)(at - replay), " --no-fork");
+    says(said);
+    says("  with 1 of its 1 faults");
+    says(strstr(replay, " --fault 'at ")); /* As it was. */
+    (void)strncat(replay, " --no-fork", sizeof(replay) - strlen(replay) - 1);
     assert_int_equal(run(replay), 1);
     says("n1/boot: it was here before");
+    free(said);
+}
+
+/* Also none at all, and as they were given: quotes too. */
+static void a_replay_has_the_faults_that_were_run(void **state)
+{
+    char replay[512];
+
+    (void)state;
+    assert_int_equal(
+        run("x --scenario check --seed 1 --fault 'at 1s pause n1 for 1s'"), 1);
+    says("without any fault");
+    free(take_replay(replay, sizeof(replay)));
+    assert_string_equal(replay,
+                        "x --scenario check --seed 1 --fault '' --trace");
+    assert_int_equal(run("x --scenario back --seed 1 --no-shrink "
+                         "--fault 'at 1s crash n1 for 2s' "
+                         "--fault 'at 1s pause n2 for 1s # n2'\\''s turn'"),
+                     1);
+    free(take_replay(replay, sizeof(replay)));
+    assert_string_equal(replay,
+                        "x --scenario back --seed 1 "
+                        "--fault 'at 1s crash n1 for 2s' "
+                        "--fault 'at 1s pause n2 for 1s # n2'\\''s turn' "
+                        "--trace");
+    assert_int_equal(run("x --scenario back --seed 1 --fault 'at 1s crash n1' "
+                         "--fault 'at 2s crash n9'"),
+                     2);
+    assert_string_equal(output, "--fault: line 2, column 13: there is no "
+                                "machine \"n9\"\n");
+    assert_int_equal(run("x --fault 'at 1s' --plan /dev/null"), 2);
+    says("--plan /dev/null: a plan has all of its faults: write what --fault "
+         "says into it\n");
 }
 
 static void the_lowest_seed_that_fails_is_told(void **state)
@@ -497,7 +541,7 @@ static void results_are_written_for_ci(void **state)
 
     (void)state;
     (void)snprintf(line, sizeof(line),
-                   "x<y --scenario deadlock --seeds 1 --junit %s", path);
+                   "'x<y' --scenario deadlock --seeds 1 --junit %s", path);
     assert_int_equal(run(line), 1);
     (void)close(fd);
     fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -572,6 +616,7 @@ int main(void)
         cmocka_unit_test(good_seeds_are_good),
         cmocka_unit_test(digests_are_the_same_however_many_run_at_once),
         cmocka_unit_test(a_seed_that_fails_is_shrunk_and_replayed),
+        cmocka_unit_test(a_replay_has_the_faults_that_were_run),
         cmocka_unit_test(the_lowest_seed_that_fails_is_told),
         cmocka_unit_test(a_plan_can_be_given),
         cmocka_unit_test(a_plan_for_other_machines_is_refused),
