@@ -340,18 +340,15 @@ static int claim_at(struct gn__wire *wire, size_t i,
 int gn__wire_claim(struct gn__wire *wire, const struct gn__addr *addr)
 {
     struct gn_network *net = wire->iface ? wire->iface->port.net : NULL;
-    size_t i;
-    int err;
+    int i, err;
 
     if (net && gn__addr_is_linklocal(addr) && !gn__addr_is_v4(addr))
         return gn__port_add_addr(&wire->iface->port, addr, 64, -1);
-    for (i = 0; net && i < net->n_prefixes; i++) {
-        if (!gn__prefix_contains(&net->prefixes[i].prefix, addr))
-            continue;
-        err = gn__pool_take_exact(&net->prefixes[i].pool, addr);
-        return err ? err : claim_at(wire, i, addr);
-    }
-    return -EADDRNOTAVAIL;
+    i = net ? gn__net_prefix_of(net, addr) : -1;
+    if (i < 0)
+        return -EADDRNOTAVAIL;
+    err = gn__pool_take_exact(&net->prefixes[i].pool, addr);
+    return err ? err : claim_at(wire, (size_t)i, addr);
 }
 
 int gn__wire_take(struct gn__wire *wire, const struct gn__prefix *prefix,

@@ -10,6 +10,7 @@
  */
 #include "sim/machine.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdalign.h>
 #include <stdio.h>
@@ -351,10 +352,47 @@ void gn__machine_task_ended(struct gn_machine *machine)
         count_thread(machine, -1);
 }
 
+/* ---- its addresses ---- */
+
+static struct gn__pool *pool_of(const struct gn_machine *machine, size_t i,
+                                struct gn__addr *addr)
+{
+    int prefix = gn__addr_parse(machine->addresses[i], addr)
+                     ? -1
+                     : gn__net_prefix_of(machine->net, addr);
+
+    return prefix < 0 ? NULL : &machine->net->prefixes[prefix].pool;
+}
+
+/* It is off: no other guest gets them, unless there is no memory for that. */
+static void keep_addresses(struct gn_machine *machine)
+{
+    struct gn__pool *pool;
+    struct gn__addr addr;
+
+    while (machine->addresses && machine->addresses[machine->n_kept]) {
+        pool = pool_of(machine, machine->n_kept, &addr);
+        if (!pool || gn__pool_take_exact(pool, &addr))
+            return;
+        machine->n_kept++;
+    }
+}
+
+/* For its next life, or for others. */
+static void give_addresses(struct gn_machine *machine)
+{
+    struct gn__addr addr;
+    int err = 0;
+
+    while (machine->n_kept && !err)
+        err = gn__pool_give(pool_of(machine, --machine->n_kept, &addr), &addr);
+    assert(!err && "an address that was taken can be given back");
+}
+
 /* ---- on ---- */
 
 /* The addresses it got first are its own from then on. */
-static int keep_addresses(struct gn_machine *machine)
+static int note_addresses(struct gn_machine *machine)
 {
     char text[GN_INTERFACE_ADDRS][GN_ADDR_TEXT_MAX];
     const char *list[GN_INTERFACE_ADDRS + 1];
@@ -407,7 +445,7 @@ static int machine_open(struct gn_machine *machine)
     err = gn_namespace_create(machine->net, &config, &machine->ns);
     if (err)
         return err;
-    err = keep_addresses(machine);
+    err = note_addresses(machine);
     if (err) {
         gn_namespace_close(machine->ns, GN_CLOSE_SILENT, NULL, NULL);
         machine->ns = NULL;
@@ -426,18 +464,24 @@ int gn_machine_start(struct gn_machine *machine)
         return -EINVAL;
     if (machine->ns)
         return -EALREADY;
+    give_addresses(machine);
     err = machine_open(machine);
     if (err)
-        return err;
+        goto off;
     err = gn_task_start(machine->ns, &machine->task, machine->boot,
                         machine->arg, NULL);
     if (err) {
         gn_namespace_close(machine->ns, GN_CLOSE_SILENT, NULL, NULL);
         machine->ns = NULL;
-        return err;
+        goto off;
     }
     machine->life++;
     return 0;
+
+off:
+    if (machine->life)
+        keep_addresses(machine);
+    return err;
 }
 
 /* ---- off ---- */
@@ -480,6 +524,7 @@ static void power_off(struct gn_machine *machine)
     doom_tasks(machine);
     gn__cogroup_hold(&machine->cogroup, false);
     gn__ns_cut(ns, machine);
+    keep_addresses(machine);
     end_tasks(machine);
     free_blocks(machine);
     gn__disk_crash(&machine->disk, &machine->rng);
@@ -521,6 +566,7 @@ void gn_machine_close(struct gn_machine *machine)
     if (machine->clock) {
         if (machine->ns)
             power_off(machine);
+        give_addresses(machine);
         gn__table_del(&machine->clock->machines, &machine->by_name);
     } else {
         join_threads(machine);

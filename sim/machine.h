@@ -29,6 +29,7 @@ struct gn_machine {
     struct gn_namespace_config config;
     char name[64];
     char **addresses; /* its own copies, NULL-ended; NULL: none yet */
+    size_t n_kept;    /* the first of them: taken while it is off */
     struct gn_link_config link;
     struct gn_resolver *faults; /* before its resolver; NULL: it has none */
     /* What it was told, and, with what faults of now say, what it is. */

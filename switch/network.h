@@ -86,6 +86,9 @@ bool gn__net_is_broadcast(const struct gn_network *net,
 /** An address of one of its prefixes that no guest can have: see
  *  gn__pool_is_edge(). */
 bool gn__net_is_edge(const struct gn_network *net, const struct gn__addr *addr);
+/** Which of its prefixes an address is in; -1: none. */
+int gn__net_prefix_of(const struct gn_network *net,
+                      const struct gn__addr *addr);
 /** The gateway's address in the family of @like: of its prefix, or of any. */
 GN_WARN_UNUSED bool gn__net_gateway(const struct gn_network *net,
                                     const struct gn__addr *like,

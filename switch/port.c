@@ -189,17 +189,6 @@ int gn__port_take_lowest(struct gn__port *port)
     return err;
 }
 
-static int prefix_of(const struct gn_network *net, const struct gn__addr *addr)
-{
-    size_t i;
-
-    for (i = 0; i < net->n_prefixes; i++) {
-        if (gn__prefix_contains(&net->prefixes[i].prefix, addr))
-            return (int)i;
-    }
-    return -1;
-}
-
 /* Of an address that its pool does not give. */
 static const char *who_has(const struct gn_network *net,
                            const struct gn__addr *addr)
@@ -207,7 +196,8 @@ static const char *who_has(const struct gn_network *net,
     const struct gn__port_addr *owned = gn__port_addr_find(net, addr);
 
     if (!owned)
-        return "the network's own, its broadcast address, or reserved";
+        return "the network's own, its broadcast address, reserved, or that of "
+               "a machine that is off";
     return owned->port == net->uplink ? "the gateway has it"
                                       : "another interface has it";
 }
@@ -215,7 +205,7 @@ static const char *who_has(const struct gn_network *net,
 int gn__port_take_exact(struct gn__port *port, const struct gn__addr *addr)
 {
     struct gn_network *net = port->net;
-    int prefix = prefix_of(net, addr), err;
+    int prefix = gn__net_prefix_of(net, addr), err;
 
     if (prefix < 0)
         return -EINVAL;

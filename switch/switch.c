@@ -147,6 +147,17 @@ bool gn__net_is_broadcast(const struct gn_network *net,
     return gn__addr_is_broadcast(addr);
 }
 
+int gn__net_prefix_of(const struct gn_network *net, const struct gn__addr *addr)
+{
+    size_t i;
+
+    for (i = 0; i < net->n_prefixes; i++) {
+        if (gn__prefix_contains(&net->prefixes[i].prefix, addr))
+            return (int)i;
+    }
+    return -1;
+}
+
 bool gn__net_is_edge(const struct gn_network *net, const struct gn__addr *addr)
 {
     size_t i;

@@ -62,8 +62,8 @@ struct gn_machine_config {
 /**
  * Create a machine, which is off.
  *
- * Its addresses are those of its first life: another guest that takes them
- * meanwhile keeps it from starting again.
+ * Its addresses are those of its first life. From then on no other guest gets
+ * them, also while it is off.
  *
  * @net     Borrowed as long as the machine.
  * @config  Copied.

@@ -347,17 +347,56 @@ static void each_life_has_its_address_and_its_numbers(void **state)
     assert_int_equal(eth0.addrs[0].ip.bytes[3], 2);
 }
 
-static void an_address_that_is_taken_keeps_it_off(void **state)
+static uint8_t last_byte(struct gn_namespace *ns)
+{
+    struct gn_interface eth0;
+
+    assert_int_equal(gn_namespace_interface_by_name(ns, "eth0", &eth0), 0);
+    return eth0.addrs[0].ip.bytes[3];
+}
+
+static void its_address_is_its_own_while_it_is_off(void **state)
 {
     struct fixture *f = *state;
     struct gn_machine *machine = start(f, 0, sleep_long);
-    struct gn_namespace *thief;
+    char why[128];
+    struct gn_namespace_config at_2 = {
+        .size = sizeof(at_2),
+        .addresses = (const char *const[]){"10.77.0.2", NULL},
+        .why = why,
+        .why_len = sizeof(why)};
+    struct gn_namespace *other;
 
     assert_int_equal(gn_machine_crash(machine), 0);
-    thief = gn_simnet_guest_at(f->sim.net, "10.77.0.2");
-    assert_int_equal(gn_machine_start(machine), -EADDRINUSE);
-    gn_namespace_close(thief, 0, NULL, NULL);
+    assert_int_equal(gn_namespace_create(f->sim.net, &at_2, &other),
+                     -EADDRINUSE);
+    assert_string_equal(why, "address \"10.77.0.2\": the network's own, its "
+                             "broadcast address, reserved, or that of a "
+                             "machine that is off");
+    other = gn_simnet_guest(f->sim.net, NULL);
+    assert_int_equal(last_byte(other), 3);
     assert_int_equal(gn_machine_start(machine), 0);
+    assert_int_equal(last_byte(gn_machine_namespace(machine)), 2);
+    assert_int_equal(gn_machine_crash(machine), 0);
+    gn_machine_close(machine);
+    f->machines[0] = NULL;
+    assert_int_equal(gn_namespace_create(f->sim.net, &at_2, &other), 0);
+}
+
+/* Its name is another guest's for a time. */
+static void a_start_that_fails_leaves_it_its_address(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_machine *machine = start(f, 0, sleep_long);
+    struct gn_namespace *other;
+
+    assert_int_equal(gn_machine_crash(machine), 0);
+    other = gn_simnet_guest(f->sim.net, "n0");
+    assert_int_equal(gn_machine_start(machine), -EADDRINUSE);
+    assert_int_equal(last_byte(gn_simnet_guest(f->sim.net, NULL)), 4);
+    gn_namespace_close(other, 0, NULL, NULL);
+    assert_int_equal(gn_machine_start(machine), 0);
+    assert_int_equal(last_byte(gn_machine_namespace(machine)), 2);
 }
 
 static void a_name_is_one_machine_s(void **state)
@@ -550,19 +589,15 @@ static void a_plan_starts_what_is_off(void **state)
     assert_int_equal(f->n_said, 3);
 }
 
-/* As n0 cannot have its address. */
+/* As n0 cannot have its name. */
 static void a_start_that_fails_ends_the_run(void **state)
 {
-    struct gn_namespace_config other = {
-        .size = sizeof(other),
-        .addresses = (const char *const[]){"10.77.0.2", NULL}};
     struct gn_sim_report report = {.size = sizeof(report)};
     struct fixture *f = *state;
-    struct gn_namespace *ns;
 
     start(f, 0, sleep_long);
     assert_int_equal(gn_machine_crash(f->machines[0]), 0);
-    assert_int_equal(gn_namespace_create(f->sim.net, &other, &ns), 0);
+    (void)gn_simnet_guest(f->sim.net, "n0");
     plan(f, "at 1s start n0");
     assert_int_equal(gn_clock_run(f->sim.clock, UINT64_MAX, &report), 0);
     assert_int_equal(report.end, GN_SIM_FAILED);
@@ -892,7 +927,8 @@ int main(void)
         CASE(a_join_that_is_cancelled_leaves_no_handle),
         CASE(a_dial_in_the_middle_leaves_nothing),
         CASE(each_life_has_its_address_and_its_numbers),
-        CASE(an_address_that_is_taken_keeps_it_off),
+        CASE(its_address_is_its_own_while_it_is_off),
+        CASE(a_start_that_fails_leaves_it_its_address),
         CASE(a_name_is_one_machine_s),
         CASE(what_no_life_could_have_is_refused),
         CASE(files_survive_and_memory_does_not),
