@@ -40,7 +40,7 @@ static double dropped_of(const cJSON *guest)
     return sum;
 }
 
-static void json_append(char *out, size_t cap, const char *text)
+static void list_append(char *out, size_t cap, const char *text)
 {
     size_t len = strlen(out);
 
@@ -53,14 +53,14 @@ static void guest_print(const char *network, const cJSON *guest)
     const cJSON *item, *denied = cJSON_GetObjectItem(guest, "denied");
 
     cJSON_ArrayForEach (item, cJSON_GetObjectItem(guest, "addresses"))
-        json_append(addresses, sizeof(addresses), item->valuestring);
+        list_append(addresses, sizeof(addresses), item->valuestring);
     cJSON_ArrayForEach (item, cJSON_GetObjectItem(guest, "ports")) {
         char port[128];
 
         (void)snprintf(port, sizeof(port), "%s:%d/%s", text_of(item, "at"),
                        cJSON_GetObjectItem(item, "to")->valueint,
                        text_of(item, "protocol"));
-        json_append(ports, sizeof(ports), port);
+        list_append(ports, sizeof(ports), port);
     }
     printf("%-12s %-12s %-28s %-28s %12.0f %12.0f %7.0f %7.0f\n", network,
            text_of(guest, "name"), addresses[0] ? addresses : "-",
@@ -81,6 +81,27 @@ static void networks_print(const cJSON *networks)
     }
 }
 
+/* A network that has died leaves its socket. */
+static int network_is_missing(const char *folder, const char *network)
+{
+    char path[WHERE_MAX], name[64], others[400] = "", why[300];
+
+    for (size_t i = 0; where_list(folder, i, name, sizeof(name)) == 0; i++) {
+        cJSON *other =
+            where_socket(folder, name, path, sizeof(path), why, sizeof(why))
+                ? NULL
+                : http_network(path);
+
+        if (other)
+            list_append(others, sizeof(others), name);
+        cJSON_Delete(other);
+    }
+    say("--network %s: %s%s", network,
+        others[0] ? "no network of that name runs, only " : "no network runs",
+        others);
+    return 1;
+}
+
 int verb_ps(const struct options *options)
 {
     char folder[WHERE_MAX], path[WHERE_MAX], name[64], why[300];
@@ -97,6 +118,10 @@ int verb_ps(const struct options *options)
         if (where_socket(folder, name, path, sizeof(path), why, sizeof(why)))
             continue;
         (void)cJSON_AddItemToArray(networks, http_network(path));
+    }
+    if (options->network && !cJSON_GetArraySize(networks)) {
+        cJSON_Delete(networks);
+        return network_is_missing(folder, options->network);
     }
     if (options->json) {
         char *text = cJSON_Print(networks);

@@ -77,6 +77,7 @@ case_what_is_not_there() {
         vm --socket file
     says 'guestnet: web:80: *no network here has such a guest; *' "$guestnet" dial web:80
     says 'guestnet: web: *' "$guestnet" dial web
+    says 'guestnet: --network lab: no network runs' "$guestnet" ps --network lab
 }
 
 # What fits of a path that is too long is another file's.

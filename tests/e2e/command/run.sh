@@ -197,6 +197,9 @@ case_two_containers_meet_by_name() {
     says "guestnet: the name web is taken on this network; choose another --name" \
         "$guestnet" run --network lab --name web -- true
     has "10.77.0.2,fd77::2" "$("$guestnet" ps)"
+    says "guestnet: --network bal: no network of that name runs, only lab" \
+        "$guestnet" ps --network bal
+    expect 1 "$(status_of "$guestnet" ps --json --network bal)" status
     kill %1
 }
 
