@@ -17,67 +17,32 @@
 
 /** Clients that wait at a path; more are refused. */
 #define BACKLOG 16u
-/** Until a client is accepted again, when there was no descriptor for one. */
-#define PAUSE_NS (50 * 1000000ull)
 
 struct nic_unix {
     struct gn__nic_socket socket; /* first */
     struct gn__publish_file file; /* "": none */
     int fd;                       /* listens; -1: a given socket */
-    struct gn__io_watch watch;
-    struct gn__io_timer pause;
+    struct gn__acceptor acceptor;
 };
 
 /* ---- clients of a path ---- */
 
-static void unix_pause(struct nic_unix *self)
+static bool unix_has_room(void *self)
 {
-    struct gn__io *io = self->socket.io;
-
-    gn__io_unwatch(io, &self->watch);
-    gn__io_start(io, &self->pause, gn__io_now(io) + PAUSE_NS);
+    return ((struct nic_unix *)self)->socket.fd < 0;
 }
 
-/* For the next client. */
-static void unix_wait(struct nic_unix *self)
+static void unix_accepted(void *self, const struct gn__endpoint *peer, int fd)
 {
-    if (self->fd >= 0 &&
-        gn__io_watch(self->socket.io, &self->watch, self->fd, POLLIN))
-        unix_pause(self);
-}
-
-static void unix_pause_over(struct gn__io_timer *timer)
-{
-    unix_wait(gn__container_of(timer, struct nic_unix, pause));
-}
-
-/* The client stays in the kernel's queue, so the listener would stay ready. */
-static bool is_exhausted(int error)
-{
-    return error == EMFILE || error == ENFILE || error == ENOMEM ||
-           error == ENOBUFS;
-}
-
-static void unix_accept(struct gn__io_watch *watch, short revents)
-{
-    struct nic_unix *self = gn__container_of(watch, struct nic_unix, watch);
-    int fd = accept4(self->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-    (void)revents;
-    if (fd < 0 && is_exhausted(errno))
-        unix_pause(self);
-    if (fd < 0)
-        return; /* Or it went. */
-    gn__io_unwatch(self->socket.io, &self->watch);
-    if (gn__nic_socket_attach(&self->socket, fd)) {
+    (void)peer;
+    if (gn__nic_socket_attach(&((struct nic_unix *)self)->socket, fd))
         close(fd);
-        unix_pause(self);
-    }
 }
 
 static void unix_lost(struct gn__nic_socket *socket)
 {
-    unix_wait(gn__container_of(socket, struct nic_unix, socket));
+    gn__acceptor_resume(
+        &gn__container_of(socket, struct nic_unix, socket)->acceptor);
 }
 
 /* ---- operations ---- */
@@ -98,8 +63,7 @@ static void unix_close(void *arg)
 
     gn__nic_socket_detach(&self->socket);
     if (self->fd >= 0) {
-        gn__io_unwatch(self->socket.io, &self->watch);
-        gn__io_stop(self->socket.io, &self->pause);
+        gn__acceptor_close(&self->acceptor);
         gn__publish_unlink(&self->file);
         close(self->fd);
     }
@@ -128,16 +92,19 @@ struct unix_create {
 static int unix_start(struct nic_unix *self, const struct unix_create *create)
 {
     struct gn__nic_socket *socket = &self->socket;
+    struct gn__acceptor_config acceptor = {.io = socket->io,
+                                           .fd = create->fd,
+                                           .has_room = unix_has_room,
+                                           .accepted = unix_accepted,
+                                           .user = self};
     int err;
 
-    socket->watch.account = gn__wire_account(&socket->nic->wire);
-    self->watch.account = self->pause.account = socket->watch.account;
+    acceptor.account = gn__wire_account(&socket->nic->wire);
+    socket->watch.account = acceptor.account;
     gn_nic_set_carrier(socket->nic, false);
     if (!create->listens)
         return gn__nic_socket_attach(socket, create->fd);
-    self->watch.ready = unix_accept;
-    self->pause.fire = unix_pause_over;
-    err = gn__io_watch(socket->io, &self->watch, create->fd, POLLIN);
+    err = gn__acceptor_open(&self->acceptor, &acceptor);
     if (err)
         return err;
     self->fd = create->fd;
