@@ -65,7 +65,7 @@ static int add_router(struct gn_network *a, const char *at_a,
 /** All destinations are addresses of one guest. */
 static int add_receiver(struct course *course)
 {
-    char texts[N_DESTINATIONS][16];
+    char texts[N_DESTINATIONS][24];
     const char *addresses[N_DESTINATIONS + 1] = {NULL};
 
     for (int i = 0; i < N_DESTINATIONS; i++) {
