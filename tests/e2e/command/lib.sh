@@ -66,7 +66,8 @@ status_of() {
 
 # ---- being an ordinary user ----
 
-# The script again, as user 1000 where it is root.
+# The script again, as user 1000 where it is root: a copy of it, because the
+# folders above this one may be closed to that user.
 become_user() {
     [ -z "${GN_FOLDER-}" ] || return 0
     if [ "$(id -u)" != 0 ]; then
@@ -81,9 +82,14 @@ become_user() {
     exec unshare -m bash -c '
         mount -t tmpfs guestnet-test /dev/net || exit 77
         mknod -m '$mode' /dev/net/tun c 10 200 || exit 77
-        GN_FOLDER=$(mktemp -d) && chown 1000:1000 "$GN_FOLDER" || exit 1
-        export GN_FOLDER
-        exec setpriv --reuid 1000 --regid 1000 --clear-groups "$0" "$@"
+        export GN_FOLDER=$(mktemp -d)
+        copy=$GN_FOLDER/tests
+        cp -r "$(dirname "$0")" "$copy" && cp "$GUESTNET" "$copy/guestnet" &&
+            cp "$GUESTNET_AGENT" "$copy/guestnet-agent" &&
+            chown -R 1000:1000 "$GN_FOLDER" || exit 1
+        export GUESTNET=$copy/guestnet GUESTNET_AGENT=$copy/guestnet-agent
+        exec setpriv --reuid 1000 --regid 1000 --clear-groups \
+            "$copy/$(basename "$0")" "$@"
     ' "$0" "$@"
 }
 
