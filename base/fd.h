@@ -9,8 +9,8 @@
 
 #include <guestnet/export.h>
 
-/** A call that would block fails with -EAGAIN instead; if @on is false, it waits.
- *  Returns 0, or a negative errno. */
+/** A call that would block fails with -EAGAIN instead; if @on is false, it
+ *  waits. Returns 0, or a negative errno. */
 GN_WARN_UNUSED int gn__fd_nonblock(int fd, bool on);
 /** One that another program or library has opened: it does not block, and no
  *  program that is executed inherits it. Returns 0, or a negative errno. */

@@ -8,8 +8,8 @@
  * 2-4 where the output leaves the process or guests could learn from it
  * (sequence numbers, ports, random streams); 1-3 for hash tables.
  *
- * Sums are of words that come one after the other: a digest of all that happens,
- * each part of which costs one round a word.
+ * Sums are of words that come one after the other: a digest of all that
+ * happens, each part of which costs one round a word.
  *
  * The key is two words, the first of which holds the first eight bytes of the
  * paper's key in little-endian order. Output is the same on every machine.
@@ -29,8 +29,8 @@ void gn__sipsum_init(struct gn__sipsum *sum, const uint64_t key[2]);
 void gn__sipsum_add(struct gn__sipsum *sum, uint64_t word);
 /** Bytes as words whose first byte is the lowest, and zeros behind the last. */
 void gn__sipsum_add_bytes(struct gn__sipsum *sum, const void *data, size_t len);
-/** SipHash-1-3 with 128 bits, as its authors' program has it, of the words until
- *  now; more may follow. */
+/** SipHash-1-3 with 128 bits, as its authors' program has it, of the words
+ *  until now; more may follow. */
 void gn__sipsum_get(const struct gn__sipsum *sum, uint64_t out[2]);
 
 #endif /* BASE_SIPHASH_H */

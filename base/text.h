@@ -21,8 +21,8 @@ struct gn__quoted {
 struct gn__quoted gn__text_quote(const char *text, size_t len);
 
 /**
- * Write a line for the caller, cut at why_len bytes; what is not printable ASCII
- * becomes '?'.
+ * Write a line for the caller, cut at why_len bytes; what is not printable
+ * ASCII becomes '?'.
  *
  * @why  May be NULL.
  *

@@ -82,8 +82,8 @@ uint64_t bench_now_ns(void);
 uint64_t bench_processor_ns(void);
 /** What this process has resident, bytes; 0: unknown. */
 uint64_t bench_resident(void);
-/** This process may have as many descriptors as it can be given from now on: how
- *  many; 0: unknown. */
+/** This process may have as many descriptors as it can be given from now on:
+ *  how many; 0: unknown. */
 size_t bench_descriptors(void);
 /** Events per second. */
 double bench_rate(uint64_t n, uint64_t from_ns, uint64_t to_ns);

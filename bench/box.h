@@ -3,9 +3,9 @@
 #define BENCH_BOX_H
 
 /*
- * Network namespaces of the kernel's, as containers have them, with a TAP device
- * "eth0" in each. The thread that calls is in the namespace that it made last;
- * sockets and devices stay where they were opened.
+ * Network namespaces of the kernel's, as containers have them, with a TAP
+ * device "eth0" in each. The thread that calls is in the namespace that it made
+ * last; sockets and devices stay where they were opened.
  */
 #include <stdint.h>
 

@@ -2,8 +2,8 @@
 /*
  * Ten TCP flows through one line of 100 Mbit/s and 20 ms there and back, for a
  * minute of virtual time, in seconds of the processor; next to ns-3's
- * (ns3/dumbbell.cc), whose segments are as large. The line's packets have jitter,
- * each run another seed: without, flows that are alike stay so.
+ * (ns3/dumbbell.cc), whose segments are as large. The line's packets have
+ * jitter, each run another seed: without, flows that are alike stay so.
  */
 #include "bench.h"
 

@@ -255,8 +255,8 @@ static int server_begin(struct fair *fair)
     return -pthread_create(&fair->server_thread, NULL, serve, fair);
 }
 
-/* 64 guests of 900 flows have a socket of the kernel's for each. Where a process
- * may not have so many they have fewer. */
+/* 64 guests of 900 flows have a socket of the kernel's for each. Where a
+ * process may not have so many they have fewer. */
 static void allow_descriptors(struct fair *fair)
 {
     size_t n = bench_descriptors();

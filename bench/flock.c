@@ -192,8 +192,8 @@ static int measure_seconds_tcp(const struct bench_run *run, double *out)
     return measure_seconds(run, SOCK_STREAM, out);
 }
 
-/** Of a guest whose task waits in a call, with what the other end has of it. All
- *  counts: the process is fresh, and what grows is what is resident. */
+/** Of a guest whose task waits in a call, with what the other end has of it.
+ *  All counts: the process is fresh, and what grows is what is resident. */
 static int measure_bytes(const struct bench_run *run, int type, double *out)
 {
     uint64_t before = bench_resident();

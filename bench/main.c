@@ -4,8 +4,8 @@
  *                [--json FILE] [--runs N] [--time MS] [NAME...]
  *
  * With --ours no reference is measured, so that a profiler sees us only; with
- * --against every row's is the same row of PROGRAM, the guestnet-bench of another
- * build.
+ * --against every row's is the same row of PROGRAM, the guestnet-bench of
+ * another build.
  * Prints a table of medians and, with --json, the same as an array. The
  * library makes nothing in this process, see bench.h. The exit status says
  * whether every row could be measured and its data was right, not whether it

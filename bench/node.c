@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * WebAssembly guests under Node's engine: wasm/node.mjs measures, and prints the
- * figure. Where the files are is wasm/CMakeLists.txt's; without them the rows say
- * that they cannot be measured.
+ * WebAssembly guests under Node's engine: wasm/node.mjs measures, and prints
+ * the figure. Where the files are is wasm/CMakeLists.txt's; without them the
+ * rows say that they cannot be measured.
  */
 #include "bench.h"
 

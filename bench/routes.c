@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A datagram through a router with many routes, and through one with few:
- * from sending it to receiving it behind the router. Destinations change from one
- * to the next, so that none is where the last one was. Both tables begin with the
- * same routes, of as many lengths as ten can have. In processor time.
+ * from sending it to receiving it behind the router. Destinations change from
+ * one to the next, so that none is where the last one was. Both tables begin
+ * with the same routes, of as many lengths as ten can have. In processor time.
  */
 #include "bench.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Seeds of what a consensus of five nodes says to each other, a process each
- * (gn_sim_main()): a leader asks four others twenty times a second, and a client
- * asks the leader as often, by TCP over links with jitter.
+ * (gn_sim_main()): a leader asks four others twenty times a second, and a
+ * client asks the leader as often, by TCP over links with jitter.
  */
 #include "bench.h"
 #include "world.h"

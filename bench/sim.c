@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What calls of tasks in virtual time take of the processor, next to the wall time
- * of the same between two threads of the kernel's, which wait for each other.
+ * What calls of tasks in virtual time take of the processor, next to the wall
+ * time of the same between two threads of the kernel's, which wait for each
+ * other.
  */
 #include "bench.h"
 #include "world.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * WebAssembly guests by wasm2c: two of them on a network, a thread each, and the
- * same program (wasm/program.c) on two threads over the kernel's loopback. What
- * a guest prints is the figure.
+ * WebAssembly guests by wasm2c: two of them on a network, a thread each, and
+ * the same program (wasm/program.c) on two threads over the kernel's loopback.
+ * What a guest prints is the figure.
  */
 #include "bench.h"
 #include "program.h"

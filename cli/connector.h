@@ -3,9 +3,9 @@
 #define CLI_CONNECTOR_H
 
 /*
- * The network process may open no Unix sockets (net/sandbox.h), so for a machine
- * that is reached by connecting to its VMM it asks this one to connect, as
- * gn_nic_vsock() has it.
+ * The network process may open no Unix sockets (net/sandbox.h), so for a
+ * machine that is reached by connecting to its VMM it asks this one to connect,
+ * as gn_nic_vsock() has it.
  */
 #include <stdbool.h>
 
@@ -19,7 +19,8 @@ struct connector {
 
 /** Returns the other end, which is the network's; or a negative errno. */
 int connector_open(struct connector *connector);
-/** It has asked: connect, and say its reason for asking if that is a new one. */
+/** It has asked: connect, and say its reason for asking if that is a new
+ *  one. */
 void connector_serve(struct connector *connector);
 void connector_close(struct connector *connector);
 

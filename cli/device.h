@@ -11,8 +11,8 @@
  *                      <-- answer     device_answer()
  *                      word or end -->  device_done()
  *
- * They speak over a socket pair of SOCK_SEQPACKET, which is close-on-exec: exec()
- * of a command is the end that means success.
+ * They speak over a socket pair of SOCK_SEQPACKET, which is close-on-exec:
+ * exec() of a command is the end that means success.
  */
 #include <stdint.h>
 #include <stddef.h>

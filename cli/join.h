@@ -3,8 +3,8 @@
 #define CLI_JOIN_H
 
 /*
- * The client's side of a member (net/member.h): what it opens for its guest, and
- * what it hears.
+ * The client's side of a member (net/member.h): what it opens for its guest,
+ * and what it hears.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,8 +30,8 @@ struct guest {
 /** Give it names, the options' or "@kind-PID", and the verb's MTU. */
 void guest_init(struct guest *guest, const struct options *options,
                 const char *kind, uint32_t mtu);
-/** Open the ports and files of its options, and enter its network, whose process
- *  is started if there is none. Returns 0, or -1 with a line. */
+/** Open the ports and files of its options, and enter its network, whose
+ *  process is started if there is none. Returns 0, or -1 with a line. */
 int guest_enter(struct guest *guest, char *why, size_t why_len);
 /**
  * Put it on the network that it has entered.

@@ -4,9 +4,9 @@
 
 /*
  * The command's parent. It is there so that nothing is left when guestnet is
- * killed, even by SIGKILL: it hears of that, kills what the command has started,
- * and takes a name of the namespace away again. It also does so when the command
- * ends, as container engines do.
+ * killed, even by SIGKILL: it hears of that, kills what the command has
+ * started, and takes a name of the namespace away again. It also does so when
+ * the command ends, as container engines do.
  *
  *     guestnet --- keeper --- the command
  */

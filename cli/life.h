@@ -4,8 +4,8 @@
 
 /*
  * How long a network namespace of another program's lives: as long as it has a
- * name, or a process is in it. The kernel would keep it longer, for our device's
- * sake.
+ * name, or a process is in it. The kernel would keep it longer, for our
+ * device's sake.
  */
 #include <limits.h>
 #include <stdbool.h>
@@ -19,11 +19,11 @@ struct life {
     short events;
 };
 
-/** Begin to watch the namespace of @netns, whose file is @path. Returns false if
- *  its life is over. */
+/** Begin to watch the namespace of @netns, whose file is @path. Returns false
+ *  if its life is over. */
 bool life_begin(struct life *life, int netns, const char *path);
-/** life->fd has life->events, and both may be others then. Returns false when its
- *  life is over. */
+/** life->fd has life->events, and both may be others then. Returns false when
+ *  its life is over. */
 bool life_look(struct life *life);
 /** Watch no more. */
 void life_end(struct life *life);

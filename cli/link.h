@@ -3,8 +3,8 @@
 #define CLI_LINK_H
 
 /*
- * The settings of a link: by their words in --link, by their keys in the JSON of
- * a join.
+ * The settings of a link: by their words in --link, by their keys in the JSON
+ * of a join.
  */
 #include <stdbool.h>
 #include <stddef.h>

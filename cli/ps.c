@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * guestnet ps: what runs here, a line for each guest, or the networks' own JSON.
+ * guestnet ps: what runs here, a line for each guest, or the networks' own
+ * JSON.
  */
 #include "cli/verbs.h"
 

@@ -41,8 +41,8 @@
  *  again. */
 #define GN__ENGINE_TURN_NS 100000u
 
-/** Packets that wait in all lanes; a sender that has less than the least is never
- *  refused, and beyond may have a quarter of what is left. */
+/** Packets that wait in all lanes; a sender that has less than the least is
+ *  never refused, and beyond may have a quarter of what is left. */
 #define GN__RUN_QUEUE_MAX   16384u
 #define GN__RUN_QUEUE_LEAST 256u
 #define GN__RUN_QUEUE_SHARE 4u
@@ -73,8 +73,8 @@ struct gn__driver_ops {
      *  without the lock. -EDEADLK where sleeping is impossible. */
     int (*park)(void *self, struct gn__parker *parker, uint64_t deadline);
     void (*unpark)(void *self, struct gn__parker *parker);
-    /** The next deadline moved earlier, or deferred tasks are waiting (deadline is
-     *  then now). Called without the lock; must be cheap when the driver is
+    /** The next deadline moved earlier, or deferred tasks are waiting (deadline
+     *  is then now). Called without the lock; must be cheap when the driver is
      *  awake already or is the caller. */
     void (*kick)(void *self, uint64_t deadline);
     /** Is the calling thread the driving thread (inside a callback too)? */
@@ -152,7 +152,8 @@ struct gn__lane {
     uint32_t n;
 };
 
-/** Whose engine it is: what packets and changes are handed to, under the lock. */
+/** Whose engine it is: what packets and changes are handed to, under the
+ *  lock. */
 struct gn__engine_user {
     const char *name;
     size_t room; /* bytes of its own behind the engine, gn__engine_room() */
@@ -243,8 +244,8 @@ void gn__engine_run(struct gn__engine *engine);
  *  GN__ENGINE_TURN_NS; true if any ran. Driving thread. */
 bool gn__engine_dispatch(struct gn__engine *engine, unsigned max);
 
-/** Queue a packet for delivery to packet->to, behind those that packet->from has
- *  sent before. */
+/** Queue a packet for delivery to packet->to, behind those that packet->from
+ *  has sent before. */
 void gn__engine_post(struct gn__engine *engine, struct gn__packet *packet);
 void gn__lane_init(struct gn__lane *lane);
 /** May one more be queued of this lane (NULL: from no sender)? */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * An HTTP service: three servers, a balancer that leaves out those that do not
- * answer, and clients that try again. Servers crash, stand still and are parted,
- * and each request has its answer in the end: failover --seeds 1000
+ * answer, and clients that try again. Servers crash, stand still and are
+ * parted, and each request has its answer in the end: failover --seeds 1000
  */
 #include <guestnet/guestnet.h>
 

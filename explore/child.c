@@ -3,8 +3,8 @@
 /*
  * A process for a seed: forked from the one that is loaded, so that it costs a
  * fraction of a millisecond, and nothing that it breaks is broken for others.
- * Its real time is measured and ended by its parent, which no alarm or signal of
- * the program's own disturbs.
+ * Its real time is measured and ended by its parent, which no alarm or signal
+ * of the program's own disturbs.
  */
 #include <errno.h>
 #include <signal.h>
@@ -127,7 +127,8 @@ static void tell_death(struct gn__outcome *out, int status)
                        WEXITSTATUS(status), *overrun ? ": " : "", overrun);
 }
 
-/* ThreadSanitizer says in the status what it has seen, when all else is over. */
+/* ThreadSanitizer says in the status what it has seen, when all else is
+ * over. */
 static void child_ended(struct gn__child *child, int status)
 {
     struct gn__outcome *out = child->outcome;

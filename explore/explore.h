@@ -138,7 +138,8 @@ void gn__child_tail(const struct gn__child *child, char *out, size_t cap);
 
 /* ---- seeds.c ---- */
 
-/** Try seeds until one fails; fills in what it found. 0, or a negative errno. */
+/** Try seeds until one fails; fills in what it found. 0, or a negative
+ *  errno. */
 int gn__seeds_try(const struct gn__options *options, struct gn__tried *result);
 
 /* ---- shrink.c ---- */

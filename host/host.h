@@ -4,8 +4,8 @@
 
 /*
  * What guests/ needs of the host's side: the driving thread with its
- * descriptors and timers, objects that live there, sockets at paths, and names for
- * guests that ask by DNS.
+ * descriptors and timers, objects that live there, sockets at paths, and names
+ * for guests that ask by DNS.
  */
 #include "host/dns/dns.h"
 #include "host/driver/drive.h"

@@ -4,9 +4,9 @@
  * A timer of a guest's: an event of the engine, which queues a task of the
  * guest's account, which calls back.
  *
- *     waiting --(event: deferred)--> due --> callback --> over, or waiting again
- *        |                            |
- *        +----------------------------+--(cancelled: deferred)--> over --> callback
+ *   waiting --(event: deferred)--> due --> callback --> over, or waiting again
+ *      |                            |
+ *      +----------------------------+--(cancel: deferred)--> over --> callback
  *
  * Starting and cancelling only touch what is under the engine's lock, so they
  * are for any thread. Three things end a timer early: gn_timer_cancel(), its

@@ -20,10 +20,10 @@
  *
  * Whatever needs memory first makes the path to the offsets that it will
  * change (make_path: slots are split into children that say the same) and then
- * changes them, which cannot fail; tree_summarize() afterwards removes the nodes
- * of a path that say no more than a slot can, and sets its full bits. Since
- * making a path changes no set, a failure on the way leaves nothing behind but
- * settling.
+ * changes them, which cannot fail; tree_summarize() afterwards removes the
+ * nodes of a path that say no more than a slot can, and sets its full bits.
+ * Since making a path changes no set, a failure on the way leaves nothing
+ * behind but settling.
  */
 #include "ipam/tree.h"
 

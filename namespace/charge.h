@@ -20,8 +20,8 @@ struct gn__charge {
     size_t bytes;
 };
 
-/** Charge @guest with @bytes. -ENOBUFS: it has no room for them, which is counted
- *  at it as GN_DROP_MEMORY. */
+/** Charge @guest with @bytes. -ENOBUFS: it has no room for them, which is
+ *  counted at it as GN_DROP_MEMORY. */
 GN_WARN_UNUSED int gn__charge_take(struct gn__guest *guest, size_t bytes,
                                    struct gn__charge *charge);
 /** Give it back; none: nothing happens. */

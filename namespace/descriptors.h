@@ -32,8 +32,8 @@ void gn__fds_init(struct gn_network *net, uint32_t max);
 
 /** Could @guest take one now? */
 bool gn__fds_left(struct gn__guest *guest);
-/** Take one for @guest; taken already, nothing happens. -ENOBUFS: it has as many
- *  as it may, which is counted at it. -ECANCELED: it has ended. */
+/** Take one for @guest; taken already, nothing happens. -ENOBUFS: it has as
+ *  many as it may, which is counted at it. -ECANCELED: it has ended. */
 GN_WARN_UNUSED int gn__fds_take(struct gn__guest *guest,
                                 struct gn__fd_share *share);
 /** Give it back; none: nothing happens. */

@@ -132,7 +132,8 @@ struct gn__port_observer {
     /** bind(2) with a port, of datagrams, or listen(2). Refused, the socket has
      *  none. */
     int (*bound)(struct gn_sock *sock);
-    /** It has not that port any more, or does not listen. Any number of times. */
+    /** It has not that port any more, or does not listen. Any number of
+     *  times. */
     void (*unbound)(struct gn_sock *sock);
     /** @binding has no socket any more. */
     void (*released)(struct gn__binding *binding);
@@ -260,8 +261,8 @@ void gn__iface_show_groups(const struct gn__iface *iface,
 /** Does what @port sends to @addr go to the gateway, which answers as it? */
 bool gn__outside_reaches(const struct gn__port *port,
                          const struct gn__addr *addr);
-/** Is what @port sends to @to by @next_hop asked of its own way outside, and goes
- *  nowhere else? */
+/** Is what @port sends to @to by @next_hop asked of its own way outside, and
+ *  goes nowhere else? */
 bool gn__outside_leaves(const struct gn__port *port,
                         const struct gn__addr *next_hop,
                         const struct gn__endpoint *to);

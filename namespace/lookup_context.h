@@ -41,7 +41,8 @@ struct gn__account *gn__ns_account(const struct gn_namespace *ns);
 
 /**
  * Under the lock: a lookup begins. Until gn__ns_lookup_end() it counts, and
- * @wait->fire is called, under the lock, when the namespace is killed or closes.
+ * @wait->fire is called, under the lock, when the namespace is killed or
+ * closes.
  *
  *   -EAGAIN     As many are under way as may be.
  *   -ECANCELED  Killed or closing.

@@ -59,12 +59,12 @@ void gn__ns_set_limits(struct gn_namespace *ns, const struct gn_limits *limits);
 void gn__ns_set_group(struct gn_namespace *ns, uint32_t group);
 
 /** Nothing leaves its interfaces and nothing arrives there until it is let go:
- *  then what was held goes on, in order; up to GN__PORT_HELD_MAX packets of each
- *  interface, more are dropped. */
+ *  then what was held goes on, in order; up to GN__PORT_HELD_MAX packets of
+ *  each interface, more are dropped. */
 void gn__ns_hold(struct gn_namespace *ns, bool on);
 
-/** Its clock gains @ppb billionths, from now on; above -1e9. What is begun then,
- *  time-outs of its calls and its timers, follows it; TCP does not. */
+/** Its clock gains @ppb billionths, from now on; above -1e9. What is begun
+ *  then, time-outs of its calls and its timers, follows it; TCP does not. */
 void gn__ns_set_drift(struct gn_namespace *ns, int32_t ppb);
 /** What it takes for the time @now of the engine. */
 uint64_t gn__ns_time(const struct gn_namespace *ns, uint64_t now);

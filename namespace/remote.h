@@ -54,7 +54,8 @@ GN_WARN_UNUSED int gn__wire_create(struct gn__wire *wire,
 /** End the namespace; ops->gone() is not called. Without the lock. */
 void gn__wire_close(struct gn__wire *wire);
 
-/** Its callbacks' account, as long as the reference to the namespace. Any time. */
+/** Its callbacks' account, as long as the reference to the namespace. Any
+ *  time. */
 struct gn__account *gn__wire_account(const struct gn__wire *wire);
 
 /** Send towards @next_hop (consumed). */

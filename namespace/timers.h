@@ -12,8 +12,8 @@
 
 /**
  * Under the lock: a timer begins. Until gn__ns_timer_end() it counts, and
- * @wait->fire is called, under the lock, when the namespace is killed or closes.
- * It takes a reference to @ns.
+ * @wait->fire is called, under the lock, when the namespace is killed or
+ * closes. It takes a reference to @ns.
  *
  *   -EAGAIN     There are as many as may be.
  *   -ECANCELED  Killed or closing.

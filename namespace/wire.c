@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * What lies between namespaces, as it is set: the links of their interfaces, and
- * the paths from one to another.
+ * What lies between namespaces, as it is set: the links of their interfaces,
+ * and the paths from one to another.
  */
 #include <guestnet/link.h>
 

@@ -221,10 +221,10 @@ GN_WARN_UNUSED int gn__packet_segment(struct gn__packet *packet,
                                       void *arg);
 
 /**
- * Append the TCP segment (or segments) @next, which has checksums that are right
- * or none, to @packet, which then stands for one more. True: @next is consumed.
- * False, with nothing changed: it does not follow on @packet's payload, the
- * headers say something else, or it cannot be done without a copy.
+ * Append the TCP segment (or segments) @next, which has checksums that are
+ * right or none, to @packet, which then stands for one more. True: @next is
+ * consumed. False, with nothing changed: it does not follow on @packet's
+ * payload, the headers say something else, or it cannot be done without a copy.
  */
 GN_WARN_UNUSED bool gn__packet_merge(struct gn__packet *packet,
                                      struct gn__packet *next);

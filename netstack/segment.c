@@ -2,8 +2,8 @@
 
 /*
  * TCP packets that stand for several segments, as network cards know them: cut
- * where something takes whole segments only, and made of adjacent segments where
- * something takes more.
+ * where something takes whole segments only, and made of adjacent segments
+ * where something takes more.
  */
 #include <assert.h>
 #include <errno.h>

@@ -200,7 +200,8 @@ GN_WARN_UNUSED bool gn__tcp_is_orphan(struct gn__stack *stack,
                                       const struct gn__endpoint *local,
                                       const struct gn__endpoint *remote);
 
-/** Whose connection has this 4-tuple; NULL: there is none, or it has no owner. */
+/** Whose connection has this 4-tuple; NULL: there is none, or it has no
+ *  owner. */
 void *gn__tcp_owner_at(struct gn__stack *stack,
                        const struct gn__endpoint *local,
                        const struct gn__endpoint *remote);

@@ -4,11 +4,11 @@
  *
  * Windows start at 128 KiB, or four segments: between two guests without delay
  * that is faster than more, for it stays in the processor's cache. A window
- * grows only when it is what limits the connection: half a window arrived within
- * little more than half a round trip, the reader keeps up, and the round trip is
- * a link's delay and not our own scheduling. Then it doubles, as slow start
- * does, up to about twice what the path holds, while the guest's budget is not
- * half used.
+ * grows only when it is what limits the connection: half a window arrived
+ * within little more than half a round trip, the reader keeps up, and the round
+ * trip is a link's delay and not our own scheduling. Then it doubles, as slow
+ * start does, up to about twice what the path holds, while the guest's budget
+ * is not half used.
  *
  * A window set by SO_RCVBUF or SO_SNDBUF stays as it is.
  */
@@ -18,8 +18,8 @@
 #define DELAY_MIN_NS 1000000ull
 /* A window must hold two segments or it never opens again once closed. */
 #define SEGMENTS_MIN 2u
-/* With as few there is often no room for one: then the sender waits for a timer,
- * its own or that of an acknowledgement. */
+/* With as few there is often no room for one: then the sender waits for a
+ * timer, its own or that of an acknowledgement. */
 #define SEGMENTS_START 4u
 
 void gn__window_begin(struct gn__conn *conn)

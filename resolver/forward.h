@@ -31,8 +31,8 @@ int gn__forward_addr(void *self, struct gn_lookup *lookup,
 int gn__forward_query(void *self, struct gn_lookup *lookup, const char *name,
                       uint16_t type);
 
-/** A pass of @size bytes, zero behind its base, which is @outer's user; NULL: no
- *  memory. @ended: runs when the inner lookup has. */
+/** A pass of @size bytes, zero behind its base, which is @outer's user; NULL:
+ *  no memory. @ended: runs when the inner lookup has. */
 struct gn__pass *gn__pass_create(struct gn_lookup *outer, size_t size,
                                  void (*ended)(struct gn_lookup *inner));
 static inline struct gn__pass *gn__pass_of(struct gn_lookup *inner)

@@ -52,8 +52,8 @@ struct gn__dns_question {
 /**
  * Read a query. @out gets at least its id, where there is one.
  *
- * Returns GN__RCODE_OK; GN__RCODE_FORMERR or _NOTIMP, which is the answer; or -1:
- * it is a response, or has no header, and gets none.
+ * Returns GN__RCODE_OK; GN__RCODE_FORMERR or _NOTIMP, which is the answer; or
+ * -1: it is a response, or has no header, and gets none.
  */
 int gn__dns_parse(const void *msg, size_t len, struct gn__dns_question *out);
 

@@ -5,10 +5,10 @@
 /*
  * The coroutines of a clock: which can go on, and until when the others sleep.
  *
- *     start --> READY --gn__cosched_run()--> running --gn__cosched_park()--> parked
- *                 ^                          |                              |
- *                 +---- gn__cosched_unpark(), or its time has come -----------+
- *                                            +--> ended, or given up
+ *     start --> READY --gn__cosched_run()--> running --gn__cosched_park()--+
+ *                 ^                             |                          |
+ *                 |                             +--> ended, or given up    v
+ *                 +--gn__cosched_unpark(), or its time has come---------parked
  *
  * All of it runs on the thread that uses the clock. A turn runs those that are
  * ready when it begins, in the order in which they became so; what they make
@@ -50,8 +50,8 @@ struct gn__coroutine {
     bool dropped;              /* to be ended when it is left */
     struct gn__parker *parker; /* where it is parked; NULL: it is not */
     void (*run)(struct gn__coroutine *coroutine);
-    /** It is over, its stack given back: `done`: run() has returned. Scheduler's
-     *  stack; may free it. */
+    /** It is over, its stack given back: `done`: run() has returned.
+     *  Scheduler's stack; may free it. */
     void (*ended)(struct gn__coroutine *coroutine, bool done);
 };
 
@@ -97,8 +97,8 @@ GN_WARN_UNUSED int gn__cosched_park(struct gn__cosched *sched,
                                     uint64_t deadline);
 void gn__cosched_unpark(struct gn__cosched *sched, struct gn__parker *parker);
 
-/** It does not go on: it lets go of what it waits for. Then end it, as given up;
- *  the running one when it is left. */
+/** It does not go on: it lets go of what it waits for. Then end it, as given
+ *  up; the running one when it is left. */
 void gn__cosched_doom(struct gn__coroutine *coroutine);
 void gn__cosched_drop(struct gn__coroutine *coroutine);
 

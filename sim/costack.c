@@ -14,7 +14,8 @@
 /** What lies at the end of a stack that was not overrun. */
 #define MARK UINT64_C(0x67756573746e6574)
 
-/** At the high end of a stack that is idle, which is in memory once it was used. */
+/** At the high end of a stack that is idle, which is in memory once it was
+ *  used. */
 struct idle_stack {
     struct gn__list link;
     bool guarded;

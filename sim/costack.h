@@ -7,8 +7,8 @@
  * again; below each is a page that cannot be touched, as long as the kernel has
  * mappings left for that (each takes one of vm.max_map_count's 65,530): the
  * first GN__COSTACK_GUARDS have one. The others have a word at their end that a
- * stack which grew too large has overwritten; looking at it takes memory and time
- * that those with a guard do not need.
+ * stack which grew too large has overwritten; looking at it takes memory and
+ * time that those with a guard do not need.
  *
  * Memory is the kernel's until a stack is used, and stays with it then.
  */

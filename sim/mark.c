@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Points in the code of tasks that have a name: those at which the seed decides,
- * and those of which it is asked whether any seed comes there.
+ * Points in the code of tasks that have a name: those at which the seed
+ * decides, and those of which it is asked whether any seed comes there.
  */
 #include "sim/mark.h"
 

@@ -139,8 +139,8 @@ void gn__fault_done(const struct gn__mem *mem, struct gn__fault *fault);
 
 /** "*"? */
 bool gn__name_is_all(const struct gn__plan_name *name);
-/** The side of a partition that a machine is on, 0: on none. For other verbs: is
- *  it for this machine? */
+/** The side of a partition that a machine is on, 0: on none. For other verbs:
+ *  is it for this machine? */
 uint8_t gn__fault_side(const struct gn__fault *fault, const char *machine);
 
 /** Write one fault, without the end of the line, as snprintf(3). */

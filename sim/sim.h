@@ -24,8 +24,8 @@ struct gn_clock *gn__clock_of(const struct gn__engine *engine);
 /** Has a task come to gn_sim_reached(), or a chance come, of this name? */
 bool gn__mark_is_reached(struct gn_clock *clock, const char *name);
 
-/** What gn_sim_fail() does outside tasks, on this thread: @fail does not return.
- *  NULL: it aborts. */
+/** What gn_sim_fail() does outside tasks, on this thread: @fail does not
+ *  return. NULL: it aborts. */
 void gn__sim_on_fail(void (*fail)(const char *text));
 
 /** gn_sim_catch_overflow(); the text goes to @note as well (NULL: no). */

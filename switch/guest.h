@@ -8,7 +8,7 @@
  * proxies: a name, an account, limits, counters, and the answers to its
  * lookups.
  *
- *     init --(its ports attach)--> open --(end)--> ended --(last unref)--> freed()
+ *     init --(ports attach)--> open --(end)--> ended --(last unref)--> freed()
  *
  * It is embedded in its owner's struct, whose memory stays until freed():
  * things that were begun for a guest (a dial, a descriptor) refer to it beyond

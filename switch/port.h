@@ -149,7 +149,8 @@ void gn__port_init(struct gn__port *port, const struct gn__port_ops *ops,
 /** Returns 0 or -ENOMEM. */
 GN_WARN_UNUSED int gn__port_attach(struct gn__port *port,
                                    struct gn_network *net);
-/** Name its link's random stream: by the owner's identity and @name ("eth0"). */
+/** Name its link's random stream: by the owner's identity and @name
+ *  ("eth0"). */
 void gn__port_identify(struct gn__port *port, const char *name);
 /** Nothing is delivered to it any more; its addresses go back. Detached
  *  already, nothing happens. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The guest that wasm2c and guestnet-wasm have made of program.c, and beside its
- * program_run() what wasm_start is compared with.
+ * The guest that wasm2c and guestnet-wasm have made of program.c, and beside
+ * its program_run() what wasm_start is compared with.
  */
 #include "program_guest.c" // NOLINT(bugprone-suspicious-include): made so
 

@@ -9,8 +9,8 @@
  *     http-server PORT          http HOST PORT MS    requests a second
  *
  * A server ends with its last connection. Without arguments there is nothing to
- * do. Only what main() calls has a name outside: natively several threads run it
- * at once, so that nothing here is static data.
+ * do. Only what main() calls has a name outside: natively several threads run
+ * it at once, so that nothing here is static data.
  */
 #include "program.h"
 

@@ -2,7 +2,8 @@
 
 /*
  * guestnet-agent: a network card for a machine that has none. It is one static
- * program without libraries, so that it runs in any machine of its architecture.
+ * program without libraries, so that it runs in any machine of its
+ * architecture.
  *
  *     waiting --(the wire is there)--> carrying --(it is lost)--> waiting
  *

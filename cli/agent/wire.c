@@ -20,15 +20,15 @@
 
 /** Where the kernel lists the names of serial ports, by their devices. */
 #define PORTS "/sys/class/virtio-ports"
-/** The bytes of a frame that a host may still wait for, and of the length behind
- *  it; and how long the agent waits for room for some of them. */
+/** The bytes of a frame that a host may still wait for, and of the length
+ *  behind it; and how long the agent waits for room for some of them. */
 #define FILL_LEN (CARRY_MOST + 2 * CARRY_PREFIX)
 #define FILL_MS  500
 
 /* ---- the word ---- */
 
-/* A number of 32 bits, VMADDR_PORT_ANY and VMADDR_CID_ANY not among them. Returns
- * the text behind it. */
+/* A number of 32 bits, VMADDR_PORT_ANY and VMADDR_CID_ANY not among them.
+ * Returns the text behind it. */
 static const char *number_read(const char *text, uint32_t *out)
 {
     unsigned long n;

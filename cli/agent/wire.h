@@ -7,7 +7,7 @@
  *
  *     vsock:PORT      a socket of AF_VSOCK that the host connects to
  *     vsock:CID:PORT  one that connects to CID, the host's being 2
- *     serial:NAME     a virtio-serial port, by its name or the path of its device
+ *     serial:NAME     a virtio-serial port, by its name or its device's path
  *     unix:PATH       a Unix socket that connects
  *
  * A wire that is not there yet may come: wire_open() is meant to be called
@@ -41,11 +41,12 @@ int wire_read(const char *text, uint32_t peer, struct wire *wire, char *why,
  * of WIRE_LISTEN is that no host has come.
  */
 int wire_open(struct wire *wire, bool *connecting);
-/** Is it of no use to try again after this errno? Writes a line that says so. */
+/** Is it of no use to try again after this errno? Writes a line that says
+ *  so. */
 bool wire_is_hopeless(const struct wire *wire, int error, char *why,
                       size_t why_len);
-/** Close it. One that lost its place is ended first in such a way that the other
- *  end begins anew. */
+/** Close it. One that lost its place is ended first in such a way that the
+ *  other end begins anew. */
 void wire_close(const struct wire *wire, int fd, bool lost_its_place);
 
 #endif /* CLI_AGENT_WIRE_H */

@@ -11,8 +11,8 @@
 
 #define DESCRIPTORS_MAX 64u
 
-/** Send bytes and @n descriptors with the first of them. Returns 0 or a negative
- *  errno. */
+/** Send bytes and @n descriptors with the first of them. Returns 0 or a
+ *  negative errno. */
 int descriptors_send(int sock, const void *data, size_t len, const int *fds,
                      size_t n);
 /**

@@ -3,8 +3,8 @@
 #define CLI_NET_DIALLED_H
 
 /*
- * Connections to guests that were dialled over the control socket. Each lives as
- * long as the client's connection there, so that they can be counted.
+ * Connections to guests that were dialled over the control socket. Each lives
+ * as long as the client's connection there, so that they can be counted.
  */
 struct MHD_UpgradeResponseHandle;
 struct net;

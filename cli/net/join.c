@@ -2,8 +2,8 @@
 
 /*
  * What a member asks for when it joins: a NIC with its limits, its link, its
- * published ports and its capture. All of it is opened by the client, whose files
- * and ports they are, and comes as descriptors.
+ * published ports and its capture. All of it is opened by the client, whose
+ * files and ports they are, and comes as descriptors.
  */
 #include "cli/net/member.h"
 

@@ -234,7 +234,8 @@ int member_open(struct net *net, int sock,
 
 /* ---- lookups that rules have kept from the DNS ---- */
 
-/* Below the network's domain names are those of guests, and no rule's matter. */
+/* Below the network's domain names are those of guests, and no rule's
+ * matter. */
 static bool is_inside(const struct net *net, const char *name)
 {
     const char *domain = gn_network_domain(net->network);

@@ -17,7 +17,8 @@
  *     < {"left": true, "last": false}
  *
  * or {"error": "a line for a person"} and the end. The wires are those of
- * request.h; "vsock" has a "port", and "qemu" may be "shared" by so many machines.
+ * request.h; "vsock" has a "port", and "qemu" may be "shared" by so many
+ * machines.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -83,14 +84,15 @@ struct gn_nic *member_nic_of(const struct member *member,
 /** A lookup has ended: a gn_query_log_cb. */
 void member_query(const struct gn_query *query, void *net);
 
-/** Tell the client: @line is JSON. A client that does not read hears nothing. */
+/** Tell the client: @line is JSON. A client that does not read hears
+ *  nothing. */
 void member_tell(struct member *member, cJSON *line);
 /** Say once that something was denied, and by which rule it would not be; NULL:
  *  by none. */
 void member_denied(struct member *member, const char *what, const char *rule);
 
-/** Put a guest on the network, whose rules become the member's. Returns 0, or -1
- *  with a line; what there is is ended by join_undo(). */
+/** Put a guest on the network, whose rules become the member's. Returns 0, or
+ *  -1 with a line; what there is is ended by join_undo(). */
 int join_do(struct member *member, struct join_request *request, char *why,
             size_t why_len);
 /** End all but the NIC, the egress and the names. */

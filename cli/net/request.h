@@ -18,8 +18,8 @@
 #include "cli/options.h"
 
 /** What leads to the guest: an open TAP; a Unix socket that listens for QEMU;
- *  one to a process that connects to the vsock of a VMM, as gn_nic_vsock() takes
- *  it. */
+ *  one to a process that connects to the vsock of a VMM, as gn_nic_vsock()
+ *  takes it. */
 enum wire { WIRE_TAP = 0, WIRE_QEMU, WIRE_VSOCK, N_WIRES };
 
 struct join_request {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * guestnet-wasm: what a WebAssembly module needs, and what wasm2c's output of it
- * is compiled with.
+ * guestnet-wasm: what a WebAssembly module needs, and what wasm2c's output of
+ * it is compiled with.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -2,9 +2,9 @@
 
 /*
  * A guest's C source: a function for each import, then wasm2c's output, then
- * NAME_run(). The functions are static and come first, so that the output, which
- * declares them extern, takes them; two guests in one program may so import the
- * same name with different parameters.
+ * NAME_run(). The functions are static and come first, so that the output,
+ * which declares them extern, takes them; two guests in one program may so
+ * import the same name with different parameters.
  *
  * wasm2c 1.0.32 (Debian 12) writes Z_ names, and later ones w2c_ names, under
  * other rules; the source has both, and takes those of the runtime's header.

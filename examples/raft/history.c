@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Linearizability of one key (Herlihy and Wing, 1990): a search for an order, by
- * Wing and Gong's algorithm with Lowe's memory of what has been tried. A write
- * without an answer may have happened at any time since it began, or never; such
- * a read says nothing.
+ * Linearizability of one key (Herlihy and Wing, 1990): a search for an order,
+ * by Wing and Gong's algorithm with Lowe's memory of what has been tried. A
+ * write without an answer may have happened at any time since it began, or
+ * never; such a read says nothing.
  */
 #include <string.h>
 

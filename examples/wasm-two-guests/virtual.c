@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The guests of main.c as tasks under a clock: coroutines of one thread, in time
- * that jumps to what is due next. Each link takes 20 ms, so that there and back
- * are 80: a client is refused over IPv4, connects over IPv6, and is answered.
- * Every run prints the same.
+ * The guests of main.c as tasks under a clock: coroutines of one thread, in
+ * time that jumps to what is due next. Each link takes 20 ms, so that there and
+ * back are 80: a client is refused over IPv4, connects over IPv6, and is
+ * answered. Every run prints the same.
  */
 #include <stdio.h>
 

@@ -3,8 +3,8 @@
 /*
  * The groups that the guest is in, by what it reports (IGMP of all versions,
  * RFC 2236 and 3376; MLD, RFC 2710 and 3810): what is sent to others does not
- * go to it. The source lists of the newer versions are not kept; a group that is
- * heard from some sources is heard from all, and the guest's stack sorts it.
+ * go to it. The source lists of the newer versions are not kept; a group that
+ * is heard from some sources is heard from all, and the guest's stack sorts it.
  */
 #include "guests/nic/nic.h"
 

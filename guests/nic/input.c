@@ -100,8 +100,8 @@ static bool next_hop(struct gn_nic *nic, const struct gn__packet *packet,
         return true;
     if (who == GN__WIRE_NOBODY)
         return false;
-    /* That one is gone, and what it had is another's now: the guest goes by what
-     * it learned before, and is told. */
+    /* That one is gone, and what it had is another's now: the guest goes by
+     * what it learned before, and is told. */
     gn__nic_moved(nic, packet, owner, who == GN__WIRE_GATEWAY);
     *out = *dst;
     return true;

@@ -34,7 +34,8 @@ struct gn__nic_claim {
     uint64_t used_at; /* ns; its last frame */
 };
 
-/** Other ports that were found by their MAC addresses, of each version of IP. */
+/** Other ports that were found by their MAC addresses, of each version of
+ *  IP. */
 #define GN__NIC_HOPS 8u
 struct gn__nic_hop {
     uint8_t mac[GN__MAC_LEN];

@@ -9,8 +9,8 @@
  *                     v    |  pending: held, until gn_wasi_resume()
  *                    waiting
  *
- * A guest whose namespace was killed traps: were it given errors, it could go on
- * asking for ever.
+ * A guest whose namespace was killed traps: were it given errors, it could go
+ * on asking for ever.
  */
 #include <errno.h>
 #include <limits.h>

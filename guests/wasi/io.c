@@ -269,8 +269,8 @@ static int read_much(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
     return 0;
 }
 
-/* Whatever is wrong with a descriptor of the host's is no mistake of the guest's,
- * which would trap. */
+/* Whatever is wrong with a descriptor of the host's is no mistake of the
+ * guest's, which would trap. */
 static ssize_t kernel_read(int fd, void *data, size_t len)
 {
     const struct iovec all = {.iov_base = data, .iov_len = len};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Results of WASI 0.2 as the Canonical ABI stores them (shape.h says where), and
- * addresses both ways.
+ * Results of WASI 0.2 as the Canonical ABI stores them (shape.h says where),
+ * and addresses both ways.
  */
 #include <endian.h>
 #include <errno.h>

@@ -2,8 +2,8 @@
 
 /*
  * The guest's memory. Every access goes through gn__wasi_at(). Where the memory
- * is, is asked once in each try of a call, and again when the guest's realloc has
- * run: it may have grown and moved.
+ * is, is asked once in each try of a call, and again when the guest's realloc
+ * has run: it may have grown and moved.
  */
 #include <errno.h>
 #include <string.h>

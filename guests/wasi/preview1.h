@@ -36,9 +36,9 @@ struct gn__wasi_sock *gn__wasi_fd_sock(struct gn__wasi_call *call,
 int gn__wasi_fd_install(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
                         uint64_t at);
 
-/** fd_read, fd_write and sock_*: to and from the ARG(2) buffers at ARG(1), which
- *  become those of @msg; a name in it is the peer's. -EAGAIN has become a wait
- *  where the descriptor blocks. Returns the bytes. */
+/** fd_read, fd_write and sock_*: to and from the ARG(2) buffers at ARG(1),
+ *  which become those of @msg; a name in it is the peer's. -EAGAIN has become a
+ *  wait where the descriptor blocks. Returns the bytes. */
 ssize_t gn__wasi_fd_recv(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
                          uint32_t riflags, struct msghdr *msg);
 ssize_t gn__wasi_fd_send(struct gn__wasi_call *call, struct gn__wasi_sock *sock,
@@ -49,8 +49,9 @@ static inline uint32_t gn__wasi_roflags(const struct msghdr *msg)
     return msg->msg_flags & MSG_TRUNC ? P1_RECV_CUT : 0;
 }
 
-/** The ARG(2) buffers at ARG(1) as those of @msg, in call->one if that is enough
- *  and else in the guest's scratch. 0, -EINVAL (too many), -EFAULT or -ENOMEM. */
+/** The ARG(2) buffers at ARG(1) as those of @msg, in call->one if that is
+ *  enough and else in the guest's scratch. 0, -EINVAL (too many), -EFAULT or
+ *  -ENOMEM. */
 static inline int gn__wasi_iov(struct gn__wasi_call *call, struct msghdr *msg)
 {
     if (ARG(2) != 1)

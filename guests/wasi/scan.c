@@ -5,9 +5,9 @@
  * components the Component Model's Binary.md, of which only the sections with
  * core modules matter).
  *
- * The bytes are a stranger's. A cursor knows where they end; once it has run out
- * it stays so and gives zeroes, so that a parser looks at the end of a piece
- * whether all of it was there.
+ * The bytes are a stranger's. A cursor knows where they end; once it has run
+ * out it stays so and gives zeroes, so that a parser looks at the end of a
+ * piece whether all of it was there.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Where the parts of a result of WASI 0.2 lie, as the Canonical ABI says: sizes,
- * alignments and places follow from the type's letters (table.c). They are worked
- * out once for each row, because every call asks.
+ * Where the parts of a result of WASI 0.2 lie, as the Canonical ABI says:
+ * sizes, alignments and places follow from the type's letters (table.c). They
+ * are worked out once for each row, because every call asks.
  */
 #include <assert.h>
 #include <pthread.h>

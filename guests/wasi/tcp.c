@@ -3,10 +3,10 @@
 /*
  * wasi:sockets/tcp, tcp-create-socket, and what udp.c shares with it.
  *
- * The interface splits bind, listen and connect in two. Here the first half does
- * the work, and the second says what came of it. C libraries end the program
- * when they meet invalid-state where they do not expect it, so it is returned
- * only for what is clearly out of order.
+ * The interface splits bind, listen and connect in two. Here the first half
+ * does the work, and the second says what came of it. C libraries end the
+ * program when they meet invalid-state where they do not expect it, so it is
+ * returned only for what is clearly out of order.
  */
 #include <errno.h>
 #include <netinet/tcp.h>

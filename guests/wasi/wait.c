@@ -3,8 +3,8 @@
 /*
  * The pending form. One wait of the network's goes on at a time for what the
  * call waits for; it and lookups that end kick the watch, and the first kick is
- * told. The lock is there because a network may be driven by a thread that is not
- * the guest's.
+ * told. The lock is there because a network may be driven by a thread that is
+ * not the guest's.
  */
 #include "guests/wasi/wait.h"
 

@@ -7,10 +7,10 @@
  *
  * Each import is a row of a table: its names, its type, and a function that
  * does it. An operation is tried; where it has to wait it says for what
- * (gn__wasi_wait_sock() and its like) and returns GN__WASI_WAIT, and it is tried
- * again when that has come. What must survive from one try to the next is in the
- * struct gn__wasi_call. So the blocking form and the pending one are the same
- * code, and only guest.c knows them.
+ * (gn__wasi_wait_sock() and its like) and returns GN__WASI_WAIT, and it is
+ * tried again when that has come. What must survive from one try to the next is
+ * in the struct gn__wasi_call. So the blocking form and the pending one are the
+ * same code, and only guest.c knows them.
  *
  *     table.c    finding rows; types and what they are in core functions
  *     guest.c    a guest; calls, waiting, its end
@@ -211,8 +211,8 @@ extern const struct gn__wasi_rows gn__wasi_cli_rows;
 #define GN__WASI_N_FILES   7
 #define GN__WASI_FILE_BITS 8
 
-/** Those of each file. An operation is one's number, and above GN__WASI_FILE_BITS
- *  that of its file. */
+/** Those of each file. An operation is one's number, and above
+ *  GN__WASI_FILE_BITS that of its file. */
 extern const struct gn__wasi_rows *const gn__wasi_files[GN__WASI_N_FILES];
 
 /** The row of an operation, or NULL. */
@@ -417,8 +417,8 @@ static inline int gn__wasi_buffer(struct gn_wasi_guest *guest, uint64_t at,
     return out->iov_base ? 0 : -EFAULT;
 }
 
-/** Those of @n iovecs at @at, in the guest's scratch, as the buffers of @msg. 0,
- *  -EINVAL (too many), -EFAULT or -ENOMEM. */
+/** Those of @n iovecs at @at, in the guest's scratch, as the buffers of @msg.
+ *  0, -EINVAL (too many), -EFAULT or -ENOMEM. */
 int gn__wasi_iovs(struct gn_wasi_guest *guest, uint64_t at, uint64_t n,
                   struct msghdr *msg);
 /** Room that the guest's cabi_realloc() gives: 0, or GN__WASI_TRAP. */

@@ -2,8 +2,8 @@
 
 /*
  * The socket calls that WasmEdge adds to preview 1, and wasi-go after it. Some
- * names have an older form with other parameters; a module may use both, and the
- * signature tells them apart.
+ * names have an older form with other parameters; a module may use both, and
+ * the signature tells them apart.
  *
  * An address is a pointer and a length: 4 bytes, 16, or the 128 of a storage
  * that begins with the family. The port is an i32 of its own, in host order.

@@ -99,9 +99,9 @@ void gn__conn_defer(struct gn_conn *conn);
 void gn__conn_retry(struct gn_conn *conn);
 /**
  * Relay between an open stream conn and a connected, non-blocking stream socket
- * of the kernel's; the conn is closed. @fd is consumed, also on error, and so is
- * @share, which it is held for. @opener goes in front of all else to it, even if
- * it is still connecting; NULL: nothing does.
+ * of the kernel's; the conn is closed. @fd is consumed, also on error, and so
+ * is @share, which it is held for. @opener goes in front of all else to it,
+ * even if it is still connecting; NULL: nothing does.
  *
  * Errors are those of gn_conn_fd(); the conn is then still open, or broken.
  */

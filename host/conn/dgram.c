@@ -20,7 +20,8 @@ static void dgram_watch(struct gn_conn *conn, short events)
     if (events == conn->watched)
         return;
     conn->watched = events;
-    /* It has the memory it needs since dgram_start(); dead, it calls once more. */
+    /* It has the memory it needs since dgram_start(); dead, it calls once
+     * more. */
     (void)gn_sock_watch(conn->handle.sock, events, on_ready, conn);
 }
 

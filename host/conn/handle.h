@@ -72,8 +72,8 @@ struct gn__handle {
 GN_WARN_UNUSED int gn__handle_create(const struct gn__handle_ops *ops,
                                      struct gn_network *net,
                                      struct gn__handle **out);
-/** It has this socket from now on, which may be NULL: its turns are those of the
- *  socket's guest. */
+/** It has this socket from now on, which may be NULL: its turns are those of
+ *  the socket's guest. */
 void gn__handle_set_sock(struct gn__handle *handle, struct gn_sock *sock);
 /** Undo it, without a callback or ops->stop. A socket that it has is closed. */
 void gn__handle_discard(struct gn__handle *handle);

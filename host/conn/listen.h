@@ -2,7 +2,8 @@
 #ifndef GN_HOST_CONN_LISTEN_H
 #define GN_HOST_CONN_LISTEN_H
 
-/* Sockets at an address of the own namespace, for listeners and packet conns. */
+/* Sockets at an address of the own namespace, for listeners and packet
+ * conns. */
 #include <guestnet/conn.h>
 
 struct gn__target;

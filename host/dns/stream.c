@@ -15,7 +15,8 @@
 
 #define IDLE_NS    (20 * GN__NS_PER_S)
 #define PREFIX_LEN 2u
-/** Bytes of answers in a socket: it is the gateway's, whose memory is for all. */
+/** Bytes of answers in a socket: it is the gateway's, whose memory is for
+ *  all. */
 #define SNDBUF  (16 * 1024)
 #define OUT_MAX (2u * (GN__DNS_ANSWER_MAX + PREFIX_LEN))
 

@@ -369,7 +369,8 @@ void gn__loop_finish(struct gn__loop *loop)
     void (*done)(void *arg) = loop->done;
     void *done_arg = loop->done_arg;
 
-    /* What a network that was closed at once has left: there is no later turn. */
+    /* What a network that was closed at once has left: there is no later
+     * turn. */
     while (gn__engine_dispatch(loop->engine, 1))
         continue;
     close_descriptors(loop);

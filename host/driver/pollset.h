@@ -49,8 +49,8 @@ struct gn__pollset_events {
     int n;
 };
 
-/** Wait until some are ready, at most @timeout_ms (-1: for ever; 0: not at all);
- *  a signal does not end it. */
+/** Wait until some are ready, at most @timeout_ms (-1: for ever; 0: not at
+ *  all); a signal does not end it. */
 void gn__pollset_wait(struct gn__pollset *set, int timeout_ms,
                       struct gn__pollset_events *out);
 /** Queue them, and what is ready besides if there were as many as can be

@@ -162,7 +162,8 @@ struct gn__system {
     void *audit_arg;
 };
 
-/** Tell the audit hook, if there is one. @rule, of @rules, may be GN__NO_RULE. */
+/** Tell the audit hook, if there is one. @rule, of @rules, may be
+ *  GN__NO_RULE. */
 void gn__system_audit(const struct gn__system *system, struct gn__guest *guest,
                       const struct gn__rules *rules, size_t rule,
                       struct gn_audit *audit);
@@ -199,8 +200,8 @@ struct gn__secure {
     struct gn__io_watch watch;
     struct gn__io_timer timer;
     struct gn__io_end end;
-    /** 0, and tls is the callee's; or -EPROTO (gn__tls_reason() of tls, until it
-     *  returns), -ETIMEDOUT, -ECANCELED (the network closes). */
+    /** 0, and tls is the callee's; or -EPROTO (gn__tls_reason() of tls, until
+     *  it returns), -ETIMEDOUT, -ECANCELED (the network closes). */
     void (*done)(struct gn__secure *secure, int status);
 };
 

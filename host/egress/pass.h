@@ -68,8 +68,8 @@ GN_WARN_UNUSED int gn__pass_client(struct gn__system *system,
 /** @cut ends it from now on, while it is on its way; NULL: the code that takes
  *  it up looks at `denied`. */
 void gn__pass_set_cut(struct gn__pass *pass, gn__pass_cut cut, void *owner);
-/** It is about to be opened: are the rules that allowed it those that hold? Else
- *  they are asked again, and `denied` says. */
+/** It is about to be opened: are the rules that allowed it those that hold?
+ *  Else they are asked again, and `denied` says. */
 void gn__pass_refresh(struct gn__pass *pass);
 /** It is open, and @cut, which ends the pass too, is for that. */
 void gn__pass_open(struct gn__pass *pass, gn__pass_cut cut, void *owner);

@@ -11,8 +11,8 @@
  * What is permitted:
  *
  *   WAITING  `outside` is NULL. Its target is being looked up; the first few
- *            datagrams are kept. There are as many of these at once as there may
- *            be flows; of more the oldest goes.
+ *            datagrams are kept. There are as many of these at once as there
+ *            may be flows; of more the oldest goes.
  *   JOINED   `outside` is set. It is in the sets of the guest and of this table
  *            and ends by what namespace/gateway/flow.c says: with the guest or
  *            its socket, idle, or to make room. Where that has happened and is
@@ -20,11 +20,11 @@
  *            so nothing is lost to a guest that took the place of one that is
  *            gone.
  *
- * To the guest a flow is the client itself; or a port of the gateway's where the
- * client cannot be shown (host/forward/gateway.h). A client that can be shown
- * never becomes the gateway: where its flow with the same port of the guest's is
- * there already, by another publication or another address of the machine, the
- * second one is turned away.
+ * To the guest a flow is the client itself; or a port of the gateway's where
+ * the client cannot be shown (host/forward/gateway.h). A client that can be
+ * shown never becomes the gateway: where its flow with the same port of the
+ * guest's is there already, by another publication or another address of the
+ * machine, the second one is turned away.
  */
 #include "host/forward/flow.h"
 

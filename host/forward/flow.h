@@ -9,8 +9,8 @@
  * it gets its answers.
  *
  * The front end says where a client is to go and takes the answers; what a flow
- * is to the guest, and when it ends, is namespace/gateway/flow.c's. All of it is
- * for the driving thread.
+ * is to the guest, and when it ends, is namespace/gateway/flow.c's. All of it
+ * is for the driving thread.
  */
 #include "base/list.h"
 #include "base/table.h"

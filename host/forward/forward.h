@@ -7,7 +7,7 @@
  * that listen rules show and connections that guests begin are front ends of
  * what is here:
  *
- *     relay.h     bytes between a stream of a guest's and a stream of the kernel
+ *     relay.h     bytes between a guest's stream and a stream of the kernel's
  *     transport.h what is between a relay and the kernel's end: nothing, or TLS
  *     acceptor.h  a listening stream socket of the kernel's: accept, pause
  *     attempt.h   a stream or datagram socket of the kernel's that connects

@@ -14,8 +14,8 @@ struct gn__inlet_config {
     struct gn_network *net;
     struct gn__io *io;
     struct gn__account *account; /* whose work it is; NULL: the host's */
-    int fd; /* bound, non-blocking, with gn__dgram_want_details(); borrowed until
-               gn__inlet_close() */
+    int fd; /* bound, non-blocking, with gn__dgram_want_details(); borrowed
+               until gn__inlet_close() */
     int family;
     uint32_t max_flows;
     bool as_gateway;

@@ -83,8 +83,8 @@ static void pass_errors(struct gn__outlet *outlet, int error)
 
 /* ---- out ---- */
 
-/* A full buffer, or a datagram that no socket takes: it is lost. An error of one
- * before this is told, and this one is sent. */
+/* A full buffer, or a datagram that no socket takes: it is lost. An error of
+ * one before this is told, and this one is sent. */
 static void flow_received(struct gn__outside_flow *outside, const void *data,
                           size_t len, void *user)
 {

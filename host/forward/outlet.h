@@ -31,8 +31,8 @@ struct gn__outlet_config {
 };
 
 /**
- * Start. All that is consumed is also consumed when it fails; the guest has been
- * told then.
+ * Start. All that is consumed is also consumed when it fails; the guest has
+ * been told then.
  *
  *   -ENOMEM, -ENOSPC, -ENOTSUP (no descriptors under this driver), -EPERM,
  *   -ECANCELED (the guest gave up)

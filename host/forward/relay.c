@@ -18,7 +18,8 @@
  * -EAGAIN clears. A read of TCP that leaves room has read all there was, as
  * epoll(7) says, and clears it too, unless it may have stopped for another
  * reason: at urgent data, or before an end or an error, of which no other edge
- * will tell. For the socket the round itself arms the hook for what was missing.
+ * will tell. For the socket the round itself arms the hook for what was
+ * missing.
  */
 #include "host/forward/relay.h"
 

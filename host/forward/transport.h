@@ -17,9 +17,9 @@ struct gn__transport_ops {
     /** Reading may have to write, and the other way round: whatever the
      *  descriptor tells, both are tried. */
     bool mixes;
-    /** Returns bytes; 0: the peer's end; -EAGAIN: the descriptor tells when there
-     *  is more; -EINTR: go on, others may have their turn before; or what ended
-     *  it: -ECONNRESET, ... */
+    /** Returns bytes; 0: the peer's end; -EAGAIN: the descriptor tells when
+     *  there is more; -EINTR: go on, others may have their turn before; or what
+     *  ended it: -ECONNRESET, ... */
     ssize_t (*read)(void *self, int fd, const struct iovec *iov, unsigned n);
     /** Returns bytes, -EAGAIN, -EINTR or what ended it. After -EAGAIN the same
      *  bytes come first. */

@@ -3,8 +3,8 @@
 /*
  * poll(2) where the kernel has a part in it: the thread sleeps in the kernel's
  * poll(), over the descriptors, those of system sockets too, and one eventfd;
- * a guest's socket that becomes ready fills that. Sockets of several engines are
- * waited for in the same way, each under the lock of its own.
+ * a guest's socket that becomes ready fills that. Sockets of several engines
+ * are waited for in the same way, each under the lock of its own.
  *
  * The eventfd is filled under the engine's lock. It is never full and does not
  * block; doing it after unlocking would need a second life time to be managed

@@ -33,7 +33,8 @@ struct gn__publish_ops {
     const char *name;
     /** Begin to take clients. Errors are those of gn__io_watch(). */
     int (*open)(struct gn_publication *pub);
-    /** What gn__publish_resolve() was called for is known: for all that wait. */
+    /** What gn__publish_resolve() was called for is known: for all that
+     *  wait. */
     void (*found)(struct gn_publication *pub);
     /** End all clients; the publication is going. */
     void (*end)(struct gn_publication *pub);

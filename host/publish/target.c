@@ -8,10 +8,10 @@
  * the publication, so what it calls back with is a thing of its own.
  *
  * The guest is reached as the client itself, or by the gateway where the client
- * cannot be shown. One that can be is never the gateway, which a guest may trust:
- * coming back from the same port while its last connection is still closing, it
- * waits; connected to the same port of the guest by another publication, it is
- * turned away after a second.
+ * cannot be shown. One that can be is never the gateway, which a guest may
+ * trust: coming back from the same port while its last connection is still
+ * closing, it waits; connected to the same port of the guest by another
+ * publication, it is turned away after a second.
  */
 #include <guestnet/resolver.h>
 

@@ -21,9 +21,9 @@
 #include "host/publish/publish.h"
 #include "namespace/namespace.h"
 
-/** Until a client that is back is tried again, ns; and how often: where its last
- *  connection is closing, and where this side may just not have heard yet that
- *  it is over. */
+/** Until a client that is back is tried again, ns; and how often: where its
+ *  last connection is closing, and where this side may just not have heard yet
+ *  that it is over. */
 #define BACK_NS      20000000u
 #define BACK_CLOSING 500u
 #define BACK_UNHEARD 50u

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The calls, and the life of a forwarding, which is a handle's (host/conn/handle.h).
+/* The calls, and the life of a forwarding, which is a handle's
+ * (host/conn/handle.h).
  */
 #include "host/service/service.h"
 

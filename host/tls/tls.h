@@ -8,8 +8,8 @@
  *
  *     gn__tls_create --> gn__tls_step ... --> gn__tls_transport (a relay's)
  *
- * openssl.c is the only file that includes OpenSSL's headers; none/none.c stands
- * in where the library is built without.
+ * openssl.c is the only file that includes OpenSSL's headers; none/none.c
+ * stands in where the library is built without.
  *
  * What a server can cost: its handshake is bounded in bytes by OpenSSL and in
  * time by the caller that makes the steps; a record is 16 KiB at most and is

@@ -163,7 +163,8 @@ GN_API struct gn_namespace *gn_egress_dial_namespace(
 GN_API void gn_egress_dial_local(const struct gn_egress_dial *request,
                                  struct sockaddr_storage *out);
 /** The names that its lookups were answered with this address for, in lower
- *  case, the last one first; NULL: there are only @i. As long as the request. */
+ *  case, the last one first; NULL: there are only @i. As long as the
+ *  request. */
 GN_API const char *gn_egress_dial_name(const struct gn_egress_dial *request,
                                        size_t i);
 /** A word of the egress's own for each request. */

@@ -81,9 +81,9 @@ GN_API GN_WARN_UNUSED int gn_machine_create(
     struct gn_network *net, const struct gn_machine_config *config,
     struct gn_machine **out);
 
-/** Crash it if it is on, and forget its files. In real time its guest is killed,
- *  and this returns when its tasks have ended. NULL is allowed. Not in one of
- *  its tasks. */
+/** Crash it if it is on, and forget its files. In real time its guest is
+ *  killed, and this returns when its tasks have ended. NULL is allowed. Not in
+ *  one of its tasks. */
 GN_API void gn_machine_close(struct gn_machine *machine);
 
 /** Its name, as long as it is there; "" for NULL. */
@@ -161,8 +161,8 @@ GN_API GN_WARN_UNUSED int gn_partition_set(struct gn_clock *clock,
                                            uint32_t from, uint32_t to,
                                            bool block);
 
-/** Memory of this life, zeroed, aligned for any object; NULL: none is left, it is
- *  off, or @machine is NULL. */
+/** Memory of this life, zeroed, aligned for any object; NULL: none is left, it
+ *  is off, or @machine is NULL. */
 GN_API void *gn_machine_alloc(struct gn_machine *machine, size_t size);
 /** Give it back early. NULL is allowed. */
 GN_API void gn_machine_free(struct gn_machine *machine, void *memory);

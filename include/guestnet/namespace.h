@@ -6,7 +6,7 @@
  * A namespace is one guest's view of its networks: addresses, ports, routes,
  * sockets. Two namespaces share nothing but the network between them.
  *
- *     create --> open --(detach)--> local --> closing --(closed callback)--> gone
+ *     create --> open --(detach)--> local --> closing --(the callback)--> gone
  *
  * It has lo (127.0.0.1/8 and ::1) and, if its network has prefixes, eth0 with
  * one address from each; with IPv6 also a link-local one. gn_namespace_attach()

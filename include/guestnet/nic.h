@@ -316,13 +316,14 @@ GN_API void gn_nic_listener_close(struct gn_nic_listener *listener,
  * Create a NIC for a machine that has none, but AF_VSOCK (vsock(7)), and
  * guestnet-agent listening there. Firecracker and cloud-hypervisor have the
  * host's side of it at a Unix socket: on a connection to it "CONNECT PORT\n" is
- * written and "OK N\n" comes, and then QEMU's framing. (Where the guest connects
- * to the host, the VMM connects to PATH_PORT, which gn_nic_unix() makes.)
+ * written and "OK N\n" comes, and then QEMU's framing. (Where the guest
+ * connects to the host, the VMM connects to PATH_PORT, which gn_nic_unix()
+ * makes.)
  *
  * The carrier is off until the machine is there and listens, and after it has
- * gone; meanwhile it is tried again, 0.1 to 1 s apart. An answer of another kind,
- * or none within 5 s, is a failure too. A failure is logged, unless it is the same
- * as the last one.
+ * gone; meanwhile it is tried again, 0.1 to 1 s apart. An answer of another
+ * kind, or none within 5 s, is a failure too. A failure is logged, unless it is
+ * the same as the last one.
  *
  * @path  The VMM's `uds_path`, `socket=`.
  * @port  The guest's, below 2^32 - 1.

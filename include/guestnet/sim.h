@@ -181,8 +181,8 @@ GN_API GN_WARN_UNUSED int gn_sim_catch_overflow(void);
  */
 GN_API bool gn_sim_chance(const char *name, uint32_t ppm);
 
-/** The task has come to a place of this name: what no seed reaches is not tested
- *  (gn_scenario.marks). */
+/** The task has come to a place of this name: what no seed reaches is not
+ *  tested (gn_scenario.marks). */
 GN_API void gn_sim_reached(const char *name);
 
 GN_END_DECLS

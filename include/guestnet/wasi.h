@@ -22,7 +22,7 @@
  * A guest is used by one thread at a time. There are no files: a guest finds no
  * directory.
  *
- *     create --> running --(GN_WASI_EXIT, GN_WASI_TRAP)--> ended --(close)--> gone
+ *     create --> running --(GN_WASI_EXIT, _TRAP)--> ended --(close)--> gone
  *
  * gn_namespace_kill() of its namespace ends it at its next call, and a call
  * that waits at once, with GN_WASI_TRAP. When a guest has ended its sockets are
@@ -64,8 +64,8 @@ struct gn_wasi_config {
     size_t size; /* sizeof this struct. Required. */
 
     /** Where its memory is. Asked in each call that looks at it, and again when
-     *  the call has waited and when realloc() was called: a memory that grows may
-     *  move. Required. */
+     *  the call has waited and when realloc() was called: a memory that grows
+     *  may move. Required. */
     struct gn_wasi_memory (*memory)(void *arg);
     /**
      * Room of @size bytes in its memory, aligned to @align: what the module's

@@ -3,8 +3,8 @@
 /*
  * Echo requests to addresses outside. Those of one identifier to one address
  * are a flow, as datagrams from one port to another are; what goes through it
- * are whole ICMP messages, which the kernel's ping sockets take and give: with an
- * identifier of their own, so that the guest's is put back into each answer.
+ * are whole ICMP messages, which the kernel's ping sockets take and give: with
+ * an identifier of their own, so that the guest's is put back into each answer.
  */
 #include <string.h>
 

@@ -7,8 +7,8 @@
  * a flow knows the kernel's side, and no time.
  *
  *     accept_flow, flow_open --> LIVE --(its end)--> OVER --(told)--> TOLD
- *                                 |                   |                |
- *                                 +-------------------+--flow_close----+--> gone
+ *                                 |                   |               |
+ *                                 +-------------------+--flow_close---+--> gone
  *
  * What is permitted:
  *

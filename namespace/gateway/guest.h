@@ -280,8 +280,8 @@ void gn__outside_udp_error(struct gn__outside_guest *guest,
 bool gn__outside_udp_has_sent(const struct gn__outside_guest *guest,
                               const struct gn__icmp *icmp);
 
-/** Queue what the guest has sent (consumed) for its flow, or the dial that is to
- *  become one; what comes late is dropped. False: it begins one. */
+/** Queue what the guest has sent (consumed) for its flow, or the dial that is
+ *  to become one; what comes late is dropped. False: it begins one. */
 bool gn__flow_input(struct gn__outside_guest *guest,
                     const struct gn__outside_key *key,
                     struct gn__packet *packet);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The gateway as a port of the switch, an interface of the host's namespace that
- * the network has for its uplink; and as a namespace: its addresses stand for
- * more than its sockets, and it takes packets for addresses outside.
+ * The gateway as a port of the switch, an interface of the host's namespace
+ * that the network has for its uplink; and as a namespace: its addresses stand
+ * for more than its sockets, and it takes packets for addresses outside.
  */
 #include "namespace/gateway/gateway.h"
 #include "namespace/lifecycle.h"

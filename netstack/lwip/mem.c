@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * lwIP's heap: the engine's slab and allocator, charged to the guest whose
- * instance is in place. It is charged even beyond the budget, for a guest must be
- * able to acknowledge and so to get rid of what it holds; what a guest can have
- * here is bounded by its connections and by the payload it is let to queue.
+ * instance is in place. It is charged even beyond the budget, for a guest must
+ * be able to acknowledge and so to get rid of what it holds; what a guest can
+ * have here is bounded by its connections and by the payload it is let to
+ * queue.
  */
 #include <stdio.h>
 #include <stdlib.h>

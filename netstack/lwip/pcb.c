@@ -309,8 +309,8 @@ static tcpwnd_size_t hidden_window(const struct gn__conn *conn)
     return pcb->rcv_wnd;
 }
 
-/* lwIP cuts what is in order to the window, but keeps the first segment behind a
- * gap whole: once the gap is filled, more has come than it may take. */
+/* lwIP cuts what is in order to the window, but keeps the first segment behind
+ * a gap whole: once the gap is filled, more has come than it may take. */
 static void cut_to_window(const struct gn__conn *conn,
                           struct gn__packet *packet)
 {

@@ -2,8 +2,8 @@
 /*
  * Each kind of TAP device, by its MTU and whether it takes checksums and
  * segments, with each kind of other end: a guest of this process, a container
- * with a small MTU and all offloads, and one with a large MTU and none. Bulk goes
- * both ways, and no byte of it is lost, doubled or changed.
+ * with a small MTU and all offloads, and one with a large MTU and none. Bulk
+ * goes both ways, and no byte of it is lost, doubled or changed.
  */
 #include <guestnet/guestnet.h>
 

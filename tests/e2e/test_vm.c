@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Two Linux machines under QEMU, a guest of this process, and a published port:
- * leases, pings and HTTP between all of them, and with a container; a machine that
- * is killed and started again is the same guest.
+ * leases, pings and HTTP between all of them, and with a container; a machine
+ * that is killed and started again is the same guest.
  */
 #include <guestnet/guestnet.h>
 
@@ -221,8 +221,8 @@ static void a_published_port_leads_to_a_machine(void **state)
     gn_unpublish(pub, NULL, NULL);
 }
 
-/* A connection of the guest's and one of the other machine's, which say something
- * when there is a file "go". */
+/* A connection of the guest's and one of the other machine's, which say
+ * something when there is a file "go". */
 static struct gn_sock *connections_begin(void)
 {
     struct gn_sock *sock;

@@ -26,9 +26,9 @@ struct vm {
  *  machine has not what it takes. */
 bool vm_prepare(const char *folder);
 
-/** The QEMU that is run is GN_QEMU, else the one that is installed. Does it connect
- *  again when its network has gone, and is told to (from 9.2 on)? If not, it says
- *  so. */
+/** The QEMU that is run is GN_QEMU, else the one that is installed. Does it
+ *  connect again when its network has gone, and is told to (from 9.2 on)? If
+ *  not, it says so. */
 bool vm_reconnects(void);
 /** Start one, from @folder, with its card on QEMU's socket at @path; it is not
  *  up yet. @mac NULL: QEMU's, which is that of all. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * QEMU's framing of a stream. The first byte says how many bytes come at a time,
- * the rest is the stream. Frames are within what came, each of a length that a
- * frame may have, one behind the other; and it does not matter in which pieces
- * they came, up to the length that ends the connection.
+ * QEMU's framing of a stream. The first byte says how many bytes come at a
+ * time, the rest is the stream. Frames are within what came, each of a length
+ * that a frame may have, one behind the other; and it does not matter in which
+ * pieces they came, up to the length that ends the connection.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The answer to CONNECT, a byte at a time, as it is read. By the last byte that
- * has room it is a whole answer or none; more bytes behind it change nothing; and
- * sscanf() takes a whole one for a whole one.
+ * has room it is a whole answer or none; more bytes behind it change nothing;
+ * and sscanf() takes a whole one for a whole one.
  */
 #include <stdio.h>
 #include <string.h>

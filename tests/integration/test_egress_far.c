@@ -302,8 +302,8 @@ static void run(const char *command)
     assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c) */
 }
 
-/* An address of the machine's, which @rule alone leads to; to others it seems to
- * be far away. */
+/* An address of the machine's, which @rule alone leads to; to others it seems
+ * to be far away. */
 static void hide_own(const char *rule)
 {
     char text[512];

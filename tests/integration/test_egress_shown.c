@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Clients of a port that a listen rule shows, where the guest does not answer or
- * has no socket for one more: the log says so, and it is counted.
+ * Clients of a port that a listen rule shows, where the guest does not answer
+ * or has no socket for one more: the log says so, and it is counted.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * A guest behind a NIC that floods: whatever it sends, and as often as it likes,
- * is counted at it by a reason, costs no memory that stays, and takes nothing
- * from two others that talk meanwhile. Virtual time.
+ * A guest behind a NIC that floods: whatever it sends, and as often as it
+ * likes, is counted at it by a reason, costs no memory that stays, and takes
+ * nothing from two others that talk meanwhile. Virtual time.
  *
  * Floods of what carries frames, framing that lies and clients that are silent:
  * test_nic_socket.c.
@@ -29,7 +29,8 @@
 #include "tests/lib/simnet.h"
 #include "tests/lib/units.h"
 
-/** Frames of a flood, behind some that fill what is kept for the next packet. */
+/** Frames of a flood, behind some that fill what is kept for the next
+ *  packet. */
 enum { FLOOD = 100000, WARM = 2000, AT_ONCE = 50 };
 
 struct fixture {

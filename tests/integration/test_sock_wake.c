@@ -277,7 +277,7 @@ static void polls_play_ping_pong(void **state)
     }
 }
 
-/* ---- accepting: odd workers accept for their namespace, even ones dial ---- */
+/* ---- accepting: odd workers accept for their namespace, even ones dial --- */
 
 static void *accept_main(void *arg)
 {

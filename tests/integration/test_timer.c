@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * gn_timer_start(), in virtual time, where every call has its nanosecond, and in
- * real time. Timers that threads cancel: test_request_cancel.c.
+ * gn_timer_start(), in virtual time, where every call has its nanosecond, and
+ * in real time. Timers that threads cancel: test_request_cancel.c.
  */
 #include <errno.h>
 #include <sched.h>

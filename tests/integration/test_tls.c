@@ -180,8 +180,8 @@ static void refused(struct fixture *f, const char *name, int error,
 
 /* ---- memory ---- */
 
-/* Two of them are as much as it may have; a listener that never answers takes any
- * number. */
+/* Two of them are as much as it may have; a listener that never answers takes
+ * any number. */
 static void a_guest_is_charged_for_each(void **state)
 {
     struct fixture *f = *state;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Rules for TLS that come when connections are open: they are judged by the name
- * that their server has proved. The server is openssl's, behind an address of
- * the far side, since names open no loopback.
+ * Rules for TLS that come when connections are open: they are judged by the
+ * name that their server has proved. The server is openssl's, behind an address
+ * of the far side, since names open no loopback.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -94,7 +94,8 @@ static int connect_inner(const struct fixture *f)
     return fd;
 }
 
-/* Pairs of sockets, behind the one that listens: where one ends, both are closed.
+/* Pairs of sockets, behind the one that listens: where one ends, both are
+ * closed.
  */
 static void *relay_run(void *arg)
 {

@@ -2,8 +2,8 @@
 
 /*
  * gn_wait_start(): one wait for many sockets and a time that calls back, and
- * what ends it: readiness, the time, a cancel, the namespace. Under a clock, and
- * no memory is left after any of it.
+ * what ends it: readiness, the time, a cancel, the namespace. Under a clock,
+ * and no memory is left after any of it.
  */
 #include <errno.h>
 #include <poll.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * What gn_wasi_scan() says of modules, components and what is neither. The files
- * are those that fuzz/scan begins with.
+ * What gn_wasi_scan() says of modules, components and what is neither. The
+ * files are those that fuzz/scan begins with.
  */
 #include <errno.h>
 #include <setjmp.h>

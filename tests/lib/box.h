@@ -4,8 +4,8 @@
 
 /*
  * Containers, as far as a network sees them: a network namespace of the
- * kernel's, and in it a TAP device "eth0" that is a guest's card. The thread that
- * calls is in the namespace it made last.
+ * kernel's, and in it a TAP device "eth0" that is a guest's card. The thread
+ * that calls is in the namespace it made last.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
 #define TESTS_LIB_OUTSIDER_H
 
 /*
- * A guest behind a wire, for tests that play one: it belongs to a port of theirs
- * and is freed with its last reference. Inside the engine.
+ * A guest behind a wire, for tests that play one: it belongs to a port of
+ * theirs and is freed with its last reference. Inside the engine.
  */
 #include "switch/port.h"
 

@@ -4,8 +4,8 @@
 
 /*
  * A network in real time with a guest "web" (10.77.0.2, fd77::2) that serves,
- * ports of the kernel published to it, and clients in the kernel. Whatever waits
- * here has a bound, and then the test fails.
+ * ports of the kernel published to it, and clients in the kernel. Whatever
+ * waits here has a bound, and then the test fails.
  */
 #include <pthread.h>
 #include <stdbool.h>

@@ -3,9 +3,9 @@
 #define TESTS_LIB_UNTIL_H
 
 /*
- * Waiting, with a bound, for what nothing tells of: a counter that another thread
- * moves, a socket of the kernel's that is closed. What can be told has a tally
- * (tests/lib/tally.h), a callback or a descriptor. To be included after
+ * Waiting, with a bound, for what nothing tells of: a counter that another
+ * thread moves, a socket of the kernel's that is closed. What can be told has a
+ * tally (tests/lib/tally.h), a callback or a descriptor. To be included after
  * <cmocka.h>.
  */
 #include <stdbool.h>

@@ -4,8 +4,8 @@
 
 /*
  * A WebAssembly guest without an engine: the test calls what a module would
- * import, with an array as its memory. Two of them, on guests of one network under
- * a clock, in the pending form.
+ * import, with an array as its memory. Two of them, on guests of one network
+ * under a clock, in the pending form.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -80,7 +80,8 @@ uint32_t wasm_network(struct wasm *wasm);
 /** start-bind or start-connect, @name, with 0.0.0.0 or 10.77.0.@d. */
 void wasm_tcp_at(struct wasm *wasm, const char *name, uint32_t tcp,
                  uint32_t network, unsigned d, unsigned port);
-/** A connection from @pair->two to @pair->one: socket, input and output of each. */
+/** A connection from @pair->two to @pair->one: socket, input and output of
+ *  each. */
 void wasm_connection(struct wasm_pair *pair, uint32_t server[3],
                      uint32_t client[3]);
 

@@ -3,8 +3,8 @@
 #define TESTS_PARITY_RUN_H
 
 /*
- * How the programs of this folder that compare begin and end: with a world, what
- * could not be looked at in it, and what was.
+ * How the programs of this folder that compare begin and end: with a world,
+ * what could not be looked at in it, and what was.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,8 +27,8 @@ int parity_run(const char *name, const struct CMUnitTest *tests, size_t n);
 /** In each test, before it compares: a crash ends the program. cmocka would go
  *  on, with locks held. */
 void parity_begin(void);
-/** Something cannot be looked at here; the first is printed of each reason, which
- *  is constant text. */
+/** Something cannot be looked at here; the first is printed of each reason,
+ *  which is constant text. */
 void parity_skip(const char *what, const char *why);
 /** End the calling test as skipped if anything was: what could not be looked at
  *  is not said to be well. */

@@ -16,7 +16,8 @@
  *   read boundaries     After a FILL a receive of a stream says only whether it
  *                       got anything. Before, both sides are waited for until
  *                       the same number of bytes can be read (compare.h).
- *   SIOCOUTQ            Of datagrams, where it is memory: whether there are any.
+ *   SIOCOUTQ            Of datagrams, where it is memory: whether there are
+ *                       any.
  *   IP_MTU, IPV6_MTU    Of lo: that it is lo's.
  *   SO_LINGER           Less than nothing is for ever: the number depends on
  *                       the kernel.

@@ -134,7 +134,8 @@ static void *run_call(void *arg)
     return NULL;
 }
 
-/* Does a thread of ours sleep in the kernel, as it does in a call that blocks? */
+/* Does a thread of ours sleep in the kernel, as it does in a call that
+ * blocks? */
 static bool is_asleep(pid_t thread)
 {
     char path[64], state = 0;

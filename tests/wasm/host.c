@@ -19,10 +19,10 @@
  *     - NAMESPACE
  *         Kills it.
  *
- * When all guests without '&' have ended, the others are killed. What guests have
- * printed is shown at the end, guest by guest in the order of the steps, because
- * in time any order is right. The result is the first status that is not 0; that
- * of guests that are killed does not count.
+ * When all guests without '&' have ended, the others are killed. What guests
+ * have printed is shown at the end, guest by guest in the order of the steps,
+ * because in time any order is right. The result is the first status that is
+ * not 0; that of guests that are killed does not count.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -112,8 +112,8 @@ static void *reader_main(void *arg)
     return NULL;
 }
 
-/* Waits until one of the guests of @name (NULL: @guest alone) has printed @text;
- * returns what it has printed, under the lock. */
+/* Waits until one of the guests of @name (NULL: @guest alone) has printed
+ * @text; returns what it has printed, under the lock. */
 static const char *printed_wait(const char *name, struct guest *guest,
                                 const char *text)
 {

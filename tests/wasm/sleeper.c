@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * sleeper MS [trap]: sleeps, and says so or traps. That nanosleep() is under test:
- * in tasks.c it is a wait of virtual time, which takes none of the test's.
+ * sleeper MS [trap]: sleeps, and says so or traps. That nanosleep() is under
+ * test: in tasks.c it is a wait of virtual time, which takes none of the
+ * test's.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Three guests as tasks under a clock. Each sleeps while the others begin; the one
- * that traps ends itself and no other.
+ * Three guests as tasks under a clock. Each sleeps while the others begin; the
+ * one that traps ends itself and no other.
  */
 #include <stdio.h>
 #include <stdlib.h>

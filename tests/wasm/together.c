@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * A guest in WebAssembly, a guest in this process and a container on one network:
- * each serves, and each asks the two others by name. The container is a child in
- * namespaces of the kernel's that an ordinary user may make, and its card a TAP
- * device that it hands over.
+ * A guest in WebAssembly, a guest in this process and a container on one
+ * network: each serves, and each asks the two others by name. The container is
+ * a child in namespaces of the kernel's that an ordinary user may make, and its
+ * card a TAP device that it hands over.
  *
  * together FOLDER: what the container runs is FOLDER/inside, with sh.
  */

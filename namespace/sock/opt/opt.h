@@ -5,8 +5,8 @@
 /*
  * Options, one table entry each. Most are an int, or an int that is a flag at
  * some offset of struct gn__sock_opt; the few that are structs have functions
- * of their own. The tables are by level: socket.c, ip.c, ip6.c, tcp.c, and ours,
- * guestnet.c.
+ * of their own. The tables are by level: socket.c, ip.c, ip6.c, tcp.c, and
+ * ours, guestnet.c.
  */
 #include "namespace/sock/sock.h"
 

@@ -87,7 +87,7 @@
 
 #define LWIP_CALLBACK_API              1
 #define LWIP_TCP_PCB_NUM_EXT_ARGS      1
-#define TCP_LISTEN_BACKLOG             0 /* u8_t; the backlog is in netstack/tcp.c */
+#define TCP_LISTEN_BACKLOG             0 /* u8_t; the backlog is in tcp.c */
 #define SO_REUSE                       0 /* ports are the namespace's */
 #define LWIP_TCP_KEEPALIVE             1
 #define LWIP_TCP_TIMESTAMPS            0
@@ -98,7 +98,7 @@
 #define TCP_MSS                        65495 /* the interface's MTU decides */
 #define TCP_CALCULATE_EFF_SEND_MSS     1
 #define TCP_WND                        GN__LWIP_WINDOW
-#define TCP_SND_BUF                    GN__LWIP_WINDOW /* the socket's limit is in tcp.c */
+#define TCP_SND_BUF                    GN__LWIP_WINDOW /* tcp.c limits it */
 #define TCP_SND_QUEUELEN               32768
 #define TCP_SNDLOWAT                   1
 #define TCP_SNDQUEUELOWAT              1

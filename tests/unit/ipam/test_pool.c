@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Pools as namespaces use them: what prefixes reserve, and what calls return. */
+/* Pools as namespaces use them: what prefixes reserve, and what calls
+ * return. */
 #include "ipam/ipam.h"
 
 #include <errno.h>

@@ -2,8 +2,9 @@
 
 /*
  * Out of memory at every allocation that is ours. They are the C library's (the
- * linker's --wrap gets in between), as are c-ares' own; but those must not fail:
- * c-ares 1.34.5 would leak, and use what it has freed (docs/decisions/0014).
+ * linker's --wrap gets in between), as are c-ares' own; but those must not
+ * fail: c-ares 1.34.5 would leak, and use what it has freed
+ * (docs/decisions/0014).
  */
 #include "tests/unit/resolver/ares_fixture.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Plans as text: what is read, what is written, and what is said of mistakes. */
+/* Plans as text: what is read, what is written, and what is said of
+ * mistakes. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

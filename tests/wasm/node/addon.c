@@ -2,8 +2,8 @@
 
 /*
  * WebAssembly guests under Node's engine, by Node-API alone: the imports of a
- * guest are functions that call gn_wasi_call(). A guest on a thread of its own, a
- * Worker, waits in the call; guests on the main thread are suspended by a
+ * guest are functions that call gn_wasi_call(). A guest on a thread of its own,
+ * a Worker, waits in the call; guests on the main thread are suspended by a
  * promise, and the network is driven by Node's own loop. run.mjs is the other
  * half.
  *
@@ -294,7 +294,8 @@ static napi_value close_(napi_env env, napi_callback_info info)
     return NULL;
 }
 
-/* leave(network): it is closed; while it has a publication, Node's loop goes on. */
+/* leave(network): it is closed; while it has a publication, Node's loop goes
+ * on. */
 static napi_value leave(napi_env env, napi_callback_info info)
 {
     napi_value v[ARGS_MAX];
@@ -391,7 +392,8 @@ static napi_value scan_imports(napi_env env, const struct gn_wasi_scan *scan)
     return list;
 }
 
-/* scan(bytes): {from, len, start, language, imports}, the core module's place in them. */
+/* scan(bytes): {from, len, start, language, imports}, the core module's place
+ * in them. */
 static napi_value scan(napi_env env, napi_callback_info info)
 {
     napi_value v[ARGS_MAX], out;
@@ -422,8 +424,8 @@ static napi_value scan(napi_env env, napi_callback_info info)
     return out;
 }
 
-/* A Worker that is terminated, or exits, runs nothing more: what it had of guests
- * is ended here, by end() or by Node. */
+/* A Worker that is terminated, or exits, runs nothing more: what it had of
+ * guests is ended here, by end() or by Node. */
 static void guest_end(void *arg)
 {
     struct guest *guest = arg;

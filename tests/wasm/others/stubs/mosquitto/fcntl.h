@@ -6,8 +6,8 @@
 
 #include <sys/ioctl.h>
 
-/* fcntl() of Debian 13's wasi-libc is of files alone: EBADF for a socket. Here it
- * is of nothing but O_NONBLOCK. */
+/* fcntl() of Debian 13's wasi-libc is of files alone: EBADF for a socket. Here
+ * it is of nothing but O_NONBLOCK. */
 static inline int gn_fcntl(int fd, int what, int flags)
 {
     int on = (flags & O_NONBLOCK) != 0;
