@@ -85,6 +85,9 @@ struct gn__last_way {
     struct gn__way way;
 };
 
+/** A router's answers from any source, by the destination. */
+#define GN__N_WAYS 64u
+
 /** A guest's clock beside the engine's: where both stood, and its rate. */
 struct gn__ns_drift {
     uint64_t engine; /* 0: it never was another */
@@ -156,6 +159,7 @@ struct gn_namespace {
     struct gn__route_table *route_table; /* NULL: there are none */
     uint32_t n_routes;
     struct gn__last_way last_ways[2]; /* from any source, and from a certain */
+    struct gn__last_way *router_ways; /* GN__N_WAYS; NULL: it is none */
     struct gn__pmtu *pmtu;            /* GN__N_PMTU entries; NULL: none yet */
     struct gn__list socks;            /* struct gn_sock.of_ns */
     struct gn__list sleepers;         /* struct gn__wait, in gn_sleep_ns() */

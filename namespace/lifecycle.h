@@ -66,6 +66,8 @@ static inline void gn__routes_changed(struct gn_namespace *ns)
 {
     ns->last_ways[0].valid = false;
     ns->last_ways[1].valid = false;
+    for (unsigned i = 0; ns->router_ways && i < GN__N_WAYS; i++)
+        ns->router_ways[i].valid = false;
 }
 /** What a round trip to @dst takes by the links' latencies as they are set
  *  now, as far as the next hop, ns. */

@@ -159,6 +159,9 @@ static void ns_freed(struct gn__guest *guest)
     struct gn_namespace *ns =
         gn__container_of(guest, struct gn_namespace, guest);
 
+    if (ns->router_ways)
+        gn__free(&ns->engine->net.mem, ns->router_ways,
+                 GN__N_WAYS * sizeof(*ns->router_ways));
     gn__free(&ns->engine->net.mem, ns, sizeof(*ns));
 }
 

@@ -19,10 +19,12 @@
  */
 #include <guestnet/addr.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/units.h"
+#include "base/wire.h"
 #include "namespace/lifecycle.h"
 #include "switch/switch.h"
 
@@ -461,6 +463,28 @@ static int find_way(struct gn_namespace *ns, const struct gn__addr *dst,
     return 0;
 }
 
+static_assert(GN__N_WAYS == 64, "a slot is six bits");
+
+/* By what both hosts of a network and networks differ in. */
+static unsigned slot_to(const struct gn__addr *dst)
+{
+    return gn__get32(dst->bytes + 12) * UINT32_C(0x9e3779b1) >> 26;
+}
+
+/* Where the answer is kept. A router is asked for the ways of all the hosts
+ * behind it, in turns. */
+static struct gn__last_way *last_way_to(struct gn_namespace *ns,
+                                        const struct gn__addr *dst,
+                                        const struct gn__addr *src)
+{
+    if (src || !ns->forwarding)
+        return &ns->last_ways[src != NULL];
+    if (!ns->router_ways)
+        ns->router_ways = gn__zalloc_array(&ns->engine->net.mem, GN__N_WAYS,
+                                           sizeof(*ns->router_ways));
+    return ns->router_ways ? &ns->router_ways[slot_to(dst)] : &ns->last_ways[0];
+}
+
 static bool last_way_is(const struct gn__last_way *last,
                         const struct gn__addr *dst, const struct gn__addr *src)
 {
@@ -473,7 +497,7 @@ int gn__ns_route(struct gn_namespace *ns, const struct gn__addr *dst,
                  struct gn__way *out)
 {
     static const struct gn__addr none;
-    struct gn__last_way *last = &ns->last_ways[src != NULL];
+    struct gn__last_way *last = last_way_to(ns, dst, src);
     int err;
 
     if (!scope && last_way_is(last, dst, src ? src : &none)) {

@@ -282,6 +282,29 @@ static void link_local_addresses_reach_the_link(void **state)
     gn_simnet_end(sock);
 }
 
+/* It has been asked for the way to the host before. */
+static void a_router_forgets_a_way_with_its_route(void **state)
+{
+    struct fixture *f = *state;
+    struct gn_sock *from = gn_simnet_udp(f->left, "10.1.0.2:1");
+    struct gn_stats stats;
+
+    assert_int_equal(gn_route_add(f->left, "10.9.0.0/16", "10.1.0.3"), 0);
+    assert_int_equal(gn_route_add(f->router, "10.9.0.0/16", "10.2.0.3"), 0);
+    assert_int_equal(gn_simnet_send(from, "10.9.0.1:1", "x", 1), 1);
+    assert_int_equal(gn_simnet_send(from, "10.9.0.1:1", "x", 1), 1);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    gn_namespace_stats(f->router, &stats);
+    assert_int_equal(stats.packets_forwarded, 2);
+    assert_int_equal(gn_route_add(f->router, "10.9.0.0/16", NULL), 0);
+    assert_int_equal(gn_simnet_send(from, "10.9.0.1:1", "x", 1), 1);
+    gn_clock_advance(f->sim.clock, GN_MS);
+    gn_namespace_stats(f->router, &stats);
+    assert_int_equal(stats.packets_forwarded, 2);
+    assert_int_equal(stats.drops[GN_DROP_NO_ROUTE], 1);
+    gn_simnet_end(from);
+}
+
 /* Of 65,536 routes by no router, the one by the router is found among them. */
 static void the_longest_prefix_is_found_among_many(void **state)
 {
@@ -325,6 +348,7 @@ int main(void)
         CASE(routes_are_checked),
         CASE(the_longest_prefix_wins_and_goes),
         CASE(the_longest_prefix_is_found_among_many),
+        CASE(a_router_forgets_a_way_with_its_route),
         CASE(routes_go_with_their_interface),
         CASE(another_clock_is_another_engine),
         CASE(link_local_addresses_reach_the_link),
