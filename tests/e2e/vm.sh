@@ -70,10 +70,12 @@ for module in $(printf '%s ' "${order[@]##*/}"); do
 done
 ip link set lo up
 ip link set eth0 up
-export PS1= PATH=/bin HOME=/
+export PATH=/bin HOME=/
 stty -echo -onlcr </dev/console
 echo "#up#"
-exec setsid cttyhack sh
+# What is typed is its script. An interactive shell, which edits lines, now and
+# then took it to be at its end.
+exec setsid cttyhack sh /dev/console
 END
 cat >"$tree/dhcp" <<'END'
 #!/bin/sh

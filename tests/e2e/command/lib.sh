@@ -25,10 +25,10 @@ need() {
     done
 }
 
-# until_true COMMAND...: tries again until it succeeds; $patience, or half a
-# minute.
+# until_true COMMAND...: tries again until it succeeds, for a minute or $patience
+# seconds.
 until_true() {
-    local bound=${patience:-30} end
+    local bound=${patience:-60} end
     end=$((SECONDS + bound))
     until "$@" >/dev/null 2>&1; do
         [ $SECONDS -lt $end ] || fail "in $bound s never: $*"

@@ -44,16 +44,16 @@ case_a_machine_beside_a_container() {
     # shellcheck disable=SC2046 # They are words.
     machine $(cat lines)
     type_in 'udhcpc -i eth0 -f -q -n -s /dhcp'
-    patience=60 until_true grep -q 'lease of 10.77.0.2 obtained' console
+    patience=120 until_true grep -q 'lease of 10.77.0.2 obtained' console
     type_in 'echo hello from the machine >/www/index.html; httpd -h /www'
-    patience=60 until_true curl -sf -m 5 http://127.0.0.1:18405/
+    patience=120 until_true curl -sf -m 5 http://127.0.0.1:18405/
     has "hello from the machine" "$("$guestnet" run --network lab -- \
         curl -s -m 60 "http://$(name)/")"
     echo hello from the container >index.html
     "$guestnet" run --network lab --name box -- \
         python3 -m http.server 80 >/dev/null 2>&1 &
     type_in 'until wget -q -O - http://box/; do :; done'
-    patience=60 until_true grep -q 'hello from the container' console
+    patience=120 until_true grep -q 'hello from the container' console
     kill -9 $qemu
 }
 
@@ -66,7 +66,7 @@ case_machines_at_one_path() {
         # shellcheck disable=SC2046 # They are words.
         machine $(sed -n '1s/,mac=.*//p' lines)
         type_in 'udhcpc -i eth0 -f -q -n -s /dhcp'
-        patience=60 until_true grep -q 'lease of 10.77.0.2 obtained' console
+        patience=120 until_true grep -q 'lease of 10.77.0.2 obtained' console
         python3 "$here/machine.py" vm 3
         kill -9 $qemu
         rm typed
@@ -102,7 +102,7 @@ case_a_machine_without_a_card() {
         'udhcpc -i eth0 -f -q -n -s /dhcp'
     type_in 'head -c 2000000 /dev/urandom >/www/file; httpd -h /www'
     type_in 'sha256sum </www/file >/tmp/sum; mv /tmp/sum /www/sum'
-    patience=60 until_true curl -sf -m 5 -o sum http://127.0.0.1:18406/sum
+    patience=120 until_true curl -sf -m 5 -o sum http://127.0.0.1:18406/sum
     curl -sf -m 60 -o file http://127.0.0.1:18406/file
     expect "$(cat sum)" "$(sha256sum <file)" "the file"
 
@@ -121,7 +121,7 @@ case_a_machine_without_a_card() {
     wait "$network"
     "$guestnet" vm --socket vm --serial --network lab --name box \
         --publish 18406:80 >lines &
-    patience=60 until_true curl -sf -m 5 -o sum http://127.0.0.1:18406/sum
+    patience=120 until_true curl -sf -m 5 -o sum http://127.0.0.1:18406/sum
     type_in 'kill $agent; wait $agent; echo "it ended: $?"'
     until_true grep -q 'it ended: 0' console
     kill -9 $qemu
