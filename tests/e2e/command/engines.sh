@@ -62,8 +62,8 @@ case_podman_by_process() {
         --volume "$PWD/resolv.conf:/etc/resolv.conf:ro" --rootfs "$PWD/root" \
         /bin/httpd -f -h /www >/dev/null 2>said || fail "$(cat said)"
     "$guestnet" attach --pid "$(podman inspect -f '{{.State.Pid}}' box)" \
-        --network lab --name box --publish 18409:80 &
-    until_true curl -sf -m 5 http://127.0.0.1:18409/
+        --network lab --name box --publish "$port:80" &
+    until_true curl -sf -m 5 "http://127.0.0.1:$port/"
     local addresses
     addresses=$(podman exec box ip address show eth0)
     has 10.77.0.2/24 "$addresses"
@@ -124,8 +124,8 @@ case_docker_by_process_and_by_file() {
     with_docker
     docker run -d --name box --network none box /bin/httpd -f -h /www >/dev/null
     "$guestnet" attach --pid "$(docker inspect -f '{{.State.Pid}}' box)" \
-        --network lab --name box --publish 18410:80 &
-    until_true curl -sf -m 5 http://127.0.0.1:18410/
+        --network lab --name box --publish "$port:80" &
+    until_true curl -sf -m 5 "http://127.0.0.1:$port/"
     docker run -d --name other --network none box /bin/sleep 1000 >/dev/null
     "$guestnet" attach --network lab --name other --netns \
         "$(docker inspect -f '{{.NetworkSettings.SandboxKey}}' other)" &

@@ -7,10 +7,9 @@
 
 # start: a network "n" with a command that has left two processes behind it, all
 # of which have a name of their own, and a published port.
-port=$((19000 + $$ % 13000)) # Cases run at the same time.
 start() {
     cp "$(command -v sleep)" "$GN_FOLDER/left-behind"
-    "$guestnet" run --network n --publish $port:80 -- sh -c \
+    "$guestnet" run --network n --publish "$port:80" -- sh -c \
         "setsid ./left-behind 1000 & ./left-behind 1000 & touch up; wait" &
     until_true test -e up
     main=$!
@@ -38,7 +37,7 @@ namespaces_of() {
 
 # listens: something does, at the published port or at a socket of networks.
 listens() {
-    grep -q "^ *[0-9]*: 0100007F:$(printf %04X $port) [0-9A-F:]* 0A" \
+    grep -q "^ *[0-9]*: 0100007F:$(printf %04X "$port") [0-9A-F:]* 0A" \
         /proc/net/tcp || grep -q "$XDG_RUNTIME_DIR" /proc/net/unix
 }
 

@@ -2,7 +2,8 @@
 # What the tests of the command have in common. Sourced by SCRIPT CASE, with
 # GUESTNET and GUESTNET_AGENT in the environment: the case runs as an ordinary
 # user, in a mount namespace whose /dev/net/tun any user may open, with a folder
-# for its files; and when it is over, nothing of the command's may be left.
+# for its files, and with two ports of the machine's, $port and $other_port; and
+# when it is over, nothing of the command's may be left.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -25,8 +26,8 @@ need() {
     done
 }
 
-# until_true COMMAND...: tries again until it succeeds, for a minute or $patience
-# seconds.
+# until_true COMMAND...: tries again until it succeeds, for a minute, or for
+# $patience seconds.
 until_true() {
     local bound=${patience:-60} end
     end=$((SECONDS + bound))
@@ -139,6 +140,8 @@ run_case() {
     cp "$GUESTNET" "$guestnet"
     cp "$GUESTNET_AGENT" "$guestnet-agent"
     export XDG_RUNTIME_DIR=$GN_FOLDER/runtime HOME=$GN_FOLDER
+    export port=$((19000 + $$ % 13000)) # Cases run at the same time.
+    export other_port=$((port - 13000))
     mkdir -m 0700 "$XDG_RUNTIME_DIR"
     cd "$GN_FOLDER"
     trap finish EXIT

@@ -39,14 +39,14 @@ type_in() {
 
 case_a_machine_beside_a_container() {
     need qemu-system-x86_64 curl python3
-    "$guestnet" vm --socket vm --network lab --publish 18405:80 >lines &
+    "$guestnet" vm --socket vm --network lab --publish "$port:80" >lines &
     until_true grep -q addr.path lines
     # shellcheck disable=SC2046 # They are words.
     machine $(cat lines)
     type_in 'udhcpc -i eth0 -f -q -n -s /dhcp'
     patience=120 until_true grep -q 'lease of 10.77.0.2 obtained' console
     type_in 'echo hello from the machine >/www/index.html; httpd -h /www'
-    patience=120 until_true curl -sf -m 5 http://127.0.0.1:18405/
+    patience=120 until_true curl -sf -m 5 "http://127.0.0.1:$port/"
     has "hello from the machine" "$("$guestnet" run --network lab -- \
         curl -s -m 60 "http://$(name)/")"
     echo hello from the container >index.html
@@ -91,7 +91,7 @@ case_a_machine_without_a_card() {
     need qemu-system-x86_64 curl
     static_agent
     "$guestnet" vm --socket vm --serial --network lab --name box \
-        --publish 18406:80 >lines &
+        --publish "$port:80" >lines &
     local network=$!
     until_true grep -q 'name=guestnet.0' lines
     # shellcheck disable=SC2046 # They are words.
@@ -102,26 +102,26 @@ case_a_machine_without_a_card() {
         'udhcpc -i eth0 -f -q -n -s /dhcp'
     type_in 'head -c 2000000 /dev/urandom >/www/file; httpd -h /www'
     type_in 'sha256sum </www/file >/tmp/sum; mv /tmp/sum /www/sum'
-    patience=120 until_true curl -sf -m 5 -o sum http://127.0.0.1:18406/sum
-    curl -sf -m 60 -o file http://127.0.0.1:18406/file
+    patience=120 until_true curl -sf -m 5 -o sum "http://127.0.0.1:$port/sum"
+    curl -sf -m 60 -o file "http://127.0.0.1:$port/file"
     expect "$(cat sum)" "$(sha256sum <file)" "the file"
 
     # An agent that is killed while it carries leaves half a frame: here three
     # bytes of a length, at the least.
-    curl -s -m 60 -o /dev/null http://127.0.0.1:18406/file &
+    curl -s -m 60 -o /dev/null "http://127.0.0.1:$port/file" &
     type_in 'kill -9 $agent; wait $agent; printf "\0\0\5" >/dev/vport*p1'
     type_in 'guestnet-agent serial:guestnet.0 & agent=$!'
     typed_until 'lease of 10.77.0.2 obtained' \
         'udhcpc -i eth0 -f -q -n -s /dhcp'
-    curl -sf -m 60 -o file http://127.0.0.1:18406/file
+    curl -sf -m 60 -o file "http://127.0.0.1:$port/file"
     expect "$(cat sum)" "$(sha256sum <file)" "the file, after kill -9"
 
     # The host goes and comes again.
     kill "$network"
     wait "$network"
     "$guestnet" vm --socket vm --serial --network lab --name box \
-        --publish 18406:80 >lines &
-    patience=120 until_true curl -sf -m 5 -o sum http://127.0.0.1:18406/sum
+        --publish "$port:80" >lines &
+    patience=120 until_true curl -sf -m 5 -o sum "http://127.0.0.1:$port/sum"
     type_in 'kill $agent; wait $agent; echo "it ended: $?"'
     until_true grep -q 'it ended: 0' console
     kill -9 $qemu

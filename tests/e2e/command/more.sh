@@ -20,12 +20,12 @@ case_attach_by_process() {
     need nsenter ip curl python3
     box
     "$guestnet" attach --pid $box --network lab --name box \
-        --publish 18404:80 &
+        --publish "$port:80" &
     until_true in_box ip route get 10.77.0.1
     has 10.77.0.2/24 "$(in_box ip -brief address)"
     nsenter -t $box -U -n --preserve-credentials \
         python3 -m http.server 80 >/dev/null 2>&1 &
-    until_true curl -sf http://127.0.0.1:18404/
+    until_true curl -sf "http://127.0.0.1:$port/"
     "$guestnet" run --network lab -- curl -sf http://box/ >/dev/null
     says "guestnet: eth0: *the namespace has one already" \
         "$guestnet" attach --pid $box

@@ -31,11 +31,11 @@ http { access_log logs/access; client_body_temp_path .; proxy_temp_path .;
     fastcgi_temp_path .; uwsgi_temp_path .; scgi_temp_path .;
     server { listen 80; listen [::]:80; root $PWD; } }
 EOF
-    "$guestnet" run --network lab --name web --publish 18402:80 -- \
+    "$guestnet" run --network lab --name web --publish "$port:80" -- \
         nginx -p "$PWD" -c nginx.conf >web.log 2>&1 &
     until_true member web # It has the first address.
     until_true inside curl -sf http://web/
-    expect hello "$(curl -sf http://127.0.0.1:18402/)" "the published port"
+    expect hello "$(curl -sf "http://127.0.0.1:$port/")" "the published port"
     expect hello "$(inside curl -4sf http://web.guest.internal/)" "by name"
     expect hello "$(inside curl -sSf "http://[fd77::2]/" 2>&1)" "by IPv6"
     # A client that is not this machine is seen by its own address.
@@ -154,10 +154,10 @@ EOF
 case_a_download_through_a_rule() {
     need curl python3 unshare ip
     head -c 20000000 /dev/urandom >big
-    python3 -m http.server --bind 127.0.0.1 18403 >/dev/null 2>&1 &
-    until_true curl -sI http://127.0.0.1:18403/
-    "$guestnet" run --allow 'tcp 127.0.0.1 port 18403' -- \
-        curl -s -o got http://10.77.0.1:18403/big
+    python3 -m http.server --bind 127.0.0.1 "$port" >/dev/null 2>&1 &
+    until_true curl -sI "http://127.0.0.1:$port/"
+    "$guestnet" run --allow "tcp 127.0.0.1 port $port" -- \
+        curl -s -o got "http://10.77.0.1:$port/big"
     cmp big got
 }
 

@@ -110,12 +110,12 @@ case_nothing_outside_is_reached_and_one_line_says_how() {
 
 case_the_machines_loopback_by_a_rule() {
     need python3 curl
-    python3 -m http.server --bind 127.0.0.1 18400 >/dev/null 2>&1 &
-    until_true curl -s http://127.0.0.1:18400/
-    says "guestnet: tcp to 127.0.0.1 port 18400 (loopback) is denied;*" \
-        "$guestnet" run --allow-all -- curl -s -m 20 http://10.77.0.1:18400/
-    "$guestnet" run --allow 'tcp 127.0.0.1 port 18400' -- \
-        curl -s -m 20 http://10.77.0.1:18400/ >page
+    python3 -m http.server --bind 127.0.0.1 "$port" >/dev/null 2>&1 &
+    until_true curl -s "http://127.0.0.1:$port/"
+    says "guestnet: tcp to 127.0.0.1 port $port (loopback) is denied;*" \
+        "$guestnet" run --allow-all -- curl -s -m 20 "http://10.77.0.1:$port/"
+    "$guestnet" run --allow "tcp 127.0.0.1 port $port" -- \
+        curl -s -m 20 "http://10.77.0.1:$port/" >page
     has HTML "$(cat page)"
 }
 
@@ -152,19 +152,19 @@ case_the_network_process_keeps_no_files() {
 # may be missing in the kernel, and libuv asks for a ring, which is refused.
 case_the_filter_lists_what_is_used() {
     need strace curl python3
-    python3 -m http.server --bind 127.0.0.1 18406 >/dev/null 2>&1 &
-    until_true curl -s http://127.0.0.1:18406/
-    strace -f -qq -Z -o trace "$guestnet" run --allow '127.0.0.1 port 18406' \
-        --allow 'icmp any' --allow 'name example.org' --publish 18407:80 \
+    python3 -m http.server --bind 127.0.0.1 "$port" >/dev/null 2>&1 &
+    until_true curl -s "http://127.0.0.1:$port/"
+    strace -f -qq -Z -o trace "$guestnet" run --allow "127.0.0.1 port $port" \
+        --allow 'icmp any' --allow 'name example.org' --publish "$other_port:80" \
         --pcap packets --link latency=5ms --name web -- bash -c '
-            curl -s -o page http://10.77.0.1:18406/
+            curl -s -o page http://10.77.0.1:$port/
             curl -s -m 2 http://203.0.113.1/
             getent ahosts web example.org
             ping -c 1 -W 1 203.0.113.1
             python3 -m http.server 80 & server=$!
             until [ -e over ]; do sleep 0.05; done
             kill $server' >/dev/null 2>&1 &
-    until_true curl -sf http://127.0.0.1:18407/
+    until_true curl -sf "http://127.0.0.1:$other_port/"
     "$guestnet" ps --json >/dev/null
     "$guestnet" dial web:80 </dev/null >/dev/null
     touch over
@@ -286,24 +286,24 @@ EOF
 
 case_a_published_port_is_dialled() {
     need python3 curl
-    "$guestnet" run --name web --publish 18401:80 -- \
+    "$guestnet" run --name web --publish "$port:80" -- \
         python3 -m http.server 80 >/dev/null 2>&1 &
-    until_true curl -sf http://127.0.0.1:18401/
+    until_true curl -sf "http://127.0.0.1:$port/"
     has '200 OK' "$(printf 'GET / HTTP/1.0\r\n\r\n' |
         "$guestnet" dial web:80)"
     says "guestnet: web:81: *refused*" "$guestnet" dial web:81 </dev/null
-    says "guestnet: --publish 127.0.0.1:18401: Address already in use; choose another port" \
-        "$guestnet" run --publish 18401:80 -- true
+    says "guestnet: --publish 127.0.0.1:$port: Address already in use; choose another port" \
+        "$guestnet" run --publish "$port:80" -- true
     kill %1
 }
 
 case_a_published_port_of_udp() {
     need socat
-    "$guestnet" run --publish 127.0.0.1:18408:7/udp -- \
+    "$guestnet" run --publish "127.0.0.1:$port:7/udp" -- \
         socat UDP-LISTEN:7,fork EXEC:cat &
     until_true sh -c \
-        '[ "$(echo hello | socat -t 2 - UDP:127.0.0.1:18408)" = hello ]'
-    has '127.0.0.1:18408:7/udp' "$("$guestnet" ps)"
+        '[ "$(echo hello | socat -t 2 - UDP:127.0.0.1:$port)" = hello ]'
+    has "127.0.0.1:$port:7/udp" "$("$guestnet" ps)"
     kill %1
 }
 
