@@ -174,7 +174,7 @@ static struct step draw_step(struct fixture *f)
     struct step step = {.what = NEXT};
 
     if (gn_test_random_below(seed, 3) == 0)
-        step.what = gn_test_random_below(seed, N_WHATS);
+        step.what = (int)gn_test_random_below(seed, N_WHATS);
     step.len = 1 + (uint32_t)gn_test_random_below(seed, LONGEST);
     step.window = (uint16_t)gn_test_random_below(seed, 20001);
     if (step.what == READ)
