@@ -20,6 +20,7 @@
 #include "tests/lib/case.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/simnet.h"
+#include "tests/lib/until.h"
 
 static const char *const prefixes[] = {"10.77.0.0/16", "fd77::/64", NULL};
 
@@ -147,11 +148,13 @@ static void a_delayed_packet_arrives_while_all_sleep(void **state)
     struct gn_sock *from = gn_simnet_udp(a, "10.77.0.2:1");
     struct gn_sock *to = gn_simnet_udp(b, "10.77.0.3:1");
     struct gn_pollfd poll = {.sock = to, .fd = -1, .events = POLLIN};
+    uint64_t sent;
 
     assert_int_equal(gn_link_set(a, NULL, &slow), 0);
+    sent = gn_test_now_ns();
     assert_int_equal(gn_simnet_send(from, "10.77.0.3:1", "late", 4), 4);
-    gn_simnet_expect(to, NULL);
     assert_int_equal(gn_sock_poll(&poll, 1, 60000), 1);
+    assert_true(gn_test_now_ns() - sent >= slow.latency_us * 1000u);
     gn_simnet_expect(to, "late");
     gn_simnet_end(from);
     gn_simnet_end(to);
