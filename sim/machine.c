@@ -354,39 +354,30 @@ void gn__machine_task_ended(struct gn_machine *machine)
 
 /* ---- its addresses ---- */
 
-static struct gn__pool *pool_of(const struct gn_machine *machine, size_t i,
-                                struct gn__addr *addr)
-{
-    int prefix = gn__addr_parse(machine->addresses[i], addr)
-                     ? -1
-                     : gn__net_prefix_of(machine->net, addr);
-
-    return prefix < 0 ? NULL : &machine->net->prefixes[prefix].pool;
-}
-
 /* It is off: no other guest gets them, unless there is no memory for that. */
 static void keep_addresses(struct gn_machine *machine)
 {
-    struct gn__pool *pool;
+    const char *text;
     struct gn__addr addr;
 
-    while (machine->addresses && machine->addresses[machine->n_kept]) {
-        pool = pool_of(machine, machine->n_kept, &addr);
-        if (!pool || gn__pool_take_exact(pool, &addr))
-            return;
+    gn__engine_enter(machine->engine);
+    while (machine->addresses && (text = machine->addresses[machine->n_kept]) &&
+           !gn__addr_parse(text, &addr) &&
+           !gn__net_reserve(machine->net, &addr))
         machine->n_kept++;
-    }
+    gn__engine_leave(machine->engine);
 }
 
 /* For its next life, or for others. */
 static void give_addresses(struct gn_machine *machine)
 {
     struct gn__addr addr;
-    int err = 0;
 
-    while (machine->n_kept && !err)
-        err = gn__pool_give(pool_of(machine, --machine->n_kept, &addr), &addr);
-    assert(!err && "an address that was taken can be given back");
+    gn__engine_enter(machine->engine);
+    while (machine->n_kept &&
+           !gn__addr_parse(machine->addresses[--machine->n_kept], &addr))
+        gn__net_release(machine->net, &addr);
+    gn__engine_leave(machine->engine);
 }
 
 /* ---- on ---- */

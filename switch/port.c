@@ -202,15 +202,28 @@ static const char *who_has(const struct gn_network *net,
                                       : "another interface has it";
 }
 
+int gn__net_reserve(struct gn_network *net, const struct gn__addr *addr)
+{
+    int prefix = gn__net_prefix_of(net, addr);
+
+    return prefix < 0 ? -EINVAL
+                      : gn__pool_take_exact(&net->prefixes[prefix].pool, addr);
+}
+
+void gn__net_release(struct gn_network *net, const struct gn__addr *addr)
+{
+    int prefix = gn__net_prefix_of(net, addr);
+
+    if (prefix < 0 || gn__pool_give(&net->prefixes[prefix].pool, addr))
+        assert(false && "an address that was taken can be given back");
+}
+
 int gn__port_take_exact(struct gn__port *port, const struct gn__addr *addr)
 {
-    struct gn_network *net = port->net;
-    int prefix = gn__net_prefix_of(net, addr), err;
+    int err = gn__net_reserve(port->net, addr);
 
-    if (prefix < 0)
-        return -EINVAL;
-    err = gn__pool_take_exact(&net->prefixes[prefix].pool, addr);
-    return err ? err : add_taken(port, prefix, addr);
+    return err ? err
+               : add_taken(port, gn__net_prefix_of(port->net, addr), addr);
 }
 
 int gn__port_take_addr(struct gn__port *port, const char *text, char *why,
