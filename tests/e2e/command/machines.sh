@@ -50,8 +50,9 @@ case_a_machine_beside_a_container() {
     has "hello from the machine" "$("$guestnet" run --network lab -- \
         curl -s -m 60 "http://$(name)/")"
     echo hello from the container >index.html
+    # By both families: of two addresses, busybox's wget tries the first only.
     "$guestnet" run --network lab --name box -- \
-        python3 -m http.server 80 >/dev/null 2>&1 &
+        python3 -m http.server --bind :: 80 >/dev/null 2>&1 &
     type_in 'until wget -q -O - http://box/; do :; done'
     patience=120 until_true grep -q 'hello from the container' console
     kill -9 $qemu
