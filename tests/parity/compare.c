@@ -50,6 +50,7 @@ static bool differ(struct pair *pair, size_t at, const char *what,
     case WANTED_GO_ON:
         return true;
     case WANTED_STOP:
+    case WANTED_NEWER:
         *ended = true;
         return true;
     case NOT_WANTED:
@@ -117,7 +118,9 @@ static void describe(const struct side *side, const char *text, unsigned sock,
 {
     const struct slot *slot = &side->slots[sock];
 
-    (void)snprintf(out, cap, "%s%s%s%s%s", text,
+    (void)snprintf(out, cap, "%s%s%s%s%s%s%s", text,
+                   slot->connected ? " [it has connected]" : "",
+                   slot->listened ? " [it has listened]" : "",
                    side->crossed ? " [one was of IPv4]" : "",
                    slot->recv_err ? " [IP_RECVERR]" : "",
                    slot->late_option || side->late_ended

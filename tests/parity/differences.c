@@ -32,6 +32,12 @@ const struct wanted_difference wanted_differences[] = {
      "*[[]an option since it was there]*", "*", "*", WANTED_STOP,
      "Linux copies the options when the handshake ends, we when it is "
      "accepted."},
+    {"Sockets", "never listens, and one that has listened",
+     "LISTEN(*[[]it has connected]*", "-EINVAL", "0", WANTED_NEWER,
+     "Older kernels let it."},
+    {"Sockets", "never listens, and one that has listened",
+     "CONNECT(*[[]it has listened]*", "-EINVAL", "*", WANTED_NEWER,
+     "Older kernels let it."},
 };
 
 const size_t n_wanted_differences =

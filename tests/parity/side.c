@@ -192,7 +192,10 @@ static void do_bind(struct side *side, const struct step *step,
 static void do_listen(struct side *side, const struct step *step,
                       struct outcome *out)
 {
-    outcome_set(out, gn_sock_listen(side->slots[step->sock].sock, step->n));
+    struct slot *slot = &side->slots[step->sock];
+
+    outcome_set(out, gn_sock_listen(slot->sock, step->n));
+    slot->listened |= !out->result;
 }
 
 static void do_connect(struct side *side, const struct step *step,
@@ -205,6 +208,7 @@ static void do_connect(struct side *side, const struct step *step,
 
     outcome_set(out,
                 gn_sock_connect(slot->sock, (struct sockaddr *)&addr, len));
+    slot->connected |= slot->stream && addr.ss_family != AF_UNSPEC;
     if (!slot->stream || addr.ss_family != AF_INET6)
         return;
     side->crossed |= slot->mapped && !IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr);
@@ -227,6 +231,7 @@ static void do_accept(struct side *side, const struct step *step,
     put_away(slot);
     *slot = (struct slot){.sock = sock,
                           .stream = true,
+                          .connected = true,
                           .late_option = side->slots[step->sock].late_option};
     outcome_add(out, " from ");
     side_add_addr(side, out, true, &addr, len, sizeof(addr));

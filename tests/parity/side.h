@@ -54,6 +54,8 @@ struct slot {
     bool late_option; /* set while a connection waited to be accepted: of the
                          listener, and of what it accepts */
     bool mapped;      /* an IPv6 stream that has connected to IPv4 */
+    bool connected;   /* a stream that has called connect(), or was accepted */
+    bool listened;    /* it has called listen() */
     uint16_t port;    /* local; also when it is closed */
     size_t sent;      /* by a stream */
     size_t received;
