@@ -174,8 +174,8 @@ GN_WARN_UNUSED int gn__port_take_addr(struct gn__port *port, const char *text,
 /** The same of one that is in binary form. */
 GN_WARN_UNUSED int gn__port_take_exact(struct gn__port *port,
                                        const struct gn__addr *addr);
-/** Under the lock: no port gets this address until gn__net_release(). -EINVAL it
- *  is in no prefix, -EADDRINUSE, -ENOMEM. */
+/** Under the lock: no port gets this address until gn__net_release(). -EINVAL:
+ *  it is in no prefix; -EADDRINUSE, -ENOMEM. */
 GN_WARN_UNUSED int gn__net_reserve(struct gn_network *net,
                                    const struct gn__addr *addr);
 void gn__net_release(struct gn_network *net, const struct gn__addr *addr);
