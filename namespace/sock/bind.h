@@ -15,6 +15,8 @@
 #include "base/addr.h"
 #include "namespace/sock/sock.h"
 
+struct gn__way;
+
 /** No padding: hashed as bytes. */
 struct gn__port_key {
     uint64_t ns;
@@ -92,6 +94,10 @@ struct gn__addr gn__source_of(const struct gn_sock *sock);
  *  is none for IPv4. */
 struct gn__addr gn__source_to(const struct gn_sock *sock,
                               const struct gn__addr *dst);
+/** The way to @remote of a socket that connects there, or has. -ENETUNREACH,
+ *  -EADDRNOTAVAIL, -EAFNOSUPPORT, -EINVAL. */
+int gn__sock_route(const struct gn_sock *sock,
+                   const struct gn__endpoint *remote, struct gn__way *out);
 /** Begin to listen: does another socket listen there? -EADDRINUSE. */
 GN_WARN_UNUSED int gn__bind_listen(struct gn_sock *sock);
 void gn__bind_unlisten(struct gn_sock *sock);

@@ -76,14 +76,8 @@ static int udp_disconnect(struct gn__udp_sock *udp)
 static int route_to(struct gn_sock *sock, const struct gn__endpoint *remote,
                     struct gn__way *way)
 {
-    struct gn__addr source = gn__source_to(sock, &remote->addr);
-    unsigned iface = remote->scope ? remote->scope : sock->bound_if;
-    int err;
+    int err = gn__sock_route(sock, remote, way);
 
-    if (!iface && gn__addr_is_multicast(&remote->addr))
-        iface = gn__addr_is_v4(&remote->addr) ? sock->opt.mcast_iface
-                                              : sock->opt.mcast_iface6;
-    err = gn__ns_route(sock->ns, &remote->addr, &source, iface, way);
     if (!err && way->broadcast && !sock->opt.broadcast)
         return -EACCES;
     return err;

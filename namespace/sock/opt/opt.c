@@ -70,8 +70,7 @@ int gn__option_mtu(struct gn_sock *sock, int *value)
 {
     struct gn__way way;
 
-    if (!sock->routed || gn__ns_route(sock->ns, &sock->remote.addr, NULL,
-                                      sock->remote.scope, &way))
+    if (!sock->routed || gn__sock_route(sock, &sock->remote, &way))
         return -ENOTCONN;
     *value = (int)way.mtu;
     return 0;
