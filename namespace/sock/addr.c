@@ -92,6 +92,12 @@ static int check_bind(struct gn_sock *sock, const struct sockaddr *addr,
     return may_bind_v6(sock, want);
 }
 
+void gn__sock_forget_addr(struct gn_sock *sock)
+{
+    sock->local.addr = gn__addr_any(sock->family);
+    sock->local.scope = 0;
+}
+
 int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
                   socklen_t len, bool busy)
 {
@@ -103,7 +109,7 @@ int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
         err = gn__bind_sock(sock, &want.addr, want.port);
     if (err) {
         if (err == -EADDRINUSE) /* Linux has overwritten it by then. */
-            sock->local.addr = gn__addr_any(sock->family);
+            gn__sock_forget_addr(sock);
         return err;
     }
     if (sock->family == AF_INET)

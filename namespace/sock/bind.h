@@ -94,6 +94,8 @@ struct gn__addr gn__source_of(const struct gn_sock *sock);
  *  is none for IPv4. */
 struct gn__addr gn__source_to(const struct gn_sock *sock,
                               const struct gn__addr *dst);
+/** It has its port only: its address is any. */
+void gn__sock_forget_addr(struct gn_sock *sock);
 /** The way to @remote of a socket that connects there, or has. -ENETUNREACH,
  *  -EADDRNOTAVAIL, -EAFNOSUPPORT, -EINVAL. */
 int gn__sock_route(const struct gn_sock *sock,

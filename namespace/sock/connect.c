@@ -184,7 +184,7 @@ void gn__tcp_disconnect(struct gn__tcp_sock *tcp)
     if (!sock->port_locked && state != GN__TCP_CLOSE)
         gn__bind_release(sock);
     if (!sock->addr_locked)
-        sock->local.addr = gn__addr_any(sock->family);
+        gn__sock_forget_addr(sock);
     gn__bind_narrow(sock, &tcp->bound);
     sock->remote.port = 0;
     sock->routed = false;

@@ -61,8 +61,7 @@ static int udp_disconnect(struct gn__udp_sock *udp)
     sock->bound_if = 0;
     sock->remote = (struct gn__endpoint){.addr = gn__addr_any(sock->family)};
     if (!sock->addr_locked) {
-        sock->local.addr = gn__addr_any(sock->family);
-        sock->local.scope = 0;
+        gn__sock_forget_addr(sock);
         gn__bind_narrow(sock, &sock->local.addr);
     }
     if (!sock->port_locked) {
