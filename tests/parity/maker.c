@@ -109,7 +109,7 @@ static struct step make_bind(struct maker *maker)
     if (port == CLOSED)
         port = NO_PORT; /* Binding that one needs a privilege. */
     if (maker->world->joined && (host == LO || host == LO_OTHER) &&
-        is_stream(maker, sock))
+        (is_stream(maker, sock) || maker->variant == V6))
         host = HERE; /* From ::1 to it would be a wanted difference. */
     return (struct step)BIND(sock, host, port);
 }

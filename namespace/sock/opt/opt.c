@@ -70,7 +70,10 @@ int gn__option_mtu(struct gn_sock *sock, int *value)
 {
     struct gn__way way;
 
-    if (!sock->routed || gn__sock_route(sock, &sock->remote, &way))
+    /* An address that bind(2) has given it since may lead nowhere. */
+    if (!sock->routed || (gn__sock_route(sock, &sock->remote, &way) &&
+                          gn__ns_route(sock->ns, &sock->remote.addr, NULL,
+                                       sock->remote.scope, &way)))
         return -ENOTCONN;
     *value = (int)way.mtu;
     return 0;
