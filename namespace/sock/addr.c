@@ -117,6 +117,7 @@ int gn__bind_call(struct gn_sock *sock, const struct sockaddr *addr,
     v4_of_v6 = sock->family == AF_INET6 && gn__addr_is_v4(&want.addr);
     sock->addr_locked = v4_of_v6 || !gn__addr_is_any(&want.addr);
     sock->addr_of_many = !v4_of_v6 && gn__ns_is_for_many(sock->ns, &want.addr);
+    sock->many_source = gn__addr_any(gn__addr_family(&want.addr));
     if (sock->addr_locked && !gn__addr_is_v4(&want.addr))
         sock->opt.v6only = true; /* It can have no IPv4 peer any more. */
     sock->port_locked = want.port != 0;
@@ -218,5 +219,5 @@ struct gn__addr gn__source_of(const struct gn_sock *sock)
 {
     const struct gn__addr *addr = &sock->local.addr;
 
-    return sock->addr_of_many ? gn__addr_any(gn__addr_family(addr)) : *addr;
+    return sock->addr_of_many ? sock->many_source : *addr;
 }

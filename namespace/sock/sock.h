@@ -219,6 +219,8 @@ struct gn_sock {
     struct gn__list groups; /* struct membership, group.c */
     struct gn__endpoint local;
     struct gn__endpoint remote;
+    struct gn__addr many_source; /* if addr_of_many: what connect() has chosen
+                                    since; any: nothing */
     struct gn__binding *binding; /* holds the port; NULL: none */
     int family;
     int protocol;

@@ -59,6 +59,7 @@ static int udp_disconnect(struct gn__udp_sock *udp)
     udp->connected = false;
     sock->routed = false;
     sock->bound_if = 0;
+    sock->local.scope = 0;
     sock->remote = (struct gn__endpoint){.addr = gn__addr_any(sock->family)};
     if (!sock->addr_locked) {
         gn__sock_forget_addr(sock);
@@ -93,6 +94,19 @@ static int parse_peer(struct gn_sock *sock, const struct sockaddr *addr,
     return gn__endpoint_from_sockaddr(addr, len, AF_INET, out);
 }
 
+/* What connect() has chosen stays the source, also of later peers. */
+static void keep_source(struct gn_sock *sock, const struct gn__addr *source)
+{
+    if (gn__addr_is_any(&sock->local.addr)) {
+        sock->local.addr = *source;
+        sock->local.scope = gn__sock_scope_of(sock, source);
+        gn__bind_narrow(sock, source);
+    } else if (sock->addr_of_many && gn__addr_is_any(&sock->many_source) &&
+               gn__addr_is_v4(source) == gn__addr_is_v4(&sock->local.addr)) {
+        sock->many_source = *source;
+    }
+}
+
 static int connect_to(struct gn_sock *sock, const struct sockaddr *addr,
                       socklen_t len)
 {
@@ -114,11 +128,7 @@ static int connect_to(struct gn_sock *sock, const struct sockaddr *addr,
         err = route_to(sock, &remote, &way);
     if (err)
         return err;
-    if (gn__addr_is_any(&sock->local.addr)) {
-        sock->local.addr = way.source;
-        sock->local.scope = gn__sock_scope_of(sock, &way.source);
-        gn__bind_narrow(sock, &way.source);
-    }
+    keep_source(sock, &way.source);
     sock->remote = remote;
     sock->routed = true;
     udp->connected = true;
