@@ -92,6 +92,13 @@ static int check_bind(struct gn_sock *sock, const struct sockaddr *addr,
     return may_bind_v6(sock, want);
 }
 
+void gn__bind_iface(struct gn_sock *sock, unsigned iface)
+{
+    sock->bound_if = iface;
+    if (sock->binding)
+        sock->binding->iface = iface;
+}
+
 void gn__sock_forget_addr(struct gn_sock *sock)
 {
     sock->local.addr = gn__addr_any(sock->family);
@@ -179,7 +186,7 @@ int gn__dest_connect(struct gn_sock *sock, const struct sockaddr *addr,
         out->scope = sock->opt.mcast_iface6;
     if (!out->scope)
         return -EINVAL;
-    sock->bound_if = out->scope; /* Linux keeps it also if this fails. */
+    gn__bind_iface(sock, out->scope); /* Linux keeps it also if this fails. */
     return 0;
 }
 

@@ -94,6 +94,8 @@ struct gn__addr gn__source_of(const struct gn_sock *sock);
  *  is none for IPv4. */
 struct gn__addr gn__source_to(const struct gn_sock *sock,
                               const struct gn__addr *dst);
+/** The interface that a scope says, 0 for none; also of the port it holds. */
+void gn__bind_iface(struct gn_sock *sock, unsigned iface);
 /** It has its port only: its address is any. */
 void gn__sock_forget_addr(struct gn_sock *sock);
 /** The way to @remote of a socket that connects there, or has. -ENETUNREACH,

@@ -58,7 +58,7 @@ static int udp_disconnect(struct gn__udp_sock *udp)
 
     udp->connected = false;
     sock->routed = false;
-    sock->bound_if = 0;
+    gn__bind_iface(sock, 0);
     sock->local.scope = 0;
     sock->remote = (struct gn__endpoint){.addr = gn__addr_any(sock->family)};
     if (!sock->addr_locked) {
