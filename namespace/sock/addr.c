@@ -206,7 +206,10 @@ struct gn__addr gn__source_to(const struct gn_sock *sock,
     struct gn__addr source = gn__source_of(sock);
 
     if (gn__addr_is_v4(dst) && !gn__addr_is_v4(&source) && !sock->addr_locked)
-        return gn__addr_any(AF_INET6);
+        source = gn__addr_any(AF_INET6);
+    if (gn__addr_is_any(&source) && gn__addr_is_v4(dst) &&
+        gn__addr_is_multicast(dst))
+        return sock->opt.mcast_source;
     return source;
 }
 

@@ -91,7 +91,7 @@ uint32_t gn__sock_scope_of(const struct gn_sock *sock,
 /** The address to send from as far as bind(2) has said; any: not at all. */
 struct gn__addr gn__source_of(const struct gn_sock *sock);
 /** The same of datagrams to @dst: an IPv6 address that connect(2) has chosen
- *  is none for IPv4. */
+ *  is none for IPv4, and to a group IP_MULTICAST_IF has its say. */
 struct gn__addr gn__source_to(const struct gn_sock *sock,
                               const struct gn__addr *dst);
 /** The interface that a scope says, 0 for none; also of the port it holds. */

@@ -252,14 +252,9 @@ static struct gn__addr wanted_source(const struct gn_sock *sock,
                                      const struct gn__xfer *io,
                                      const struct gn__endpoint *to)
 {
-    struct gn__addr source = gn__source_to(sock, &to->addr);
-
     if (io->ancillary.has_local)
         return io->ancillary.local;
-    if (gn__addr_is_any(&source) && gn__addr_is_multicast(&to->addr) &&
-        gn__addr_is_v4(&to->addr))
-        return sock->opt.mcast_source;
-    return source;
+    return gn__source_to(sock, &to->addr);
 }
 
 static int find_way(struct gn_sock *sock, const struct gn__xfer *io,
