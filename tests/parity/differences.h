@@ -14,7 +14,7 @@ enum wanted {
     NOT_WANTED = 0,
     WANTED_GO_ON, /* both sides are in the same state afterwards */
     WANTED_STOP,  /* they are not: the rest of the case is not compared */
-    WANTED_NEWER, /* as that, and only newer kernels do so: it need not be met */
+    WANTED_NEWER, /* as that, and only newer kernels do so: may be not met */
 };
 
 /* Patterns are those of fnmatch(3). */
