@@ -11,7 +11,8 @@
  * when repeated: a port that the kernel picks may still rest from an earlier
  * row (TIME_WAIT), and then cannot be bound to.
  *
- * GN_TEST_STEPS in the environment is how many steps to run.
+ * GN_TEST_STEPS in the environment is how many steps to run; with GN_TEST_LINK
+ * the first rows are on a link: that, too, is printed with a seed.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -69,7 +70,8 @@ static void print_row(const struct row *row, uint64_t seed,
     char text[160];
     size_t i;
 
-    print_error("GN_TEST_SEED=%llu, %s:\n", (unsigned long long)seed,
+    print_error("GN_TEST_SEED=%llu%s, %s:\n", (unsigned long long)seed,
+                world.joined ? " GN_TEST_LINK=1" : "",
                 variant_names[row->variant]);
     print_error("    CASE(\"...\"");
     for (i = 0; i < row->n; i++) {
@@ -110,6 +112,7 @@ static void guests_do_as_the_kernel_does(void **state)
 {
     size_t wanted = steps_wanted(), done = 0;
     unsigned rows = 0, chance = 0, different = 0;
+    bool joined = !getenv("GN_TEST_LINK");
     struct gn_test_seed seed;
     struct row row;
 
@@ -119,8 +122,10 @@ static void guests_do_as_the_kernel_does(void **state)
     while (done < wanted && different < 3) {
         uint64_t before = seed.state;
 
-        if (rows % ROWS_FRESH == 0)
-            world_refresh(&world, rows / ROWS_FRESH % 2 == 1);
+        if (rows % ROWS_FRESH == 0) {
+            joined = !joined;
+            world_refresh(&world, joined);
+        }
         row_make(&seed, &world, &row);
         done += row.n;
         rows++;
