@@ -213,16 +213,23 @@ struct gn__addr gn__source_to(const struct gn_sock *sock,
     return source;
 }
 
+unsigned gn__iface_to(const struct gn_sock *sock, const struct gn__endpoint *to)
+{
+    if (to->scope)
+        return to->scope;
+    if (sock->bound_if || !gn__addr_is_multicast(&to->addr))
+        return sock->bound_if;
+    return gn__addr_is_v4(&to->addr) ? sock->opt.mcast_iface
+                                     : sock->opt.mcast_iface6;
+}
+
 int gn__sock_route(const struct gn_sock *sock,
                    const struct gn__endpoint *remote, struct gn__way *out)
 {
     struct gn__addr source = gn__source_to(sock, &remote->addr);
-    unsigned iface = remote->scope ? remote->scope : sock->bound_if;
 
-    if (!iface && gn__addr_is_multicast(&remote->addr))
-        iface = gn__addr_is_v4(&remote->addr) ? sock->opt.mcast_iface
-                                              : sock->opt.mcast_iface6;
-    return gn__ns_route(sock->ns, &remote->addr, &source, iface, out);
+    return gn__ns_route(sock->ns, &remote->addr, &source,
+                        gn__iface_to(sock, remote), out);
 }
 
 struct gn__addr gn__source_of(const struct gn_sock *sock)

@@ -94,6 +94,10 @@ struct gn__addr gn__source_of(const struct gn_sock *sock);
  *  is none for IPv4, and to a group IP_MULTICAST_IF has its say. */
 struct gn__addr gn__source_to(const struct gn_sock *sock,
                               const struct gn__addr *dst);
+/** The interface to send to @to by as far as scopes and options say; 0: not at
+ *  all. */
+unsigned gn__iface_to(const struct gn_sock *sock,
+                      const struct gn__endpoint *to);
 /** The interface that a scope says, 0 for none; also of the port it holds. */
 void gn__bind_iface(struct gn_sock *sock, unsigned iface);
 /** It has its port only: its address is any. */

@@ -235,17 +235,7 @@ static unsigned wanted_iface(const struct gn_sock *sock,
                              const struct gn__xfer *io,
                              const struct gn__endpoint *to)
 {
-    bool v4 = gn__addr_is_v4(&to->addr);
-
-    if (io->ancillary.iface)
-        return io->ancillary.iface;
-    if (to->scope)
-        return to->scope;
-    if (sock->bound_if)
-        return sock->bound_if;
-    if (gn__addr_is_multicast(&to->addr))
-        return v4 ? sock->opt.mcast_iface : sock->opt.mcast_iface6;
-    return 0;
+    return io->ancillary.iface ? io->ancillary.iface : gn__iface_to(sock, to);
 }
 
 static struct gn__addr wanted_source(const struct gn_sock *sock,
