@@ -118,15 +118,16 @@ static void describe(const struct side *side, const char *text, unsigned sock,
 {
     const struct slot *slot = &side->slots[sock];
 
-    (void)snprintf(out, cap, "%s%s%s%s%s%s%s", text,
-                   slot->connected ? " [it has connected]" : "",
-                   slot->listened ? " [it has listened]" : "",
-                   side->crossed ? " [one was of IPv4]" : "",
-                   slot->recv_err ? " [IP_RECVERR]" : "",
-                   slot->late_option || side->late_ended
-                       ? " [an option since it was there]"
-                       : "",
-                   side->shut_early ? " [one was shut early]" : "");
+    (void)snprintf(
+        out, cap, "%s%s%s%s%s%s%s", text,
+        slot->free_again && slot->connected ? " [it has connected]" : "",
+        slot->free_again && slot->listened ? " [it has listened]" : "",
+        side->crossed ? " [one was of IPv4]" : "",
+        slot->recv_err ? " [IP_RECVERR]" : "",
+        slot->late_option || side->late_ended
+            ? " [an option since it was there]"
+            : "",
+        side->shut_early ? " [one was shut early]" : "");
 }
 
 static bool same_outcome(struct pair *pair, size_t at, const struct step *step,

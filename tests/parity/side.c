@@ -196,6 +196,24 @@ static void do_listen(struct side *side, const struct step *step,
 
     outcome_set(out, gn_sock_listen(slot->sock, step->n));
     slot->listened |= !out->result;
+    slot->free_again &= out->result != 0;
+}
+
+/* An attempt that is told to have failed leaves a stream as AF_UNSPEC does;
+ * ECONNABORTED: a call before it has told the reason. */
+static void note_connect(struct slot *slot, bool dissolves, long result)
+{
+    bool refused = result == -ECONNREFUSED || result == -ECONNABORTED ||
+                   result == -ECONNRESET || result == -ENETUNREACH ||
+                   result == -EHOSTUNREACH;
+
+    if (!slot->stream)
+        return;
+    slot->connected |= !dissolves;
+    if (refused || (dissolves && result == 0))
+        slot->free_again = true;
+    else if (result == 0 || result == -EINPROGRESS)
+        slot->free_again = false;
 }
 
 static void do_connect(struct side *side, const struct step *step,
@@ -208,7 +226,7 @@ static void do_connect(struct side *side, const struct step *step,
 
     outcome_set(out,
                 gn_sock_connect(slot->sock, (struct sockaddr *)&addr, len));
-    slot->connected |= slot->stream && addr.ss_family != AF_UNSPEC;
+    note_connect(slot, addr.ss_family == AF_UNSPEC, out->result);
     if (!slot->stream || addr.ss_family != AF_INET6)
         return;
     side->crossed |= slot->mapped && !IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr);
@@ -244,6 +262,8 @@ static void do_shutdown(struct side *side, const struct step *step,
 
     outcome_set(out, gn_sock_shutdown(slot->sock, step->n));
     side->shut_early |= slot->stream && out->result == -ENOTCONN;
+    slot->free_again |=
+        slot->listened && step->n != SHUT_WR && out->result == 0;
 }
 
 static void do_name(struct side *side, const struct step *step,

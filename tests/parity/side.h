@@ -56,6 +56,7 @@ struct slot {
     bool mapped;      /* an IPv6 stream that has connected to IPv4 */
     bool connected;   /* a stream that has called connect(), or was accepted */
     bool listened;    /* it has called listen() */
+    bool free_again;  /* and it is neither connected nor listening any more */
     uint16_t port;    /* local; also when it is closed */
     size_t sent;      /* by a stream */
     size_t received;
